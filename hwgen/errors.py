@@ -1,6 +1,7 @@
-"""What a user can do wrong, as exceptions; the command line prints one line of it and exits with 2.
+"""What a user can do wrong, as exceptions; the command line prints one line and exits with 2.
 
-The line has four parts: the place (module path, file, option), the value found there, the rule it breaks, the way out::
+The line has four parts: the place (module path, file, option), the value found there, the rule
+it breaks, the way out::
 
     blocks.3.q: lanes=48; must divide K=64; use 1, 2, 4, 8, 16, 32 or 64
 
