@@ -1,4 +1,4 @@
-"""Where the top-level data folders are: beside `hwgen/` in a checkout, inside the package in a wheel."""
+"""Where the top-level data folders are: beside `hwgen/` in a checkout, inside it in a wheel."""
 
 from __future__ import annotations
 
