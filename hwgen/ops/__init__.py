@@ -1,0 +1,1 @@
+"""Integer ops: each file holds all of one op (claims, shapes, ranges, execution, work, program)."""

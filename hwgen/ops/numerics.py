@@ -1,0 +1,125 @@
+"""Exact integer arithmetic shared by the golden model and the hardware description.
+
+One rounding rule everywhere: ``rshift_round(x, s) = (x + (1 << (s-1))) >> s`` (arithmetic, half
+up), then saturation. Every function takes and returns int64 NumPy arrays (or Python ints).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+Array = np.ndarray
+
+Y_BITS = 18  # width of y1 and y5, the unsaturated values inside a post lane
+PARAM_BITS = 16  # width of every per-channel parameter
+ACC_BITS = 40  # width of the multiply-accumulator
+GELU_FRAC = 12  # GELU works on values with scale 2**-12
+GELU_SEGMENTS = 64
+GELU_SLOPE_FRAC = 14
+NORM_FRAC = 12  # LayerNorm's normalised value has scale 2**-12
+NORM_V_BITS = 52
+EXP_BITS = 24
+KAPPA_FRAC = 20
+HEAD_DIM = 64
+
+
+def rshift_round(x: Array | int, s: Array | int) -> Array | int:
+    """Divide by 2**s, rounding half up; s = 0 is the identity."""
+    half = (1 << np.asarray(s)) >> 1
+    return (x + half) >> s
+
+
+def saturate(x: Array, bits: int) -> Array:
+    """Clamp to the signed range of `bits` bits."""
+    return np.clip(x, -(1 << (bits - 1)), (1 << (bits - 1)) - 1)
+
+
+@cache
+def exp_table() -> Array:
+    """(65,) EXP[p] = exp((2p - 64)/8) relative to its maximum exp(8), 24 bits, at least 1."""
+    p = np.arange(HEAD_DIM + 1)
+    scaled = np.floor((2.0 ** (EXP_BITS - 1)) * np.exp((p - HEAD_DIM) / 4.0) + 0.5)
+    return np.maximum(scaled, 1).astype(np.int64)
+
+
+def attention_levels(p: Array, kappa: Array, neg: bool) -> Array:
+    """QD levels 0..3 of popcount scores.
+
+    p (..., queries, keys) in [0, 64]; kappa (3,) thresholds on the softmax value, scale 2**-20.
+    level = #{k : EXP[p] 2**20 >= rowsum kappa_k}  (<= when `neg`, for a negative step alpha).
+    """
+    e = exp_table()[p]
+    theta = e.sum(-1, keepdims=True)
+    level = np.zeros(p.shape, dtype=np.int64)
+    for k in range(3):
+        bound = theta * int(kappa[k])
+        level += (e << KAPPA_FRAC) <= bound if neg else (e << KAPPA_FRAC) >= bound
+    return level
+
+
+@cache
+def gelu_segments() -> tuple[Array, Array]:
+    """Slopes (scale 2**-14) and intercepts (scale 2**-12) of 64 chords of GELU over [-4, 4)."""
+    from math import erf, sqrt
+
+    edges = np.linspace(-4.0, 4.0, GELU_SEGMENTS + 1)
+    y = np.array([0.5 * x * (1 + erf(x / sqrt(2))) for x in edges])
+    slope = np.diff(y) / np.diff(edges)
+    intercept = y[:-1] - slope * edges[:-1]
+    # half of the chord's largest error moves the chord to the middle of the curve's deviation
+    mid = (edges[:-1] + edges[1:]) / 2
+    exact = np.array([0.5 * x * (1 + erf(x / sqrt(2))) for x in mid])
+    intercept = intercept + (exact - (slope * mid + intercept)) / 2
+    return (
+        np.rint(slope * 2**GELU_SLOPE_FRAC).astype(np.int64),
+        np.rint(intercept * 2**GELU_FRAC).astype(np.int64),
+    )
+
+
+def gelu(t: Array) -> Array:
+    """Piecewise-linear GELU on int values of scale 2**-12; t below -4 gives 0, from 4 on gives t."""
+    slope, intercept = gelu_segments()
+    limit = 4 << GELU_FRAC
+    index = np.clip((t + limit) >> 9, 0, GELU_SEGMENTS - 1)
+    y = rshift_round(t * slope[index], GELU_SLOPE_FRAC) + intercept[index]
+    return np.where(t < -limit, 0, np.where(t >= limit, t, y))
+
+
+@cache
+def rsqrt_table() -> Array:
+    """(192,) first guess of 2**14 / sqrt(v / 2**16) for v >> 8 = 64..255."""
+    index = np.arange(64, 256)
+    return np.rint(2.0**14 / np.sqrt((index + 0.5) / 256)).astype(np.int64)
+
+
+def rsqrt_fixed(value: int) -> tuple[int, int]:
+    """(R, h): 1/sqrt(value) = R 2**-14 2**-h up to 2**-14 relative, R in [2**14, 2**15).
+
+    `value` in [1, 2**52). h = ceil(bit_length / 2); v = the top 16 bits of value 2**-2h; a table of
+    192 guesses y0, one Newton step y1 = y0 (3 - v y0 y0) / 2.
+    """
+    assert 0 < value < 1 << NORM_V_BITS
+    h = (int(value).bit_length() + 1) // 2
+    v = (int(value) << (NORM_V_BITS - 2 * h)) >> (NORM_V_BITS - 16)
+    y0 = int(rsqrt_table()[(v >> 8) - 64])
+    q = rshift_round(y0 * y0, 14)
+    p = rshift_round(v * q, 14)
+    y1 = rshift_round(y0 * (3 * (1 << 16) - p), 17)
+    return min(int(y1), (1 << 15) - 1), h
+
+
+def norm_stats(x: Array, log2c: int, eps: int) -> tuple[Array, Array, Array]:
+    """LayerNorm statistics of tokens x (N, 2**log2c): mean2 (N,), R (N,), shift (N,).
+
+    mean2 = rshift_round(sum x, log2c - 1) is twice the mean; V = C sum x^2 - (sum x)^2 + eps with
+    eps = C^2 eps_float / scale^2; (R, h) = rsqrt_fixed(V); shift = max(0, h + 3 - log2c).
+    """
+    s1 = x.sum(-1)
+    v = (x * x).sum(-1) * (1 << log2c) - s1 * s1 + eps
+    v = np.clip(v, 1, (1 << NORM_V_BITS) - 1)
+    pairs = [rsqrt_fixed(int(i)) for i in v.ravel()]
+    r = np.array([p[0] for p in pairs], dtype=np.int64).reshape(v.shape)
+    h = np.array([p[1] for p in pairs], dtype=np.int64).reshape(v.shape)
+    return rshift_round(s1, log2c - 1), r, np.maximum(0, h + 3 - log2c)

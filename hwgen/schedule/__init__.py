@@ -1,0 +1,1 @@
+"""Scheduling: integer graph -> program (instructions, weight image, expected writes)."""
