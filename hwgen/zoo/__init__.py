@@ -1,0 +1,19 @@
+"""Networks of the papers, built from `hwgen.nn` layers.
+
+`create("bhvit_micro", classes=10)` by name; `config_from_state_dict` recognises a checkpoint.
+"""
+
+from hwgen.zoo.bhvit import BHViT
+from hwgen.zoo.config import BHViTConfig
+from hwgen.zoo.recognise import config_from_state_dict
+from hwgen.zoo.registry import create, names, register, summary
+
+__all__ = [
+    "BHViT",
+    "BHViTConfig",
+    "config_from_state_dict",
+    "create",
+    "names",
+    "register",
+    "summary",
+]

@@ -1,0 +1,47 @@
+"""Names of the networks in the zoo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from hwgen.errors import HwgenError
+
+_REGISTRY: dict[str, Callable[..., nn.Module]] = {}
+
+
+def register(function: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
+    """Make a constructor available under its name; its docstring's first line is the summary."""
+    name = function.__name__
+    assert name not in _REGISTRY, f"{name} is registered twice"
+    _REGISTRY[name] = function
+    return function
+
+
+def names() -> list[str]:
+    """Registered names, sorted."""
+    return sorted(_REGISTRY)
+
+
+def summary(name: str) -> str:
+    """First line of the network's docstring."""
+    return (_REGISTRY[name].__doc__ or "").strip().splitlines()[0]
+
+
+def create(name: str, **overrides: Any) -> nn.Module:
+    """A network by name, fields of its configuration replaced: create("bhvit_micro", classes=4).
+
+    Raises: HwgenError for an unknown name, an unknown field or sizes that do not fit together.
+    """
+    if name not in _REGISTRY:
+        raise HwgenError("zoo", name, "is not a known network", f"use {', '.join(names())}")
+    try:
+        return _REGISTRY[name](**overrides)
+    except TypeError as error:
+        if "unexpected keyword argument" not in str(error):
+            raise
+        field = str(error).split("'")[1]
+        raise HwgenError(f"zoo.{name}", field, "is not a field of its configuration",
+                         "see hwgen.zoo.BHViTConfig") from None  # fmt: skip
