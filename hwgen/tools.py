@@ -262,7 +262,9 @@ def verilate(
     log = done.stdout + done.stderr
     (out / "verilator.log").write_text(log)
     if done.returncode != 0 or not exe.is_file():
-        first = _first_error(log, "%Error: /", "%Error-", " error: ", "undefined reference", "%Error", "Error")
+        first = _first_error(
+            log, "%Error: /", "%Error-", " error: ", "undefined reference", "%Error", "Error"
+        )
         raise ToolError(
             f"verilator {top}", first, "the design must build", f"see {out}/verilator.log"
         )
