@@ -1,1 +1,7 @@
-"""Integer ops: each file holds all of one op (claims, shapes, ranges, execution, work, program)."""
+"""Integer ops: each file holds all of one family (claims, shapes, ranges, execution)."""
+
+from hwgen.ops import attention, constant, dense, layernorm, vector, xnor
+from hwgen.ops.base import REGISTRY, Op
+from hwgen.ops.post import Post
+
+__all__ = ["REGISTRY", "Op", "Post", "attention", "constant", "dense", "layernorm", "vector", "xnor"]

@@ -1,0 +1,41 @@
+"""Types of the values that flow along the integer graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+
+@dataclass(frozen=True)
+class TensorType:
+    """One tensor (without the leading batch axis).
+
+    kind: ``image`` (H, W, channels) uint8; ``feature`` or ``bits`` with the channels last:
+    (tokens, C) for a grid in row-major order, or (windows, tokens, C).
+    grid: (height, width) of a (tokens, C) tensor, (0, 0) for windows.
+    frac: a feature of integer value v stands for v * 2**-frac.
+    lo, hi: inclusive range of the integers.
+    """
+
+    kind: str
+    shape: tuple[int, ...]
+    grid: tuple[int, int] = (0, 0)
+    frac: int = 0
+    lo: int = 0
+    hi: int = 1
+
+    @property
+    def channels(self) -> int:
+        return self.shape[-1]
+
+    @property
+    def tokens(self) -> int:
+        """Tokens in all windows together."""
+        return prod(self.shape[:-1])
+
+    @property
+    def width(self) -> int:
+        """Bits of the smallest signed (features) or unsigned (bits, image) integer holding the range."""
+        if self.kind != "feature":
+            return max(1, self.hi.bit_length())
+        return max((-self.lo - 1).bit_length() if self.lo < 0 else 0, self.hi.bit_length()) + 1

@@ -1,0 +1,56 @@
+"""Quantization-decomposition attention on bits (BHViT Eq. 9-11)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from hwgen.ir.types import TensorType
+from hwgen.ops.base import Array, Op, register, signed
+from hwgen.ops.numerics import HEAD_DIM, attention_levels
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class Attention(Op):
+    """acc = m * sum_t level[q, t] v[t], levels 0..3 of the softmax of q k^T / 8 by thresholds.
+
+    Sources q, k, v: bits (windows, T, C) or (tokens, C) as one window; heads of 64 channels.
+    kappa (heads, 3): (k - 1/2 - zero_point) alpha / 3 at scale 2**-20, at least 0; neg (heads,):
+    1 where alpha < 0 (then a level is reached at or below its threshold). m (C,) holds alpha.
+    """
+
+    kappa: Array
+    neg: Array
+    m: Array
+
+    UNIT: ClassVar[str] = "ATT"
+
+    def scores(self, q: Array, k: Array) -> Array:
+        """popcount(xnor(q, k)) per head: (batch, windows, heads, T, T) in [0, 64]."""
+        return np.rint((self._heads(q) @ self._heads(k).swapaxes(-1, -2) + HEAD_DIM) / 2).astype(np.int64)
+
+    def levels(self, q: Array, k: Array) -> Array:
+        """Quantised attention levels 0..3, same shape as the scores."""
+        p = self.scores(q, k)
+        per_head = [
+            attention_levels(p[:, :, h], self.kappa[h], bool(self.neg[h])) for h in range(p.shape[2])
+        ]
+        return np.stack(per_head, 2)
+
+    def accumulate(self, q: Array, k: Array, v: Array) -> Array:
+        context = self.levels(q, k).astype(np.float32) @ self._heads(v)
+        context = np.rint(context).astype(np.int64).swapaxes(2, 3)  # (batch, windows, T, heads, 64)
+        return context.reshape(q.shape) * self.m
+
+    def acc_bounds(self, q: TensorType, k: TensorType, v: TensorType) -> tuple[int, int]:
+        top = int(np.abs(self.m).max()) * 3 * k.shape[-2]
+        return -top, top
+
+    @staticmethod
+    def _heads(x: Array) -> Array:
+        x = signed(x if x.ndim == 4 else x[:, None])
+        b, w, t, c = x.shape
+        return x.reshape(b, w, t, c // HEAD_DIM, HEAD_DIM).swapaxes(2, 3)

@@ -1,0 +1,98 @@
+"""What every integer op has: a name, sources, a post chain, output types, exact execution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+import numpy as np
+
+from hwgen.ir.types import TensorType
+from hwgen.ops.post import Post
+
+Array = np.ndarray
+REGISTRY: dict[str, type[Op]] = {}
+
+
+def register(cls: type[Op]) -> type[Op]:
+    """Class decorator: makes an op known by its class name (JSON, scheduler, completeness test)."""
+    REGISTRY[cls.__name__] = cls
+    return cls
+
+
+@dataclass(frozen=True, eq=False)
+class Op:
+    """One integer op. Its feature output is called `name`, its bit output `name + '.bits'`.
+
+    Values are int64 arrays (bits: uint8) with a leading batch axis. `sources` names the operand
+    tensors; the post chain names the residuals. `feature` is None when only bits are kept.
+    """
+
+    name: str
+    sources: tuple[str, ...]
+    post: Post
+    feature: TensorType | None
+    bits: TensorType | None
+
+    UNIT: ClassVar[str] = ""  # instruction that computes it
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Sources, then the residuals of the post chain."""
+        residuals = (self.post.pre, self.post.mid, self.post.out)
+        return self.sources + tuple(r for r in residuals if r)
+
+    def outputs(self) -> dict[str, TensorType]:
+        out = {}
+        if self.feature is not None:
+            out[self.name] = self.feature
+        if self.bits is not None:
+            out[f"{self.name}.bits"] = self.bits
+        return out
+
+    def accumulate(self, *sources: Array) -> Array:
+        """Exact accumulator (batch, ..., C) before the post chain."""
+        raise NotImplementedError
+
+    def acc_bounds(self, *types: TensorType) -> tuple[int, int]:
+        """Smallest and largest accumulator any input within the types' ranges can give."""
+        raise NotImplementedError
+
+    def residual(self, value: Array, acc: Array) -> Array:
+        """Bring a residual into the accumulator's shape (tile over channels where it has fewer)."""
+        if value.shape[-1] != acc.shape[-1]:
+            value = np.tile(value, acc.shape[-1] // value.shape[-1])
+        return value
+
+    def execute(self, values: dict[str, Array]) -> dict[str, Array]:
+        """Run on named values; returns the op's outputs by name."""
+        acc = self.accumulate(*(values[s] for s in self.sources))
+        p = self.post
+        parts = [
+            None if n is None else self.residual(values[n], acc) for n in (p.pre, p.mid, p.out)
+        ]
+        feature, bits = p.run(acc, *parts)
+        out = {}
+        if self.feature is not None:
+            out[self.name] = feature
+        if self.bits is not None:
+            out[f"{self.name}.bits"] = bits
+        return out
+
+    def parameters(self) -> dict[str, object]:
+        """Fields of the concrete op beyond those of every op."""
+        common = {f.name for f in fields(Op)}
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in common}
+
+
+def signed(bits: Array) -> Array:
+    """Bits 1/0 as +1.0/-1.0 in float32 (sums up to 2**24 stay exact in BLAS)."""
+    return bits.astype(np.float32) * 2 - 1
+
+
+def span(lo: int, hi: int, coefficients: Array) -> tuple[int, int]:
+    """Range of sum_i x_i c_i over the last axis of `coefficients` for x_i in [lo, hi]."""
+    c = np.asarray(coefficients, dtype=np.int64)
+    low = np.where(c > 0, c * lo, c * hi).sum(-1)
+    high = np.where(c > 0, c * hi, c * lo).sum(-1)
+    return int(low.min()), int(high.max())

@@ -1,0 +1,24 @@
+"""Constant feature tensors (position embeddings), loaded from the weight image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from hwgen.ops.base import Array, Op, register
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class Constant(Op):
+    """A feature tensor of fixed 16-bit values, (tokens, C). Has no sources and no post chain."""
+
+    value: Array
+
+    UNIT: ClassVar[str] = "LOADF"
+
+    def execute(self, values: dict[str, Array]) -> dict[str, Array]:
+        batch = next(iter(values.values())).shape[0]
+        return {self.name: np.broadcast_to(self.value, (batch, *self.value.shape))}

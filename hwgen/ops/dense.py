@@ -1,0 +1,37 @@
+"""Integer matrix products: stem, full-precision downsampling, classifier (MACS)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from hwgen.ir.types import TensorType
+from hwgen.ops.base import Array, Op, register, span
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class PatchConv(Op):
+    """acc[n, o] = sum over the k x k patch n of x w: stride = kernel, no padding.
+
+    Source: image (H, W, Ci) or feature (H*W, Ci) on `in_grid`; weight (O, k, k, Ci) 16-bit.
+    kernel 1 is a linear layer per token (the classifier on a 1 x 1 grid).
+    """
+
+    weight: Array
+    in_grid: tuple[int, int]
+
+    UNIT: ClassVar[str] = "MACS"
+
+    def accumulate(self, x: Array) -> Array:
+        o, k, _, c = self.weight.shape
+        h, w = self.in_grid
+        x = x.reshape(x.shape[0], h // k, k, w // k, k, c).transpose(0, 1, 3, 2, 4, 5)
+        x = x.reshape(x.shape[0], (h // k) * (w // k), k * k * c).astype(np.float64)
+        acc = x @ self.weight.reshape(o, -1).T.astype(np.float64)  # below 2**40: exact in float64
+        return np.rint(acc).astype(np.int64)
+
+    def acc_bounds(self, x: TensorType) -> tuple[int, int]:
+        return span(x.lo, x.hi, self.weight.reshape(self.weight.shape[0], -1))

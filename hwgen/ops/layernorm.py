@@ -1,0 +1,48 @@
+"""True LayerNorm over channels, with the window builder's gather (LNSTAT, LNAPPLY)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from hwgen.ir.types import TensorType
+from hwgen.ops.base import Array, Op, register
+from hwgen.ops.numerics import Y_BITS, norm_stats, rshift_round, saturate
+from hwgen.ops.xnor import grid_to_windows
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class LayerNorm(Op):
+    """Normalised tokens at scale 2**-12; the affine map is the post chain's m3, b3.
+
+    window = 0: source (tokens, C). window = w: sources (H*W, C) on `in_grid` and merge tokens
+    (n*n, C); result (windows, w*w + n*n, C), every window with all merge tokens appended.
+    C is a power of two. eps = C**2 eps_float / scale**2.
+    """
+
+    eps: int
+    window: int = 0
+    in_grid: tuple[int, int] = (0, 0)
+
+    UNIT: ClassVar[str] = "LNAPPLY"
+
+    def gather(self, x: Array, merge: Array | None = None) -> Array:
+        if not self.window:
+            return x
+        windows = grid_to_windows(x, self.window, self.in_grid)
+        if merge is None:
+            return windows
+        shared = np.broadcast_to(merge[:, None], (*windows.shape[:2], *merge.shape[1:]))
+        return np.concatenate([windows, shared], 2)
+
+    def accumulate(self, x: Array, merge: Array | None = None) -> Array:
+        tokens = self.gather(x, merge)
+        mean2, r, shift = norm_stats(tokens, tokens.shape[-1].bit_length() - 1, self.eps)
+        centred = saturate(2 * tokens - mean2[..., None], Y_BITS)
+        return rshift_round(centred * r[..., None], shift[..., None])
+
+    def acc_bounds(self, x: TensorType, *merge: TensorType) -> tuple[int, int]:
+        return -(1 << 33), (1 << 33) - 1

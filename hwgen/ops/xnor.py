@@ -1,0 +1,98 @@
+"""Binary matrix products on the XNOR array: linear layers and convolutions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from hwgen.ir.types import TensorType
+from hwgen.ops.base import Array, Op, register, signed
+
+
+def _bounds(m: Array, taps: int) -> tuple[int, int]:
+    top = int(np.abs(m).max()) * taps
+    return -top, top
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class XnorLinear(Op):
+    """acc[n, o] = m[o] * sum_k a[n, k] w[o, k] with a, w = +-1 held as bits (XNOR-Net, 1603.05279).
+
+    Source bits (..., tokens, K); weight (O, K) in {0, 1}; m (O,) 16-bit.
+    unwindow = w > 0: the source is (windows, w*w, K) and the result goes back to the grid.
+    """
+
+    weight: Array
+    m: Array
+    unwindow: int = 0
+
+    UNIT: ClassVar[str] = "XLIN"
+
+    def accumulate(self, a: Array) -> Array:
+        acc = np.rint(signed(a) @ signed(self.weight).T).astype(np.int64)
+        return windows_to_grid(acc, self.unwindow) * self.m if self.unwindow else acc * self.m
+
+    def residual(self, value: Array, acc: Array) -> Array:
+        if self.unwindow and value.ndim == acc.ndim + 1:
+            value = windows_to_grid(value, self.unwindow)
+        return super().residual(value, acc)
+
+    def acc_bounds(self, a: TensorType) -> tuple[int, int]:
+        return _bounds(self.m, self.weight.shape[1])
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class XnorConv(Op):
+    """acc = m * binary convolution; a tap in the zero padding adds 0.
+
+    Source bits (H*W, C) on a grid; weight (O, k, k, C/groups) in {0, 1}; either k = 3, stride 1,
+    padding = dilation, or stride = k without padding or groups.
+    """
+
+    weight: Array
+    m: Array
+    stride: int = 1
+    dilation: int = 1
+    groups: int = 1
+    in_grid: tuple[int, int] = (0, 0)
+
+    UNIT: ClassVar[str] = "XCONV"
+
+    def accumulate(self, a: Array) -> Array:
+        h, w = self.in_grid
+        x = signed(a).reshape(a.shape[0], h, w, -1)
+        o, k, _, cg = self.weight.shape
+        s, d = self.stride, self.dilation
+        wt = signed(self.weight).reshape(self.groups, o // self.groups, k, k, cg)
+        if s == 1:
+            x = np.pad(x, ((0, 0), (d, d), (d, d), (0, 0)))
+        oh, ow = (h, w) if s == 1 else (h // s, w // s)
+        acc = 0
+        for dy in range(k):
+            for dx in range(k):
+                tap = x[:, dy * d : dy * d + (oh - 1) * s + 1 : s, dx * d : dx * d + (ow - 1) * s + 1 : s]
+                tap = tap.reshape(a.shape[0], oh * ow, self.groups, cg)
+                acc = acc + np.einsum("bngc,goc->bngo", tap, wt[:, :, dy, dx], optimize=True)
+        acc = np.rint(acc.reshape(a.shape[0], oh * ow, o)).astype(np.int64)
+        return acc * self.m
+
+    def acc_bounds(self, a: TensorType) -> tuple[int, int]:
+        return _bounds(self.m, int(np.prod(self.weight.shape[1:])))
+
+
+def windows_to_grid(x: Array, w: int) -> Array:
+    """(batch, n*n, w*w, C) -> (batch, n*w*n*w, C), row-major on both sides."""
+    b, nn, _, c = x.shape
+    n = round(nn**0.5)
+    return x.reshape(b, n, n, w, w, c).transpose(0, 1, 3, 2, 4, 5).reshape(b, n * w * n * w, c)
+
+
+def grid_to_windows(x: Array, w: int, grid: tuple[int, int]) -> Array:
+    """(batch, H*W, C) -> (batch, windows, w*w, C), inverse of `windows_to_grid`."""
+    b, _, c = x.shape
+    h, v = grid[0] // w, grid[1] // w
+    return x.reshape(b, h, w, v, w, c).transpose(0, 1, 3, 2, 4, 5).reshape(b, h * v, w * w, c)
