@@ -1,0 +1,235 @@
+"""Checkpoint file -> network in eval mode. No code in the file is ever run."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import math
+import pickle
+import pickletools
+import warnings
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hwgen.errors import CheckpointError, HwgenError
+from hwgen.zoo import BHViT, BHViTConfig, config_from_state_dict
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+NAMED = 3  # keys spelled out in a message before it counts the rest
+
+
+@dataclass(frozen=True)
+class CheckpointInfo:
+    """What is known of a checkpoint besides its network.
+
+    The network's input is x = (uint8 / 255 - mean) / std, per channel. `meta` holds the plain
+    values of the file's "hwgen" entry, empty for other files.
+    """
+
+    path: Path
+    sha256: str
+    config: BHViTConfig
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
+    class_names: tuple[str, ...] = ()
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+def load_checkpoint(path: str | Path) -> tuple[nn.Module, CheckpointInfo]:
+    """Load a BHViT checkpoint: a bare state dict, or a dict with it under "model".
+
+    The architecture is read from keys and shapes alone. Returns the network (float32, CPU, eval
+    mode) and the facts about the file.
+    Raises: CheckpointError (one line) for a missing file, a file that is no checkpoint, a pickle
+    that needs code, missing, unexpected or wrongly shaped keys, NaN or infinite values.
+    """
+    path = Path(path)
+    try:
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise CheckpointError(
+            f"{path}", error.strerror or "unreadable", "needs a file", "give a checkpoint (.pt)"
+        ) from None
+    state, meta = _split(_read(path), path)
+    try:
+        config = config_from_state_dict(state)
+    except HwgenError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+    with torch.device("meta"):
+        model = BHViT(config)
+    _check_keys(path, state, model.state_dict())
+    _check_values(path, state)
+    converted = {
+        key: state[key].detach().to(slot.dtype, copy=True)
+        for key, slot in model.state_dict().items()
+    }
+    model.load_state_dict(converted, assign=True)
+    info = CheckpointInfo(
+        path,
+        sha256,
+        config,
+        _statistics(path, meta, "mean", IMAGENET_MEAN, config.in_channels),
+        _statistics(path, meta, "std", IMAGENET_STD, config.in_channels),
+        tuple(str(name) for name in meta.get("class_names", ())),
+        meta,
+    )
+    return model.eval(), info
+
+
+def _read(path: Path) -> Any:
+    """torch.load without code. The released checkpoints also hold an argparse.Namespace of plain
+    values, a class without side effects, so that one is let in."""
+    try:
+        damaged = zipfile.ZipFile(path).testzip() if zipfile.is_zipfile(path) else None
+        if damaged is not None:
+            raise _no_checkpoint(path)
+        with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        name = _refused_name(str(error)) or _first_global(path)
+        if name:
+            raise CheckpointError(
+                f"{path}",
+                f"its pickle asks for {name}",
+                "a checkpoint may hold tensors and plain values only; nothing was run",
+                "save it again as torch.save(model.state_dict(), ...)",
+            ) from None
+        raise _no_checkpoint(path) from None
+    except CheckpointError:
+        raise
+    except Exception:  # torch reports damaged files with many exception types
+        raise _no_checkpoint(path) from None
+
+
+def _refused_name(message: str) -> str:
+    """The global a weights-only load refused, from torch's message; "" if it was something else."""
+    for marker in ("GLOBAL ", "Trying to instantiate class ", "Trying to call reduce for "):
+        if marker in message:
+            return message.split(marker, 1)[1].split()[0].strip("`'\",")
+    return ""
+
+
+def _first_global(path: Path) -> str:
+    """The first name that a bare pickle would import, found without running it; "" if none."""
+    strings: list[str] = []
+    try:
+        with path.open("rb") as stream:
+            for opcode, argument, _ in pickletools.genops(stream):
+                if opcode.name == "STACK_GLOBAL":
+                    return ".".join(strings[-2:])
+                if isinstance(argument, str):
+                    strings.append(argument)
+    except ValueError:
+        pass
+    return ""
+
+
+def _no_checkpoint(path: Path) -> CheckpointError:
+    return CheckpointError(
+        f"{path}",
+        f"{path.stat().st_size} bytes that cannot be read or fail their checksum",
+        "needs a file written by torch.save",
+        "check that the file is complete",
+    )
+
+
+def _split(content: Any, path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """State dict and "hwgen" entry of a file's content."""
+    inner = content
+    if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
+        inner = content["model"]
+    tensors = (
+        {key: value for key, value in inner.items() if isinstance(value, Tensor)}
+        if isinstance(inner, Mapping)
+        else {}
+    )
+    if not tensors or len(tensors) != len(inner) or not all(isinstance(k, str) for k in tensors):
+        raise CheckpointError(
+            f"{path}",
+            f"holds {type(inner).__name__} with {len(tensors)} tensors",
+            "needs a dict of tensors, or one under 'model'",
+            "save model.state_dict()",
+        )
+    meta = content.get("hwgen") if inner is not content else {}
+    return tensors, dict(meta) if isinstance(meta, Mapping) else {}
+
+
+def _count(keys: list[str], what: str) -> str:
+    return f"{len(keys)} {what} key{'s' if len(keys) > 1 else ''}"
+
+
+def _some(keys: list[str]) -> str:
+    rest = len(keys) - NAMED
+    return ", ".join(keys[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _check_keys(path: Path, state: dict[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
+    way_out = "check that all parts of the checkpoint belong to one BHViT"
+    missing = [key for key in wanted if key not in state]
+    if missing:
+        raise CheckpointError(
+            f"{path}", f"{_count(missing, 'missing')}: {_some(missing)}",
+            f"this architecture has {len(wanted)} keys", way_out,
+        )  # fmt: skip
+    extra = [key for key in state if key not in wanted]
+    if extra:
+        raise CheckpointError(
+            f"{path}", f"{_count(extra, 'unexpected')}: {_some(extra)}",
+            f"this architecture has {len(wanted)} keys", way_out,
+        )  # fmt: skip
+    wrong = [key for key in wanted if state[key].shape != wanted[key].shape]
+    if wrong:
+        first = wrong[0]
+        raise CheckpointError(
+            f"{path}",
+            f"{_count(wrong, 'wrongly shaped')}: {_some(wrong)}",
+            f"{first} is {tuple(state[first].shape)}, needs {tuple(wanted[first].shape)}",
+            way_out,
+        )
+    for key, slot in wanted.items():
+        if state[key].layout != torch.strided or (
+            state[key].is_floating_point() != slot.is_floating_point()
+        ):
+            raise CheckpointError(
+                f"{path}: {key}", f"{state[key].dtype}, {state[key].layout}",
+                "needs a dense tensor of real numbers", "save it as float32",
+            )  # fmt: skip
+
+
+def _check_values(path: Path, state: dict[str, Tensor]) -> None:
+    bad = []
+    for key, value in state.items():
+        count = int((~torch.isfinite(value)).sum()) if value.is_floating_point() else 0
+        if count:
+            bad.append(f"{key} ({count} of {value.numel()} values)")
+    if bad:
+        raise CheckpointError(
+            f"{path}",
+            f"{_count(bad, 'NaN or infinite')}: {_some(bad)}",
+            "all weights must be finite",
+            "use an earlier checkpoint",
+        )
+
+
+def _statistics(
+    path: Path, meta: dict[str, Any], name: str, default: tuple[float, ...], channels: int
+) -> tuple[float, ...]:
+    values = meta.get(name, default)
+    good = isinstance(values, list | tuple) and len(values) == channels
+    good = good and all(isinstance(v, int | float) and math.isfinite(v) for v in values)
+    if not good or (name == "std" and min(values) <= 0):
+        raise CheckpointError(
+            f"{path}: hwgen.{name}",
+            values,
+            f"needs {channels} {'positive ' if name == 'std' else ''}numbers, one per channel",
+            "correct the checkpoint's hwgen entry",
+        )
+    return tuple(float(v) for v in values)
