@@ -3,14 +3,17 @@
 `create("bhvit_micro", classes=10)` by name; `config_from_state_dict` recognises a checkpoint.
 """
 
+from hwgen.zoo.analyze import Analysis, analyze
 from hwgen.zoo.bhvit import BHViT
 from hwgen.zoo.config import BHViTConfig
 from hwgen.zoo.recognise import config_from_state_dict
 from hwgen.zoo.registry import create, names, register, summary
 
 __all__ = [
+    "Analysis",
     "BHViT",
     "BHViTConfig",
+    "analyze",
     "config_from_state_dict",
     "create",
     "names",
