@@ -1,0 +1,96 @@
+"""README's table of numbers, generated from reports/*.json.
+
+`python -m hwgen.report.readme` rewrites the block between the markers; a test compares it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from hwgen.atomic import write_text_atomic
+from hwgen.errors import HwgenError
+from hwgen.paths import CHECKOUT, reports_dir
+from hwgen.report import values
+from hwgen.report.schema import Bench, Report
+
+BEGIN = "<!-- numbers:begin -->"
+END = "<!-- numbers:end -->"
+COLUMNS = (
+    "network", "target", "accuracy (float)", "cycles simulated (predicted)", "frames/s", "LUT",
+    "BRAM36", "DSP", "tensors checked",
+)  # fmt: skip
+
+
+def numbers(folder: Path) -> str:
+    """The Markdown between the markers, from every report and bench.json of a folder."""
+    reports: list[Report] = []
+    bench: Bench | None = None
+    for path in sorted(folder.glob("*.json")):
+        text = path.read_text()
+        body = json.loads(text)
+        schema = body.get("schema", "") if isinstance(body, dict) else ""
+        if schema.startswith("hwgen.report/"):
+            reports.append(Report.model_validate(body))
+        elif schema.startswith("hwgen.bench/"):
+            bench = Bench.model_validate(body)
+    if not reports and bench is None:
+        return "No reports yet.\n"
+    lines: list[str] = []
+    if reports:
+        lines += _row(COLUMNS), _row(["---"] * 2 + ["---:"] * (len(COLUMNS) - 2))
+        lines += [_row(_report_cells(report)) for report in reports]
+    if bench is not None:
+        lines += ["", f"Benchmark (`make bench`, {bench.cores} cores):", ""]
+        lines += _row(("what", "value", "limit")), _row(("---", "---:", "---"))
+        for result in bench.results:
+            value = values.rate(result.value)
+            lines.append(_row((result.name, f"{value} {result.unit}".strip(), result.limit or "")))
+    return "\n".join(lines).strip() + "\n"
+
+
+def _row(cells) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _report_cells(report: Report) -> list[str]:
+    cycles, fps, res, budget = report.cycles, report.fps, report.resources, report.target.budget
+    fidelity, check = report.fidelity, report.check
+    speed = values.rate(fps.simulated or fps.predicted)
+    checked = values.MISSING
+    if check.tensors is not None:
+        checked = f"{values.count(check.tensors)}, {values.count(check.mismatches)} differ"
+    return [
+        report.model.name,
+        report.target.name,
+        f"{values.percent(fidelity.accuracy_int)} ({values.percent(fidelity.accuracy_float)})",
+        f"{values.count(cycles.simulated)} ({values.count(cycles.predicted)})",
+        speed if fps.simulated or not fps.predicted else f"{speed} (predicted)",
+        *(
+            f"{values.count(getattr(res, key))} ({values.percent(_share(res, budget, key), 0)})"
+            for key in ("lut", "bram36", "dsp")
+        ),
+        checked,
+    ]
+
+
+def _share(res, budget, key: str) -> float | None:
+    return values.ratio(getattr(res, key), getattr(budget, key))
+
+
+def fill(readme: str, block: str) -> str:
+    """README text with `block` between its markers."""
+    if readme.count(BEGIN) != 1 or readme.count(END) != 1:
+        raise HwgenError("README.md", "no markers", f"needs {BEGIN} and {END} once", "add them")
+    head, rest = readme.split(BEGIN)
+    _, tail = rest.split(END)
+    return f"{head}{BEGIN}\n{block}{END}{tail}"
+
+
+def main() -> None:
+    path = CHECKOUT / "README.md"
+    write_text_atomic(path, fill(path.read_text(), numbers(reports_dir())))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""report.json: what one compiled network costs and how it was checked. Unknown values are null."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA = "hwgen.report/1"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Model(_Section):
+    """The network. MACs are per frame; `params` counts every stored number."""
+
+    name: str
+    sha256: str
+    params: int
+    binary_weights: int
+    binary_macs: int
+    float_macs: int
+
+
+class Resources5(_Section):
+    """36-kbit blocks (`bram36`, halves possible), 288-kbit blocks (`uram`), multipliers (`dsp`)."""
+
+    lut: float | None = None
+    ff: float | None = None
+    bram36: float | None = None
+    uram: float | None = None
+    dsp: float | None = None
+
+
+class Target(_Section):
+    name: str
+    part: str
+    clock_mhz: float
+    budget: Resources5
+
+
+class Config(_Section):
+    """Sizing of the engine. `array_bits` XNORs a cycle, `lanes` results a cycle."""
+
+    array_bits: int
+    lanes: int
+    act_bits: int
+    axi_bits: int
+
+
+class Step(_Section):
+    """One instruction of the program, or one group of them. Cycles of different units overlap."""
+
+    name: str
+    unit: str
+    predicted: int | None = None
+    simulated: int | None = None
+
+
+class Cycles(_Section):
+    """Cycles per frame. `roofline`: what array, lanes and memory port need if never idle."""
+
+    predicted: int | None = None
+    simulated: int | None = None
+    roofline: int | None = None
+    steps: list[Step] = Field(default_factory=list)
+
+
+class Fps(_Section):
+    predicted: float | None = None
+    simulated: float | None = None
+
+
+class UnitResources(Resources5):
+    """Resources of all instances of one unit."""
+
+    instances: int | None = None
+
+
+class Resources(Resources5):
+    """`source` says who counted, for example "Yosys 0.70 synth_xilinx, unit by unit"."""
+
+    source: str | None = None
+    by_unit: dict[str, UnitResources] = Field(default_factory=dict)
+    fits: bool | None = None
+
+
+class Check(_Section):
+    """RTL against the golden model. `first_mismatch` names step, tensor, index, got, expected."""
+
+    images: int | None = None
+    tensors: int | None = None
+    mismatches: int | None = None
+    first_mismatch: str | dict[str, Any] | None = None
+    seconds: float | None = None
+
+
+class Fidelity(_Section):
+    """Integer against float model; all values 0..1."""
+
+    top1_agreement: float | None = None
+    accuracy_float: float | None = None
+    accuracy_int: float | None = None
+    logit_cosine: float | None = None
+
+
+class Report(BaseModel):
+    """The whole of report.json."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, serialize_by_alias=True)
+
+    schema_: str = Field(default=SCHEMA, alias="schema")
+    model: Model
+    target: Target
+    config: Config
+    cycles: Cycles = Field(default_factory=Cycles)
+    fps: Fps = Field(default_factory=Fps)
+    resources: Resources = Field(default_factory=Resources)
+    check: Check = Field(default_factory=Check)
+    fidelity: Fidelity = Field(default_factory=Fidelity)
+
+    def to_json(self) -> str:
+        return self.model_dump_json(indent=2, by_alias=True) + "\n"
+
+
+class BenchResult(_Section):
+    """One benchmark: `value` in `unit`; `limit` is what the project promises, None if nothing."""
+
+    name: str
+    value: float
+    unit: str
+    limit: str | None = None
+    passed: bool | None = None
+
+
+class Bench(BaseModel):
+    """reports/bench.json. Times depend on the machine: `cores` is all that is said about it."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, serialize_by_alias=True)
+
+    schema_: str = Field(default="hwgen.bench/1", alias="schema")
+    cores: int
+    results: list[BenchResult]
+
+    def to_json(self) -> str:
+        return self.model_dump_json(indent=2, by_alias=True) + "\n"

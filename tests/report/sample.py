@@ -1,0 +1,150 @@
+"""A made-up report with the shape of a real one; nothing in it was measured."""
+
+from hwgen.report.schema import Report
+
+
+def report(blocks: int = 4, simulated: bool = True, per_block: int = 1) -> Report:
+    steps = [
+        step("vit.patch_embed.stem", "dma", 1_800),
+        step("vit.patch_embed.stem", "lanes", 9_400),
+    ]
+    for b in range(blocks):
+        for part, unit, cycles in BLOCK:
+            for k in range(per_block):
+                suffix = f"[{k}]" if per_block > 1 else ""
+                steps.append(
+                    step(f"vit.layer{'AB'[b % 2]}.{b // 2}.{part}{suffix}", unit, cycles + 31 * b)
+                )
+    steps += [step("norm", "norm", 420), step("head", "lanes", 260), step("head.store", "dma", 40)]
+    if not simulated:
+        for s in steps:
+            s["simulated"] = None
+    total = sum(s["predicted"] for s in steps if s["unit"] not in ("dma", "ldw"))
+    return Report.model_validate(
+        {
+            "model": {
+                "name": "bhvit_sample",
+                "sha256": "0123456789abcdef" * 4,
+                "params": 61_234,
+                "binary_weights": 48_640,
+                "binary_macs": 5_120_000,
+                "float_macs": 410_000,
+            },
+            "target": {
+                "name": "zynq",
+                "part": "xc7z020clg400-1",
+                "clock_mhz": 200,
+                "budget": {"lut": 53_200, "ff": 106_400, "bram36": 140, "uram": 0, "dsp": 220},
+            },
+            "config": {"array_bits": 2_048, "lanes": 16, "act_bits": 16, "axi_bits": 128},
+            "cycles": {
+                "predicted": total,
+                "simulated": total + 57 if simulated else None,
+                "roofline": int(total * 0.71),
+                "steps": steps,
+            },
+            "fps": {
+                "predicted": 200e6 / total,
+                "simulated": 200e6 / (total + 57) if simulated else None,
+            },
+            "resources": RESOURCES if simulated else {},
+            "check": CHECK if simulated else {},
+            "fidelity": {
+                "top1_agreement": 0.9972,
+                "accuracy_float": 0.9667,
+                "accuracy_int": 0.9639,
+                "logit_cosine": 0.99931,
+            },
+        }
+    )
+
+
+def step(name, unit, cycles):
+    return {"name": name, "unit": unit, "predicted": cycles, "simulated": cycles + cycles // 300}
+
+
+BLOCK = [
+    ("attn.load", "dma", 610),
+    ("attn.q", "xnor", 1_240),
+    ("attn.k", "xnor", 1_240),
+    ("attn.v", "xnor", 1_240),
+    ("attn.qd", "attention", 2_980),
+    ("attn.proj", "xnor", 1_260),
+    ("token.shift", "lanes", 1_730),
+    ("norm", "norm", 640),
+    ("mlp.fc1", "xnor", 3_310),
+    ("mlp.fc2", "xnor", 2_260),
+    ("mlp.weights", "ldw", 420),
+]
+CHECK = {"images": 16, "tensors": 1_472, "mismatches": 0, "seconds": 7.1}
+
+
+def unit(instances, lut, ff, bram36, dsp):
+    return {
+        "instances": instances, "lut": lut, "ff": ff, "bram36": bram36, "uram": 0, "dsp": dsp
+    }  # fmt: skip
+
+
+RESOURCES = {
+    "source": "Yosys 0.70 synth_xilinx, unit by unit",
+    "lut": 20_930, "ff": 17_360, "bram36": 61.5, "uram": 0, "dsp": 48,
+    "by_unit": {
+        "xnor_front": unit(1, 8_410, 6_120, 12, 0),
+        "lanes": unit(16, 5_960, 5_030, 9.5, 48),
+        "attention": unit(1, 2_740, 1_980, 3, 0),
+        "norm_unit": unit(1, 1_210, 930, 1, 0),
+        "dma": unit(1, 1_490, 1_900, 4, 0),
+        "compute_ctl": unit(1, 1_120, 1_400, 32, 0),
+    },
+    "fits": True,
+}  # fmt: skip
+
+MEMORY_MAP = [
+    {"name": "program", "base": 0x0000_0000, "bytes": 9_216, "what": "144 instructions"},
+    {"name": "weights", "base": 0x0001_0000, "bytes": 31_744, "what": "records with CRC-32"},
+    {"name": "input", "base": 0x0002_0000, "bytes": 3_072, "what": "uint8 32 x 32 x 3"},
+    {"name": "output", "base": 0x0003_0000, "bytes": 64, "what": "10 scores"},
+]
+
+
+def graph(blocks: int = 4) -> list[dict]:
+    nodes = [
+        node("image", "Input", None, (32, 32, 3), []),
+        node("vit.patch_embed.conv1", "Conv8", "lanes", (16, 16, 32), ["image"]),
+        node("vit.patch_embed.gelu", "GeluTable", "lanes", (16, 16, 32), ["vit.patch_embed.conv1"]),
+        node("vit.patch_embed.conv2", "Conv8", "lanes", (64, 64), ["vit.patch_embed.gelu"]),
+    ]
+    last = "vit.patch_embed.conv2"
+    for b in range(blocks):
+        p = f"vit.layer{'AB'[b % 2]}.{b // 2}"
+        c = 64 if b < 2 else 128
+        n = 64 if b < 2 else 16
+        bits = []
+        for k in "qkv":
+            nodes.append(node(f"{p}.attn.{k}_sign", "Binarize", "post lanes", (n, c), [last]))
+            nodes.append(
+                node(f"{p}.attn.{k}", "XnorLinear", "xnor", (n, c), [f"{p}.attn.{k}_sign"])
+            )
+            bits.append(f"{p}.attn.{k}")
+        nodes += [
+            node(f"{p}.attn.qd", "QDAttention", "attention", (n, c), bits),
+            node(f"{p}.attn.proj", "XnorLinear", "xnor", (n, c), [f"{p}.attn.qd"]),
+            node(f"{p}.shift", "CrossFilter", "post lanes", (n, c), [last]),
+            node(f"{p}.add", "Add", "post lanes", (n, c), [f"{p}.attn.proj", f"{p}.shift", last]),
+            node(f"{p}.norm", "LayerNorm", "norm", (n, c), [f"{p}.add"]),
+            node(f"{p}.mlp.fc1", "XnorLinear", "xnor", (n, 4 * c), [f"{p}.norm"]),
+            node(f"{p}.mlp.rprelu", "RPReLU", "post lanes", (n, 4 * c), [f"{p}.mlp.fc1"]),
+            node(f"{p}.mlp.fc2", "XnorLinear", "xnor", (n, c), [f"{p}.mlp.rprelu"]),
+            node(f"{p}.out", "Add", "post lanes", (n, c), [f"{p}.mlp.fc2", f"{p}.add"]),
+        ]
+        last = f"{p}.out"
+    nodes += [
+        node("norm", "LayerNorm", "norm", (16, 128), [last]),
+        node("pool", "MeanTokens", "post lanes", (128,), ["norm"]),
+        node("head", "Linear16", "post lanes", (10,), ["pool"]),
+    ]
+    return nodes
+
+
+def node(name, op, unit_name, shape, inputs):
+    return {"name": name, "op": op, "unit": unit_name, "shape": list(shape), "inputs": inputs}
