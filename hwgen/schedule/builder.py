@@ -1,0 +1,264 @@
+"""Collects the instructions of a program: parameter records, buffer slots, waits, hazards.
+
+A step (op) asks for parameter blocks and adds compute instructions; the builder places the blocks
+in the weight image and in the ring buffers WB, CM, OM, QM, inserts LOAD and LDW instructions, and
+fills in the `wait_*`, `drain` and `swap` fields.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hwgen.errors import HwgenError
+from hwgen.ir.types import TensorType
+from hwgen.schedule import isa
+from hwgen.schedule.placement import BM, Place
+from hwgen.schedule.sizing import Sizing
+
+Array = np.ndarray
+QM_FIELDS = ("b", "g", "slope", "z", "m3", "b3", "t")
+IN_FLIGHT = 40  # cycles after which every effect of an issued beat has landed (checked by tests)
+
+
+@dataclass
+class Instruction:
+    """One instruction before encoding. `index` counts within its queue."""
+
+    op: str
+    queue: str
+    index: int
+    fields: dict[str, int]
+    step: str = ""
+    dst: Writes | None = None
+    bit: Writes | None = None
+
+
+@dataclass(frozen=True)
+class Writes:
+    """Expected writes of one instruction, in order: tensor[token, word] at addresses."""
+
+    tensor: str
+    memory: int
+    address: Array
+    token: Array
+    word: Array
+    mask: int = 255
+    pool: int = 0  # log2 of averaged channels; the word then repeats the part `part`
+    part: int = 0
+
+
+@dataclass
+class Block:
+    """Parameters resident in the buffers: slots and the LOAD that brings them."""
+
+    load: int
+    wb: int = 0
+    cm: int = 0
+    om: int = 0
+    qm: int = 0
+    sizes: dict[str, int] = field(default_factory=dict)
+
+
+class Ring:
+    """Slots handed out in order, each with the instruction counts that must retire before reuse."""
+
+    def __init__(self, name: str, size: int) -> None:
+        self.name, self.size, self.next = name, size, 0
+        self.cmp = np.zeros(size, dtype=np.int64)
+        self.ldw = np.zeros(size, dtype=np.int64)
+
+    def take(self, n: int, step: str) -> int:
+        if n > self.size:
+            raise HwgenError(
+                f"{step}: needs {n} slots of {self.name}, {self.size} exist; --set {self.name}= a larger size"
+            )
+        if self.next + n > self.size:
+            self.next = 0
+        start, self.next = self.next, self.next + n
+        return start
+
+
+class Builder:
+    """Program under construction."""
+
+    def __init__(self, s: Sizing, places: dict[str, Place], types: dict[str, TensorType]) -> None:
+        self.s, self.places, self.types = s, places, types
+        self.instructions: list[Instruction] = []
+        self.counts = {"dma": 0, "ldw": 0, "cmp": 0, "seq": 0}
+        self.image = bytearray()
+        self.rings = {
+            "wb": Ring("wb_words", s.wb_words), "cm": Ring("cm_slots", s.cm_slots),
+            "om": Ring("om_slots", s.om_slots), "qm": Ring("qm_slots", s.qm_slots),
+        }  # fmt: skip
+        self.step = ""
+        self.recent: list[_Issue] = []  # compute instructions that may still be in flight
+        self.tensor_load: dict[str, int] = {}  # tensors brought by LOADF: dma count to wait for
+        self.region_cmp = {m: [] for m in (0, 1)}  # (lo, hi, cmp count) of reads and writes
+
+    # ---- instructions -----------------------------------------------------------------------
+    def emit(self, op: str, **values: int) -> Instruction:
+        queue = isa.OPCODES[op][1]
+        ins = Instruction(op, queue, self.counts[queue], dict(values), self.step)
+        self.counts[queue] += 1
+        self.instructions.append(ins)
+        return ins
+
+    def load(
+        self,
+        wb: Array | None = None,
+        cm: Array | None = None,
+        om: Array | None = None,
+        qm: Array | None = None,
+    ) -> Block:
+        """Bring parameter words (n, L) int16 (qm: (n, 8, L)) from the weight image into the rings."""
+        parts = {"wb": wb, "cm": cm, "om": om, "qm": qm}
+        parts = {k: v for k, v in parts.items() if v is not None and len(v)}
+        block = Block(self.counts["dma"] + 1, sizes={k: len(v) for k, v in parts.items()})
+        wait_cmp = wait_ldw = 0
+        for k, v in parts.items():
+            start = self.rings[k].take(len(v), self.step)
+            setattr(block, k, start)
+            wait_cmp = max(wait_cmp, int(self.rings[k].cmp[start : start + len(v)].max()))
+            wait_ldw = max(wait_ldw, int(self.rings[k].ldw[start : start + len(v)].max()))
+        order = [v.astype("<i2").tobytes() for k in ("wb", "cm", "om", "qm") if (v := parts.get(k)) is not None]
+        record = b"".join(order)
+        values = {f"n_{k}": len(v) for k, v in parts.items()} | {k: getattr(block, k) for k in parts}
+        self.emit(
+            "LOAD", ddr=len(self.image), crc=zlib.crc32(record),
+            wait_cmp=wait_cmp, wait_ldw=wait_ldw, **values,
+        )  # fmt: skip
+        self.image += record
+        return block
+
+    def load_tensor(self, place: Place, data: Array) -> None:
+        """LOADF of constant feature words (n, L) int16 into a tensor's region."""
+        self._loadf(place, len(data), base_sel=0, ddr=len(self.image), bytes=0)
+        self.image += data.astype("<i2").tobytes()
+
+    def load_input(self, place: Place) -> None:
+        """LOADF of the input image, one byte per lane."""
+        self._loadf(place, place.size, base_sel=1, ddr=0, bytes=1)
+
+    def _loadf(self, place: Place, words: int, **values: int) -> None:
+        users = [c for lo, hi, c in self.region_cmp[place.memory] if lo < place.base + words and place.base < hi]
+        self.emit("LOADF", words=words, mem=place.memory, addr=place.base,
+                  wait_cmp=max(users, default=0), **values)  # fmt: skip
+        self.tensor_load[place.tensor] = self.counts["dma"]
+
+    def weights(self, block: Block, columns: int) -> None:
+        """LDW of a block's array tile; the next compute instruction with swap uses it."""
+        n = -(-columns // 16)
+        ldw = self.emit("LDW", wb=block.wb, n=n, wait_dma=block.load)
+        self.rings["wb"].ldw[block.wb : block.wb + block.sizes["wb"]] = ldw.index + 1
+
+    def config(self, kind: str, **values: int) -> None:
+        """SET of taps, attention or norm constants."""
+        self.emit("SET", kind=isa.SET_KINDS[kind], **values)
+
+    def compute(
+        self,
+        op: str,
+        block: Block,
+        sources: list[str],
+        streams: dict[str, str],
+        dst: Writes | None,
+        bit: Writes | None,
+        **values: int,
+    ) -> Instruction:
+        """Add a compute instruction; derives waits and drain from what it reads."""
+        ins = self.emit(op, **values)
+        done = ins.index + 1
+        for k, n in block.sizes.items():
+            start = getattr(block, k)
+            if k != "wb" or op == "MACS":
+                self.rings[k].cmp[start : start + n] = done
+        waits = [block.load, *(self.tensor_load.get(t, 0) for t in (*sources, *streams.values()))]
+        ins.fields["wait_dma"] = max(waits)
+        ins.dst, ins.bit = dst, bit
+        self._check_addresses(ins)
+        for t in {*sources, *streams.values(), *((dst.tensor,) if dst else ())}:
+            p = self.places[t]
+            if p.memory != BM:
+                self.region_cmp[p.memory].append((p.base, p.base + p.size, done))
+        issue = _Issue.of(ins, sources, streams, self.places)
+        ins.fields["drain"] = int(any(issue.conflicts(e, self.places) for e in self.recent))
+        if ins.fields["drain"]:
+            self.recent.clear()
+        self.recent.append(issue)
+        total = 0
+        for k in range(len(self.recent) - 1, -1, -1):
+            total += self.recent[k].beats
+            if total > IN_FLIGHT:
+                del self.recent[:k]
+                break
+        return ins
+
+    def _check_addresses(self, ins: Instruction) -> None:
+        """The addresses that the nest produces are those of the tokens and words meant."""
+        f = ins.fields
+        i2, i3 = nest_order(f["n2"], f["n3"], f.get("xd", 1))
+        for prefix, writes in (("dst", ins.dst), ("bit", ins.bit)):
+            if writes is None:
+                continue
+            made = f[f"{prefix}_base"] + i2 * f.get(f"{prefix}_s2", 0) + i3 * f.get(f"{prefix}_s3", 0)
+            meant = self.places[writes.tensor].address(writes.token, writes.word)
+            assert np.array_equal(made, meant), f"{ins.step}: {prefix} addresses differ from {writes.tensor}"
+
+
+@dataclass
+class _Issue:
+    """What an issued instruction still does to the memories."""
+
+    beats: int  # lower bound of its issue cycles
+    results: int
+    reads: dict[int, tuple[int, str]]  # memory -> (stage, tensor)
+    tensors: set[str]  # everything it reads
+    written: set[str]
+    ins: Instruction
+
+    @staticmethod
+    def of(ins: Instruction, sources: list[str], streams: dict[str, str], places: dict[str, Place]) -> _Issue:
+        f = ins.fields
+        results = f["n2"] * f["n3"]
+        reads = {}
+        for t in sources:
+            if places[t].memory != BM:
+                reads[places[t].memory] = (0, t)
+        for stage, name in ((1, "pre"), (2, "mid"), (3, "out")):
+            if name in streams:
+                m = places[streams[name]].memory
+                assert m not in reads, f"{ins.step}: {streams[name]} and {reads[m][1]} share a read port"
+                reads[m] = (stage, streams[name])
+        written = {w.tensor for w in (ins.dst, ins.bit) if w is not None}
+        beats = results * f.get("n0", 1) * f.get("n1", 1)
+        return _Issue(beats, results, reads, {*sources, *streams.values()}, written, ins)
+
+    def conflicts(self, earlier: _Issue, places: dict[str, Place]) -> bool:
+        """True when this one, issued right after, could read too early or share a read port."""
+        for m, (stage, _) in self.reads.items():
+            if m in earlier.reads and earlier.reads[m][0] > stage:
+                return True
+        for t in self.tensors & earlier.written:
+            if self._too_close(earlier, t):
+                return True
+        return bool(earlier.ins.fields.get("psum_last", 1) == 0 and self.results <= 4)
+
+    def _too_close(self, earlier: _Issue, tensor: str) -> bool:
+        # Safe only for the plain case: the same token order on both sides and enough results
+        # between a word's write and its read; everything else drains.
+        same_order = (
+            self.ins.step == earlier.ins.step
+            and self.ins.fields.get("xd", 1) == earlier.ins.fields.get("xd", 1)
+            and self.ins.fields["n2"] == earlier.ins.fields["n2"]
+            and self.ins.fields["n3"] == earlier.ins.fields["n3"]
+        )
+        return not (same_order and self.results > IN_FLIGHT)
+
+
+def nest_order(n2: int, n3: int, xd: int = 1) -> tuple[Array, Array]:
+    """(i2, i3) of every result in issue order: i2 runs 0, xd, .., 1, 1 + xd, .. within each i3."""
+    x = np.concatenate([np.arange(p, n2, xd) for p in range(xd)])
+    return np.tile(x, n3), np.repeat(np.arange(n3), n2)

@@ -1,0 +1,131 @@
+"""Where every tensor lives: FM, TM (features) or BM (bits), first fit over live ranges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import networkx as nx
+import numpy as np
+
+from hwgen.errors import HwgenError
+from hwgen.ir.graph import Graph
+from hwgen.schedule.sizing import Sizing
+
+FM, TM, BM = 0, 1, 2
+MEMORY_NAMES = ("FM", "TM", "BM")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A tensor's region. Word w of token n is at base + n * stride + w (BM: elements of L bits)."""
+
+    tensor: str
+    memory: int
+    base: int
+    stride: int
+    words: int  # words (elements) of a token
+    size: int
+    first: int  # index of the op that writes it
+    last: int  # index of the last op that reads it
+
+    def address(self, token: np.ndarray | int, word: np.ndarray | int = 0) -> np.ndarray | int:
+        return self.base + token * self.stride + word
+
+
+def bit_stride(channels: int, s: Sizing) -> int:
+    """Elements from token to token: a power of two below a row, whole rows above."""
+    elements = -(-channels // s.lanes)
+    if elements >= s.row_elements:
+        return -(-elements // s.row_elements) * s.row_elements
+    return 1 << (elements - 1).bit_length()
+
+
+def feature_memories(graph: Graph) -> dict[str, int]:
+    """FM or TM for every feature tensor: two streams of one instruction need two read ports.
+
+    A 2-colouring of the graph whose edges join tensors that one op reads together; of every
+    component the colouring is taken that puts less into TM.
+    """
+    types = graph.types()
+    g = nx.Graph()
+    g.add_nodes_from(n for n, t in types.items() if t.kind != "bits")
+    for op in graph.ops:
+        read = [t for t in op.inputs if types[t].kind != "bits"]
+        if op.UNIT == "LNAPPLY":
+            read = []  # its two sources are read by different instructions
+        for i, a in enumerate(read):
+            for b in read[i + 1 :]:
+                if a == b:
+                    raise HwgenError(f"{op.name}: reads {a} twice; one read port; use two tensors")
+                g.add_edge(a, b)
+    memory: dict[str, int] = {}
+    for component in nx.connected_components(g):
+        if not nx.is_bipartite(g.subgraph(component)):
+            names = ", ".join(sorted(component)[:4])
+            raise HwgenError(
+                f"schedule: {names}: more than two tensors are read together; two feature memories; "
+                "insert an identity layer between the residual paths"
+            )
+        colour = nx.bipartite.color(g.subgraph(component))
+        weight = [sum(types[t].tokens for t in component if colour[t] == c) for c in (0, 1)]
+        tie = weight[0] == weight[1] and colour[min(component)] == 1  # sets have no fixed order
+        flip = weight[1] > weight[0] or tie
+        memory |= {t: int(colour[t] ^ flip) for t in component}
+    return memory
+
+
+def place(graph: Graph, s: Sizing) -> dict[str, Place]:
+    """Regions of all tensors. Raises HwgenError when a memory is too small (which, by how much)."""
+    types = graph.types()
+    memory = feature_memories(graph)
+    first = {name: -1 for name in graph.inputs}
+    last = dict(first)
+    for i, op in enumerate(graph.ops):
+        for t in op.outputs():
+            first[t] = last[t] = i
+        for t in op.inputs:
+            last[t] = i
+    last[graph.output] = len(graph.ops)
+    places: dict[str, Place] = {}
+    for name in sorted(types, key=lambda n: (first[n], n)):
+        t = types[name]
+        if t.kind == "bits":
+            stride = bit_stride(t.channels, s)
+            align = s.row_elements
+            limit = s.bm_rows * s.row_elements
+            where = BM
+        else:
+            stride = -(-t.channels // s.lanes)
+            align, where = 1, memory[name]
+            limit = (s.fm_words, s.tm_words)[where]
+        words = -(-t.channels // s.lanes)
+        size = stride * t.tokens
+        if t.kind == "image":
+            size = -(-int(np.prod(t.shape)) // s.lanes)
+        busy = sorted(
+            (p.base, p.base + p.size)
+            for p in places.values()
+            if p.memory == where and not (p.last < first[name] or last[name] < p.first)
+        )
+        base = 0
+        for lo, hi in busy:
+            if base + size <= lo:
+                break
+            base = max(base, -(-hi // align) * align)
+        if base + size > limit:
+            unit = "elements" if where == BM else "words"
+            raise HwgenError(
+                f"schedule: {name} needs {MEMORY_NAMES[where]} up to {base + size} {unit}, {limit} exist; "
+                f"--set {('fm_words', 'tm_words', 'bm_rows')[where]}= a larger size"
+            )
+        places[name] = Place(name, where, base, stride, words, size, first[name], last[name])
+    return places
+
+
+def demand(graph: Graph, s: Sizing) -> tuple[int, int, int]:
+    """Words of FM and TM and rows of BM that the graph needs, whatever `s` offers."""
+    roomy = s.replace(fm_words=1 << 14, tm_words=1 << 14, bm_rows=(1 << 16) // s.row_elements)
+    tops = [0, 0, 0]
+    for p in place(graph, roomy).values():
+        tops[p.memory] = max(tops[p.memory], p.base + p.size)
+    return tops[FM], tops[TM], -(-tops[BM] // s.row_elements)

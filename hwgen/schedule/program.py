@@ -1,0 +1,111 @@
+"""Integer graph -> program: instructions, weight image, and the writes each instruction must do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hwgen.ir.graph import Graph
+from hwgen.schedule import isa
+from hwgen.schedule.builder import Builder, Instruction, Writes
+from hwgen.schedule.placement import Place, place
+from hwgen.schedule.sizing import Sizing
+from hwgen.schedule.steps import run_step
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A scheduled network."""
+
+    graph: Graph
+    sizing: Sizing
+    places: dict[str, Place]
+    instructions: tuple[Instruction, ...]
+    weights: bytes
+    output_words: int
+
+    def binary(self) -> bytes:
+        """64 bytes an instruction, little-endian."""
+        return b"".join(
+            isa.encode(i.op, **_wrap(i.fields)).to_bytes(isa.INSTR_BYTES, "little")
+            for i in self.instructions
+        )
+
+    @property
+    def compute(self) -> list[Instruction]:
+        """Instructions of the compute queue, in order."""
+        return [i for i in self.instructions if i.queue == "cmp"]
+
+    def input_bytes(self, image: Array) -> bytes:
+        """Input image (H, W, 3) uint8 as laid out in DDR, padded to whole words."""
+        (name,) = self.graph.inputs
+        return image.astype(np.uint8).tobytes().ljust(self.places[name].size * self.sizing.lanes, b"\0")
+
+    def output_values(self, data: bytes) -> Array:
+        """Integer logits of a STOREd result."""
+        return np.frombuffer(data, dtype="<i2")[: self.graph.meta["classes"]].astype(np.int64)
+
+    def expected(self, values: dict[str, Array], index: int = 0) -> tuple[bytes, bytes]:
+        """Expected feature and bit writes of frame `index` of golden `values`, in program order.
+
+        Feature record: u8 memory, u8 lane-group mask, u16 address, L x int16. Bit record: u16
+        address, L bits. Both little-endian.
+        """
+        dst, bit = [], []
+        for i in self.compute:
+            if i.dst is not None:
+                dst.append(self._feature_records(i.dst, values[i.dst.tensor][index]))
+            if i.bit is not None:
+                bit.append(self._bit_records(i.bit, values[i.bit.tensor][index]))
+        return b"".join(dst), b"".join(bit)
+
+    def write_counts(self) -> list[tuple[int, int]]:
+        """(feature writes, bit writes) of every compute instruction."""
+        return [
+            (0 if i.dst is None else len(i.dst.address), 0 if i.bit is None else len(i.bit.address))
+            for i in self.compute
+        ]
+
+    def _feature_records(self, w: Writes, tensor: Array) -> bytes:
+        lanes = self.sizing.lanes
+        flat = tensor.reshape(-1, tensor.shape[-1])
+        flat = np.pad(flat, ((0, 0), (0, -flat.shape[1] % lanes)))
+        data = flat.reshape(len(flat), -1, lanes)[w.token, w.word]
+        if w.pool:  # the averages of this instruction's part, repeated over the word
+            n = lanes >> w.pool
+            data = np.tile(data[:, w.part * n : (w.part + 1) * n], (1, 1 << w.pool))
+        record = np.zeros(len(data), dtype=[("m", "u1"), ("k", "u1"), ("a", "<u2"), ("d", "<i2", (lanes,))])
+        record["m"], record["k"], record["a"], record["d"] = w.memory, w.mask, w.address, data
+        return record.tobytes()
+
+    def _bit_records(self, w: Writes, tensor: Array) -> bytes:
+        lanes = self.sizing.lanes
+        flat = tensor.reshape(-1, tensor.shape[-1])
+        data = np.packbits(flat.reshape(len(flat), -1, lanes)[w.token, w.word], axis=-1, bitorder="little")
+        record = np.zeros(len(data), dtype=[("a", "<u2"), ("d", "u1", (lanes // 8,))])
+        record["a"], record["d"] = w.address, data
+        return record.tobytes()
+
+
+def _wrap(fields: dict[str, int]) -> dict[str, int]:
+    """Wait counts are compared modulo 2**16."""
+    return {k: int(v) & 0xFFFF if k.startswith("wait_") else int(v) for k, v in fields.items()}
+
+
+def schedule(graph: Graph, s: Sizing) -> Program:
+    """Program of a graph on an engine of sizes `s`. Raises HwgenError when it does not fit."""
+    places, types = place(graph, s), graph.types()
+    b = Builder(s, places, types)
+    b.step = "input"
+    (image,) = graph.inputs
+    b.load_input(places[image])
+    for op in graph.ops:
+        run_step(b, op)
+    b.step = "output"
+    out = places[graph.output]
+    b.emit("STORE", ddr=0, words=out.size, mem=out.memory, addr=out.base, wait_cmp=b.counts["cmp"])
+    b.emit("END")
+    return Program(graph, s, places, tuple(b.instructions), bytes(b.image), out.size)

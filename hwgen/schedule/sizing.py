@@ -1,0 +1,76 @@
+"""Sizes of one engine: the parameters of the RTL (docs/architecture.md)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+
+from hwgen.errors import HwgenError
+
+
+def power_of_two(n: int) -> bool:
+    return n > 0 and n & (n - 1) == 0
+
+
+@dataclass(frozen=True)
+class Sizing:
+    """Parameters of the engine; `parameters()` are the Verilog parameters of the same names."""
+
+    lanes: int = 16
+    act_bits: int = 16
+    kw: int = 128
+    axi_bits: int = 128
+    gu: int = 4
+    gs: int = 8
+    fm_words: int = 4096
+    tm_words: int = 2048
+    bm_rows: int = 1024
+    wb_words: int = 512
+    ps_words: int = 256
+    cm_slots: int = 64
+    om_slots: int = 64
+    qm_slots: int = 32
+    nt_words: int = 64
+    pk: int = 8
+
+    def __post_init__(self) -> None:
+        rules = {
+            "lanes": (power_of_two(self.lanes) and 16 <= self.lanes <= 64, "16, 32 or 64"),
+            "act_bits": (8 <= self.act_bits <= 16, "8 to 16"),
+            "kw": (power_of_two(self.kw) and self.kw >= max(64, self.lanes), "a power of two >= 64"),
+            "axi_bits": (self.axi_bits in (64, 128) and self.lanes * 8 % self.axi_bits == 0, "64 or 128, dividing 8 x lanes"),
+            "gu": (power_of_two(self.gu) and self.gu <= self.gs, "a power of two <= gs"),
+            "gs": (power_of_two(self.gs) and 9 * self.gs <= self.kw, "a power of two with 9 gs <= kw"),
+            "pk": (power_of_two(self.pk) and self.pk <= 64, "a power of two up to 64"),
+            "cm_slots": (16 <= self.cm_slots <= 256, "16 to 256"),
+            "om_slots": (32 <= self.om_slots <= 256, "32 to 256"),
+            "qm_slots": (8 <= self.qm_slots <= 64, "8 to 64"),
+            "fm_words": (64 <= self.fm_words <= 1 << 14, "64 to 16384"),
+            "tm_words": (64 <= self.tm_words <= 1 << 14, "64 to 16384"),
+        }  # fmt: skip
+        for name, (good, valid) in rules.items():
+            if not good:
+                raise HwgenError(f"sizing: {name}={getattr(self, name)}; valid: {valid}; change --set {name}=")
+
+    @property
+    def array_bits(self) -> int:
+        return self.lanes * self.kw
+
+    @property
+    def row_elements(self) -> int:
+        """Elements of L bits in a row of the bit memory."""
+        return self.kw // self.lanes
+
+    @property
+    def word_bytes(self) -> int:
+        """Bytes of a word of L x 16 bits in DDR."""
+        return self.lanes * 2
+
+    def parameters(self) -> dict[str, int]:
+        return {k.upper(): v for k, v in asdict(self).items()}
+
+    def replace(self, **changes: int) -> Sizing:
+        known = {f.name for f in fields(self)}
+        for name in changes:
+            if name not in known:
+                raise HwgenError(f"sizing: no size named {name!r}; valid: {', '.join(sorted(known))}; change --set")
+        return Sizing(**(asdict(self) | changes))

@@ -1,0 +1,32 @@
+"""Attention: one instruction per head and window."""
+
+from __future__ import annotations
+
+from hwgen.ops.attention import Attention
+from hwgen.ops.numerics import HEAD_DIM
+from hwgen.schedule.builder import Builder
+from hwgen.schedule.steps import step
+from hwgen.schedule.steps.common import Walk, channel_words, post_fields, post_slots, results
+
+
+@step("Attention")
+def attention(b: Builder, op: Attention) -> None:
+    q, k, v = (b.places[t] for t in op.sources)
+    shape = b.types[op.sources[0]].shape
+    windows, tokens = (shape[0], shape[1]) if len(shape) == 3 else (1, shape[0])
+    words = HEAD_DIM // b.s.lanes
+    for head in range(shape[-1] // HEAD_DIM):
+        kappa = op.kappa[head]
+        b.config("att", kappa1=int(kappa[0]), kappa2=int(kappa[1]), kappa3=int(kappa[2]), neg=int(op.neg[head]))
+        first = head * words
+        block = b.load(cm=channel_words(b, op.m, first, words), qm=post_slots(b, op, first, words))
+        for win in range(windows):
+            walk = Walk(words, tokens, 0, 1, w2=1, token0=win * tokens, word0=first)
+            fields, streams, dst, bit = results(b, op, walk, {})
+            fields |= {
+                "n0": 1, "n1": 1, "cm_base": block.cm, "cm_mask": words - 1, "cm_s2": 1,
+                "q_base": block.qm, "q_mask": words - 1, "t_stride": q.stride, "tokens": tokens,
+                "q_bits": q.address(win * tokens, first), "k_bits": k.address(win * tokens, first),
+                "v_bits": v.address(win * tokens, first),
+            }  # fmt: skip
+            b.compute("ATT", block, list(op.sources), streams, dst, bit, **fields, **post_fields(op))

@@ -1,0 +1,117 @@
+"""Pieces that every step uses: post-chain fields, parameter words, result streams."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hwgen.ops.base import Op
+from hwgen.schedule.builder import QM_FIELDS, Builder, Writes, nest_order
+
+Array = np.ndarray
+
+
+def post_slots(b: Builder, op: Op, first: int, count: int) -> Array:
+    """(count, 8, L) constants of channel words first .. first + count - 1 (fields b .. t, unused)."""
+    lanes = b.s.lanes
+    out = np.zeros((count, 8, lanes), dtype=np.int64)
+    for k, name in enumerate(QM_FIELDS):
+        vector = getattr(op.post, name)
+        if vector is not None:
+            out[:, k] = np.asarray(vector)[first * lanes : (first + count) * lanes].reshape(count, lanes)
+    return out
+
+
+def channel_words(b: Builder, m: Array, first: int, count: int) -> Array:
+    """(count, L) words of a per-channel vector."""
+    return np.asarray(m)[first * b.s.lanes : (first + count) * b.s.lanes].reshape(count, b.s.lanes)
+
+
+def post_fields(op: Op) -> dict[str, int]:
+    """Mode fields of the post chain."""
+    p = op.post
+    return {
+        "sh1": p.sh1, "rp": int(p.slope is not None), "sh2": p.sh2, "gelu": int(p.gelu),
+        "aff": int(p.m3 is not None), "sh3": p.sh3, "bit_y3": int(p.bit_y3),
+    }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Walk:
+    """How result tokens and words follow levels 2 and 3.
+
+    token(i2, i3) = token0 + i2 * t2 + i3 * t3; word(i2, i3) = word0 + i2 * w2 (w2 in {0, 1}).
+    """
+
+    n2: int
+    n3: int
+    t2: int
+    t3: int
+    w2: int = 0
+    xd: int = 1
+    token0: int = 0
+    word0: int = 0
+
+    def tokens(self) -> tuple[Array, Array]:
+        """(token, word) of every result in issue order."""
+        i2, i3 = nest_order(self.n2, self.n3, self.xd)
+        return self.token0 + i2 * self.t2 + i3 * self.t3, self.word0 + i2 * self.w2
+
+
+def results(b: Builder, op: Op, walk: Walk, residual: dict[str, Walk]) -> tuple[dict, dict, Writes | None, Writes | None]:
+    """Stream fields, stream tensors and expected writes of an instruction.
+
+    `residual` maps pre / mid / out to the walk of that operand where it differs from the result's.
+    """
+    fields: dict[str, int] = {"n2": walk.n2, "n3": walk.n3, "xd": walk.xd}
+    streams: dict[str, str] = {}
+    for name in ("pre", "mid", "out"):
+        tensor = getattr(op.post, name)
+        if tensor is None:
+            continue
+        place, w = b.places[tensor], residual.get(name, walk)
+        streams[name] = tensor
+        fields |= {
+            f"{name}_en": 1, f"{name}_mem": place.memory,
+            f"{name}_base": place.address(w.token0, w.word0 % place.words),
+            f"{name}_s2": w.t2 * place.stride + w.w2, f"{name}_s3": w.t3 * place.stride,
+        }  # fmt: skip
+    token, word = walk.tokens()
+    if walk.w2:  # level 2 may run on over the words of the next tokens
+        words = b.places[op.name if op.feature is not None else f"{op.name}.bits"].words
+        token, word = token + word // words, word % words
+    dst = bit = None
+    if op.feature is not None:
+        place = b.places[op.name]
+        parts = 1 << op.post.pool
+        part, first = walk.word0 % parts, walk.word0 // parts
+        fields |= {
+            "dst_en": 1, "dst_mem": place.memory, "dst_base": place.address(walk.token0, first),
+            "dst_s2": walk.t2 * place.stride + walk.w2, "dst_s3": walk.t3 * place.stride,
+            "pool": op.post.pool, "pool_pos": part,
+        }  # fmt: skip
+        assert op.post.pool == 0 or walk.w2 == 0
+        groups = 8 >> op.post.pool
+        mask = 255 if parts == 1 else ((1 << groups) - 1) << (part * groups)
+        words = word if parts == 1 else np.full_like(word, first)
+        dst = Writes(op.name, place.memory, place.address(token, words), token, words, mask, op.post.pool, part)
+    if op.bits is not None:
+        name = f"{op.name}.bits"
+        place = b.places[name]
+        fields |= {
+            "bit_en": 1, "bit_base": place.address(walk.token0, walk.word0),
+            "bit_s2": walk.t2 * place.stride + walk.w2, "bit_s3": walk.t3 * place.stride,
+        }  # fmt: skip
+        bit = Writes(name, place.memory, place.address(token, word), token, word)
+    return fields, streams, dst, bit
+
+
+def word_groups(words: int, limit: int) -> list[tuple[int, int]]:
+    """Split channel words into (first, count) with power-of-two counts up to `limit`."""
+    out, first = [], 0
+    while first < words:
+        count = 1 << (min(limit, words - first).bit_length() - 1)
+        out.append((first, count))
+        first += count
+    return out

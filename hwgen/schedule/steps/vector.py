@@ -1,0 +1,153 @@
+"""MACV steps: affine maps, circular filter, pools, window mixes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hwgen.ops.base import Op
+from hwgen.ops.vector import (
+    AvgPool,
+    CrossFilter,
+    MergeMean,
+    MergePool,
+    Pointwise,
+    TokenMean,
+    WindowMix,
+    merge_cells,
+)
+from hwgen.schedule import isa
+from hwgen.schedule.builder import Builder
+from hwgen.schedule.steps import step
+from hwgen.schedule.steps.common import (
+    Walk,
+    channel_words,
+    post_fields,
+    post_slots,
+    results,
+    word_groups,
+)
+
+GROUP = 8  # channel words whose constants are resident together
+
+
+def _macv(b: Builder, op: Op, block, walk: Walk, source: dict, residual: dict | None = None, **more: int) -> None:
+    fields, streams, dst, bit = results(b, op, walk, residual or {})
+    place = b.places[op.sources[0]]
+    fields |= {"n0": 1, "n1": 1, "src_mem": place.memory, "cm_base": block.cm, "q_base": block.qm}
+    fields |= post_fields(op) | source | more
+    b.compute("MACV", block, [op.sources[0]], streams, dst, bit, **fields)
+
+
+def _cycling(count: int) -> dict[str, int]:
+    """Slots that follow the channel word, level 2."""
+    return {"cm_mask": count - 1, "cm_s2": 1, "q_mask": count - 1}
+
+
+def _split(tokens: int, limit: int = 4095) -> list[tuple[int, int]]:
+    return [(t, min(limit, tokens - t)) for t in range(0, tokens, limit)]
+
+
+@step("Pointwise")
+def pointwise(b: Builder, op: Pointwise) -> None:
+    place, tokens = b.places[op.sources[0]], b.types[op.sources[0]].tokens
+    for first, count in word_groups(place.words, GROUP):
+        block = b.load(cm=channel_words(b, op.m, first, count), qm=post_slots(b, op, first, count))
+        for t, n in _split(tokens):
+            walk = Walk(count, n, 0, 1, w2=1, token0=t, word0=first)
+            source = {"src_base": place.address(t, first), "src_s2": 1, "src_s3": place.stride}
+            _macv(b, op, block, walk, source, **_cycling(count))
+
+
+@step("WindowMix")
+def window_mix(b: Builder, op: WindowMix) -> None:
+    place, source_type = b.places[op.sources[0]], b.types[op.sources[0]]
+    windows, inside, w2 = source_type.shape[0], source_type.shape[1], op.window**2
+    for first, count in word_groups(place.words, GROUP):
+        block = b.load(cm=channel_words(b, op.m, first, count), qm=post_slots(b, op, first, count))
+        for win in range(windows):
+            walk = Walk(count, w2, 0, 1, w2=1, token0=win * w2, word0=first)
+            row = {"pre": Walk(count, w2, 0, 0, w2=1, token0=win, word0=first)}
+            source = {"src_base": place.address(win * inside, first), "src_s2": 1, "src_s3": place.stride}
+            _macv(b, op, block, walk, source, row, **_cycling(count))
+
+
+@step("CrossFilter")
+def cross_filter(b: Builder, op: CrossFilter) -> None:
+    place, (height, width) = b.places[op.sources[0]], op.in_grid
+    assert len(op.offsets) <= isa.TAPS
+    runs: list[tuple[int, int, tuple[int, ...]]] = []  # rows that wrap alike: first, count, row offsets
+    for y in range(height):
+        rows = tuple((y + dy) % height - y for dy, _ in op.offsets)
+        if runs and runs[-1][2] == rows:
+            runs[-1] = (runs[-1][0], runs[-1][1] + 1, rows)
+        else:
+            runs.append((y, 1, rows))
+    for word in range(place.words):
+        m = np.stack([channel_words(b, row, word, 1)[0] for row in op.m])
+        block = b.load(cm=m, qm=post_slots(b, op, word, 1))
+        for y, count, rows in runs:
+            payload = {f"off{k}": r * width * place.stride for k, r in enumerate(rows)}
+            payload |= {f"dx{k}": wrapped(dx, width) for k, (_, dx) in enumerate(op.offsets)}
+            b.config("taps", width=width, sx=place.stride, **payload)
+            walk = Walk(width, count, 1, width, token0=y * width, word0=word)
+            source = {"src_taps": 1, "src_base": place.address(y * width, word), "src_s3": width * place.stride,
+                      "src_s2": place.stride, "n0": len(rows), "cm_s0": 1}  # fmt: skip
+            _macv(b, op, block, walk, source)
+
+
+def wrapped(dx: int, width: int) -> int:
+    """dx reduced to -width < dx < width (a circular shift by more is the same)."""
+    return int(np.fmod(dx, width))
+
+
+@step("AvgPool")
+def avg_pool(b: Builder, op: AvgPool) -> None:
+    place, (height, width), k = b.places[op.sources[0]], op.in_grid, op.kernel
+    for word in range(place.words):
+        block = b.load(cm=channel_words(b, op.m, word, 1), qm=post_slots(b, op, word, 1))
+        walk = Walk(width // k, height // k, 1, width // k, word0=word)
+        source = {
+            "src_base": place.address(0, word), "n0": k, "n1": k, "src_s0": place.stride,
+            "src_s1": width * place.stride, "src_s2": k * place.stride, "src_s3": k * width * place.stride,
+        }  # fmt: skip
+        _macv(b, op, block, walk, source)
+
+
+@step("MergePool")
+def merge_pool(b: Builder, op: MergePool) -> None:
+    place, (height, width), w = b.places[op.sources[0]], op.in_grid, op.window
+    across = width // w
+    for first, count in word_groups(place.words, GROUP):
+        block = b.load(cm=channel_words(b, op.m, first, count), qm=post_slots(b, op, first, count))
+        for token in range(height // w * across):
+            rows, cols = merge_cells(w, token // across, height), merge_cells(w, token % across, width)
+            walk = Walk(count, 1, 0, 0, w2=1, token0=token, word0=first)
+            source = {
+                "src_base": place.address(rows.start * width + cols.start, first), "n0": len(cols), "n1": len(rows),
+                "src_s0": place.stride, "src_s1": width * place.stride, "src_s2": 1, "max": int(op.mode == "max"),
+            }  # fmt: skip
+            _macv(b, op, block, walk, source, **_cycling(count))
+
+
+@step("MergeMean")
+def merge_mean(b: Builder, op: MergeMean) -> None:
+    place, source_type = b.places[op.sources[0]], b.types[op.sources[0]]
+    windows, inside = source_type.shape[:2]
+    for first, count in word_groups(place.words, GROUP):
+        block = b.load(cm=channel_words(b, op.m, first, count), qm=post_slots(b, op, first, count))
+        walk = Walk(count, windows, 0, 1, w2=1, word0=first)
+        source = {
+            "src_base": place.address(inside - windows, first), "n0": windows,
+            "src_s0": inside * place.stride, "src_s2": 1, "src_s3": place.stride,
+        }  # fmt: skip
+        _macv(b, op, block, walk, source, **_cycling(count))
+
+
+@step("TokenMean")
+def token_mean(b: Builder, op: TokenMean) -> None:
+    place, tokens = b.places[op.sources[0]], b.types[op.sources[0]].tokens
+    for first, count in word_groups(place.words, GROUP):
+        block = b.load(cm=channel_words(b, op.m, first, count), qm=post_slots(b, op, first, count))
+        walk = Walk(count, 1, 0, 0, w2=1, word0=first)
+        source = {"src_base": place.address(0, first), "n0": tokens, "src_s0": place.stride, "src_s2": 1}
+        _macv(b, op, block, walk, source, **_cycling(count))

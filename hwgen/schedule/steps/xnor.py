@@ -1,0 +1,197 @@
+"""XnorLinear and XnorConv: tiles of L outputs x KW columns, activations streamed past."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hwgen.errors import HwgenError
+from hwgen.ops.xnor import XnorConv, XnorLinear
+from hwgen.schedule.builder import Block, Builder
+from hwgen.schedule.placement import Place
+from hwgen.schedule.steps import step
+from hwgen.schedule.steps.common import Walk, channel_words, post_fields, post_slots, results
+
+Array = np.ndarray
+
+
+def tile_words(b: Builder, columns: Array) -> Array:
+    """LDW words (n, L) of a weight tile (L, columns) in {0, 1}; unused columns are 1."""
+    lanes, k = columns.shape
+    n = -(-k // 16)
+    padded = np.ones((lanes, n * 16), dtype=np.int64)
+    padded[:, :k] = columns
+    words = (padded.reshape(lanes, n, 16) << np.arange(16)).sum(-1).T
+    return ((words + 32768) & 65535) - 32768
+
+
+def _passes(b: Builder, op, j: int, tiles: list[Array], chunks: list[dict], walks: list, om: Array) -> None:
+    """Instructions of output word j: every walk runs all chunks; one chunk keeps its weights.
+
+    walks: (Walk, {residual: Walk}, source fields); chunks: source field offsets per tile.
+    """
+    params = b.load(
+        cm=channel_words(b, op.m, j, 1), om=om, qm=post_slots(b, op, j, 1)
+    )  # one LOAD for the word's constants
+    loaded: Block | None = None
+    for walk, residual, source in walks:
+        for c, (tile, chunk) in enumerate(zip(tiles, chunks, strict=True)):
+            swap = len(tiles) > 1 or loaded is None
+            if swap:
+                loaded = b.load(wb=tile_words(b, tile))
+                b.weights(loaded, tile.shape[1])
+            first, last = c == 0, c == len(tiles) - 1
+            fields, streams, dst, bit = results(b, op, walk, residual)
+            if not last:
+                keep = {k: fields[k] for k in ("n2", "n3", "xd")}
+                fields, streams, dst, bit = keep, {}, None, None
+            fields |= source | {k: source.get(k, 0) + v for k, v in chunk.items()}
+            block = Block(max(params.load, loaded.load), 0, params.cm, params.om, params.qm, params.sizes)
+            b.compute(
+                "XCONV" if "g_len" in source else "XLIN", block, [op.sources[0]], streams, dst, bit,
+                swap=int(swap), psum_first=int(first), psum_last=int(last), n0=1, n1=1,
+                cm_base=params.cm, om_base=params.om, q_base=params.qm, **post_fields(op), **fields,
+            )  # fmt: skip
+
+
+def _rows(b: Builder, width: int, height: int, chunks: int) -> list[tuple[int, int]]:
+    """Row strips (first, count) whose results fit the partial-sum memory (and the counters)."""
+    limit = b.s.ps_words if chunks > 1 else 4095 * 4095
+    if width > limit:
+        raise HwgenError(
+            f"{b.step}: {width} results a row need ps_words >= {width}, {b.s.ps_words} exist; --set ps_words={width}"
+        )
+    rows = min(height, max(1, limit // width), 4095)
+    return [(y, min(rows, height - y)) for y in range(0, height, rows)]
+
+
+def _linear_chunks(b: Builder, place: Place, channels: int) -> list[tuple[int, int]]:
+    """(first element, elements) pieces of a token, none crossing a row of the bit memory."""
+    row = b.s.row_elements
+    words = -(-channels // b.s.lanes)
+    return [(e, min(row, words - e)) for e in range(0, words, row)]
+
+
+@step("XnorLinear")
+def xnor_linear(b: Builder, op: XnorLinear) -> None:
+    lanes, place = b.s.lanes, b.places[op.sources[0]]
+    out_words, k = op.weight.shape[0] // lanes, op.weight.shape[1]
+    pieces = _linear_chunks(b, place, k)
+    chunks = [{"a_base": e, "a_elems": n} for e, n in pieces]
+    source_type = b.types[op.sources[0]]
+    for j in range(out_words):
+        rows = op.weight[j * lanes : (j + 1) * lanes]
+        tiles = [rows[:, e * lanes : (e + n) * lanes] for e, n in pieces]
+        walks = []
+        if op.unwindow:
+            w = op.unwindow
+            out = op.feature or op.bits
+            width = out.grid[1]
+            per_row = width // w
+            for win in range(source_type.shape[0]):
+                token0 = (win // per_row * w) * width + win % per_row * w
+                walk = Walk(w, w, 1, width, xd=1, token0=token0, word0=j)
+                inside = Walk(w, w, 1, w, token0=win * w * w, word0=j)
+                residual = {
+                    n: inside
+                    for n in ("pre", "mid", "out")
+                    if (t := getattr(op.post, n)) and len(b.types[t].shape) == 3
+                }
+                source = {"a_base": place.address(win * w * w), "a_s2": place.stride, "a_s3": w * place.stride}
+                walks.append((walk, residual, source))
+        else:
+            tokens = source_type.tokens
+            limit = min(4095, b.s.ps_words if len(pieces) > 1 else 4095)
+            for t in range(0, tokens, limit):
+                walk = Walk(min(limit, tokens - t), 1, 1, 0, token0=t, word0=j)
+                walks.append((walk, {}, {"a_base": place.address(t), "a_s2": place.stride, "a_s3": 0}))
+        om = np.full((1, lanes), -k, dtype=np.int64)
+        _passes(b, op, j, tiles, chunks, walks, om)
+
+
+@step("XnorConv")
+def xnor_conv(b: Builder, op: XnorConv) -> None:
+    if op.stride == 1:
+        _conv3x3(b, op)
+    else:
+        _conv_strided(b, op)
+
+
+def _conv3x3(b: Builder, op: XnorConv) -> None:
+    s, place = b.s, b.places[op.sources[0]]
+    lanes, (height, width) = s.lanes, op.in_grid
+    out_channels, _, _, cg = op.weight.shape
+    group_out = out_channels // op.groups
+    quarter = lanes // 4
+    if cg % s.gu:
+        raise HwgenError(f"{op.name}: {cg} channels per group; a multiple of gu={s.gu}; --set gu={cg & -cg}")
+    per_word = max(1, lanes // group_out)  # groups that one output word spans
+    if per_word not in (1, 2, 4) or group_out % quarter:
+        raise HwgenError(f"{op.name}: {group_out} outputs per group; a lane quarter ({quarter}) must not span groups; use fewer groups")
+    g_qsh = {1: 2, 2: 1, 4: 0}[per_word]
+    slices = [(c, min(s.gs, cg - c)) for c in range(0, cg, s.gs)]
+    signed_weight = op.weight.astype(np.int64) * 2 - 1
+    for j in range(out_channels // lanes):
+        rows = slice(j * lanes, (j + 1) * lanes)
+        first_group = j * lanes // group_out
+        tiles, chunks = [], []
+        for c, n in slices:
+            tile = np.ones((lanes, 9 * s.gs), dtype=np.int64)
+            for dy in range(3):
+                for dx in range(3):
+                    at = (3 * dx + dy) * s.gs
+                    tile[:, at : at + n] = op.weight[rows, dy, dx, c : c + n]
+            bit = first_group * cg + c
+            tiles.append(tile)
+            chunks.append({
+                "a_base": bit // s.kw * s.row_elements, "g_base": bit % s.kw // s.gu, "g_len": n // s.gu,
+            })  # fmt: skip
+        om = _border_offsets(signed_weight[rows])
+        walks = []
+        for y, n in _rows(b, width, height, len(slices)):
+            walk = Walk(width, n, 1, width, xd=op.dilation, token0=y * width, word0=j)
+            source = {
+                "a_base": place.address(y * width), "a_s2": place.stride, "a_s3": width * place.stride,
+                "g_base": 0, "g_step": cg // s.gu if per_word > 1 else 0, "g_qsh": g_qsh, "g_len": 0,
+                "y0": y, "height": height, "width": width,
+            }  # fmt: skip
+            walks.append((walk, {}, source))
+        _passes(b, op, j, tiles, chunks, walks, om)
+
+
+def _border_offsets(w: Array) -> Array:
+    """(16, L) offsets -K + sum of the weights of outside taps; pattern {below, above, right, left}.
+
+    w (L, 3, 3, C/groups) in +-1; an outside tap is read as bits 0, which stand for -1.
+    """
+    per_tap = w.sum(-1)
+    total = int(np.prod(w.shape[1:]))
+    out = np.empty((16, w.shape[0]), dtype=np.int64)
+    for pattern in range(16):
+        left, right, above, below = (pattern >> k & 1 for k in range(4))
+        outside = np.zeros((3, 3), dtype=bool)
+        outside[:, 0] |= bool(left)
+        outside[:, 2] |= bool(right)
+        outside[0] |= bool(above)
+        outside[2] |= bool(below)
+        out[pattern] = -total + per_tap[:, outside].sum(-1)
+    return out
+
+
+def _conv_strided(b: Builder, op: XnorConv) -> None:
+    lanes, place = b.s.lanes, b.places[op.sources[0]]
+    (height, width), k = op.in_grid, op.stride
+    out_channels, _, _, c = op.weight.shape
+    ow, oh = width // k, height // k
+    pieces = _linear_chunks(b, place, c)
+    taps = [(dy, dx, e, n) for dy in range(k) for dx in range(k) for e, n in pieces]
+    chunks = [{"a_base": (dy * width + dx) * place.stride + e, "a_elems": n} for dy, dx, e, n in taps]
+    for j in range(out_channels // lanes):
+        rows = op.weight[j * lanes : (j + 1) * lanes]
+        tiles = [rows[:, dy, dx, e * lanes : (e + n) * lanes] for dy, dx, e, n in taps]
+        walks = []
+        for y, n in _rows(b, ow, oh, len(taps)):
+            walk = Walk(ow, n, 1, ow, token0=y * ow, word0=j)
+            source = {"a_base": place.address(y * k * width), "a_s2": k * place.stride, "a_s3": k * width * place.stride}
+            walks.append((walk, {}, source))
+        om = np.full((1, lanes), -k * k * c, dtype=np.int64)
+        _passes(b, op, j, tiles, chunks, walks, om)
