@@ -163,6 +163,20 @@ def training_batches(
         yield data.batch(order[start : start + batch], rng)
 
 
+def spread(count: int, limit: int) -> Tensor:
+    """Indices of `limit` of `count` images, evenly spaced; all of them for limit 0."""
+    if not limit or limit >= count:
+        return torch.arange(count)
+    return torch.arange(limit) * count // limit
+
+
+def _array_images(
+    images: Tensor, labels: Tensor, names: tuple[str, ...], size: int, section: DataSection
+) -> ArrayImages:
+    keep = spread(len(labels), section.limit)
+    return ArrayImages(images[keep], labels[keep], names, size, section)
+
+
 def load_data(section: DataSection, size: int) -> tuple[Images, Images]:
     """Training and held-out images of a recipe, at the network's image size.
 
@@ -172,14 +186,14 @@ def load_data(section: DataSection, size: int) -> tuple[Images, Images]:
         train_x, train_y, test_x, test_y = digits_split(section.seed)
         names = tuple(str(digit) for digit in range(10))
         train, test = (
-            ArrayImages(torch.from_numpy(x[..., :1]), torch.from_numpy(y), names, size, section)
+            _array_images(torch.from_numpy(x[..., :1]), torch.from_numpy(y), names, size, section)
             for x, y in ((train_x, train_y), (test_x, test_y))
         )
     elif section.name == "cifar10":
         from hwgen.train.cifar import read_cifar10
 
         parts = (read_cifar10(section.root, train=flag) for flag in (True, False))
-        train, test = (ArrayImages(x, y, names, size, section) for x, y, names in parts)
+        train, test = (_array_images(x, y, names, size, section) for x, y, names in parts)
     else:
         from hwgen.train.imagenet import FolderImages
 

@@ -12,6 +12,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from hwgen.errors import HwgenError
+from hwgen.train.data import spread
 from hwgen.train.recipe import DataSection
 
 SUFFIXES = (".jpeg", ".jpg", ".png", ".webp")
@@ -32,12 +33,13 @@ class FolderImages:
                 "data.root", root, f"has no folder {part}/", "give the folder above train/ and val/"
             )
         self.classes = tuple(sorted(p.name for p in self.folder.iterdir() if p.is_dir()))
-        self.files = [
+        files = [
             (path, label)
             for label, name in enumerate(self.classes)
             for path in sorted((self.folder / name).iterdir())
             if path.suffix.lower() in SUFFIXES
         ]
+        self.files = [files[int(i)] for i in spread(len(files), section.limit)]
 
     def __len__(self) -> int:
         return len(self.files)

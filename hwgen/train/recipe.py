@@ -31,7 +31,7 @@ class DataSection(_Section):
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
     workers: int = Field(default=0, ge=0)
-    limit: int = Field(default=0, ge=0, description="use only the first images; 0 = all")
+    limit: int = Field(default=0, ge=0, description="use this many images, evenly spaced; 0 = all")
     rotate_degrees: float = Field(default=0.0, ge=0)
     shift: float = Field(default=0.0, ge=0, description="largest shift, part of the image side")
     zoom: float = Field(default=0.0, ge=0, lt=1)

@@ -81,7 +81,7 @@ class Analysis:
 
 
 def analyze(module: nn.Module) -> Analysis:
-    """Measure a zoo network by one forward pass of a zero image at its own size.
+    """Measure a zoo network by one forward pass of shapes only (no arithmetic) at its own size.
 
     Raises: AssertionError if the module is not from the zoo (no `config`).
     """
@@ -93,11 +93,11 @@ def analyze(module: nn.Module) -> Analysis:
         if isinstance(layer, BinaryLinear | BinaryConv2d | QDAttention | nn.Linear | nn.Conv2d)
     ]
     training = module.training
-    weight = next(module.parameters())
-    image = weight.new_zeros(1, config.in_channels, config.image_size, config.image_size)
+    shape = (1, config.in_channels, config.image_size, config.image_size)
+    state = {key: value.to("meta") for key, value in module.state_dict().items()}
     try:
         with torch.no_grad():
-            module.eval()(image)
+            torch.func.functional_call(module.eval(), state, torch.empty(shape, device="meta"))
     finally:
         module.train(training)
         for hook in hooks:
