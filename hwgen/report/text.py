@@ -2,8 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hwgen.report import values
 from hwgen.report.schema import Report
+
+if TYPE_CHECKING:
+    from hwgen.zoo.analyze import Analysis
+
+
+def analysis_lines(name: str, analysis: Analysis) -> list[str]:
+    """MACs and parameters of a network, one line per part (`hwgen.zoo.analyze`)."""
+    row = "{:<8} {:>14} {:>14} {:>14} {:>14}".format
+    lines = [
+        f"{name}: per frame, 1 MAC = one multiply-accumulate",
+        row("part", "binary MACs", "float MACs", "binary weights", "float params"),
+    ]
+    for part, total in [*analysis.parts.items(), ("all", analysis.total)]:
+        numbers = (
+            total.binary_macs, total.float_macs, total.binary_weights, total.float_parameters
+        )  # fmt: skip
+        lines.append(row(part, *map(values.count, numbers)))
+    ops, size = analysis.total.ops, analysis.total.size_bytes
+    lines.append(f"OPs {values.short(ops)} (binary MACs / 64 + float MACs), {size / 1e6:.3g} MB")
+    return lines
 
 
 def summary(report: Report) -> list[str]:

@@ -1,0 +1,253 @@
+"""The command line: parse, call the pipeline, exit code. Nothing else.
+
+A user's fault is one line on stderr and exit code 2. Heavy imports happen inside the commands, so
+that `--help` and a wrong option answer at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+import hwgen
+from hwgen.errors import EXIT_CODE, HwgenError
+
+app = typer.Typer(
+    name="hwgen",
+    help="Compile trained binarized vision transformers into FPGA accelerators.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ModelArgument = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A checkpoint (.pt) of a trained network.")
+]
+DirArgument = Annotated[
+    Path, typer.Argument(metavar="DIR", help="An output folder of `hwgen compile`.")
+]
+TargetOption = Annotated[str, typer.Option("--target", "-t", help="See `hwgen targets`.")]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Replace an output folder that hwgen wrote.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Override a size of the engine, e.g. array_bits=2048."
+    ),
+]
+CalibOption = Annotated[
+    Path | None,
+    typer.Option(help="Calibration images (.pt, .npy or a folder); default: beside the model."),
+]
+ImagesOption = Annotated[int, typer.Option(min=1, help="How many images to simulate.")]
+ThreadsOption = Annotated[int, typer.Option(min=1, help="Threads of the simulation.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"hwgen {hwgen.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def compile(
+    model: ModelArgument,
+    target: TargetOption = "zynq",
+    out: Annotated[
+        Path | None, typer.Option(help="Output folder; default: out/MODEL-TARGET.")
+    ] = None,
+    force: ForceOption = False,
+    set_: SetOption = None,
+    calib: CalibOption = None,
+) -> None:
+    """Compile a model into RTL, program, weights, driver and report."""
+    overrides = parse_overrides(set_ or [])
+    folder = out or Path("out") / f"{model.stem}-{target}"
+    _pipeline().compile_model(model, target, folder, force=force, overrides=overrides, calib=calib)
+    _show(folder)
+
+
+@app.command()
+def simulate(folder: DirArgument, images: ImagesOption = 16, threads: ThreadsOption = 1) -> None:
+    """Simulate the emitted RTL on real images and compare every tensor with the golden model."""
+    _pipeline().simulate_dir(folder, images=images, threads=threads)
+    _show(folder)
+    _fail_on_mismatch(folder)
+
+
+@app.command()
+def synth(folder: DirArgument) -> None:
+    """Count resources of the emitted RTL with Yosys, unit by unit."""
+    _pipeline().synth_dir(folder)
+    _show(folder)
+
+
+@app.command()
+def run(
+    model: ModelArgument,
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture, or a .npy array.")],
+) -> None:
+    """Classify one image with the integer model."""
+    for line in _pipeline().run_image(model, image).lines():
+        typer.echo(line)
+
+
+@app.command()
+def analyze(model: ModelArgument) -> None:
+    """Count weights and multiply-accumulates of a model, part by part."""
+    from hwgen.frontend.checkpoint import load_checkpoint
+    from hwgen.report.text import analysis_lines
+    from hwgen.zoo.analyze import analyze
+
+    network, info = load_checkpoint(model)
+    for line in analysis_lines(info.path.name, analyze(network)):
+        typer.echo(line)
+
+
+@app.command()
+def targets() -> None:
+    """List the devices that hwgen can plan for."""
+    from hwgen.targets import get_target, target_names
+
+    row = "{:<10} {:<22} {:>5} {:>9} {:>9} {:>7} {:>5} {:>6} {:>5}"
+    typer.echo(row.format("target", "part", "MHz", "LUT", "FF", "BRAM36", "URAM", "DSP", "AXI"))
+    for name in target_names():
+        t = get_target(name)
+        numbers = [f"{n:,}" for n in (t.lut, t.ff, t.bram36, t.uram, t.dsp)]
+        typer.echo(row.format(t.name, t.part, t.clock_mhz, *numbers, t.axi_bits))
+
+
+@app.command()
+def train(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE.toml")],
+    output: Annotated[Path | None, typer.Option(help="Replaces the recipe's checkpoint.")] = None,
+    data_root: Annotated[
+        str | None, typer.Option(help="Replaces the recipe's data folder.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Replaces the recipe's epochs.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the saved state.")] = False,
+    stop_after: Annotated[int | None, typer.Option(min=1, help="End after this epoch.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Train a network from a recipe; several GPUs through torchrun."""
+    from hwgen.train import train as train_recipe
+
+    train_recipe(
+        recipe,
+        output=output,
+        data_root=data_root,
+        epochs=epochs,
+        resume=resume,
+        stop_after=stop_after,
+        device=device,
+    )
+
+
+@app.command()
+def demo(
+    images: ImagesOption = 4,
+    out: Annotated[Path, typer.Option(help="Output folder, replaced.")] = Path("out/demo"),
+    target: TargetOption = "zynq",
+    threads: ThreadsOption = 1,
+) -> None:
+    """Compile the shipped network, simulate its RTL on real digits, synthesise, report."""
+    from hwgen.paths import models_dir
+
+    model = models_dir() / "bhvit_micro_digits.pt"
+    pipeline = _pipeline()
+    typer.echo(f"compile     {model.name} for {target}")
+    pipeline.compile_model(model, target, out, force=True, overrides={}, calib=None)
+    typer.echo(f"simulate    the whole network's RTL on {images} handwritten digits")
+    pipeline.simulate_dir(out, images=images, threads=threads)
+    typer.echo("synthesise  with Yosys, unit by unit")
+    pipeline.synth_dir(out)
+    typer.echo("")
+    _show(out)
+    _fail_on_mismatch(out)
+
+
+@app.command()
+def bench(
+    out: Annotated[Path, typer.Option(help="Where the results go.")] = Path("reports/bench.json"),
+) -> None:
+    """Measure compile, golden model and simulation; write the results."""
+    from hwgen.bench import run as run_bench
+
+    for line in run_bench(out):
+        typer.echo(line)
+
+
+def parse_overrides(pairs: list[str]) -> dict[str, str]:
+    """`["array_bits=2048"]` -> {"array_bits": "2048"}."""
+    overrides: dict[str, str] = {}
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        key, value = key.strip(), value.strip()
+        if not (sign and key and value):
+            raise HwgenError(
+                "--set", repr(pair), "must be KEY=VALUE", "for example --set array_bits=2048"
+            )
+        if key in overrides:
+            raise HwgenError("--set", repr(pair), f"{key} is set twice", "keep one of them")
+        overrides[key] = value
+    return overrides
+
+
+def _pipeline():
+    from hwgen import pipeline
+
+    return pipeline
+
+
+def _show(folder: Path) -> None:
+    from hwgen.report import load_report, summary
+
+    for line in summary(load_report(folder)):
+        typer.echo(line)
+    typer.echo(f"report      {folder / 'report.html'}")
+
+
+def _fail_on_mismatch(folder: Path) -> None:
+    from hwgen.report import load_report
+
+    check = load_report(folder).check
+    if check.mismatches:
+        typer.echo("hwgen: the RTL differs from the golden model (a bug in hwgen)", err=True)
+        raise typer.Exit(1)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Runs a command; returns its exit code: 0 good, 1 our fault, 2 the user's."""
+    args = sys.argv[1:] if args is None else args
+    try:
+        code = app(args or ["--help"], prog_name="hwgen", standalone_mode=False)
+    except HwgenError as error:
+        return _error(error.line)
+    except TyperException as error:
+        message = " ".join(error.format_message().split()).rstrip(".")
+        return _error(f"{message}; see `hwgen --help`" if message else "see `hwgen --help`")
+    except BrokenPipeError:
+        sys.stdout = None
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code if isinstance(code, int) else 0
+
+
+def _error(line: str) -> int:
+    print(f"hwgen: error: {line}", file=sys.stderr)
+    return EXIT_CODE

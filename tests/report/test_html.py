@@ -1,0 +1,163 @@
+"""report.html: self-contained, complete, honest about its sources, and bounded in size."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from hwgen.report import render_report
+from hwgen.report.cycles import block_labels, by_layer, by_unit
+from hwgen.report.graph_svg import block_labels as graph_labels
+from hwgen.report.graph_svg import draw_blocks
+from tests.report import sample
+
+VOID = {"meta", "br"}
+
+
+class Balanced(HTMLParser):
+    """Fails on a tag that is not closed in order; collects text and links."""
+
+    def __init__(self):
+        super().__init__()
+        self.open = []
+        self.text = []
+        self.links = []
+
+    def handle_starttag(self, tag, attrs):
+        self.links += [v for k, v in attrs if k in ("href", "src", "xlink:href")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        pass
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, (tag, self.getpos())
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def parse(page):
+    parser = Balanced()
+    parser.feed(page)
+    assert parser.open == []
+    return parser
+
+
+@pytest.fixture(scope="module")
+def page():
+    return render_report(sample.report(), sample.graph(), sample.MEMORY_MAP)
+
+
+def test_it_is_one_well_formed_page_without_network(page):
+    parser = parse(page)
+    assert parser.links == []
+    assert not re.search(r"https?://|@import|url\(|<script", page)
+
+
+def test_it_shows_every_section(page):
+    text = " ".join(" ".join(parse(page).text).split())
+    for words in (
+        "bhvit_sample on zynq",
+        "Nothing was run in vendor tools or on a board",
+        "2,652",
+        "75,411",
+        "20,930 of 53,200",
+        "vit.layerA.0.attn",
+        "xnor_front",
+        "0x00010000",
+        "QDAttention",
+        "99.72 %",
+        "Yosys 0.70 synth_xilinx, unit by unit",
+    ):
+        assert words in text, words
+
+
+def test_it_is_the_same_twice(page):
+    assert page == render_report(sample.report(), sample.graph(), sample.MEMORY_MAP)
+
+
+def test_unknown_values_are_not_zeros():
+    page = render_report(sample.report(simulated=False))
+    text = " ".join(" ".join(parse(page).text).split())
+    assert "not synthesised yet" in text
+    assert "not simulated yet" in text
+    assert "Does not fit" not in text
+    assert "Dataflow graph" not in text
+
+
+def test_a_mismatch_and_an_overrun_are_seen():
+    report = sample.report()
+    report.check.mismatches = 1
+    report.check.first_mismatch = {"step": "q", "index": "[0, 3]", "got": 4, "expected": 5}
+    report.resources.fits = False
+    text = " ".join(" ".join(parse(render_report(report)).text).split())
+    assert "step q, index [0, 3], got 4, expected 5" in text
+    assert "Does not fit the budget of xc7z020clg400-1" in text
+
+
+def test_names_are_escaped():
+    report = sample.report()
+    report.model.name = "<script>x</script>"
+    nodes = [sample.node("<b>", "<i>", "a&b", (1,), ["<u>"])]
+    assert "<script" not in render_report(report, nodes)
+    parse(render_report(report, nodes))
+
+
+def test_a_program_of_thousands_of_steps_stays_readable():
+    report = sample.report(blocks=24, per_block=40)
+    assert len(report.cycles.steps) > 10_000
+    assert len(by_layer(report.cycles.steps)) <= 40
+    page = render_report(report, sample.graph(24))
+    parse(page)
+    assert len(page) < 4_000_000
+    assert "more steps are in report.json" in page
+
+
+def test_groups_add_up():
+    steps = sample.report().cycles.steps
+    for groups in (by_layer(steps), by_unit(steps)):
+        assert sum(g.predicted for g in groups) == sum(s.predicted for s in steps)
+        assert sum(len(g.steps) for g in groups) == len(steps)
+    steps[0].simulated = None
+    assert by_layer(steps)[0].simulated is None
+
+
+def test_step_labels_cut_at_one_depth():
+    names = ["a.0.x/load", "a.0.y[3]", "a.1.x", "head"]
+    assert block_labels(names, limit=3) == ["a.0", "a.0", "a.1", "head"]
+    assert block_labels(names, limit=2) == ["a", "a", "a", "head"]
+    assert block_labels([], limit=2) == []
+
+
+def test_graph_blocks_end_at_a_number():
+    names = ["image", "v.stem.conv", "v.stem.act", "v.a.0.q.w", "v.a.0.k", "v.a.1.q", "norm"]
+    assert graph_labels(names) == [
+        "image", "v.stem", "v.stem", "v.a.0", "v.a.0", "v.a.1", "norm",
+    ]  # fmt: skip
+    deep = [f"s.0.b.{k}.{n}" for k in range(2) for n in range(40)]
+    assert set(graph_labels(deep)) == {"s.0.b.0", "s.0.b.1"}
+
+
+def test_equal_blocks_are_drawn_once():
+    blocks = {block.name: block for block in draw_blocks(sample.graph(24))}
+    assert blocks["vit.layerA.0"].same == ("vit.layerB.0",)
+    drawn = sum(1 + len(block.same) for block in blocks.values())
+    assert drawn == 24 + 5
+    assert len(blocks) < drawn
+
+
+def boxes(svg):
+    found = re.findall(r'class="box" x="([\d.-]+)" y="([\d.-]+)" width="(\d+)" height="(\d+)"', svg)
+    return [tuple(map(float, box)) for box in found]
+
+
+def test_no_two_boxes_overlap():
+    for block in draw_blocks(sample.graph()):
+        placed = boxes(block.svg)
+        assert len(placed) == block.nodes
+        for k, (x, y, w, h) in enumerate(placed):
+            assert x >= 0
+            for x2, y2, _, _ in placed[:k]:
+                assert abs(x - x2) >= w or abs(y - y2) >= h

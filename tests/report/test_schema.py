@@ -1,0 +1,92 @@
+"""report.json: its keys are a promise to other programs."""
+
+import json
+
+import pytest
+from pydantic import ValidationError
+
+from hwgen.errors import HwgenError
+from hwgen.report import load_report, save_report, summary, update_report
+from hwgen.report.schema import Report
+from tests.report import sample
+
+KEYS = {
+    "model": {"name", "sha256", "params", "binary_weights", "binary_macs", "float_macs"},
+    "target": {"name", "part", "clock_mhz", "budget"},
+    "config": {"array_bits", "lanes", "act_bits", "axi_bits"},
+    "cycles": {"predicted", "simulated", "roofline", "steps"},
+    "fps": {"predicted", "simulated"},
+    "resources": {"source", "lut", "ff", "bram36", "uram", "dsp", "by_unit", "fits"},
+    "check": {"images", "tensors", "mismatches", "first_mismatch", "seconds"},
+    "fidelity": {"top1_agreement", "accuracy_float", "accuracy_int", "logit_cosine"},
+}
+
+
+def test_keys_are_exactly_the_promised_ones():
+    body = json.loads(sample.report().to_json())
+    assert body.pop("schema") == "hwgen.report/1"
+    assert {name: set(section) for name, section in body.items()} == KEYS
+    assert set(body["target"]["budget"]) == {"lut", "ff", "bram36", "uram", "dsp"}
+    assert set(body["cycles"]["steps"][0]) == {"name", "unit", "predicted", "simulated"}
+
+
+def test_json_comes_back_equal():
+    report = sample.report()
+    assert Report.model_validate_json(report.to_json()) == report
+
+
+def test_unknown_values_are_null():
+    body = json.loads(sample.report(simulated=False).to_json())
+    assert body["cycles"]["simulated"] is None
+    assert body["resources"]["lut"] is None
+    assert body["check"]["first_mismatch"] is None
+
+
+def test_a_misspelt_key_is_refused():
+    body = json.loads(sample.report().to_json())
+    body["cycles"]["simulatd"] = 3
+    with pytest.raises(ValidationError, match="simulatd"):
+        Report.model_validate(body)
+
+
+def test_save_load_update(tmp_path):
+    save_report(tmp_path, sample.report(simulated=False), sample.graph(), sample.MEMORY_MAP)
+    before = (tmp_path / "report.html").read_text()
+    update_report(tmp_path, check={"images": 16, "tensors": 9, "mismatches": 0})
+    after = load_report(tmp_path)
+    assert after.check.tensors == 9
+    assert after.cycles == sample.report(simulated=False).cycles
+    page = (tmp_path / "report.html").read_text()
+    assert page != before
+    assert "QDAttention" in page
+    assert "records with CRC-32" in page
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "report.html", "report.json", "report.view.json",
+    ]  # fmt: skip
+
+
+def test_a_folder_without_report_and_a_broken_report(tmp_path):
+    with pytest.raises(HwgenError, match=r"no report\.json; must be the output folder"):
+        load_report(tmp_path)
+    (tmp_path / "report.json").write_text("{}")
+    with pytest.raises(HwgenError) as error:
+        load_report(tmp_path)
+    assert error.value.line == (
+        f"{tmp_path}/report.json: model: Field required; must be a hwgen.report/1; compile again"
+    )
+
+
+def test_summary_says_where_numbers_come_from():
+    assert summary(sample.report()) == [
+        "bhvit_sample on zynq (xc7z020clg400-1): 2,048 XNOR bits, 16 lanes",
+        "accuracy    96.39 % integer, 96.67 % float, same class 99.72 % (golden model)",
+        "cycles      75,411 per frame (simulated), 75,354 (predicted)",
+        "frames/s    2,652 at 200 MHz (simulated cycles)",
+        "check       0 mismatches in 1,472 tensors, 16 images (RTL against golden model)",
+        "resources   LUT 20,930/53,200, FF 17,360/106,400, BRAM36 61.5/140, DSP 48/220, fits "
+        "(Yosys 0.70 synth_xilinx, unit by unit)",
+    ]
+    assert summary(sample.report(simulated=False))[2:] == [
+        "cycles      75,354 per frame (predicted)",
+        "frames/s    2,654 at 200 MHz (predicted cycles)",
+    ]

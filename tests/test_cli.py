@@ -1,0 +1,201 @@
+"""The command line: what reaches the pipeline, and that a user's fault is one line and exit 2."""
+
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+import hwgen
+from hwgen import cli
+from hwgen.errors import FitError
+from hwgen.report import save_report
+from tests.report import sample
+
+
+class FakePipeline:
+    """Records calls and leaves a report, as the real one does."""
+
+    def __init__(self):
+        self.calls = []
+        self.mismatches = 0
+
+    def compile_model(self, model, target, out, *, force, overrides, calib):
+        self.calls.append(("compile", model, target, out, force, overrides, calib))
+        if target == "tiny":
+            raise FitError("--target tiny", "150 BRAM36", "has 140", "use --set lanes=8")
+        out.mkdir(parents=True, exist_ok=True)
+        save_report(out, sample.report(simulated=False))
+
+    def simulate_dir(self, folder, *, images, threads):
+        self.calls.append(("simulate", folder, images, threads))
+        report = sample.report()
+        report.check.mismatches = self.mismatches
+        save_report(folder, report)
+
+    def synth_dir(self, folder):
+        self.calls.append(("synth", folder))
+
+    def run_image(self, model, image):
+        self.calls.append(("run", model, image))
+        return SimpleNamespace(lines=lambda: ["class 7"])
+
+
+@pytest.fixture
+def pipeline(monkeypatch, tmp_path):
+    fake = FakePipeline()
+    monkeypatch.setattr(cli, "_pipeline", lambda: fake)
+    monkeypatch.chdir(tmp_path)
+    return fake
+
+
+def call(capsys, *args):
+    code = cli.main([str(a) for a in args])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_compile_passes_its_options_on(capsys, pipeline):
+    code, out, err = call(
+        capsys, "compile", "m.pt", "-t", "kv260", "--out", "x", "--force",
+        "--set", "array_bits=4096", "--set", "lanes = 32", "--calib", "c.npy",
+    )  # fmt: skip
+    assert (code, err) == (0, "")
+    overrides = {"array_bits": "4096", "lanes": "32"}
+    assert pipeline.calls == [
+        ("compile", Path("m.pt"), "kv260", Path("x"), True, overrides, Path("c.npy"))
+    ]
+    assert out.splitlines()[-1] == "report      x/report.html"
+
+
+def test_compile_defaults(capsys, pipeline):
+    assert call(capsys, "compile", "a/m.pt")[0] == 0
+    assert pipeline.calls == [
+        ("compile", Path("a/m.pt"), "zynq", Path("out/m-zynq"), False, {}, None)
+    ]
+
+
+def test_the_other_commands_reach_the_pipeline(capsys, pipeline):
+    call(capsys, "compile", "m.pt", "--out", "d")
+    assert call(capsys, "simulate", "d", "--images", "3", "--threads", "2")[0] == 0
+    assert call(capsys, "synth", "d")[0] == 0
+    assert call(capsys, "run", "m.pt", "7.png") == (0, "class 7\n", "")
+    assert pipeline.calls[1:] == [
+        ("simulate", Path("d"), 3, 2),
+        ("synth", Path("d")),
+        ("run", Path("m.pt"), Path("7.png")),
+    ]
+
+
+def test_demo_compiles_simulates_synthesises_and_shows(capsys, pipeline, monkeypatch, tmp_path):
+    monkeypatch.setattr("hwgen.paths.models_dir", lambda: tmp_path)
+    code, out, _ = call(capsys, "demo", "--images", "2")
+    assert code == 0
+    assert [c[0] for c in pipeline.calls] == ["compile", "simulate", "synth"]
+    assert pipeline.calls[0][1] == tmp_path / "bhvit_micro_digits.pt"
+    for word in ("accuracy", "cycles", "frames/s", "resources", "out/demo/report.html"):
+        assert word in out
+
+
+def test_a_mismatch_is_our_fault(capsys, pipeline):
+    call(capsys, "compile", "m.pt", "--out", "d")
+    pipeline.mismatches = 1
+    code, out, err = call(capsys, "simulate", "d")
+    assert code == 1
+    assert "1 mismatches" in out
+    assert err == "hwgen: the RTL differs from the golden model (a bug in hwgen)\n"
+
+
+USER_ERRORS = [
+    (
+        ["compile", "m.pt", "-t", "tiny"],
+        "--target tiny: 150 BRAM36; has 140; use --set lanes=8",
+    ),
+    (
+        ["compile", "m.pt", "--set", "lanes"],
+        "--set: 'lanes'; must be KEY=VALUE; for example --set array_bits=2048",
+    ),
+    (
+        ["compile", "m.pt", "--set", "lanes="],
+        "--set: 'lanes='; must be KEY=VALUE; for example --set array_bits=2048",
+    ),
+    (
+        ["compile", "m.pt", "--set", "lanes=8", "--set", "lanes=16"],
+        "--set: 'lanes=16'; lanes is set twice; keep one of them",
+    ),
+    (["compile"], "Missing argument 'MODEL'; see `hwgen --help`"),
+    (["compile", "m.pt", "--bad"], "No such option: --bad; see `hwgen --help`"),
+    (["comple"], "No such command 'comple'. Did you mean 'compile'?; see `hwgen --help`"),
+    (
+        ["simulate", "d", "--images", "0"],
+        "Invalid value for '--images': Input should be greater than or equal to 1; "
+        "see `hwgen --help`",
+    ),
+]
+
+
+@pytest.mark.parametrize(("args", "line"), USER_ERRORS, ids=[" ".join(a) for a, _ in USER_ERRORS])
+def test_user_errors_are_one_line_and_exit_2(capsys, pipeline, tmp_path, args, line):
+    assert call(capsys, *args) == (2, "", f"hwgen: error: {line}\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_model_is_named(capsys, tmp_path):
+    code, out, err = call(capsys, "analyze", tmp_path / "no.pt")
+    assert (code, out) == (2, "")
+    assert err == (
+        f"hwgen: error: {tmp_path}/no.pt: No such file or directory; needs a file; "
+        "give a checkpoint (.pt)\n"
+    )
+
+
+def test_a_folder_without_a_report_is_named(capsys, pipeline, tmp_path):
+    (tmp_path / "d").mkdir()
+    code, out, err = call(capsys, "synth", "d")
+    assert (code, out) == (2, "")
+    assert err == (
+        "hwgen: error: d: no report.json; must be the output folder of a finished "
+        "`hwgen compile`; compile first\n"
+    )
+
+
+def test_our_bugs_keep_their_traceback(pipeline, monkeypatch):
+    def broken(*args, **kwargs):
+        raise AssertionError("ours")
+
+    monkeypatch.setattr(pipeline, "synth_dir", broken)
+    with pytest.raises(AssertionError, match="ours"):
+        cli.main(["synth", "d"])
+
+
+def test_targets_lists_every_device(capsys):
+    code, out, _ = call(capsys, "targets")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == [
+        "target", "zynq", "zu3eg", "ecp5-85k", "kv260", "zcu102",
+    ]  # fmt: skip
+
+
+def test_version_and_help(capsys):
+    assert call(capsys, "--version") == (0, f"hwgen {hwgen.__version__}\n", "")
+    code, out, _ = call(capsys)
+    assert code == 0
+    for command in ("compile", "simulate", "synth", "run", "analyze", "targets", "train", "demo"):
+        assert command in out
+
+
+def test_help_does_not_import_torch():
+    code = (
+        "import sys; from hwgen.cli import main; main(['--help']);"
+        "sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_the_console_script_exits_with_the_code():
+    done = subprocess.run(
+        [sys.executable, "-m", "hwgen", "nothing"], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stderr == "hwgen: error: No such command 'nothing'; see `hwgen --help`\n"
