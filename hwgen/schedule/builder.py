@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hwgen.errors import HwgenError
+from hwgen.errors import FitError
 from hwgen.ir.types import TensorType
 from hwgen.schedule import isa
 from hwgen.schedule.placement import BM, Place
@@ -72,8 +72,8 @@ class Ring:
 
     def take(self, n: int, step: str) -> int:
         if n > self.size:
-            raise HwgenError(
-                f"{step}: needs {n} slots of {self.name}, {self.size} exist; --set {self.name}= a larger size"
+            raise FitError(
+                step, f"needs {n} {self.name}", f"{self.size} exist", f"--set {self.name}={n} or more"
             )
         if self.next + n > self.size:
             self.next = 0

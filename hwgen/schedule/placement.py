@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import networkx as nx
 import numpy as np
 
-from hwgen.errors import HwgenError
+from hwgen.errors import FitError
 from hwgen.ir.graph import Graph
 from hwgen.schedule.sizing import Sizing
 
@@ -56,16 +56,16 @@ def feature_memories(graph: Graph) -> dict[str, int]:
         for i, a in enumerate(read):
             for b in read[i + 1 :]:
                 if a == b:
-                    raise HwgenError(f"{op.name}: reads {a} twice; one read port; use two tensors")
+                    raise FitError(op.name, f"reads {a} twice at once", "a memory has one read port", "add an identity layer")
                 g.add_edge(a, b)
     memory: dict[str, int] = {}
     for component in nx.connected_components(g):
         if not nx.is_bipartite(g.subgraph(component)):
             names = ", ".join(sorted(component)[:4])
-            raise HwgenError(
-                f"schedule: {names}: more than two tensors are read together; two feature memories; "
-                "insert an identity layer between the residual paths"
-            )
+            raise FitError(
+                "schedule", names, "more than two feature memories would have to be read at once",
+                "add an identity layer between the residual paths",
+            )  # fmt: skip
         colour = nx.bipartite.color(g.subgraph(component))
         weight = [sum(types[t].tokens for t in component if colour[t] == c) for c in (0, 1)]
         tie = weight[0] == weight[1] and colour[min(component)] == 1  # sets have no fixed order
@@ -113,11 +113,13 @@ def place(graph: Graph, s: Sizing) -> dict[str, Place]:
                 break
             base = max(base, -(-hi // align) * align)
         if base + size > limit:
-            unit = "elements" if where == BM else "words"
-            raise HwgenError(
-                f"schedule: {name} needs {MEMORY_NAMES[where]} up to {base + size} {unit}, {limit} exist; "
-                f"--set {('fm_words', 'tm_words', 'bm_rows')[where]}= a larger size"
-            )
+            size_name = ("fm_words", "tm_words", "bm_rows")[where]
+            per = s.row_elements if where == BM else 1
+            raise FitError(
+                name, f"needs {MEMORY_NAMES[where]} up to {-(-(base + size) // per)}",
+                f"{size_name}={limit // per}, {-(-(base + size - limit) // per)} short",
+                f"--set {size_name}= a larger size, or smaller images",
+            )  # fmt: skip
         places[name] = Place(name, where, base, stride, words, size, first[name], last[name])
     return places
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hwgen.errors import HwgenError
+from hwgen.errors import FitError
 from hwgen.ops.layernorm import LayerNorm
 from hwgen.schedule.builder import Block, Builder
 from hwgen.schedule.steps import step
@@ -15,7 +15,10 @@ def layer_norm(b: Builder, op: LayerNorm) -> None:
     words, tokens = source.words, b.types[op.sources[0]].tokens
     log2c = (words * b.s.lanes).bit_length() - 1
     if words & (words - 1) or words > b.s.qm_slots:
-        raise HwgenError(f"{op.name}: {words} channel words; a power of two up to {b.s.qm_slots}; --set qm_slots=")
+        raise FitError(
+            op.name, f"{words} channel words", f"must be a power of two up to qm_slots={b.s.qm_slots}",
+            "use a power of two of channels or --set qm_slots=",
+        )  # fmt: skip
     block = b.load(qm=post_slots(b, op, 0, words))
     if not op.window:
         for t in range(0, tokens, b.s.nt_words):
@@ -28,7 +31,9 @@ def layer_norm(b: Builder, op: LayerNorm) -> None:
     extra = b.types[op.sources[1]].tokens if merge else 0
     per_window = w * w + extra
     if per_window > b.s.nt_words:
-        raise HwgenError(f"{op.name}: {per_window} tokens per window; nt_words={b.s.nt_words}; --set nt_words={per_window}")
+        raise FitError(
+            op.name, f"{per_window} tokens per window", f"nt_words={b.s.nt_words} hold fewer", f"--set nt_words={per_window}"
+        )
     for win in range(tokens // (w * w)):
         corner = win // across * w * width + win % across * w
         runs = [(source, corner, w, w, width, win * per_window)]

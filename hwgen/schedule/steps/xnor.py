@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hwgen.errors import HwgenError
+from hwgen.errors import FitError
 from hwgen.ops.xnor import XnorConv, XnorLinear
 from hwgen.schedule.builder import Block, Builder
 from hwgen.schedule.placement import Place
@@ -57,8 +57,8 @@ def _rows(b: Builder, width: int, height: int, chunks: int) -> list[tuple[int, i
     """Row strips (first, count) whose results fit the partial-sum memory (and the counters)."""
     limit = b.s.ps_words if chunks > 1 else 4095 * 4095
     if width > limit:
-        raise HwgenError(
-            f"{b.step}: {width} results a row need ps_words >= {width}, {b.s.ps_words} exist; --set ps_words={width}"
+        raise FitError(
+            b.step, f"{width} results a row", f"ps_words={b.s.ps_words} hold fewer", f"--set ps_words={width}"
         )
     rows = min(height, max(1, limit // width), 4095)
     return [(y, min(rows, height - y)) for y in range(0, height, rows)]
@@ -123,10 +123,12 @@ def _conv3x3(b: Builder, op: XnorConv) -> None:
     group_out = out_channels // op.groups
     quarter = lanes // 4
     if cg % s.gu:
-        raise HwgenError(f"{op.name}: {cg} channels per group; a multiple of gu={s.gu}; --set gu={cg & -cg}")
+        raise FitError(op.name, f"{cg} channels per group", f"must be a multiple of gu={s.gu}", f"--set gu={cg & -cg}")
     per_word = max(1, lanes // group_out)  # groups that one output word spans
     if per_word not in (1, 2, 4) or group_out % quarter:
-        raise HwgenError(f"{op.name}: {group_out} outputs per group; a lane quarter ({quarter}) must not span groups; use fewer groups")
+        raise FitError(
+            op.name, f"{group_out} outputs per group", f"{quarter} lanes must share a group", "use fewer groups"
+        )
     g_qsh = {1: 2, 2: 1, 4: 0}[per_word]
     slices = [(c, min(s.gs, cg - c)) for c in range(0, cg, s.gs)]
     signed_weight = op.weight.astype(np.int64) * 2 - 1

@@ -1,0 +1,84 @@
+"""Benchmarks (`make bench`): ratios are measured side by side in one run, minima of repetitions."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from hwgen.atomic import write_text_atomic
+from hwgen.paths import models_dir
+from hwgen.report.schema import Bench, BenchResult
+
+REPEATS = 7
+
+
+def fastest_pair(a: Callable[[], object], b: Callable[[], object], repeats: int = REPEATS) -> tuple[float, float]:
+    """Smallest wall seconds of a and of b, called in turn."""
+    best = [float("inf"), float("inf")]
+    for _ in range(repeats):
+        for k, call in enumerate((a, b)):
+            start = time.perf_counter()
+            call()
+            best[k] = min(best[k], time.perf_counter() - start)
+    return best[0], best[1]
+
+
+def run(out: Path) -> list[str]:
+    """Run all benchmarks, write them to `out`, return lines for the terminal."""
+    import torch
+
+    from hwgen.emit.folder import load_program
+    from hwgen.frontend.checkpoint import load_checkpoint
+    from hwgen.pipeline import compile_model
+    from hwgen.sim.network import build_simulator, simulate_program
+
+    model = models_dir() / "bhvit_micro_digits.pt"
+    results = []
+
+    def note(name: str, value: float, unit: str, limit: str | None = None, passed: bool | None = None) -> None:
+        results.append(BenchResult(name=name, value=round(value, 4), unit=unit, limit=limit, passed=passed))
+
+    with tempfile.TemporaryDirectory() as tmp:
+        folder = Path(tmp) / "micro"
+        start = time.perf_counter()
+        compile_model(model, "zynq", folder)
+        seconds = time.perf_counter() - start
+        note("compile micro, without synthesis", seconds, "s", "< 10", seconds < 10)
+
+        program, images, _ = load_program(folder)
+        network, info = load_checkpoint(model)
+        for batch in (1, 64):
+            pixels = images[:batch]
+            x = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+            x = (x - torch.tensor(info.mean).view(-1, 1, 1)) / torch.tensor(info.std).view(-1, 1, 1)
+
+            def golden(pixels: np.ndarray = pixels) -> object:
+                return program.graph.run(pixels, keep=False)
+
+            def float_model(x: torch.Tensor = x) -> object:
+                with torch.inference_mode():
+                    return network(x)
+
+            integer, real = fastest_pair(golden, float_model)
+            note(f"golden model / float PyTorch, batch {batch}", integer / real, "ratio", "<= 1", integer <= real)
+
+        start = time.perf_counter()
+        build_simulator(program, folder / "rtl", folder / "sim" / "build")
+        note("build of the RTL simulation", time.perf_counter() - start, "s")
+        check = simulate_program(program, folder / "rtl", folder / "sim" / "build", images[:4])
+        speed = check.cycles * 4 / check.seconds
+        array = program.sizing.array_bits
+        note(f"RTL simulation, {array}-bit array, one core", speed, "cycles/s", ">= 20000", speed >= 20000)
+
+    bench = Bench(cores=os.cpu_count() or 1, results=results)
+    write_text_atomic(out, bench.to_json())
+    return [
+        f"{r.name:<45} {r.value:>12,.3f} {r.unit:<9} {r.limit or '':<9} "
+        f"{'' if r.passed is None else 'ok' if r.passed else 'MISSED'}"
+        for r in results
+    ]

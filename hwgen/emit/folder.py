@@ -1,0 +1,65 @@
+"""The output folder of `hwgen compile`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from hwgen.emit.image import write_image
+from hwgen.emit.rtl import TOP, render, write_rtl
+from hwgen.paths import sim_dir
+from hwgen.schedule.program import Program
+from hwgen.schedule.sizing import Sizing
+
+
+def emit(folder: Path, program: Program, images: np.ndarray, labels: np.ndarray | None) -> None:
+    """Write rtl/, image/, golden/, sim/, host/. `images` (N, H, W, 3) uint8 are simulated later."""
+    write_rtl(folder / "rtl", program.sizing)
+    write_image(folder / "image", program)
+    golden = folder / "golden"
+    golden.mkdir()
+    (golden / "graph.json").write_text(program.graph.to_json())
+    labels = np.full(len(images), -1) if labels is None else labels
+    np.savez_compressed(golden / "images.npz", images=images, labels=labels)
+    write_sim(folder / "sim", program, images[0])
+    host = folder / "host"
+    host.mkdir()
+    (host / "driver.py").write_text(render("host/driver.py.j2", program=program, meta=program.graph.meta))
+
+
+def write_sim(folder: Path, program: Program, image: np.ndarray) -> None:
+    """The cocotb regression that `make -C DIR/sim` runs: input, expected output, tests."""
+    folder.mkdir()
+    values = program.graph.run(image[None], keep=False)
+    logits = values[program.graph.output].reshape(-1).astype("<i2")
+    (folder / "input.bin").write_bytes(program.input_bytes(image))
+    (folder / "expected_output.bin").write_bytes(logits.tobytes())
+    library = folder / "hwgen_cocotb"
+    library.mkdir()
+    for source in sorted((sim_dir() / "hwgen_cocotb").glob("*.py")):
+        (library / source.name).write_text(source.read_text())
+    (folder / "Makefile").write_text(render("sim/Makefile.j2", top=TOP))
+
+
+def load_program(folder: Path) -> tuple[Program, np.ndarray, np.ndarray]:
+    """Rebuild the program of an output folder from its golden graph; images and labels too."""
+    import json
+
+    from hwgen.errors import HwgenError
+    from hwgen.ir.graph import Graph
+    from hwgen.schedule.program import schedule
+
+    try:
+        graph = Graph.from_json((folder / "golden" / "graph.json").read_text())
+        sizes = json.loads((folder / "image" / "memory_map.json").read_text())["sizing"]
+        with np.load(folder / "golden" / "images.npz") as data:
+            images, labels = data["images"], data["labels"]
+    except (OSError, KeyError, ValueError) as error:
+        raise HwgenError(str(folder), "is incomplete", "must be the output of `hwgen compile`", "compile again") from error
+    program = schedule(graph, Sizing(**{k.lower(): v for k, v in sizes.items()}))
+    if program.binary() != (folder / "image" / "program.bin").read_bytes():
+        raise HwgenError(
+            str(folder), "program.bin", "differs from what this version of hwgen makes of the graph", "compile again"
+        )
+    return program, images, labels

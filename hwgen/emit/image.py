@@ -1,0 +1,61 @@
+"""Memory image of a program and its map."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from pathlib import Path
+
+from hwgen.schedule.placement import MEMORY_NAMES
+from hwgen.schedule.program import Program
+
+ALIGN = 4096
+
+
+def ddr_regions(program: Program) -> list[dict]:
+    """Regions of host memory with suggested offsets: program, weights, input, output."""
+    binary = program.binary()
+    (image,) = program.graph.inputs
+    sizes = [
+        ("program", len(binary), "64-byte instructions"),
+        ("weights", len(program.weights), "LOAD records and constant tensors, in program order"),
+        ("input", program.places[image].size * program.sizing.lanes, "uint8 image, row-major H x W x 3"),
+        ("output", program.output_words * program.sizing.word_bytes, "int16 logits"),
+    ]
+    offset, out = 0, []
+    for name, size, holds in sizes:
+        out.append({"memory": "DDR", "name": name, "offset": offset, "bytes": size, "holds": holds})
+        offset += -(-size // ALIGN) * ALIGN
+    return out
+
+
+def on_chip_regions(program: Program) -> list[dict]:
+    """Regions of FM, TM and BM over the frame: address, size, and the steps they live."""
+    ops = program.graph.ops
+    names = ["input", *(op.name for op in ops), "output"]
+    return [
+        {
+            "memory": MEMORY_NAMES[p.memory], "name": p.tensor, "offset": p.base, "words": p.size,
+            "from": names[p.first + 1], "to": names[min(p.last, len(ops)) + 1],
+        }
+        for p in program.places.values()
+    ]  # fmt: skip
+
+
+def write_image(folder: Path, program: Program) -> None:
+    """program.bin, weights.bin, memory_map.json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    binary = program.binary()
+    (folder / "program.bin").write_bytes(binary)
+    (folder / "weights.bin").write_bytes(program.weights)
+    body = {
+        "ddr": ddr_regions(program),
+        "on_chip": on_chip_regions(program),
+        "sizing": program.sizing.parameters(),
+        "crc32": {"program": zlib.crc32(binary), "weights": zlib.crc32(program.weights)},
+        "output": {
+            "classes": program.graph.meta["classes"],
+            "frac": program.graph.types()[program.graph.output].frac,
+        },
+    }
+    (folder / "memory_map.json").write_text(json.dumps(body, indent=1) + "\n")

@@ -1,0 +1,53 @@
+"""The emitted Verilog: plain files copied, `.v.j2` rendered, one wrapper with the sizes."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import jinja2
+
+from hwgen.paths import templates_dir
+from hwgen.schedule.sizing import Sizing
+from hwgen.units.lanes import gelu_rom_verilog
+
+TOP = "hwgen_engine"
+CONSTANTS = {"gelu_rom.v.j2": gelu_rom_verilog}  # templates whose text depends on fixed tables
+
+
+@cache
+def environment() -> jinja2.Environment:
+    """Jinja2 over `templates/`, undefined names are errors."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates_dir()),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def render(template: str, **values: object) -> str:
+    """Render a file of `templates/`."""
+    return environment().get_template(template).render(**values)
+
+
+def write_rtl(folder: Path, s: Sizing) -> list[Path]:
+    """Write every module of the engine into `folder`; returns the files, wrapper last.
+
+    files.f lists them one per line, relative to `folder`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = {p.name: p.read_text() for p in (templates_dir() / "rtl").glob("*.v")}
+    for template in (templates_dir() / "rtl").glob("*.v.j2"):
+        name = template.name.removesuffix(".j2")
+        if template.name in CONSTANTS:
+            texts[name] = CONSTANTS[template.name]()
+        else:
+            texts[name] = render(f"rtl/{template.name}", top=TOP, parameters=s.parameters())
+    files = []
+    for name in sorted(texts, key=lambda n: (n == f"{TOP}.v", n)):
+        (folder / name).write_text(texts[name])
+        files.append(folder / name)
+    (folder / "files.f").write_text("".join(f"{p.name}\n" for p in files))
+    return files

@@ -1,0 +1,228 @@
+"""The steps behind every command: load, lower, choose, schedule, emit, simulate, synthesise, report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hwgen.atomic import staged_dir
+from hwgen.emit import emit
+from hwgen.emit.folder import load_program
+from hwgen.emit.image import ddr_regions, on_chip_regions
+from hwgen.errors import HwgenError
+from hwgen.ir.graph import Graph
+from hwgen.report import save_report, update_report
+from hwgen.schedule.choose import choose
+from hwgen.schedule.predict import predict
+from hwgen.schedule.program import Program, schedule
+from hwgen.targets import Target, get_target
+
+SIMULATED_IMAGES = 64  # images that a compiled folder carries for `hwgen simulate`
+
+
+@dataclass(frozen=True)
+class CompileResult:
+    """What `compile_model` made."""
+
+    folder: Path
+    program: Program
+    target: Target
+
+
+@dataclass(frozen=True)
+class Classification:
+    """Logits of one image; `names` are class names where the checkpoint has them."""
+
+    logits: np.ndarray
+    names: tuple[str, ...]
+
+    def lines(self) -> list[str]:
+        """The five best classes, one per line."""
+        best = np.argsort(-self.logits, kind="stable")[:5]
+        name = self.names if len(self.names) == len(self.logits) else range(len(self.logits))
+        return [f"{name[k]}  {self.logits[k]:.4f}" for k in best]
+
+
+def load_graph(model_path: Path, calib: Path | None, act_bits: int = 16):
+    """Checkpoint -> (network, info, integer graph, calibration images or None, labels or None)."""
+    from hwgen.frontend import lower_model
+    from hwgen.frontend.checkpoint import load_checkpoint
+
+    network, info = load_checkpoint(model_path)
+    images, labels = calibration(Path(model_path), calib, info.config.image_size)
+    meta = {"name": Path(model_path).stem, "sha256": info.sha256, "mean": list(info.mean), "std": list(info.std)}
+    graph = lower_model(network, images, act_bits=act_bits, meta=meta)
+    return network, info, graph, images, labels
+
+
+def calibration(model: Path, calib: Path | None, size: int) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Images (N, H, W, 3) uint8 and labels, from `calib` or MODEL.calib.npz; None when absent."""
+    path = calib or model.with_suffix(".calib.npz")
+    if calib is None and not path.exists():
+        return None, None
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            if isinstance(data, np.ndarray):
+                images, labels = data, None
+            else:
+                images, labels = data["images"], data["labels"] if "labels" in data else None
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise HwgenError(str(path), "no calibration images", "needs .npz with `images` (N, H, W, 3) uint8", "save them with numpy.savez") from error
+    if images.ndim != 4 or images.dtype != np.uint8 or images.shape[1:] != (size, size, 3) or not len(images):
+        raise HwgenError(
+            str(path), f"images {images.dtype} {images.shape}", f"must be uint8 (N, {size}, {size}, 3)", "resize them"
+        )
+    return images, labels
+
+
+def noise_images(size: int, count: int = 8) -> np.ndarray:
+    """Deterministic smooth random images (N, size, size, 3), where nothing real is at hand."""
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 256, (count, 8, 8, 3)).astype(np.float64)
+    scale = -(-size // 8)
+    return np.repeat(np.repeat(coarse, scale, 1), scale, 2)[:, :size, :size].astype(np.uint8)
+
+
+def compile_model(
+    model_path: Path,
+    target_name: str,
+    out_dir: Path,
+    *,
+    force: bool = False,
+    overrides: dict[str, str] | None = None,
+    calib: Path | None = None,
+) -> CompileResult:
+    """Compile a checkpoint for a target into `out_dir` (docs/architecture.md lists the folder).
+
+    Raises: HwgenError (one line) for anything the user can mend; nothing is left half-written.
+    """
+    from hwgen.ir.fidelity import fidelity
+    from hwgen.zoo.analyze import analyze
+
+    target = get_target(target_name)
+    with staged_dir(out_dir, force) as folder:
+        act_bits = (overrides or {}).get("act_bits", "16")
+        network, info, graph, images, labels = load_graph(
+            model_path, calib, int(act_bits) if str(act_bits).isdigit() else 16
+        )
+        sizing = choose(graph, target, overrides)
+        program = schedule(graph, sizing)
+        held_out = evaluation_images(info.meta)
+        real = images is not None
+        images = images if real else noise_images(info.config.image_size)
+        shown = held_out or (images, labels)
+        emit(folder, program, *(None if a is None else a[:SIMULATED_IMAGES] for a in shown))
+        prediction = predict(program)
+        total = analyze(network).total
+        report = {
+            "model": {
+                "name": graph.meta["name"], "sha256": info.sha256, "params": total.parameters,
+                "binary_weights": total.binary_weights, "binary_macs": total.binary_macs,
+                "float_macs": total.float_macs,
+            },
+            "target": {
+                "name": target.name, "part": target.part, "clock_mhz": target.clock_mhz,
+                "budget": target.budget.model_dump(),
+            },
+            "config": {
+                "array_bits": sizing.array_bits, "lanes": sizing.lanes, "act_bits": sizing.act_bits,
+                "axi_bits": sizing.axi_bits,
+            },
+            "cycles": {
+                "predicted": prediction.cycles, "roofline": prediction.roofline,
+                "steps": [{"name": n, "unit": u, "predicted": c} for n, u, c in prediction.steps],
+            },
+            "fps": {"predicted": target.clock_mhz * 1e6 / prediction.cycles},
+            "fidelity": fidelity(network, graph, *shown) if real or held_out else {},
+        }  # fmt: skip
+        save_report(folder, report, graph_nodes(graph), ddr_regions(program) + on_chip_regions(program))
+    return CompileResult(Path(out_dir), program, target)
+
+
+def evaluation_images(meta: dict) -> tuple[np.ndarray, np.ndarray] | None:
+    """The held-out split a checkpoint was measured on, where hwgen can rebuild it (the digits)."""
+    if meta.get("data") != "digits":
+        return None
+    from hwgen.train.data import digits_split
+
+    _, _, images, labels = digits_split(int(meta.get("split_seed", 1)))
+    return np.asarray(images), np.asarray(labels)
+
+
+def graph_nodes(graph: Graph) -> list[dict]:
+    """The integer graph as the report draws it."""
+    nodes = [
+        {"name": n, "op": "Input", "unit": "DMA", "shape": list(t.shape), "inputs": []}
+        for n, t in graph.inputs.items()
+    ]
+    for op in graph.ops:
+        shape = (op.feature or op.bits).shape
+        inputs = list(dict.fromkeys(t.removesuffix(".bits") for t in op.inputs))
+        nodes.append({"name": op.name, "op": type(op).__name__, "unit": op.UNIT, "shape": list(shape), "inputs": inputs})
+    return nodes
+
+
+def simulate_dir(folder: Path, *, images: int = 16, threads: int = 1, stall_seed: int | None = None) -> None:
+    """Run the emitted RTL on `images` images; compare every write; put the result in the report."""
+    from hwgen.sim.network import simulate_program
+
+    folder = Path(folder)
+    program, pictures, _ = load_program(folder)
+    if images > len(pictures):
+        raise HwgenError("--images", images, f"the folder holds {len(pictures)}", f"use at most {len(pictures)}")
+    result = simulate_program(
+        program, folder / "rtl", folder / "sim" / "build", pictures[:images], threads=threads, stall_seed=stall_seed
+    )
+    from hwgen.report import load_report
+
+    report = load_report(folder)
+    steps = [
+        step.model_copy(update={"simulated": n}) for step, n in zip(report.cycles.steps, result.step_cycles, strict=True)
+    ]
+    update_report(
+        folder,
+        cycles={"simulated": result.cycles, "steps": [s.model_dump() for s in steps]},
+        fps={"simulated": report.target.clock_mhz * 1e6 / result.cycles},
+        check={
+            "images": images, "tensors": result.tensors, "mismatches": result.mismatches,
+            "first_mismatch": result.first_mismatch, "seconds": round(result.seconds, 2),
+        },
+    )  # fmt: skip
+
+
+def synth_dir(folder: Path) -> None:
+    """Count the emitted RTL's resources with Yosys, unit by unit; put them in the report."""
+    from hwgen.report import load_report
+    from hwgen.synth import synthesise
+
+    folder = Path(folder)
+    report = load_report(folder)
+    target = get_target(report.target.name)
+    update_report(folder, resources=synthesise(folder, target))
+
+
+def run_image(model_path: Path, image: Path) -> Classification:
+    """Classify one picture with the integer model."""
+    _, info, graph, _, _ = load_graph(model_path, None)
+    return Classification(graph.logits(read_image(image, info.config.image_size)[None])[0], info.class_names)
+
+
+def read_image(path: Path, size: int) -> np.ndarray:
+    """(size, size, 3) uint8 from a picture (resized bicubically) or a .npy array."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        if path.suffix == ".npy":
+            array = np.load(path, allow_pickle=False)
+        else:
+            picture = Image.open(path).convert("RGB")
+            array = np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC))
+    except (OSError, ValueError, UnidentifiedImageError) as error:
+        raise HwgenError(str(path), "no picture", "needs an image file or a .npy array", "give another file") from error
+    if array.shape != (size, size, 3) or array.dtype != np.uint8:
+        raise HwgenError(
+            str(path), f"{array.dtype} {array.shape}", f"must be uint8 ({size}, {size}, 3)", "resize or convert it"
+        )
+    return array
