@@ -11,8 +11,7 @@ import networkx as nx
 import numpy as np
 
 from hwgen.ir.types import TensorType
-from hwgen.ops import REGISTRY
-from hwgen.ops.base import Op
+from hwgen.ops.base import REGISTRY, Op
 from hwgen.ops.post import Post
 
 Array = np.ndarray
