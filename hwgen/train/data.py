@@ -42,7 +42,8 @@ def upscale_bilinear(images: np.ndarray, factor: int, peak: int) -> np.ndarray:
     """
     count, height, width = images.shape
     weights = [_row_weights(side, factor) for side in (height, width)]
-    total = np.einsum("yh,bhw,xw->byx", weights[0], images.astype(np.int64), weights[1])
+    # float64 holds these integers (below 2^53) exactly, and is much faster than int64 products
+    total = (weights[0] @ images.astype(np.float64) @ weights[1].T).astype(np.int64)
     scale = peak * (2 * factor) ** 2
     out = (2 * 255 * total + scale) // (2 * scale)
     return out.reshape(count, factor * height, factor * width).astype(np.uint8)
@@ -50,7 +51,7 @@ def upscale_bilinear(images: np.ndarray, factor: int, peak: int) -> np.ndarray:
 
 def _row_weights(side: int, factor: int) -> np.ndarray:
     """Interpolation matrix (factor*side, side) in units of 1 / (2*factor)."""
-    matrix = np.zeros((factor * side, side), dtype=np.int64)
+    matrix = np.zeros((factor * side, side))
     for out in range(factor * side):
         position = min(max(2 * out + 1 - factor, 0), 2 * factor * (side - 1))
         low, part = divmod(position, 2 * factor)
