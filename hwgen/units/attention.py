@@ -1,0 +1,90 @@
+"""QD attention: parameters, cycles and sources of `attention.v`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hwgen.ops.numerics import HEAD_DIM
+from hwgen.paths import templates_dir
+
+EARLY = 16  # queries start when so many values are still to be read
+SCORE_TO_SUM = 6  # cycles from a query's last group to its row sum, plus log2(PK)
+SUM_TO_LEVELS = 14  # from there to the thresholds: product, bound, search
+
+
+@dataclass(frozen=True)
+class Attention:
+    """`attention`: one window and one 64-channel head per instruction.
+
+    lanes: 16, 32 or 64; kw: columns of the array (row of the bit memory), >= 64; pk: keys per
+    cycle, a power of two >= 4; max_tokens: power of two, 2 pk .. 256.
+    """
+
+    lanes: int = 16
+    kw: int = 128
+    pk: int = 8
+    max_tokens: int = 64
+
+    verilog = (
+        "rtl/attention.v",
+        "rtl/attention_score.v",
+        "rtl/attention_levels.v",
+        "rtl/attention_search.v",
+        "rtl/attention_exp.v",
+        "rtl/attention_context.v",
+        "rtl/attention_pair.v",
+        "rtl/attention_vadd.v",
+        "rtl/attention_bank.v",
+        "rtl/adder_tree.v",
+        "rtl/popcount.v",
+        "rtl/popcount_xnor3.v",
+        "rtl/popcount_6to3.v",
+        "rtl/popcount_pairs.v",
+    )
+    dsp = 2
+
+    def sources(self) -> list[Path]:
+        """All Verilog files, top first."""
+        return [templates_dir() / name for name in self.verilog]
+
+    def parameters(self) -> dict[str, int]:
+        """Verilog parameters of `attention`."""
+        return {
+            "LANES": self.lanes,
+            "KW": self.kw,
+            "PK": self.pk,
+            "MAX_TOKENS": self.max_tokens,
+        }
+
+    @property
+    def words(self) -> int:
+        """Result words of a query."""
+        return HEAD_DIM // self.lanes
+
+    def groups(self, tokens: int) -> int:
+        """Groups of PK keys."""
+        return -(-tokens // self.pk)
+
+    def period(self, tokens: int) -> int:
+        """Cycles per query: scores, results or the three thresholds bind."""
+        return max(self.groups(tokens), self.words, 3)
+
+    def query_latency(self, tokens: int) -> int:
+        """Cycles from the first scores of a query to its first result word."""
+        depth = SCORE_TO_SUM + (self.pk.bit_length() - 1) + SUM_TO_LEVELS
+        return 2 * self.groups(tokens) + depth + 5
+
+    def cycles(self, tokens: int) -> int:
+        """Cycles from start (idle unit) to the last result word, both counted."""
+        start = max(tokens + 1, 2 * tokens + 1 - EARLY) + 5
+        queries = (tokens - 1) * self.period(tokens)
+        return start + queries + self.query_latency(tokens) + self.words
+
+    def chained_cycles(self, tokens: int) -> int:
+        """Cycles between the last result words of two instructions of equal `tokens`.
+
+        When the second is started as soon as `ready_next` allows and the third is never late: its
+        2 tokens reads must fit between the queries' reads while the buffer is free.
+        """
+        return tokens * self.period(tokens)

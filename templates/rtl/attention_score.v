@@ -1,0 +1,32 @@
+// Scores of PK keys per cycle: p[j] = popcount(xnor(q, k_j)), and the memory of the keys.
+//
+// Key t of buffer b lies in bank t mod PK, word {b, t / PK}. Writes take one key per cycle.
+// Read address {rbuf, rgroup} and q in cycle 0 -> p (key j in bits [j*7 +: 7]) in cycle 4; one group
+// per cycle. No reset: data only.
+`default_nettype none
+module attention_score #(
+    parameter PK     = 8,
+    parameter ADDR_W = 4  // log2 of the groups of both buffers
+) (
+    input  wire              clk,
+    input  wire [PK-1:0]     we,  // one-hot: bank
+    input  wire [ADDR_W-1:0] waddr,
+    input  wire [63:0]       wdata,
+    input  wire [ADDR_W-1:0] raddr,
+    input  wire [63:0]       q,
+    output wire [7*PK-1:0]   p
+);
+    genvar j;
+    generate
+        for (j = 0; j < PK; j = j + 1) begin : gen_key
+            wire [63:0] k;
+            attention_bank #(.ADDR_W(ADDR_W)) u_bank (
+                .clk(clk), .we(we[j]), .waddr(waddr), .wdata(wdata), .raddr(raddr), .rdata(k)
+            );
+            popcount #(.KW(64), .POP_W(7)) u_popcount (
+                .clk(clk), .act(q), .weight(k), .pop(p[7*j +: 7])
+            );
+        end
+    endgenerate
+endmodule
+`default_nettype wire

@@ -1,0 +1,42 @@
+// Least score that reaches a bound: r = #{p in 0..64 : EXP[p] < bound}, so EXP[p] >= bound <=> p >= r.
+//
+// EXP does not fall with p: a binary search, one bit of r per cycle. Latency 7 cycles, one bound per
+// cycle; no reset: data only. bound = 2**24 - 1 stands for everything above EXP[64]: r = 65.
+// Cost: about 300 LUT and 200 FF; the same for any PK, where comparing keys with the bounds
+// themselves would cost about 75 LUT a key.
+`default_nettype none
+module attention_search (
+    input  wire        clk,
+    input  wire [23:0] bound,
+    output wire [6:0]  r
+);
+    wire [7*8-1:0]  r_at;  // state before step i in bits [i*7 +: 7]
+    wire [24*8-1:0] bound_at;
+
+    assign r_at[6:0]      = 7'd0;
+    assign bound_at[23:0] = bound;
+    assign r              = r_at[7*7 +: 7];
+
+    wire unused_bound = &{1'b0, bound_at[24*7 +: 24]};
+
+    genvar i;
+    generate
+        for (i = 0; i < 7; i = i + 1) begin : gen_step
+            localparam S = 6 - i;  // bit decided by this step
+            wire [6:0]  r_in = r_at[7*i +: 7];
+            wire [23:0] b_in = bound_at[24*i +: 24];
+            wire [6:0]  p    = (r_in & (7'h7f << (S + 1))) | ((7'd1 << S) - 7'd1);
+            wire [23:0] e;
+            reg  [6:0]  r_q;
+            reg  [23:0] b_q;
+            attention_exp u_exp (.p(p), .e(e));
+            always @(posedge clk) begin
+                r_q <= r_in | ((e < b_in) ? (7'd1 << S) : 7'd0);
+                b_q <= b_in;
+            end
+            assign r_at[7*(i+1) +: 7]       = r_q;
+            assign bound_at[24*(i+1) +: 24] = b_q;
+        end
+    endgenerate
+endmodule
+`default_nettype wire

@@ -1,0 +1,117 @@
+"""attention.v against NumPy, bit for bit and cycle for cycle; lint; planted faults."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from cocotb_tools.runner import get_results, get_runner
+
+from hwgen.ops.numerics import exp_table
+from hwgen.tools import lint_verilog, verilator_env
+from hwgen.units.attention import Attention
+
+UNITS = [Attention(16, 128, 8), Attention(64, 256, 16)]
+OTHERS = [Attention(32, 64, 4, 256), Attention(32, 128, 32)]
+
+
+def name_of(unit: Attention) -> str:
+    return f"L{unit.lanes}_KW{unit.kw}_PK{unit.pk}_T{unit.max_tokens}"
+
+
+def build(unit: Attention, folder, monkeypatch, edit=None):
+    """Builds under Verilator; `edit` = (file, old, new) plants an RTL fault."""
+    for name, value in verilator_env().items():
+        monkeypatch.setenv(name, value)
+    sources = unit.sources()
+    if edit is not None:
+        file, old, new = edit
+        index = next(i for i, s in enumerate(sources) if s.name == file)
+        text = sources[index].read_text()
+        assert text.count(old) == 1, (file, old)
+        sources[index] = folder / file
+        sources[index].write_text(text.replace(old, new))
+    runner = get_runner("verilator")
+    runner.build(
+        sources=sources,
+        hdl_toplevel="attention",
+        parameters=unit.parameters(),
+        build_args=["--default-language", "1364-2005", "-Wno-fatal", "-CFLAGS", "-O1"],
+        build_dir=folder / "build",
+        always=True,
+        log_file=folder / "build.log",
+    )
+    return runner
+
+
+def simulate(runner, unit: Attention, folder, runs=14, seed=1, fault="", only=None):
+    """(tests, failed) of cocotb_attention."""
+    results = runner.test(
+        hdl_toplevel="attention",
+        test_module="tests.units.cocotb_attention",
+        test_filter=only,
+        build_dir=folder / "build",
+        test_dir=folder,
+        results_xml=str(folder / "results.xml"),
+        log_file=folder / "test.log",
+        extra_env={
+            "ATTENTION_UNIT": " ".join(str(v) for v in unit.parameters().values()),
+            "ATTENTION_SEED": str(seed),
+            "ATTENTION_RUNS": str(runs),
+            "ATTENTION_FAULT": fault,
+        },
+    )
+    return get_results(results)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("unit", UNITS, ids=name_of)
+def test_every_word_and_cycle(unit, tmp_path, monkeypatch):
+    runner = build(unit, tmp_path, monkeypatch)
+    assert simulate(runner, unit, tmp_path) == (3, 0), (tmp_path / "test.log").read_text()[-3000:]
+    # the same build must see a flipped key bit and a changed constant
+    for fault in ("weight_bit", "kappa"):
+        assert simulate(runner, unit, tmp_path, runs=6, fault=fault, only="one_by_one") == (1, 1)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("unit", OTHERS, ids=name_of)
+def test_other_sizes(unit, tmp_path, monkeypatch):
+    runner = build(unit, tmp_path, monkeypatch)
+    for seed in range(4):
+        tests = simulate(runner, unit, tmp_path, runs=20, seed=seed)
+        assert tests == (3, 0), (tmp_path / "test.log").read_text()[-3000:]
+
+
+@pytest.mark.slow
+def test_padding_keys_that_count_are_seen(tmp_path, monkeypatch):
+    edit = ("attention_context.v", "~last1_q | tail_mask[j]", "~last1_q | 1'b1")
+    runner = build(UNITS[0], tmp_path, monkeypatch, edit)
+    assert simulate(runner, UNITS[0], tmp_path, runs=4, only="one_by_one") == (1, 1)
+
+
+@pytest.mark.parametrize("unit", [*UNITS, *OTHERS], ids=name_of)
+def test_no_front_end_warns(unit):
+    assert lint_verilog(unit.sources(), "attention", parameters=unit.parameters()) == []
+
+
+def test_exp_rom_is_the_table_of_numerics():
+    rom = next(p for p in Attention().sources() if p.name == "attention_exp.v").read_text()
+    entries = re.findall(r"7'd(\d+): e = 24'd(\d+);", rom)
+    assert [(int(p), int(e)) for p, e in entries] == list(enumerate(exp_table().tolist()))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"LANES": 8}, "LANES_must_be_16_32_or_64"),
+        ({"KW": 32}, "KW_must_be_at_least_64"),
+        ({"PK": 2}, "PK_must_be_a_power_of_two_from_4_on"),
+        ({"PK": 8, "MAX_TOKENS": 8}, "MAX_TOKENS_must_be_a_power_of_two_from_2_PK_to_256"),
+    ],
+)
+def test_guards_name_the_rule(parameters, message):
+    found = lint_verilog(
+        Attention().sources(), "attention", parameters=parameters, skip=("pyverilog", "iverilog")
+    )
+    assert any(message in line for line in found)
