@@ -1,0 +1,1 @@
+"""Simulation of the engine: the C++ harness on Verilator, cocotb for the generated folder."""
