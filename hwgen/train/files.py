@@ -5,29 +5,26 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from hwgen.atomic import write_bytes_atomic
 from hwgen.errors import HwgenError
 
 
-def write_atomic(path: Path, payload: bytes) -> None:
-    """Write next to `path` and rename, so that a reader never sees half a file."""
+def _write(path: Path, payload: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(payload)
-    os.replace(temporary, path)
+    write_bytes_atomic(path, payload)
 
 
 def save_torch(path: Path, value: Any) -> str:
     """torch.save whose bytes do not depend on the file's name. Returns the sha256."""
     buffer = io.BytesIO()
     torch.save(value, buffer)
-    write_atomic(path, buffer.getvalue())
+    _write(path, buffer.getvalue())
     return hashlib.sha256(buffer.getvalue()).hexdigest()
 
 
@@ -63,9 +60,9 @@ def save_calibration(path: Path, images: np.ndarray, labels: np.ndarray) -> None
     """`images` uint8 (N, S, S, 3) and `labels` in a compressed npz."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, images=images, labels=labels)
-    write_atomic(path, buffer.getvalue())
+    _write(path, buffer.getvalue())
 
 
 def save_manifest(path: Path, manifest: dict[str, Any]) -> None:
     """Readable JSON with sorted keys; no times, so a repeated run gives the same file."""
-    write_atomic(path, (json.dumps(manifest, indent=2, sort_keys=True) + "\n").encode())
+    _write(path, (json.dumps(manifest, indent=2, sort_keys=True) + "\n").encode())

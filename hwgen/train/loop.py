@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, nn
 
 from hwgen import zoo
+from hwgen.errors import HwgenError
 from hwgen.train.data import Images, load_data, normalise, training_batches
 from hwgen.train.files import load_state, save_calibration, save_manifest, save_state, save_torch
 from hwgen.train.loss import beta_at, binary_parameters, total_loss
@@ -48,8 +49,11 @@ class Processes:
     def start(cls, device: str) -> Processes:
         world = int(os.environ.get("WORLD_SIZE", "1"))
         rank, local = int(os.environ.get("RANK", "0")), int(os.environ.get("LOCAL_RANK", "0"))
-        if device == "auto":
-            device = f"cuda:{local}" if torch.cuda.is_available() else "cpu"
+        cuda = torch.cuda.is_available()
+        if device not in ("auto", "cpu", "cuda") or (device == "cuda" and not cuda):
+            known = "auto, cpu or cuda" if cuda else "auto or cpu"
+            raise HwgenError("--device", device, "is not here", f"use {known}")
+        device = f"cuda:{local}" if cuda and device != "cpu" else "cpu"
         if world > 1 and not dist.is_initialized():
             dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
         return cls(rank, world, torch.device(device))

@@ -130,6 +130,11 @@ def test_recipe_errors(recipe, old, new):
     assert str(error.value) == f"{recipe}: {PINNED[old, new]}"
 
 
+def test_unknown_device(recipe):
+    with pytest.raises(HwgenError, match="--device: tpu; is not here; use auto"):
+        train(recipe, device="tpu")
+
+
 def test_recipe_files(tmp_path):
     with pytest.raises(HwgenError, match="not found; needs a TOML recipe; see models/recipes"):
         load_recipe(tmp_path / "none.toml")
