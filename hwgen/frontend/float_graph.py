@@ -15,7 +15,7 @@ vectors per channel, float64; `s` marks +-1 values):
     conv          weight (O, k, k, C), bias        stride = k
     cross_filter  offsets, coeff (R, C), bias      sum_r coeff_r x[y + dy_r, x + dx_r], circular
     avg_pool      kernel, scale, bias              scale sum(k x k cells) + bias
-    merge_max, merge_sum  window, scale, bias      cells [w i - w//2, w i + w//2] clipped to the grid
+    merge_max, merge_sum  window, scale, bias      w x w cells from w i - w//2, clipped
     layer_norm    eps, window            inputs x, or x and merge tokens appended to every window
     attention     alpha, zero_point (heads,), scale, bias      scale sum_t level v + bias
     merge_mean    scale, bias            scale sum over windows of the last `windows` tokens + bias
@@ -35,8 +35,8 @@ import numpy as np
 Array = np.ndarray
 
 SCALED = frozenset(  # kinds with parameters `scale` and `bias` applied to what they compute
-    "xnor_linear xnor_conv avg_pool merge_max merge_sum attention merge_mean window_part "
-    "token_mean".split()
+    {"xnor_linear", "xnor_conv", "avg_pool", "merge_max", "merge_sum", "attention", "merge_mean"}
+    | {"window_part", "token_mean"}
 )
 ANCHORS = SCALED | {"conv", "cross_filter", "layer_norm"}  # kinds that are an op of their own
 ELEMENTWISE = frozenset({"affine", "add", "rprelu", "gelu"})

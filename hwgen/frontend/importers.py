@@ -65,7 +65,8 @@ def binary_conv(im: Importer, m: hnn.BinaryConv2d, _: Tensor, x: View) -> View:
     patch = k == s and m.padding == 0 and d == 1 and m.groups == 1
     if not same and not patch:
         raise im.unsupported(
-            f"BinaryConv2d kernel={k} stride={s} padding={m.padding} dilation={d} groups={m.groups}",
+            f"BinaryConv2d kernel={k} stride={s} padding={m.padding} dilation={d} "
+            f"groups={m.groups}",
             "supported: kernel 3, stride 1, padding = dilation; or stride = kernel without groups",
         )
     height, width = layout.grid
@@ -233,7 +234,9 @@ def attention(im: Importer, m: hnn.QDAttention, _: Tensor, *qkv: View) -> View:
             "a head has 64 channels",
         )
     if any(x.axes not in (WINDOWS, TOKENS) for x in qkv) or len(set(layouts)) > 1:
-        raise im.unsupported("QDAttention on unequal tokens", "needs q, k, v (B, T, C) of one shape")
+        raise im.unsupported(
+            "QDAttention on unequal tokens", "needs q, k, v (B, T, C) of one shape"
+        )
     tokens = layout.shape[-2]
     if tokens > 64:
         raise im.unsupported(f"QDAttention over {tokens} tokens", "a window has at most 64 tokens")

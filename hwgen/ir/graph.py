@@ -123,7 +123,11 @@ def _unpack(value):
         return value
     if "array" in value:
         raw = zlib.decompress(base64.b64decode(value["array"]))
-        return np.frombuffer(raw, dtype=value["dtype"]).reshape(value["shape"]).astype(value["dtype"][1:])
+        return (
+            np.frombuffer(raw, dtype=value["dtype"])
+            .reshape(value["shape"])
+            .astype(value["dtype"][1:])
+        )
     if "tuple" in value:
         return tuple(_unpack(v) for v in value["tuple"])
     cls = _CLASSES.get(value["class"]) or REGISTRY[value["class"]]

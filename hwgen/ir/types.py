@@ -35,7 +35,7 @@ class TensorType:
 
     @property
     def width(self) -> int:
-        """Bits of the smallest signed (features) or unsigned (bits, image) integer holding the range."""
+        """Bits of the smallest integer holding the range: signed for features, else unsigned."""
         if self.kind != "feature":
             return max(1, self.hi.bit_length())
         return max((-self.lo - 1).bit_length() if self.lo < 0 else 0, self.hi.bit_length()) + 1

@@ -4,4 +4,14 @@ from hwgen.ops import attention, constant, dense, layernorm, vector, xnor
 from hwgen.ops.base import REGISTRY, Op
 from hwgen.ops.post import Post
 
-__all__ = ["REGISTRY", "Op", "Post", "attention", "constant", "dense", "layernorm", "vector", "xnor"]
+__all__ = [
+    "REGISTRY",
+    "Op",
+    "Post",
+    "attention",
+    "constant",
+    "dense",
+    "layernorm",
+    "vector",
+    "xnor",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,6 +11,9 @@ import numpy as np
 from hwgen.ir.types import TensorType
 from hwgen.ops.base import Array, Op, register, signed
 from hwgen.ops.numerics import HEAD_DIM, attention_levels
+
+MAX_TOKENS = 64  # of a window: size of the attention unit's tables
+KAPPA_BITS = 24
 
 
 @register
@@ -30,13 +34,16 @@ class Attention(Op):
 
     def scores(self, q: Array, k: Array) -> Array:
         """popcount(xnor(q, k)) per head: (batch, windows, heads, T, T) in [0, 64]."""
-        return np.rint((self._heads(q) @ self._heads(k).swapaxes(-1, -2) + HEAD_DIM) / 2).astype(np.int64)
+        return np.rint((self._heads(q) @ self._heads(k).swapaxes(-1, -2) + HEAD_DIM) / 2).astype(
+            np.int64
+        )
 
     def levels(self, q: Array, k: Array) -> Array:
         """Quantised attention levels 0..3, same shape as the scores."""
         p = self.scores(q, k)
         per_head = [
-            attention_levels(p[:, :, h], self.kappa[h], bool(self.neg[h])) for h in range(p.shape[2])
+            attention_levels(p[:, :, h], self.kappa[h], bool(self.neg[h]))
+            for h in range(p.shape[2])
         ]
         return np.stack(per_head, 2)
 
@@ -48,6 +55,21 @@ class Attention(Op):
     def acc_bounds(self, q: TensorType, k: TensorType, v: TensorType) -> tuple[int, int]:
         top = int(np.abs(self.m).max()) * 3 * k.shape[-2]
         return -top, top
+
+    def result(
+        self, q: TensorType, k: TensorType, v: TensorType
+    ) -> tuple[tuple[int, ...], tuple[int, int]]:
+        return q.shape, q.grid
+
+    def violations(self, q: TensorType, k: TensorType, v: TensorType) -> Iterator[str]:
+        if q.channels % HEAD_DIM or self.kappa.shape != (q.channels // HEAD_DIM, 3):
+            yield f"{q.channels} channels, {len(self.kappa)} heads; a head has {HEAD_DIM} channels"
+        if q.shape[-2] > MAX_TOKENS:
+            yield f"{q.shape[-2]} tokens; a window has at most {MAX_TOKENS}"
+        if not q.shape == k.shape == v.shape:
+            yield f"q, k, v of {q.shape}, {k.shape}, {v.shape}; must be equal"
+        if self.kappa.min() < 0 or self.kappa.max() >= 1 << KAPPA_BITS:
+            yield f"kappa up to {self.kappa.max()}; must fit {KAPPA_BITS} bits"
 
     @staticmethod
     def _heads(x: Array) -> Array:

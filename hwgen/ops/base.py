@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
@@ -57,6 +58,14 @@ class Op:
     def acc_bounds(self, *types: TensorType) -> tuple[int, int]:
         """Smallest and largest accumulator any input within the types' ranges can give."""
         raise NotImplementedError
+
+    def result(self, *types: TensorType) -> tuple[tuple[int, ...], tuple[int, int]]:
+        """Shape (without batch) and grid of the accumulators for sources of these types."""
+        raise NotImplementedError
+
+    def violations(self, *types: TensorType) -> Iterator[str]:
+        """Rules of the op that its parameters and source types break, as 'value; rule'."""
+        return iter(())
 
     def residual(self, value: Array, acc: Array) -> Array:
         """Bring a residual into the accumulator's shape (tile over channels where it has fewer)."""

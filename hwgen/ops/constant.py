@@ -19,6 +19,13 @@ class Constant(Op):
 
     UNIT: ClassVar[str] = "LOADF"
 
+    def result(self) -> tuple[tuple[int, ...], tuple[int, int]]:
+        assert self.feature is not None
+        return self.value.shape, self.feature.grid
+
+    def acc_bounds(self) -> tuple[int, int]:
+        return int(self.value.min()), int(self.value.max())
+
     def execute(self, values: dict[str, Array]) -> dict[str, Array]:
         batch = next(iter(values.values())).shape[0]
         return {self.name: np.broadcast_to(self.value, (batch, *self.value.shape))}

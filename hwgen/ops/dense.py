@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -35,3 +36,16 @@ class PatchConv(Op):
 
     def acc_bounds(self, x: TensorType) -> tuple[int, int]:
         return span(x.lo, x.hi, self.weight.reshape(self.weight.shape[0], -1))
+
+    def result(self, x: TensorType) -> tuple[tuple[int, ...], tuple[int, int]]:
+        h, w = (side // self.weight.shape[1] for side in self.in_grid)
+        return (h * w, self.weight.shape[0]), (h, w)
+
+    def violations(self, x: TensorType) -> Iterator[str]:
+        k = self.weight.shape[1]
+        if x.grid != self.in_grid:
+            yield f"in_grid {self.in_grid}; the source is on {x.grid}"
+        if self.weight.shape[3] != x.channels:
+            yield f"weight of {self.weight.shape[3]} inputs; the source has {x.channels} channels"
+        if self.in_grid[0] % k or self.in_grid[1] % k:
+            yield f"kernel {k} on grid {self.in_grid}; must divide it"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from hwgen.ir.types import TensorType
 from hwgen.ops.base import Array, Op, register
-from hwgen.ops.numerics import Y_BITS, norm_stats, rshift_round, saturate
+from hwgen.ops.numerics import NORM_V_BITS, Y_BITS, norm_stats, rshift_round, saturate
 from hwgen.ops.xnor import grid_to_windows
 
 
@@ -46,3 +47,20 @@ class LayerNorm(Op):
 
     def acc_bounds(self, x: TensorType, *merge: TensorType) -> tuple[int, int]:
         return -(1 << 33), (1 << 33) - 1
+
+    def result(self, x: TensorType, *merge: TensorType) -> tuple[tuple[int, ...], tuple[int, int]]:
+        if not self.window:
+            return x.shape, x.grid
+        windows = self.in_grid[0] * self.in_grid[1] // self.window**2
+        tokens = self.window**2 + sum(m.shape[0] for m in merge)
+        return (windows, tokens, x.channels), (0, 0)
+
+    def violations(self, x: TensorType, *merge: TensorType) -> Iterator[str]:
+        if x.channels & (x.channels - 1):
+            yield f"{x.channels} channels; must be a power of two"
+        if not 0 <= self.eps < 1 << NORM_V_BITS:
+            yield f"eps {self.eps}; must fit {NORM_V_BITS} bits"
+        if any(m.frac != x.frac for m in merge):
+            yield f"merge tokens at frac {merge[0].frac}; must be frac {x.frac}"
+        if self.window and (x.grid != self.in_grid or any(s % self.window for s in x.grid)):
+            yield f"window {self.window} on {x.grid}; must divide the grid {self.in_grid}"

@@ -79,7 +79,7 @@ def gelu_segments() -> tuple[Array, Array]:
 
 
 def gelu(t: Array) -> Array:
-    """Piecewise-linear GELU on int values of scale 2**-12; t below -4 gives 0, from 4 on gives t."""
+    """Piecewise-linear GELU on integers of scale 2**-12; below -4 it is 0, from 4 on t itself."""
     slope, intercept = gelu_segments()
     limit = 4 << GELU_FRAC
     index = np.clip((t + limit) >> 9, 0, GELU_SEGMENTS - 1)

@@ -17,10 +17,14 @@ passes acc already multiplied. A is the activation width.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hwgen.ops.numerics import Y_BITS, gelu, rshift_round, saturate
+
+if TYPE_CHECKING:
+    from hwgen.ir.types import TensorType
 
 Array = np.ndarray
 
@@ -83,3 +87,51 @@ class Post:
             groups = y6.reshape(*y6.shape[:-1], -1, 1 << self.pool)
             y6 = rshift_round(groups.sum(-1), self.pool)
         return y6, bits
+
+    def bounds(
+        self,
+        lo: int,
+        hi: int,
+        pre: TensorType | None = None,
+        mid: TensorType | None = None,
+        out: TensorType | None = None,
+    ) -> tuple[int, int]:
+        """Range of the stored feature for accumulators in [lo, hi] and residuals of these types."""
+        a = self.act_bits
+
+        def plus(low: Array, high: Array, t: TensorType | None) -> tuple[Array, Array]:
+            return (low, high) if t is None else (low + t.lo, high + t.hi)
+
+        ends = [np.asarray(rshift_round(np.int64(v), self.sh1)) for v in (lo, hi)]
+        if self.b is not None:
+            ends = [v + self.b for v in ends]
+        low, high = plus(*(saturate(v, Y_BITS) for v in ends), pre)
+        if self.slope is not None:
+            low, high = self._rprelu_bounds(low - self.g, high - self.g)
+            low, high = low + self.z, high + self.z
+        elif self.gelu:
+            dip = gelu(np.arange(-1 << 14, 0)).min()  # the only part that is not monotonic
+            ends = [gelu(low), gelu(high)]
+            low = np.where(low < 0, np.where(high < -1 << 14, 0, dip), ends[0])
+            high = np.maximum(ends[1], np.where(low < 0, 0, ends[1]))
+        low, high = plus(saturate(low, a), saturate(high, a), mid)
+        if self.m3 is not None:
+            ends = [rshift_round(v * self.m3, self.sh3) for v in (low, high)]
+            low, high = (
+                saturate(f(ends[0], ends[1]) + self.b3, Y_BITS) for f in (np.minimum, np.maximum)
+            )
+        low, high = plus(low, high, out)
+        return int(saturate(low, a).min()), int(saturate(high, a).max())
+
+    def _rprelu_bounds(self, low: Array, high: Array) -> tuple[Array, Array]:
+        """Range of (t >= 0 ? t : rshift_round(t slope, sh2)) for t in [low, high]."""
+        values = [np.maximum(low, 0), np.maximum(high, 0)]
+        negative = [np.minimum(v, -1) for v in (low, high)]
+        values += [rshift_round(v * self.slope, self.sh2) for v in negative]
+        reached = [high >= 0, high >= 0, low < 0, low < 0]
+        stack, ok = np.stack(np.broadcast_arrays(*values)), np.stack(np.broadcast_arrays(*reached))
+        ok = np.broadcast_to(
+            ok.reshape(4, *([1] * (stack.ndim - ok.ndim)), *ok.shape[1:]), stack.shape
+        )
+        big = np.iinfo(np.int64).max
+        return np.where(ok, stack, big).min(0), np.where(ok, stack, -big).max(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,6 +10,16 @@ import numpy as np
 
 from hwgen.ir.types import TensorType
 from hwgen.ops.base import Array, Op, register, span
+
+Result = tuple[tuple[int, ...], tuple[int, int]]
+TAPS = 12  # of a filter; a tap's column offset has 4 bits
+
+
+def _grid(op: str, in_grid: tuple[int, int], x: TensorType, divisor: int = 1) -> Iterator[str]:
+    if x.grid != in_grid:
+        yield f"in_grid {in_grid}; the source is on {x.grid}"
+    if in_grid[0] % divisor or in_grid[1] % divisor:
+        yield f"{op} {divisor} on grid {in_grid}; must divide it"
 
 
 @register
@@ -25,6 +36,9 @@ class Pointwise(Op):
 
     def acc_bounds(self, x: TensorType) -> tuple[int, int]:
         return span(x.lo, x.hi, self.m[:, None])
+
+    def result(self, x: TensorType) -> Result:
+        return x.shape, x.grid
 
 
 @register
@@ -52,6 +66,16 @@ class CrossFilter(Op):
     def acc_bounds(self, v: TensorType) -> tuple[int, int]:
         return span(v.lo, v.hi, self.m.T)
 
+    def result(self, v: TensorType) -> Result:
+        return v.shape, v.grid
+
+    def violations(self, v: TensorType) -> Iterator[str]:
+        yield from _grid("filter", self.in_grid, v)
+        if len(self.offsets) > TAPS:
+            yield f"{len(self.offsets)} taps; must be at most {TAPS}"
+        if any(not -8 <= dx <= 7 for _, dx in self.offsets):
+            yield "a column offset; must be -8..7"
+
 
 @register
 @dataclass(frozen=True, eq=False)
@@ -71,6 +95,13 @@ class AvgPool(Op):
 
     def acc_bounds(self, x: TensorType) -> tuple[int, int]:
         return span(x.lo, x.hi, np.repeat(self.m[:, None], self.kernel**2, 1))
+
+    def result(self, x: TensorType) -> Result:
+        h, w = (side // self.kernel for side in self.in_grid)
+        return (h * w, x.channels), (h, w)
+
+    def violations(self, x: TensorType) -> Iterator[str]:
+        yield from _grid("pooling", self.in_grid, x, self.kernel)
 
 
 def merge_cells(window: int, index: int, size: int) -> range:
@@ -110,6 +141,15 @@ class MergePool(Op):
         taps = 1 if self.mode == "max" else self.window**2
         return span(min(x.lo, 0), max(x.hi, 0), np.repeat(self.m[:, None], taps, 1))
 
+    def result(self, x: TensorType) -> Result:
+        h, w = (side // self.window for side in self.in_grid)
+        return (h * w, x.channels), (h, w)
+
+    def violations(self, x: TensorType) -> Iterator[str]:
+        yield from _grid("window", self.in_grid, x, self.window)
+        if self.mode not in ("max", "sum"):
+            yield f"mode {self.mode}; must be max or sum"
+
 
 @register
 @dataclass(frozen=True, eq=False)
@@ -129,11 +169,19 @@ class MergeMean(Op):
     def acc_bounds(self, z: TensorType) -> tuple[int, int]:
         return span(z.lo, z.hi, np.repeat(self.m[:, None], z.shape[0], 1))
 
+    def result(self, z: TensorType) -> Result:
+        side = round(z.shape[0] ** 0.5)
+        return (z.shape[0], z.channels), (side, z.shape[0] // side)
+
+    def violations(self, z: TensorType) -> Iterator[str]:
+        if len(z.shape) != 3 or z.shape[1] <= z.shape[0]:
+            yield f"source of shape {z.shape}; must be windows with a merge token each"
+
 
 @register
 @dataclass(frozen=True, eq=False)
 class WindowMix(Op):
-    """acc = m * z without the merge tokens; `pre` holds one row (C) per window, added to each token.
+    """acc = m * z without the merge tokens; `pre` has one row (C) per window, added to its tokens.
 
     Source (windows, T, C) -> (windows, w*w, C).
     """
@@ -152,6 +200,13 @@ class WindowMix(Op):
     def acc_bounds(self, z: TensorType) -> tuple[int, int]:
         return span(z.lo, z.hi, self.m[:, None])
 
+    def result(self, z: TensorType) -> Result:
+        return (z.shape[0], self.window**2, z.channels), (0, 0)
+
+    def violations(self, z: TensorType) -> Iterator[str]:
+        if len(z.shape) != 3 or z.shape[1] < self.window**2:
+            yield f"source of shape {z.shape}; must be windows of {self.window}**2 or more tokens"
+
 
 @register
 @dataclass(frozen=True, eq=False)
@@ -167,3 +222,6 @@ class TokenMean(Op):
 
     def acc_bounds(self, x: TensorType) -> tuple[int, int]:
         return span(x.lo, x.hi, np.repeat(self.m[:, None], x.tokens, 1))
+
+    def result(self, x: TensorType) -> Result:
+        return (1, x.channels), (1, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,6 +10,8 @@ import numpy as np
 
 from hwgen.ir.types import TensorType
 from hwgen.ops.base import Array, Op, register, signed
+
+MAX_DILATION = 7  # 3-bit field of the program
 
 
 def _bounds(m: Array, taps: int) -> tuple[int, int]:
@@ -43,6 +46,21 @@ class XnorLinear(Op):
     def acc_bounds(self, a: TensorType) -> tuple[int, int]:
         return _bounds(self.m, self.weight.shape[1])
 
+    def result(self, a: TensorType) -> tuple[tuple[int, ...], tuple[int, int]]:
+        outputs = self.weight.shape[0]
+        if not self.unwindow:
+            return (*a.shape[:-1], outputs), a.grid
+        side = round(a.shape[0] ** 0.5) * self.unwindow
+        return (side * side, outputs), (side, side)
+
+    def violations(self, a: TensorType) -> Iterator[str]:
+        if self.weight.shape[1] != a.channels:
+            yield f"weight of {self.weight.shape[1]} inputs; the source has {a.channels} channels"
+        if self.unwindow:
+            square = round(a.shape[0] ** 0.5) ** 2 == a.shape[0]
+            if len(a.shape) != 3 or a.shape[1] != self.unwindow**2 or not square:
+                yield f"unwindow={self.unwindow} of {a.shape}; must be n*n windows of w*w tokens"
+
 
 @register
 @dataclass(frozen=True, eq=False)
@@ -74,7 +92,11 @@ class XnorConv(Op):
         acc = 0
         for dy in range(k):
             for dx in range(k):
-                tap = x[:, dy * d : dy * d + (oh - 1) * s + 1 : s, dx * d : dx * d + (ow - 1) * s + 1 : s]
+                tap = x[
+                    :,
+                    dy * d : dy * d + (oh - 1) * s + 1 : s,
+                    dx * d : dx * d + (ow - 1) * s + 1 : s,
+                ]
                 tap = tap.reshape(a.shape[0], oh * ow, self.groups, cg)
                 acc = acc + np.einsum("bngc,goc->bngo", tap, wt[:, :, dy, dx], optimize=True)
         acc = np.rint(acc.reshape(a.shape[0], oh * ow, o)).astype(np.int64)
@@ -82,6 +104,26 @@ class XnorConv(Op):
 
     def acc_bounds(self, a: TensorType) -> tuple[int, int]:
         return _bounds(self.m, int(np.prod(self.weight.shape[1:])))
+
+    def result(self, a: TensorType) -> tuple[tuple[int, ...], tuple[int, int]]:
+        h, w = (side // self.stride for side in self.in_grid)
+        return (h * w, self.weight.shape[0]), (h, w)
+
+    def violations(self, a: TensorType) -> Iterator[str]:
+        o, k, _, c = self.weight.shape
+        if a.grid != self.in_grid:
+            yield f"in_grid {self.in_grid}; the source is on {a.grid}"
+        if c * self.groups != a.channels:
+            yield f"weight of {c} x {self.groups} inputs; the source has {a.channels} channels"
+        if (k, self.stride) == (3, 1):
+            if not 1 <= self.dilation <= MAX_DILATION:
+                yield f"dilation {self.dilation}; must be 1..{MAX_DILATION}"
+        elif k != self.stride or self.dilation != 1 or self.groups != 1:
+            yield f"kernel {k}, stride {self.stride}; must be 3, 1 or equal without groups"
+        elif self.in_grid[0] % k or self.in_grid[1] % k:
+            yield f"stride {k} on grid {self.in_grid}; must divide it"
+        if self.groups > 1 and (self.groups not in (2, 4) or o % (4 * self.groups)):
+            yield f"{self.groups} groups of {o} outputs; must be 2 or 4 of a multiple of 4 outputs"
 
 
 def windows_to_grid(x: Array, w: int) -> Array:

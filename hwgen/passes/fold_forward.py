@@ -1,0 +1,43 @@
+"""f(a x + b) with f linear: the affine goes into f's coefficients (a norm before a convolution)."""
+
+from __future__ import annotations
+
+from hwgen.frontend.float_graph import FloatGraph, Node
+
+
+def fold_before(node: Node, affine: Node, graph: FloatGraph) -> Node | None:
+    """`node` reading the affine's input, or None where padding or a maximum forbids it."""
+    a, b = affine["a"], affine["b"]
+    if node.kind == "affine":
+        return None  # each affine is kept once; fold_backward composes private chains
+    if node.kind == "conv":
+        bias = node["bias"] + (node["weight"] * b).sum((1, 2, 3))
+        return node.with_(inputs=affine.inputs, weight=node["weight"] * a, bias=bias)
+    if node.kind == "cross_filter":
+        bias = node["bias"] + node["coeff"].sum(0) * b
+        return node.with_(inputs=affine.inputs, coeff=node["coeff"] * a, bias=bias)
+    terms = {
+        "avg_pool": lambda: node["kernel"] ** 2,
+        "token_mean": lambda: affine.layout.shape[0],
+        "merge_mean": lambda: affine.layout.shape[0],
+        "window_part": lambda: 1,
+    }.get(node.kind)
+    if terms is None:
+        return None
+    bias = node["bias"] + node["scale"] * terms() * b
+    return node.with_(inputs=affine.inputs, scale=node["scale"] * a, bias=bias)
+
+
+def fold_forward(graph: FloatGraph) -> FloatGraph:
+    """Fold affines into every linear reader; an affine without other readers disappears."""
+    nodes = dict(graph.nodes)
+    for node in graph.nodes.values():
+        while len(nodes[node.name].inputs) == 1:
+            source = nodes[nodes[node.name].inputs[0]]
+            folded = (
+                fold_before(nodes[node.name], source, graph) if source.kind == "affine" else None
+            )
+            if folded is None:
+                break
+            nodes[node.name] = folded
+    return graph.rewrite(nodes.values())

@@ -1,0 +1,118 @@
+"""Binary points: every value that is added to another shares its number of fraction bits.
+
+A chain has two points: "a" (pre, y1..y4, mid) and "c" (y5, y6, out), the same one without an
+affine step. Union-find joins the points that a residual or a shared LayerNorm connects; a class
+takes as many fraction bits as its largest value on the calibration images, with `HEADROOM`, and
+its largest constant leave. GELU and LayerNorm fix theirs.
+"""
+
+from __future__ import annotations
+
+from math import floor, log2
+
+import numpy as np
+
+from hwgen.errors import FitError
+from hwgen.frontend.float_graph import FloatGraph
+from hwgen.ops.numerics import GELU_FRAC, NORM_FRAC, PARAM_BITS, Y_BITS
+from hwgen.passes.fuse import Chain
+
+HEADROOM = 1.5
+MAX_FRAC = 24
+
+
+class Fracs:
+    """`point(chain, "a" | "c")` and `feature(value)` give fraction bits."""
+
+    def __init__(
+        self, graph: FloatGraph, chains: list[Chain], largest: dict[str, float], act_bits: int
+    ) -> None:
+        self.parent: dict[str, str] = {}
+        self.owner: dict[str, str] = {}  # feature value -> its point
+        self.limit: dict[str, float] = {}  # point -> fraction bits that fit
+        self.cause: dict[str, str] = {}  # point -> node that sets the limit
+        self.pinned: dict[str, int] = {}
+        self.act_bits = act_bits
+        for node in graph.nodes.values():
+            if node.kind == "constant":
+                self.owner[node.name] = node.name
+                self._add(node.name, np.abs(node["value"]).max(), act_bits, node.name)
+        for chain in chains:
+            self._chain(chain, largest)
+            self.owner[chain.final] = self.key(chain, "c")
+        for chain in chains:
+            for point, value in (("a", chain.pre), ("a", chain.mid), ("c", chain.out)):
+                if value is not None:
+                    self._join(self.key(chain, point), self.owner[value])
+            if chain.anchor.kind == "layer_norm":
+                for value in chain.anchor.inputs[1:]:
+                    self._join(self.owner[value], self.owner[chain.anchor.inputs[0]])
+        self._solve()
+
+    @staticmethod
+    def key(chain: Chain, point: str) -> str:
+        return f"{chain.name}:{point if chain.aff is not None else 'a'}"
+
+    def point(self, chain: Chain, point: str) -> int:
+        return self.frac[self._root(self.key(chain, point))]
+
+    def feature(self, value: str) -> int:
+        """Fraction bits of a stored feature (0 for the image)."""
+        return self.frac[self._root(self.owner[value])] if value in self.owner else 0
+
+    def _chain(self, chain: Chain, largest: dict[str, float]) -> None:
+        a, c, bits = self.key(chain, "a"), self.key(chain, "c"), self.act_bits
+        n = chain.anchor
+        alone = len(chain.before) == 1  # y1 is y3 as well
+        self._add(a, largest.get(chain.before[0], 0.0), bits if alone else Y_BITS, n.name)
+        for name in chain.before[1:]:
+            self._add(a, largest[name], bits, name)
+        constants = [n.params.get("bias"), n.params.get("b")]
+        if chain.act is not None and chain.act.kind == "rprelu":
+            constants += [chain.act["g"], chain.act["z"]]
+        for value in constants:
+            if value is not None:
+                self._add(a, np.abs(value).max(), PARAM_BITS, n.name)
+        if chain.aff is not None:
+            self._add(c, np.abs(chain.aff[1]).max(), PARAM_BITS, n.name)
+            self._add(c, largest[chain.after[0]], Y_BITS, chain.after[0])
+            self._add(c, largest[chain.after[-1]], bits, chain.after[-1])
+        if chain.act is not None and chain.act.kind == "gelu":
+            self.pinned[a] = GELU_FRAC
+        if n.kind == "layer_norm":
+            self.pinned[a] = NORM_FRAC
+
+    def _add(self, point: str, value: float, bits: int, cause: str) -> None:
+        self.parent.setdefault(point, point)
+        room = (1 << (bits - 1)) - 1
+        fits = floor(log2(room / (HEADROOM * value))) if value > 0 else MAX_FRAC
+        if fits < self.limit.get(point, MAX_FRAC + 1):
+            self.limit[point], self.cause[point] = min(fits, MAX_FRAC), cause
+
+    def _root(self, point: str) -> str:
+        while self.parent[point] != point:
+            self.parent[point] = self.parent[self.parent[point]]
+            point = self.parent[point]
+        return point
+
+    def _join(self, a: str, b: str) -> None:
+        self.parent[self._root(a)] = self._root(b)
+
+    def _solve(self) -> None:
+        self.frac: dict[str, int] = {}
+        classes: dict[str, list[str]] = {}
+        for point in self.parent:
+            classes.setdefault(self._root(point), []).append(point)
+        for root, points in classes.items():
+            tight = min(points, key=lambda p: self.limit[p])
+            pins = {self.pinned[p] for p in points if p in self.pinned}
+            self.frac[root] = min(pins, default=self.limit[tight])
+            slack = floor(log2(HEADROOM) + 1)  # a pinned point may use up the headroom
+            if pins and self.limit[tight] + slack < min(pins):
+                need = min(pins) - self.limit[tight]
+                raise FitError(
+                    self.cause[tight],
+                    f"needs {need} more bits at {min(pins)} fraction bits",
+                    f"features have {self.act_bits} bits, constants {PARAM_BITS}",
+                    "use act_bits=16, or train with smaller values before GELU",
+                )

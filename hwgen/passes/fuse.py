@@ -1,0 +1,226 @@
+"""Float graph -> chains: what one integer op computes, an anchor and its post chain.
+
+The post chain of the hardware (hwgen/ops/post.py) has its steps in a fixed order:
+
+    y1 = anchor      y2 = y1 + pre      y3 = rprelu / gelu(y2)      y4 = y3 + mid
+    y5 = a y4 + b    y6 = y5 + out      pooled = means of adjacent channels of y6
+
+A chain starts at an anchor (a node that multiplies and accumulates) and takes the reader of its
+value as long as there is only one and the next free step can do it; a residual must be the
+finished value of an earlier chain. One sign can be taken of y3 or of y6; more signs of one value
+become chains of their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hwgen.errors import UnsupportedOpError
+from hwgen.frontend.float_graph import ANCHORS, FloatGraph, Node
+
+Y1, Y2, Y3, Y4, Y5, Y6 = range(1, 7)
+
+
+@dataclass
+class Chain:
+    """One op to be. `before` and `after` are the nodes whose values are y1..y4 and y5, y6."""
+
+    name: str
+    anchor: Node
+    before: list[str]
+    after: list[str] = field(default_factory=list)
+    pre: str | None = None
+    act: Node | None = None
+    mid: str | None = None
+    aff: tuple[np.ndarray, np.ndarray] | None = None
+    out: str | None = None
+    pool: int = 0
+    sign: Node | None = None
+    bit_y3: bool = False
+    store: bool = True
+    final: str = ""  # node whose value is the stored feature
+    stage: int = Y1
+
+    @property
+    def last(self) -> str:
+        """Node whose value is y6."""
+        return (self.after or self.before)[-1]
+
+
+class Fuser:
+    """Covers the graph with chains, in the graph's order."""
+
+    def __init__(self, graph: FloatGraph) -> None:
+        self.graph = graph
+        self.consumers = graph.consumers()
+        self.chains: list[Chain] = []
+        self.finals = {
+            n.name for n in graph.nodes.values() if n.kind in ("input", "constant")
+        }  # finished values
+        self.taken: set[str] = set()
+        self.signed: set[str] = set()  # signs that have a chain
+
+    def run(self) -> list[Chain]:
+        for node in self.graph.nodes.values():
+            if node.name in self.taken:
+                continue
+            if node.kind in ANCHORS or node.kind == "affine":
+                self._check_sources(node)
+                self._grow(Chain(node.name, node, [node.name]), node.name)
+            elif node.kind in ("add", "rprelu", "gelu", "pool"):
+                self._start_at(node)
+        return self.chains
+
+    def _check_sources(self, node: Node) -> None:
+        for name in node.inputs:
+            if name not in self.finals and self.graph.nodes[name].kind != "sign":
+                what = self.graph.nodes[name].kind
+                raise UnsupportedOpError(
+                    node.name, f"{node.kind} of a value after {what}",
+                    "tile, pool and window_merge must feed a sum or the sign of a binary layer",
+                )  # fmt: skip
+
+    def _start_at(self, node: Node) -> None:
+        """A chain for an elementwise node that no anchor's chain could take."""
+        source = next((i for i in node.inputs if i in self.finals), None)
+        anchor = None
+        if source is not None and self.graph.nodes[source].kind != "constant":
+            anchor = identity(node.name, self.graph.nodes[source])
+        elif source is not None:
+            source = next((i for i in node.inputs if i in self.finals and i != source), None)
+            anchor = None if source is None else identity(node.name, self.graph.nodes[source])
+        if anchor is not None and source is not None:
+            chain = Chain(node.name, anchor, [source])
+            if self._take(chain, source, node):
+                self._grow(chain, node.name)
+                return
+        raise UnsupportedOpError(
+            node.name, f"{node.kind} of {', '.join(self.graph.nodes[i].kind for i in node.inputs)}",
+            "tile and window_merge must feed a sum with a binary layer of the same tokens",
+        )  # fmt: skip
+
+    def _grow(self, chain: Chain, current: str) -> None:
+        while True:
+            signs, readers = self._readers(current)
+            if len(readers) != 1 or current == self.graph.output or chain.pool:
+                break
+            if signs and not self._sign_at_y3(chain, signs, readers[0]):
+                break
+            if not self._take(chain, current, readers[0]):
+                if chain.bit_y3 and signs and chain.sign is signs[0]:
+                    chain.sign, chain.bit_y3 = None, False
+                break
+            current = readers[0].name
+        self._finish(chain, current)
+
+    def _readers(self, name: str) -> tuple[list[Node], list[Node]]:
+        readers = self.consumers[name]
+        return (
+            [r for r in readers if r.kind == "sign" and r.name not in self.signed],
+            [r for r in readers if r.kind != "sign"],
+        )
+
+    def _sign_at_y3(self, chain: Chain, signs: list[Node], reader: Node) -> bool:
+        """Take the sign of y3 so that the chain can go on; false where it cannot."""
+        if reader.kind == "pool":
+            return True  # y6 is still there when it is pooled
+        if len(signs) > 1 or chain.sign or chain.stage > Y3 or reader.kind in ("rprelu", "gelu"):
+            return False
+        chain.sign, chain.bit_y3, chain.stage = signs[0], True, Y3
+        return True
+
+    def residual(self, chain: Chain, name: str) -> str | None:
+        """Finished value behind a residual operand that the anchor can address."""
+        node = self.graph.nodes[name]
+        anchor = chain.anchor
+        if node.kind == "tile":
+            return self.residual(chain, node.inputs[0])
+        if node.kind == "unwindow" and anchor.params.get("unwindow") == node["window"]:
+            return self.residual(chain, node.inputs[0])
+        if node.kind == "per_window" and anchor.kind == "window_part":
+            return self.residual(chain, node.inputs[0])
+        return name if name in self.finals else None
+
+    def _take(self, chain: Chain, current: str, node: Node) -> bool:
+        """Make `node` the next step of the chain, if there is one for it."""
+        stage = chain.stage
+        if node.kind == "add":
+            others = [i for i in node.inputs if i != current]
+            value = self.residual(chain, others[0]) if len(others) == 1 else None
+            if value is None or stage == Y6:
+                return False
+            if stage == Y1 and chain.anchor.kind != "layer_norm":
+                chain.pre, chain.stage = value, Y2
+            elif stage <= Y3:
+                chain.mid, chain.stage = value, Y4
+            else:
+                chain.out, chain.stage = value, Y6
+        elif node.kind in ("rprelu", "gelu"):
+            if stage > Y2:
+                return False
+            chain.act, chain.stage = node, Y3
+        elif node.kind == "affine":
+            if stage == Y6:
+                return False
+            a, b = chain.aff or (1.0, 0.0)
+            chain.aff = (node["a"] * a, node["a"] * b + node["b"])
+            chain.stage = Y5
+        elif node.kind == "pool":
+            chain.pool = node["factor"].bit_length() - 1
+            self.taken.add(node.name)
+            return True
+        else:
+            return False
+        (chain.after if chain.stage >= Y5 and chain.aff else chain.before).append(node.name)
+        self.taken.add(node.name)
+        if node.kind == "gelu":  # its binary point is fixed; the affine step moves it
+            self._rescale(chain)
+        return True
+
+    @staticmethod
+    def _rescale(chain: Chain) -> None:
+        channels = chain.anchor.layout.channels
+        chain.aff, chain.stage = (np.ones(channels), np.zeros(channels)), Y5
+        chain.after.append(chain.before[-1])
+
+    def _finish(self, chain: Chain, current: str) -> None:
+        if chain.anchor.kind == "layer_norm" and chain.aff is None:
+            self._rescale(chain)
+        if chain.aff is None and chain.mid and self.graph.nodes[chain.mid].kind == "constant":
+            chain.mid, chain.out = chain.out, chain.mid  # equal sums; loaded as late as possible
+        chain.final = current
+        signs, readers = self._readers(chain.last)
+        if chain.sign is not None and chain.bit_y3:
+            signs = [s for s in signs if s is not chain.sign]
+        elif signs:
+            chain.sign = signs.pop(0)
+        more = signs if not chain.pool else []
+        if chain.pool:
+            if signs:
+                raise UnsupportedOpError(
+                    chain.last, "two signs of a pooled value", "supported: one sign"
+                )
+            more, readers = self._readers(current)
+        chain.store = bool(readers or more) or current == self.graph.output
+        self.chains.append(chain)
+        self.finals.add(current)
+        self.signed |= {s.name for s in (chain.sign, *more) if s}
+        for sign in more:
+            source = self.graph.nodes[current]
+            extra = Chain(sign.name, identity(sign.name, source), [current], sign=sign, store=False)
+            extra.final = sign.name
+            self.chains.append(extra)
+
+
+def identity(name: str, source: Node) -> Node:
+    """An affine node that changes nothing."""
+    channels = source.layout.channels
+    params = {"a": np.ones(channels), "b": np.zeros(channels)}
+    return Node(name, "affine", (source.name,), params, source.layout)
+
+
+def fuse(graph: FloatGraph) -> list[Chain]:
+    """Chains in order of execution. Raises: UnsupportedOpError for what no chain can take."""
+    return Fuser(graph).run()

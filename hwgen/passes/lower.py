@@ -1,0 +1,105 @@
+"""nn.Module -> integer graph: every pass in order, invariants at the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from hwgen.errors import HwgenError
+from hwgen.frontend.float_graph import FloatGraph
+from hwgen.frontend.trace import trace
+from hwgen.ir import Graph
+from hwgen.ir.check import LANE_CHANNELS, check
+from hwgen.passes.absorb_shifts import absorb_shifts
+from hwgen.passes.calibrate import calibrate, noise_images
+from hwgen.passes.dedup import dedup
+from hwgen.passes.flatten_sums import flatten_sums
+from hwgen.passes.fold_backward import fold_backward
+from hwgen.passes.fold_forward import fold_forward
+from hwgen.passes.fracs import Fracs
+from hwgen.passes.fuse import fuse
+from hwgen.passes.merge_filters import merge_filters
+from hwgen.passes.order_sums import order_sums
+from hwgen.passes.quantize import Quantizer
+from hwgen.passes.scale_image import scale_image
+from hwgen.passes.sink_unwindow import sink_unwindow
+
+PASSES = (
+    fold_backward, flatten_sums, fold_forward, merge_filters, sink_unwindow, absorb_shifts, dedup,
+    order_sums,
+)  # fmt: skip
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def pad_classes(graph: FloatGraph) -> FloatGraph:
+    """Zero rows behind a linear classifier until its channels are a multiple of `LANE_CHANNELS`."""
+    node = graph.nodes[graph.output]
+    missing = -node.layout.channels % LANE_CHANNELS
+    if node.kind != "conv" or not missing:
+        return graph
+    changed = node.with_(
+        weight=np.pad(node["weight"], ((0, missing), (0, 0), (0, 0), (0, 0))),
+        bias=np.pad(node["bias"], (0, missing)),
+        layout=node.layout.with_channels(node.layout.channels + missing),
+    )
+    return graph.rewrite([changed])
+
+
+def simplify(graph: FloatGraph) -> FloatGraph:
+    """All rewrites of the float graph; the function stays the same."""
+    for rewrite in PASSES:
+        graph = rewrite(graph)
+    return graph
+
+
+def lower_model(
+    module: nn.Module,
+    calib_images: np.ndarray | None = None,
+    *,
+    act_bits: int = 16,
+    meta: dict[str, Any] | None = None,
+) -> Graph:
+    """Integer graph of a trained network (its image size comes from the calibration images).
+
+    calib_images: uint8 (N, H, W, channels) that fix the binary points; None takes noise of size
+    meta["image"]. meta: mean and std of the input x = (u / 255 - mean) / std (default ImageNet),
+    name, sha256. Features have `act_bits` bits.
+    Raises: UnsupportedOpError, FitError, HwgenError (one line with the module path).
+    """
+    meta = dict(meta or {})
+    if calib_images is None:
+        if "image" not in meta:
+            raise HwgenError(
+                "lower_model", "no calibration images", "needs an image size",
+                "give images, or meta['image'] = (H, W, channels)",
+            )  # fmt: skip
+        calib_images = noise_images(tuple(meta["image"]))
+    images = np.asarray(calib_images)
+    if images.ndim != 4 or images.dtype != np.uint8 or not len(images):
+        raise HwgenError(
+            "calibration images", f"{images.dtype} {images.shape}", "must be uint8 (N, H, W, C)"
+        )
+    if not 8 <= act_bits <= 16:
+        raise HwgenError("act_bits", act_bits, "must be 8..16", "use 16")
+    mean, std = meta.get("mean", IMAGENET_MEAN), meta.get("std", IMAGENET_STD)
+    traced = trace(module, images.shape[1:])
+    classes = traced.nodes[traced.output].layout.channels
+    graph = simplify(pad_classes(scale_image(traced, mean, std)))
+    chains = fuse(graph)
+    fracs = Fracs(graph, chains, calibrate(graph, images), act_bits)
+    image_type, operations = Quantizer(graph, chains, fracs, act_bits).run()
+    facts = {
+        "name": str(meta.get("name", type(module).__name__)),
+        "sha256": str(meta.get("sha256", "")),
+        "classes": classes,
+        "image": [int(v) for v in images.shape[1:]],
+        "mean": [float(v) for v in mean],
+        "std": [float(v) for v in std],
+        "act_bits": act_bits,
+    }
+    output = next(c.name for c in chains if c.final == graph.output)
+    lowered = Graph({graph.image: image_type}, operations, output, facts)
+    check(lowered)
+    return lowered

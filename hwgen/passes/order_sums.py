@@ -1,0 +1,21 @@
+"""Sums of many terms become sums of two, early terms first: each is added to the next one made."""
+
+from __future__ import annotations
+
+from hwgen.frontend.float_graph import FloatGraph
+
+
+def order_sums(graph: FloatGraph) -> FloatGraph:
+    place = {name: i for i, name in enumerate(graph.nodes)}  # order of depth
+    changed = []
+    for node in graph.nodes.values():
+        if node.kind != "add":
+            continue
+        terms = sorted(node.inputs, key=place.__getitem__)
+        total = terms[0]
+        for k, term in enumerate(terms[1:], 1):
+            last = k == len(terms) - 1
+            name = node.name if last else f"{node.name}.part{k}"
+            changed.append(type(node)(name, "add", (total, term), {}, node.layout))
+            total = name
+    return graph.rewrite(changed)

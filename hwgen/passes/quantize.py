@@ -1,0 +1,215 @@
+"""Chains -> integer ops: multipliers, shifts, constants, thresholds, types."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from hwgen import ops
+from hwgen.errors import FitError, UnsupportedOpError
+from hwgen.frontend.float_graph import FloatGraph, Layout, Node
+from hwgen.ir.types import TensorType
+from hwgen.ops.base import Op
+from hwgen.ops.numerics import ACC_BITS, KAPPA_FRAC
+from hwgen.ops.post import Post
+from hwgen.passes.fixed import constant, multiplier, threshold
+from hwgen.passes.fracs import Fracs
+from hwgen.passes.fuse import Chain
+
+Array = np.ndarray
+MAX_SH1, MAX_SH2, MAX_SH3 = 47, 31, 31  # 63 fit the field; beyond 47 every result is zero
+KAPPA_TOP = (1 << ops.attention.KAPPA_BITS) - 1
+
+
+class Quantizer:
+    """Turns chains into ops one after the other; keeps the types of what exists so far."""
+
+    def __init__(self, graph: FloatGraph, chains: list[Chain], fracs: Fracs, act_bits: int) -> None:
+        self.graph, self.chains, self.fracs, self.act_bits = graph, chains, fracs, act_bits
+        self.ops: list[Op] = []
+        self.types: dict[str, TensorType] = {}
+        self.tensor: dict[str, str] = {}  # float-graph value -> tensor
+        self.invert: dict[str, Array] = {}  # bits tensor -> channels stored inverted
+
+    def run(self) -> tuple[TensorType, tuple[Op, ...]]:
+        image = self.graph.nodes[self.graph.image]
+        shape = (*image.layout.grid, image.layout.channels)
+        kind = TensorType("image", shape, image.layout.grid, 0, 0, 255)
+        self.types[image.name], self.tensor[image.name] = kind, image.name
+        for chain in self.chains:
+            for value in (chain.pre, chain.mid, chain.out):
+                if value is not None and value not in self.tensor:
+                    self._constant(self.graph.nodes[value])
+            self._append(self._op(chain))
+        return kind, tuple(self.ops)
+
+    def _append(self, op: Op) -> None:
+        self.ops.append(op)
+        self.types |= op.outputs()
+
+    def _constant(self, node: Node) -> None:
+        frac = self.fracs.feature(node.name)
+        value = np.rint(node["value"] * 2.0**frac).astype(np.int64)
+        kind = _feature(node.layout, frac, int(value.min()), int(value.max()))
+        self._append(
+            ops.constant.Constant(node.name, (), Post(act_bits=self.act_bits), kind, None, value)
+        )
+        self.tensor[node.name] = node.name
+
+    def _op(self, chain: Chain) -> Op:
+        sources = tuple(self.tensor[name] for name in chain.anchor.inputs)
+        source_types = [self.types[s] for s in sources]
+        post = self._post(chain)
+        limit, shift = 1 << (ACC_BITS - 1), MAX_SH1
+        while True:  # fewer bits of the multiplier where the accumulator would overflow
+            cls, params, sh1 = self._body(chain, sources, shift)
+            op = cls(chain.name, sources, replace(post, sh1=sh1), None, None, **params)
+            low, high = op.acc_bounds(*source_types)
+            if -limit <= low and high < limit:
+                break
+            if sh1 == 0:
+                raise FitError(
+                    chain.name, f"accumulator range [{low}, {high}]", f"must fit {ACC_BITS} bits",
+                    "use fewer channels or a smaller kernel",
+                )  # fmt: skip
+            shift = sh1 - 1
+        return self._typed(chain, op, low, high)
+
+    def _typed(self, chain: Chain, op: Op, low: int, high: int) -> Op:
+        layout = self._layout(chain)
+        residuals = [self.types[n] if n else None for n in (op.post.pre, op.post.mid, op.post.out)]
+        lo, hi = op.post.bounds(low, high, *residuals)
+        feature = bits = None
+        if chain.store:
+            pooled = layout.with_channels(layout.channels >> chain.pool)
+            feature = _feature(pooled, self.fracs.point(chain, "c"), lo, hi)
+            self.tensor[chain.final] = chain.name
+        if chain.sign is not None:
+            bits = TensorType("bits", layout.shape, layout.grid)
+        return replace(op, feature=feature, bits=bits)
+
+    def _layout(self, chain: Chain) -> Layout:
+        return chain.anchor.layout
+
+    def _post(self, chain: Chain) -> Post:
+        a, c = self.fracs.point(chain, "a"), self.fracs.point(chain, "c")
+        n, name = chain.anchor, chain.name
+        fields: dict[str, Any] = {"act_bits": self.act_bits, "pool": chain.pool}
+        bias = n.params.get("bias", n.params.get("b"))
+        if bias is not None:
+            fields["b"] = constant(bias, a, name)
+        for field in ("pre", "mid", "out"):
+            value = getattr(chain, field)
+            fields[field] = None if value is None else self.tensor[value]
+        if chain.act is not None and chain.act.kind == "rprelu":
+            zero = np.zeros(chain.act.layout.channels, dtype=np.int64)
+            fields["slope"], fields["sh2"] = multiplier(chain.act["slope"], MAX_SH2, name)
+            for field in ("g", "z"):
+                value = constant(chain.act[field], a, name)
+                fields[field] = zero if value is None else value
+        elif chain.act is not None:
+            fields["gelu"] = True
+        if chain.aff is not None:
+            scale, shift = chain.aff
+            fields["m3"], fields["sh3"] = multiplier(scale * 2.0 ** (c - a), MAX_SH3, name)
+            value = constant(shift, c, name)
+            fields["b3"] = np.zeros(len(scale), dtype=np.int64) if value is None else value
+        if chain.sign is not None:
+            fields["t"] = self._threshold(chain, chain.sign, a if chain.bit_y3 else c)
+            fields["bit_y3"] = chain.bit_y3
+        return Post(**fields)
+
+    def _threshold(self, chain: Chain, sign: Node, frac: int) -> Array:
+        t, invert = threshold(sign["a"], sign["b"], frac, self.act_bits)
+        bits = f"{chain.name}.bits"
+        readers = [n for n in self.graph.nodes.values() if sign.name in n.inputs]
+        if any(r.kind == "attention" for r in readers):
+            never = invert & (sign["a"] >= 0)
+            t, invert = np.where(never, (1 << 15) - 1, t), invert & ~never
+            if invert.any():
+                raise UnsupportedOpError(
+                    sign.name, f"a negative factor before the sign in {int(invert.sum())} channels",
+                    "attention operands cannot be stored inverted",
+                    "put the norm before the activation",
+                )  # fmt: skip
+        self.invert[bits], self.tensor[sign.name] = invert, bits
+        return t
+
+    # ------------------------------------------------------------------- op per kind of anchor
+
+    def _body(
+        self, chain: Chain, sources: tuple[str, ...], max_shift: int
+    ) -> tuple[type[Op], dict[str, Any], int]:
+        """Class, parameters and sh1 of a chain's op; multipliers with at most `max_shift` bits."""
+        node = chain.anchor
+        gain = 2.0 ** (self.fracs.point(chain, "a") - self.types[sources[0]].frac)
+        key = {"conv": "weight", "cross_filter": "coeff", "affine": "a"}.get(node.kind, "scale")
+        m, sh1 = None, 0
+        if key in node.params:
+            m, sh1 = multiplier(node[key] * gain, max_shift, chain.name)
+        grid = self.types[sources[0]].grid
+        return *getattr(self, f"_{node.kind}")(node, sources, m, grid), sh1
+
+    def _weight_bits(self, node: Node, bits: str) -> Array:
+        """(O, ..., K) in {0, 1}, inverted in the input channels that are stored inverted."""
+        weight = (node["sign"] > 0).astype(np.uint8)
+        groups = node.params.get("groups", 1)
+        invert = self.invert[bits].reshape(groups, -1)  # (groups, channels of a group)
+        rows = np.repeat(invert, weight.shape[0] // groups, 0).astype(np.uint8)
+        return weight ^ rows.reshape(len(rows), *([1] * (weight.ndim - 2)), -1)
+
+    def _xnor_linear(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
+        params = {"weight": self._weight_bits(n, s[0]), "m": m, "unwindow": n["unwindow"]}
+        return ops.xnor.XnorLinear, params
+
+    def _xnor_conv(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
+        params = {"weight": self._weight_bits(n, s[0]), "m": m, "in_grid": grid}
+        params |= {k: n[k] for k in ("stride", "dilation", "groups")}
+        return ops.xnor.XnorConv, params
+
+    def _conv(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
+        return ops.dense.PatchConv, {"weight": m, "in_grid": grid}
+
+    def _affine(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
+        return ops.vector.Pointwise, {"m": m}
+
+    def _cross_filter(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
+        params = {"offsets": tuple(tuple(o) for o in n["offsets"]), "m": m, "in_grid": grid}
+        return ops.vector.CrossFilter, params
+
+    def _avg_pool(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
+        return ops.vector.AvgPool, {"kernel": n["kernel"], "m": m, "in_grid": grid}
+
+    def _merge_max(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
+        params = {"window": n["window"], "mode": n.kind[6:], "m": m, "in_grid": grid}
+        return ops.vector.MergePool, params
+
+    _merge_sum = _merge_max
+
+    def _merge_mean(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
+        return ops.vector.MergeMean, {"m": m}
+
+    def _window_part(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
+        return ops.vector.WindowMix, {"m": m, "window": n["window"]}
+
+    def _token_mean(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
+        return ops.vector.TokenMean, {"m": m}
+
+    def _layer_norm(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
+        channels, frac = n.layout.channels, self.types[s[0]].frac
+        eps = round(channels**2 * n["eps"] * 2.0 ** (2 * frac))
+        params = {"eps": eps, "window": n["window"], "in_grid": grid if n["window"] else (0, 0)}
+        return ops.layernorm.LayerNorm, params
+
+    def _attention(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
+        alpha, zero = n["alpha"][:, None], n["zero_point"][:, None]
+        kappa = (np.arange(1, 4) - 0.5 - zero) * alpha / 3 * 2.0**KAPPA_FRAC
+        kappa = np.clip(np.rint(kappa), 0, KAPPA_TOP).astype(np.int64)
+        neg = (n["alpha"] < 0).astype(np.int64)
+        return ops.attention.Attention, {"kappa": kappa, "neg": neg, "m": m}
+
+
+def _feature(layout: Layout, frac: int, lo: int, hi: int) -> TensorType:
+    return TensorType("feature", layout.shape, layout.grid, frac, lo, hi)
