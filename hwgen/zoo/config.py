@@ -38,12 +38,16 @@ class BHViTConfig:
 
     def __post_init__(self) -> None:
         for name in ("channels", "depths", "expansion"):
-            values = tuple(int(v) for v in getattr(self, name))
+            values = getattr(self, name)
+            whole = isinstance(values, list | tuple) and all(type(v) is int for v in values)
+            _rule(f"config.{name}", values, whole, "must be whole numbers", "give a list of 4")
+            values = tuple(values)
             object.__setattr__(self, name, values)
             _rule(f"config.{name}", values, len(values) == 4, "needs four stages", "give 4 values")
             _rule(f"config.{name}", values, min(values) > 0, "must be positive", "use 1 or more")
         for name in ("image_size", "patch", "window", "head_dim", "classes", "in_channels"):
             value = getattr(self, name)
+            _rule(f"config.{name}", value, type(value) is int, "must be whole", "give a number")
             _rule(f"config.{name}", value, value > 0, "must be positive", "use 1 or more")
         _rule(
             "config.variant",

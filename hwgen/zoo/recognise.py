@@ -72,7 +72,7 @@ def config_from_state_dict(state: Mapping[str, Tensor]) -> BHViTConfig:
     Channels and patch come from the stem, the image size from the position embedding (window =
     grid / 8, one window in stage 4), depths and expansion from the block indices and MLP shapes,
     classes from the classifier, head_dim from the attention steps, binary downsampling from
-    `patch_embed1.move`, the paper variant from absent mixer biases.
+    the `patch_embed` shifts, the paper variant from absent mixer biases.
     Raises: CheckpointError if the keys are not those of a BHViT.
     """
     if any(key.startswith("vit.encoder.layer.") for key in state):
@@ -80,15 +80,18 @@ def config_from_state_dict(state: Mapping[str, Tensor]) -> BHViTConfig:
             "state_dict", "vit.encoder.layer.* keys", "BinaryViT is not in the zoo", "use a BHViT"
         )
     first, in_channels, patch, _ = _shape(state, "vit.embeddings.patch_embeddings.proj.weight", 4)
+    down = "vit.encoder.patch_embed"
     side = _shape(state, "vit.embeddings.position_embeddings", 4)[2]
     channels = (first, 2 * first, 4 * first, 8 * first)
     depths_a, expansion_a = _stages(state, "layerA", channels[:2])
     depths_b, expansion_b = _stages(state, "layerB", channels[2:])
-    paper = "vit.encoder.layerA.0.GC.cov1.bias" not in state
-    steps = "vit.encoder.layerB.0.attention.attention.att_prob_quantizer.alpha"
+    paper = not any(".GC.cov" in key and key.endswith(".bias") for key in state)
     head_dim = min(64, channels[2])
-    if not paper and steps in state:
-        head_dim = channels[2] // _shape(state, steps, 1)[0]
+    for index in range(depths_b[0]):
+        steps = f"vit.encoder.layerB.{index}.attention.attention.att_prob_quantizer.alpha"
+        if steps in state:
+            head_dim = channels[2] // _shape(state, steps, 1)[0]
+            break
     return BHViTConfig(
         image_size=side * patch,
         patch=patch,
@@ -99,6 +102,6 @@ def config_from_state_dict(state: Mapping[str, Tensor]) -> BHViTConfig:
         head_dim=head_dim,
         classes=_shape(state, "classifier.weight", 2)[0],
         in_channels=in_channels,
-        binary_downsampling="vit.encoder.patch_embed1.move" in state,
+        binary_downsampling=any(f"{down}{k}.move" in state for k in (1, 2, 3)),
         variant="paper" if paper else "released",
     )

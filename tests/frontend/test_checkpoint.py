@@ -177,6 +177,15 @@ FAULTS: dict[str, tuple[Callable[[State], None], str]] = {
         "5 missing keys: vit.layernorm.weight, vit.layernorm.bias, vit.layernorm.running_mean "
         f"and 2 more; this architecture has 505 keys; {WHOLE}",
     ),
+    "one bias": (
+        lambda state: state.pop("vit.encoder.layerA.0.GC.cov1.bias"),
+        "1 missing key: vit.encoder.layerA.0.GC.cov1.bias; this architecture has 505 keys; "
+        f"{WHOLE}",
+    ),
+    "one shift": (
+        lambda state: state.pop("vit.encoder.patch_embed1.move"),
+        f"1 missing key: vit.encoder.patch_embed1.move; this architecture has 505 keys; {WHOLE}",
+    ),
     "unexpected": (
         spoil("head.weight", torch.ones(2)),
         f"1 unexpected key: head.weight; this architecture has 505 keys; {WHOLE}",

@@ -19,6 +19,8 @@ PINNED = {
     ("head_dim", 48): "config.head_dim: 48; must divide the 64 channels of stage 3; use 32",
     ("depths", (1, 1, 1)): "config.depths: (1, 1, 1); needs four stages; give 4 values",
     ("depths", (1, 0, 1, 1)): "config.depths: (1, 0, 1, 1); must be positive; use 1 or more",
+    ("depths", "deep"): "config.depths: deep; must be whole numbers; give a list of 4",
+    ("classes", 2.5): "config.classes: 2.5; must be whole; give a number",
     ("variant", "new"): "config.variant: new; must be known; use released or paper",
     ("colour", 1): "zoo.bhvit_micro: colour; is not a field of its configuration; "
     "see hwgen.zoo.BHViTConfig",
