@@ -48,19 +48,11 @@ module attention #(
     output wire                r_valid,
     output wire [16*LANES-1:0] r_acc
 );
-    function [31:0] clog2;
-        input [31:0] x;
-        begin
-            clog2 = 0;
-            while ((1 << clog2) < x) clog2 = clog2 + 1;
-        end
-    endfunction
-
-    localparam LOG2_PK = clog2(PK);
-    localparam GROUP_W = clog2(MAX_TOKENS / PK);
-    localparam SUM_W   = 24 + clog2(MAX_TOKENS);
-    localparam ACC_W   = clog2(3 * MAX_TOKENS + 1);
-    localparam DELAY_W = clog2(MAX_TOKENS / PK + LOG2_PK + 17);
+    localparam LOG2_PK = $clog2(PK);
+    localparam GROUP_W = $clog2(MAX_TOKENS / PK);
+    localparam SUM_W   = 24 + $clog2(MAX_TOKENS);
+    localparam ACC_W   = $clog2(3 * MAX_TOKENS + 1);
+    localparam DELAY_W = $clog2(MAX_TOKENS / PK + LOG2_PK + 17);
     localparam WORDS   = 64 / LANES;
     localparam MIN_P   = (WORDS > 3) ? WORDS : 3;
     localparam EARLY   = 16;  // queries start when so many value reads are left: they end in time

@@ -1,0 +1,47 @@
+"""LayerNorm statistics: parameters, latency and sources of `norm_unit.v`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hwgen.paths import templates_dir
+
+RSQRT_LATENCY = 8
+MAX_LOG2C = 10  # 42-bit sums hold 2**10 squares of 16-bit values
+
+
+@dataclass(frozen=True)
+class NormUnit:
+    """`norm_unit`: one token per two beats, entries in order.
+
+    lanes: power of two >= 16; words: table entries (tokens), a power of two.
+    """
+
+    lanes: int = 16
+    words: int = 64
+
+    verilog = (
+        "rtl/norm_unit.v",
+        "rtl/adder_tree.v",
+        "rtl/rsqrt.v",
+        "rtl/rsqrt_rom.v",
+    )
+    dsp = 5
+    read_latency = 1
+
+    def sources(self) -> list[Path]:
+        """All Verilog files, top first."""
+        return [templates_dir() / name for name in self.verilog]
+
+    def parameters(self) -> dict[str, int]:
+        """Verilog parameters of `norm_unit`."""
+        return {"LANES": self.lanes, "NT_WORDS": self.words}
+
+    @property
+    def write_at(self) -> int:
+        """Cycles from the second beat of a token to the cycle that writes its entry.
+
+        `busy` is high up to that cycle; an index given in a later cycle reads the entry.
+        """
+        return (self.lanes.bit_length() - 1) + 5 + RSQRT_LATENCY
