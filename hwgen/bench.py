@@ -17,7 +17,9 @@ from hwgen.report.schema import Bench, BenchResult
 REPEATS = 7
 
 
-def fastest_pair(a: Callable[[], object], b: Callable[[], object], repeats: int = REPEATS) -> tuple[float, float]:
+def fastest_pair(
+    a: Callable[[], object], b: Callable[[], object], repeats: int = REPEATS
+) -> tuple[float, float]:
     """Smallest wall seconds of a and of b, called in turn."""
     best = [float("inf"), float("inf")]
     for _ in range(repeats):
@@ -40,8 +42,12 @@ def run(out: Path) -> list[str]:
     model = models_dir() / "bhvit_micro_digits.pt"
     results = []
 
-    def note(name: str, value: float, unit: str, limit: str | None = None, passed: bool | None = None) -> None:
-        results.append(BenchResult(name=name, value=round(value, 4), unit=unit, limit=limit, passed=passed))
+    def note(
+        name: str, value: float, unit: str, limit: str | None = None, passed: bool | None = None
+    ) -> None:
+        results.append(
+            BenchResult(name=name, value=round(value, 4), unit=unit, limit=limit, passed=passed)
+        )
 
     with tempfile.TemporaryDirectory() as tmp:
         folder = Path(tmp) / "micro"
@@ -65,7 +71,13 @@ def run(out: Path) -> list[str]:
                     return network(x)
 
             integer, real = fastest_pair(golden, float_model)
-            note(f"golden model / float PyTorch, batch {batch}", integer / real, "ratio", "<= 1", integer <= real)
+            note(
+                f"golden model / float PyTorch, batch {batch}",
+                integer / real,
+                "ratio",
+                "<= 1",
+                integer <= real,
+            )
 
         start = time.perf_counter()
         build_simulator(program, folder / "rtl", folder / "sim" / "build")
@@ -73,7 +85,13 @@ def run(out: Path) -> list[str]:
         check = simulate_program(program, folder / "rtl", folder / "sim" / "build", images[:4])
         speed = check.cycles * 4 / check.seconds
         array = program.sizing.array_bits
-        note(f"RTL simulation, {array}-bit array, one core", speed, "cycles/s", ">= 20000", speed >= 20000)
+        note(
+            f"RTL simulation, {array}-bit array, one core",
+            speed,
+            "cycles/s",
+            ">= 20000",
+            speed >= 20000,
+        )
 
     bench = Bench(cores=os.cpu_count() or 1, results=results)
     write_text_atomic(out, bench.to_json())

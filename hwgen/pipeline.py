@@ -52,12 +52,19 @@ def load_graph(model_path: Path, calib: Path | None, act_bits: int = 16):
 
     network, info = load_checkpoint(model_path)
     images, labels = calibration(Path(model_path), calib, info.config.image_size)
-    meta = {"name": Path(model_path).stem, "sha256": info.sha256, "mean": list(info.mean), "std": list(info.std)}
+    meta = {
+        "name": Path(model_path).stem,
+        "sha256": info.sha256,
+        "mean": list(info.mean),
+        "std": list(info.std),
+    }
     graph = lower_model(network, images, act_bits=act_bits, meta=meta)
     return network, info, graph, images, labels
 
 
-def calibration(model: Path, calib: Path | None, size: int) -> tuple[np.ndarray | None, np.ndarray | None]:
+def calibration(
+    model: Path, calib: Path | None, size: int
+) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Images (N, H, W, 3) uint8 and labels, from `calib` or MODEL.calib.npz; None when absent."""
     path = calib or model.with_suffix(".calib.npz")
     if calib is None and not path.exists():
@@ -69,10 +76,23 @@ def calibration(model: Path, calib: Path | None, size: int) -> tuple[np.ndarray 
             else:
                 images, labels = data["images"], data["labels"] if "labels" in data else None
     except (OSError, ValueError, KeyError, EOFError) as error:
-        raise HwgenError(str(path), "no calibration images", "needs .npz with `images` (N, H, W, 3) uint8", "save them with numpy.savez") from error
-    if images.ndim != 4 or images.dtype != np.uint8 or images.shape[1:] != (size, size, 3) or not len(images):
         raise HwgenError(
-            str(path), f"images {images.dtype} {images.shape}", f"must be uint8 (N, {size}, {size}, 3)", "resize them"
+            str(path),
+            "no calibration images",
+            "needs .npz with `images` (N, H, W, 3) uint8",
+            "save them with numpy.savez",
+        ) from error
+    if (
+        images.ndim != 4
+        or images.dtype != np.uint8
+        or images.shape[1:] != (size, size, 3)
+        or not len(images)
+    ):
+        raise HwgenError(
+            str(path),
+            f"images {images.dtype} {images.shape}",
+            f"must be uint8 (N, {size}, {size}, 3)",
+            "resize them",
         )
     return images, labels
 
@@ -137,7 +157,9 @@ def compile_model(
             "fps": {"predicted": target.clock_mhz * 1e6 / prediction.cycles},
             "fidelity": fidelity(network, graph, *shown) if real or held_out else {},
         }  # fmt: skip
-        save_report(folder, report, graph_nodes(graph), ddr_regions(program) + on_chip_regions(program))
+        save_report(
+            folder, report, graph_nodes(graph), ddr_regions(program) + on_chip_regions(program)
+        )
     return CompileResult(Path(out_dir), program, target)
 
 
@@ -160,26 +182,44 @@ def graph_nodes(graph: Graph) -> list[dict]:
     for op in graph.ops:
         shape = (op.feature or op.bits).shape
         inputs = list(dict.fromkeys(t.removesuffix(".bits") for t in op.inputs))
-        nodes.append({"name": op.name, "op": type(op).__name__, "unit": op.UNIT, "shape": list(shape), "inputs": inputs})
+        nodes.append(
+            {
+                "name": op.name,
+                "op": type(op).__name__,
+                "unit": op.UNIT,
+                "shape": list(shape),
+                "inputs": inputs,
+            }
+        )
     return nodes
 
 
-def simulate_dir(folder: Path, *, images: int = 16, threads: int = 1, stall_seed: int | None = None) -> None:
+def simulate_dir(
+    folder: Path, *, images: int = 16, threads: int = 1, stall_seed: int | None = None
+) -> None:
     """Run the emitted RTL on `images` images; compare every write; put the result in the report."""
     from hwgen.sim.network import simulate_program
 
     folder = Path(folder)
     program, pictures, _ = load_program(folder)
     if images > len(pictures):
-        raise HwgenError("--images", images, f"the folder holds {len(pictures)}", f"use at most {len(pictures)}")
+        raise HwgenError(
+            "--images", images, f"the folder holds {len(pictures)}", f"use at most {len(pictures)}"
+        )
     result = simulate_program(
-        program, folder / "rtl", folder / "sim" / "build", pictures[:images], threads=threads, stall_seed=stall_seed
+        program,
+        folder / "rtl",
+        folder / "sim" / "build",
+        pictures[:images],
+        threads=threads,
+        stall_seed=stall_seed,
     )
     from hwgen.report import load_report
 
     report = load_report(folder)
     steps = [
-        step.model_copy(update={"simulated": n}) for step, n in zip(report.cycles.steps, result.step_cycles, strict=True)
+        step.model_copy(update={"simulated": n})
+        for step, n in zip(report.cycles.steps, result.step_cycles, strict=True)
     ]
     update_report(
         folder,
@@ -206,7 +246,9 @@ def synth_dir(folder: Path) -> None:
 def run_image(model_path: Path, image: Path) -> Classification:
     """Classify one picture with the integer model."""
     _, info, graph, _, _ = load_graph(model_path, None)
-    return Classification(graph.logits(read_image(image, info.config.image_size)[None])[0], info.class_names)
+    return Classification(
+        graph.logits(read_image(image, info.config.image_size)[None])[0], info.class_names
+    )
 
 
 def read_image(path: Path, size: int) -> np.ndarray:
@@ -220,9 +262,14 @@ def read_image(path: Path, size: int) -> np.ndarray:
             picture = Image.open(path).convert("RGB")
             array = np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC))
     except (OSError, ValueError, UnidentifiedImageError) as error:
-        raise HwgenError(str(path), "no picture", "needs an image file or a .npy array", "give another file") from error
+        raise HwgenError(
+            str(path), "no picture", "needs an image file or a .npy array", "give another file"
+        ) from error
     if array.shape != (size, size, 3) or array.dtype != np.uint8:
         raise HwgenError(
-            str(path), f"{array.dtype} {array.shape}", f"must be uint8 ({size}, {size}, 3)", "resize or convert it"
+            str(path),
+            f"{array.dtype} {array.shape}",
+            f"must be uint8 ({size}, {size}, 3)",
+            "resize or convert it",
         )
     return array

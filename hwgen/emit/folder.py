@@ -25,7 +25,14 @@ def emit(folder: Path, program: Program, images: np.ndarray, labels: np.ndarray 
     write_sim(folder / "sim", program, images[0])
     host = folder / "host"
     host.mkdir()
-    (host / "driver.py").write_text(render("host/driver.py.j2", program=program, meta=program.graph.meta))
+    (host / "driver.py").write_text(driver_text(program))
+
+
+def driver_text(program: Program) -> str:
+    """host/driver.py for PYNQ."""
+    s, (image,) = program.sizing, program.graph.inputs.values()
+    sizes = f"{s.lanes | s.act_bits << 8 | s.kw << 16:#010x}"
+    return render("host/driver.py.j2", meta=program.graph.meta, image=image.shape, sizes=sizes)
 
 
 def write_sim(folder: Path, program: Program, image: np.ndarray) -> None:
@@ -56,10 +63,15 @@ def load_program(folder: Path) -> tuple[Program, np.ndarray, np.ndarray]:
         with np.load(folder / "golden" / "images.npz") as data:
             images, labels = data["images"], data["labels"]
     except (OSError, KeyError, ValueError) as error:
-        raise HwgenError(str(folder), "is incomplete", "must be the output of `hwgen compile`", "compile again") from error
+        raise HwgenError(
+            str(folder), "is incomplete", "must be the output of `hwgen compile`", "compile again"
+        ) from error
     program = schedule(graph, Sizing(**{k.lower(): v for k, v in sizes.items()}))
     if program.binary() != (folder / "image" / "program.bin").read_bytes():
         raise HwgenError(
-            str(folder), "program.bin", "differs from what this version of hwgen makes of the graph", "compile again"
+            str(folder),
+            "program.bin",
+            "differs from what this version of hwgen makes of the graph",
+            "compile again",
         )
     return program, images, labels

@@ -19,7 +19,11 @@ def ddr_regions(program: Program) -> list[dict]:
     sizes = [
         ("program", len(binary), "64-byte instructions"),
         ("weights", len(program.weights), "LOAD records and constant tensors, in program order"),
-        ("input", program.places[image].size * program.sizing.lanes, "uint8 image, row-major H x W x 3"),
+        (
+            "input",
+            program.places[image].size * program.sizing.lanes,
+            "uint8 image, row-major H x W x 3",
+        ),
         ("output", program.output_words * program.sizing.word_bytes, "int16 logits"),
     ]
     offset, out = 0, []

@@ -44,7 +44,10 @@ def write_rtl(folder: Path, s: Sizing) -> list[Path]:
         if template.name in CONSTANTS:
             texts[name] = CONSTANTS[template.name]()
         else:
-            texts[name] = render(f"rtl/{template.name}", top=TOP, parameters=s.parameters())
+            axi = {"data_msb": s.axi_bits - 1, "strobe_msb": s.axi_bits // 8 - 1}
+            texts[name] = render(
+                f"rtl/{template.name}", top=TOP, parameters=s.parameters(), axi=axi
+            )
     files = []
     for name in sorted(texts, key=lambda n: (n == f"{TOP}.v", n)):
         (folder / name).write_text(texts[name])

@@ -73,7 +73,10 @@ class Ring:
     def take(self, n: int, step: str) -> int:
         if n > self.size:
             raise FitError(
-                step, f"needs {n} {self.name}", f"{self.size} exist", f"--set {self.name}={n} or more"
+                step,
+                f"needs {n} {self.name}",
+                f"{self.size} exist",
+                f"--set {self.name}={n} or more",
             )
         if self.next + n > self.size:
             self.next = 0
@@ -123,9 +126,15 @@ class Builder:
             setattr(block, k, start)
             wait_cmp = max(wait_cmp, int(self.rings[k].cmp[start : start + len(v)].max()))
             wait_ldw = max(wait_ldw, int(self.rings[k].ldw[start : start + len(v)].max()))
-        order = [v.astype("<i2").tobytes() for k in ("wb", "cm", "om", "qm") if (v := parts.get(k)) is not None]
+        order = [
+            v.astype("<i2").tobytes()
+            for k in ("wb", "cm", "om", "qm")
+            if (v := parts.get(k)) is not None
+        ]
         record = b"".join(order)
-        values = {f"n_{k}": len(v) for k, v in parts.items()} | {k: getattr(block, k) for k in parts}
+        values = {f"n_{k}": len(v) for k, v in parts.items()} | {
+            k: getattr(block, k) for k in parts
+        }
         self.emit(
             "LOAD", ddr=len(self.image), crc=zlib.crc32(record),
             wait_cmp=wait_cmp, wait_ldw=wait_ldw, **values,
@@ -143,7 +152,11 @@ class Builder:
         self._loadf(place, place.size, base_sel=1, ddr=0, bytes=1)
 
     def _loadf(self, place: Place, words: int, **values: int) -> None:
-        users = [c for lo, hi, c in self.region_cmp[place.memory] if lo < place.base + words and place.base < hi]
+        users = [
+            c
+            for lo, hi, c in self.region_cmp[place.memory]
+            if lo < place.base + words and place.base < hi
+        ]
         self.emit("LOADF", words=words, mem=place.memory, addr=place.base,
                   wait_cmp=max(users, default=0), **values)  # fmt: skip
         self.tensor_load[place.tensor] = self.counts["dma"]
@@ -169,7 +182,10 @@ class Builder:
         **values: int,
     ) -> Instruction:
         """Add a compute instruction; derives waits and drain from what it reads."""
-        ins = self.emit(op, **values)
+        ins = self.emit(op, **({"n0": 1, "n1": 1, "xd": 1} | values))
+        assert all(ins.fields[k] > 0 for k in ("n0", "n1", "n2", "n3", "xd")), (
+            f"{self.step}: empty nest"
+        )
         done = ins.index + 1
         for k, n in block.sizes.items():
             start = getattr(block, k)
@@ -203,9 +219,13 @@ class Builder:
         for prefix, writes in (("dst", ins.dst), ("bit", ins.bit)):
             if writes is None:
                 continue
-            made = f[f"{prefix}_base"] + i2 * f.get(f"{prefix}_s2", 0) + i3 * f.get(f"{prefix}_s3", 0)
+            made = (
+                f[f"{prefix}_base"] + i2 * f.get(f"{prefix}_s2", 0) + i3 * f.get(f"{prefix}_s3", 0)
+            )
             meant = self.places[writes.tensor].address(writes.token, writes.word)
-            assert np.array_equal(made, meant), f"{ins.step}: {prefix} addresses differ from {writes.tensor}"
+            assert np.array_equal(made, meant), (
+                f"{ins.step}: {prefix} addresses differ from {writes.tensor}"
+            )
 
 
 @dataclass
@@ -220,7 +240,9 @@ class _Issue:
     ins: Instruction
 
     @staticmethod
-    def of(ins: Instruction, sources: list[str], streams: dict[str, str], places: dict[str, Place]) -> _Issue:
+    def of(
+        ins: Instruction, sources: list[str], streams: dict[str, str], places: dict[str, Place]
+    ) -> _Issue:
         f = ins.fields
         results = f["n2"] * f["n3"]
         reads = {}
@@ -230,7 +252,9 @@ class _Issue:
         for stage, name in ((1, "pre"), (2, "mid"), (3, "out")):
             if name in streams:
                 m = places[streams[name]].memory
-                assert m not in reads, f"{ins.step}: {streams[name]} and {reads[m][1]} share a read port"
+                assert m not in reads, (
+                    f"{ins.step}: {streams[name]} and {reads[m][1]} share a read port"
+                )
                 reads[m] = (stage, streams[name])
         written = {w.tensor for w in (ins.dst, ins.bit) if w is not None}
         beats = results * f.get("n0", 1) * f.get("n1", 1)

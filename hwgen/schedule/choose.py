@@ -28,7 +28,10 @@ def choose(graph: Graph, target: Target, overrides: dict[str, str | int] | None 
     for name, t in graph.types().items():
         if t.kind != "image" and t.channels % lanes:
             raise FitError(
-                name, f"{t.channels} channels", f"lanes={lanes} must divide them", f"--set lanes={_lanes(graph)}"
+                name,
+                f"{t.channels} channels",
+                f"lanes={lanes} must divide them",
+                f"--set lanes={_lanes(graph)}",
             )
     kw = fixed.get("kw", max(KW_DEFAULT, lanes))
     gs = fixed.get("gs", 1 << ((kw // 9).bit_length() - 1))
@@ -51,11 +54,15 @@ def _integers(overrides: dict[str, str | int]) -> dict[str, int]:
     out = {}
     for name, value in overrides.items():
         if name not in known:
-            raise HwgenError("--set", name, "is not a size of the engine", f"use {', '.join(sorted(known))}")
+            raise HwgenError(
+                "--set", name, "is not a size of the engine", f"use {', '.join(sorted(known))}"
+            )
         try:
             out[name] = int(value)
         except ValueError:
-            raise HwgenError("--set", f"{name}={value}", "must be a whole number", f"for example {name}=64") from None
+            raise HwgenError(
+                "--set", f"{name}={value}", "must be a whole number", f"for example {name}=64"
+            ) from None
     return out
 
 

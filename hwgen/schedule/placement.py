@@ -56,7 +56,12 @@ def feature_memories(graph: Graph) -> dict[str, int]:
         for i, a in enumerate(read):
             for b in read[i + 1 :]:
                 if a == b:
-                    raise FitError(op.name, f"reads {a} twice at once", "a memory has one read port", "add an identity layer")
+                    raise FitError(
+                        op.name,
+                        f"reads {a} twice at once",
+                        "a memory has one read port",
+                        "add an identity layer",
+                    )
                 g.add_edge(a, b)
     memory: dict[str, int] = {}
     for component in nx.connected_components(g):

@@ -42,7 +42,11 @@ class Program:
     def input_bytes(self, image: Array) -> bytes:
         """Input image (H, W, 3) uint8 as laid out in DDR, padded to whole words."""
         (name,) = self.graph.inputs
-        return image.astype(np.uint8).tobytes().ljust(self.places[name].size * self.sizing.lanes, b"\0")
+        return (
+            image.astype(np.uint8)
+            .tobytes()
+            .ljust(self.places[name].size * self.sizing.lanes, b"\0")
+        )
 
     def output_values(self, data: bytes) -> Array:
         """Integer logits of a STOREd result."""
@@ -77,14 +81,18 @@ class Program:
         if w.pool:  # the averages of this instruction's part, repeated over the word
             n = lanes >> w.pool
             data = np.tile(data[:, w.part * n : (w.part + 1) * n], (1, 1 << w.pool))
-        record = np.zeros(len(data), dtype=[("m", "u1"), ("k", "u1"), ("a", "<u2"), ("d", "<i2", (lanes,))])
+        record = np.zeros(
+            len(data), dtype=[("m", "u1"), ("k", "u1"), ("a", "<u2"), ("d", "<i2", (lanes,))]
+        )
         record["m"], record["k"], record["a"], record["d"] = w.memory, w.mask, w.address, data
         return record.tobytes()
 
     def _bit_records(self, w: Writes, tensor: Array) -> bytes:
         lanes = self.sizing.lanes
         flat = tensor.reshape(-1, tensor.shape[-1])
-        data = np.packbits(flat.reshape(len(flat), -1, lanes)[w.token, w.word], axis=-1, bitorder="little")
+        data = np.packbits(
+            flat.reshape(len(flat), -1, lanes)[w.token, w.word], axis=-1, bitorder="little"
+        )
         record = np.zeros(len(data), dtype=[("a", "<u2"), ("d", "u1", (lanes // 8,))])
         record["a"], record["d"] = w.address, data
         return record.tobytes()

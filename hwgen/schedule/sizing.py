@@ -49,7 +49,12 @@ class Sizing:
         }  # fmt: skip
         for name, (good, valid) in rules.items():
             if not good:
-                raise HwgenError("sizing", f"{name}={getattr(self, name)}", f"must be {valid}", f"change --set {name}=")
+                raise HwgenError(
+                    "sizing",
+                    f"{name}={getattr(self, name)}",
+                    f"must be {valid}",
+                    f"change --set {name}=",
+                )
 
     @property
     def array_bits(self) -> int:
@@ -72,5 +77,7 @@ class Sizing:
         known = {f.name for f in fields(self)}
         for name in changes:
             if name not in known:
-                raise HwgenError("--set", name, "is not a size of the engine", f"use {', '.join(sorted(known))}")
+                raise HwgenError(
+                    "--set", name, "is not a size of the engine", f"use {', '.join(sorted(known))}"
+                )
         return Sizing(**(asdict(self) | changes))

@@ -17,7 +17,13 @@ def attention(b: Builder, op: Attention) -> None:
     words = HEAD_DIM // b.s.lanes
     for head in range(shape[-1] // HEAD_DIM):
         kappa = op.kappa[head]
-        b.config("att", kappa1=int(kappa[0]), kappa2=int(kappa[1]), kappa3=int(kappa[2]), neg=int(op.neg[head]))
+        b.config(
+            "att",
+            kappa1=int(kappa[0]),
+            kappa2=int(kappa[1]),
+            kappa3=int(kappa[2]),
+            neg=int(op.neg[head]),
+        )
         first = head * words
         block = b.load(cm=channel_words(b, op.m, first, words), qm=post_slots(b, op, first, words))
         for win in range(windows):
@@ -29,4 +35,6 @@ def attention(b: Builder, op: Attention) -> None:
                 "q_bits": q.address(win * tokens, first), "k_bits": k.address(win * tokens, first),
                 "v_bits": v.address(win * tokens, first),
             }  # fmt: skip
-            b.compute("ATT", block, list(op.sources), streams, dst, bit, **fields, **post_fields(op))
+            b.compute(
+                "ATT", block, list(op.sources), streams, dst, bit, **fields, **post_fields(op)
+            )

@@ -19,7 +19,9 @@ def post_slots(b: Builder, op: Op, first: int, count: int) -> Array:
     for k, name in enumerate(QM_FIELDS):
         vector = getattr(op.post, name)
         if vector is not None:
-            out[:, k] = np.asarray(vector)[first * lanes : (first + count) * lanes].reshape(count, lanes)
+            out[:, k] = np.asarray(vector)[first * lanes : (first + count) * lanes].reshape(
+                count, lanes
+            )
     return out
 
 
@@ -59,7 +61,9 @@ class Walk:
         return self.token0 + i2 * self.t2 + i3 * self.t3, self.word0 + i2 * self.w2
 
 
-def results(b: Builder, op: Op, walk: Walk, residual: dict[str, Walk]) -> tuple[dict, dict, Writes | None, Writes | None]:
+def results(
+    b: Builder, op: Op, walk: Walk, residual: dict[str, Walk]
+) -> tuple[dict, dict, Writes | None, Writes | None]:
     """Stream fields, stream tensors and expected writes of an instruction.
 
     `residual` maps pre / mid / out to the walk of that operand where it differs from the result's.
@@ -95,7 +99,16 @@ def results(b: Builder, op: Op, walk: Walk, residual: dict[str, Walk]) -> tuple[
         groups = 8 >> op.post.pool
         mask = 255 if parts == 1 else ((1 << groups) - 1) << (part * groups)
         words = word if parts == 1 else np.full_like(word, first)
-        dst = Writes(op.name, place.memory, place.address(token, words), token, words, mask, op.post.pool, part)
+        dst = Writes(
+            op.name,
+            place.memory,
+            place.address(token, words),
+            token,
+            words,
+            mask,
+            op.post.pool,
+            part,
+        )
     if op.bits is not None:
         name = f"{op.name}.bits"
         place = b.places[name]

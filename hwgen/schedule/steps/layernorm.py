@@ -32,7 +32,10 @@ def layer_norm(b: Builder, op: LayerNorm) -> None:
     per_window = w * w + extra
     if per_window > b.s.nt_words:
         raise FitError(
-            op.name, f"{per_window} tokens per window", f"nt_words={b.s.nt_words} hold fewer", f"--set nt_words={per_window}"
+            op.name,
+            f"{per_window} tokens per window",
+            f"nt_words={b.s.nt_words} hold fewer",
+            f"--set nt_words={per_window}",
         )
     for win in range(tokens // (w * w)):
         corner = win // across * w * width + win % across * w
@@ -64,5 +67,3 @@ def _apply(b: Builder, op: LayerNorm, n2: int, n3: int, words: int, token: int):
     """Level 2 runs over all words of a row's tokens; results are contiguous."""
     dense = Walk(n2 * words, n3, 0, n2, w2=1, token0=token)
     return results(b, op, dense, {})
-
-

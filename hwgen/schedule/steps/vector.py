@@ -30,7 +30,9 @@ from hwgen.schedule.steps.common import (
 GROUP = 8  # channel words whose constants are resident together
 
 
-def _macv(b: Builder, op: Op, block, walk: Walk, source: dict, residual: dict | None = None, **more: int) -> None:
+def _macv(
+    b: Builder, op: Op, block, walk: Walk, source: dict, residual: dict | None = None, **more: int
+) -> None:
     fields, streams, dst, bit = results(b, op, walk, residual or {})
     place = b.places[op.sources[0]]
     fields |= {"n0": 1, "n1": 1, "src_mem": place.memory, "cm_base": block.cm, "q_base": block.qm}
@@ -67,7 +69,11 @@ def window_mix(b: Builder, op: WindowMix) -> None:
         for win in range(windows):
             walk = Walk(count, w2, 0, 1, w2=1, token0=win * w2, word0=first)
             row = {"pre": Walk(count, w2, 0, 0, w2=1, token0=win, word0=first)}
-            source = {"src_base": place.address(win * inside, first), "src_s2": 1, "src_s3": place.stride}
+            source = {
+                "src_base": place.address(win * inside, first),
+                "src_s2": 1,
+                "src_s3": place.stride,
+            }
             _macv(b, op, block, walk, source, row, **_cycling(count))
 
 
@@ -75,7 +81,9 @@ def window_mix(b: Builder, op: WindowMix) -> None:
 def cross_filter(b: Builder, op: CrossFilter) -> None:
     place, (height, width) = b.places[op.sources[0]], op.in_grid
     assert len(op.offsets) <= isa.TAPS
-    runs: list[tuple[int, int, tuple[int, ...]]] = []  # rows that wrap alike: first, count, row offsets
+    runs: list[
+        tuple[int, int, tuple[int, ...]]
+    ] = []  # rows that wrap alike: first, count, row offsets
     for y in range(height):
         rows = tuple((y + dy) % height - y for dy, _ in op.offsets)
         if runs and runs[-1][2] == rows:
@@ -120,7 +128,10 @@ def merge_pool(b: Builder, op: MergePool) -> None:
     for first, count in word_groups(place.words, GROUP):
         block = b.load(cm=channel_words(b, op.m, first, count), qm=post_slots(b, op, first, count))
         for token in range(height // w * across):
-            rows, cols = merge_cells(w, token // across, height), merge_cells(w, token % across, width)
+            rows, cols = (
+                merge_cells(w, token // across, height),
+                merge_cells(w, token % across, width),
+            )
             walk = Walk(count, 1, 0, 0, w2=1, token0=token, word0=first)
             source = {
                 "src_base": place.address(rows.start * width + cols.start, first), "n0": len(cols), "n1": len(rows),
@@ -149,5 +160,10 @@ def token_mean(b: Builder, op: TokenMean) -> None:
     for first, count in word_groups(place.words, GROUP):
         block = b.load(cm=channel_words(b, op.m, first, count), qm=post_slots(b, op, first, count))
         walk = Walk(count, 1, 0, 0, w2=1, word0=first)
-        source = {"src_base": place.address(0, first), "n0": tokens, "src_s0": place.stride, "src_s2": 1}
+        source = {
+            "src_base": place.address(0, first),
+            "n0": tokens,
+            "src_s0": place.stride,
+            "src_s2": 1,
+        }
         _macv(b, op, block, walk, source, **_cycling(count))

@@ -24,7 +24,9 @@ def tile_words(b: Builder, columns: Array) -> Array:
     return ((words + 32768) & 65535) - 32768
 
 
-def _passes(b: Builder, op, j: int, tiles: list[Array], chunks: list[dict], walks: list, om: Array) -> None:
+def _passes(
+    b: Builder, op, j: int, tiles: list[Array], chunks: list[dict], walks: list, om: Array
+) -> None:
     """Instructions of output word j: every walk runs all chunks; one chunk keeps its weights.
 
     walks: (Walk, {residual: Walk}, source fields); chunks: source field offsets per tile.
@@ -45,7 +47,9 @@ def _passes(b: Builder, op, j: int, tiles: list[Array], chunks: list[dict], walk
                 keep = {k: fields[k] for k in ("n2", "n3", "xd")}
                 fields, streams, dst, bit = keep, {}, None, None
             fields |= source | {k: source.get(k, 0) + v for k, v in chunk.items()}
-            block = Block(max(params.load, loaded.load), 0, params.cm, params.om, params.qm, params.sizes)
+            block = Block(
+                max(params.load, loaded.load), 0, params.cm, params.om, params.qm, params.sizes
+            )
             b.compute(
                 "XCONV" if "g_len" in source else "XLIN", block, [op.sources[0]], streams, dst, bit,
                 swap=int(swap), psum_first=int(first), psum_last=int(last), n0=1, n1=1,
@@ -58,7 +62,10 @@ def _rows(b: Builder, width: int, height: int, chunks: int) -> list[tuple[int, i
     limit = b.s.ps_words if chunks > 1 else 4095 * 4095
     if width > limit:
         raise FitError(
-            b.step, f"{width} results a row", f"ps_words={b.s.ps_words} hold fewer", f"--set ps_words={width}"
+            b.step,
+            f"{width} results a row",
+            f"ps_words={b.s.ps_words} hold fewer",
+            f"--set ps_words={width}",
         )
     rows = min(height, max(1, limit // width), 4095)
     return [(y, min(rows, height - y)) for y in range(0, height, rows)]
@@ -96,14 +103,20 @@ def xnor_linear(b: Builder, op: XnorLinear) -> None:
                     for n in ("pre", "mid", "out")
                     if (t := getattr(op.post, n)) and len(b.types[t].shape) == 3
                 }
-                source = {"a_base": place.address(win * w * w), "a_s2": place.stride, "a_s3": w * place.stride}
+                source = {
+                    "a_base": place.address(win * w * w),
+                    "a_s2": place.stride,
+                    "a_s3": w * place.stride,
+                }
                 walks.append((walk, residual, source))
         else:
             tokens = source_type.tokens
             limit = min(4095, b.s.ps_words if len(pieces) > 1 else 4095)
             for t in range(0, tokens, limit):
                 walk = Walk(min(limit, tokens - t), 1, 1, 0, token0=t, word0=j)
-                walks.append((walk, {}, {"a_base": place.address(t), "a_s2": place.stride, "a_s3": 0}))
+                walks.append(
+                    (walk, {}, {"a_base": place.address(t), "a_s2": place.stride, "a_s3": 0})
+                )
         om = np.full((1, lanes), -k, dtype=np.int64)
         _passes(b, op, j, tiles, chunks, walks, om)
 
@@ -123,11 +136,19 @@ def _conv3x3(b: Builder, op: XnorConv) -> None:
     group_out = out_channels // op.groups
     quarter = lanes // 4
     if cg % s.gu:
-        raise FitError(op.name, f"{cg} channels per group", f"must be a multiple of gu={s.gu}", f"--set gu={cg & -cg}")
+        raise FitError(
+            op.name,
+            f"{cg} channels per group",
+            f"must be a multiple of gu={s.gu}",
+            f"--set gu={cg & -cg}",
+        )
     per_word = max(1, lanes // group_out)  # groups that one output word spans
     if per_word not in (1, 2, 4) or group_out % quarter:
         raise FitError(
-            op.name, f"{group_out} outputs per group", f"{quarter} lanes must share a group", "use fewer groups"
+            op.name,
+            f"{group_out} outputs per group",
+            f"{quarter} lanes must share a group",
+            "use fewer groups",
         )
     g_qsh = {1: 2, 2: 1, 4: 0}[per_word]
     slices = [(c, min(s.gs, cg - c)) for c in range(0, cg, s.gs)]
@@ -186,14 +207,20 @@ def _conv_strided(b: Builder, op: XnorConv) -> None:
     ow, oh = width // k, height // k
     pieces = _linear_chunks(b, place, c)
     taps = [(dy, dx, e, n) for dy in range(k) for dx in range(k) for e, n in pieces]
-    chunks = [{"a_base": (dy * width + dx) * place.stride + e, "a_elems": n} for dy, dx, e, n in taps]
+    chunks = [
+        {"a_base": (dy * width + dx) * place.stride + e, "a_elems": n} for dy, dx, e, n in taps
+    ]
     for j in range(out_channels // lanes):
         rows = op.weight[j * lanes : (j + 1) * lanes]
         tiles = [rows[:, dy, dx, e * lanes : (e + n) * lanes] for dy, dx, e, n in taps]
         walks = []
         for y, n in _rows(b, ow, oh, len(taps)):
             walk = Walk(ow, n, 1, ow, token0=y * ow, word0=j)
-            source = {"a_base": place.address(y * k * width), "a_s2": k * place.stride, "a_s3": k * width * place.stride}
+            source = {
+                "a_base": place.address(y * k * width),
+                "a_s2": k * place.stride,
+                "a_s3": k * width * place.stride,
+            }
             walks.append((walk, {}, source))
         om = np.full((1, lanes), -k * k * c, dtype=np.int64)
         _passes(b, op, j, tiles, chunks, walks, om)

@@ -1,0 +1,142 @@
+"""Whole network in Verilator: every write of every instruction against the golden model."""
+
+from __future__ import annotations
+
+import bisect
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+
+from hwgen.schedule.program import Program
+from hwgen.sim.harness import Image, build, describe, run
+
+
+@dataclass(frozen=True)
+class SimResult:
+    """Outcome of a simulation; cycles are those of the first frame."""
+
+    cycles: int
+    step_cycles: list[int]  # per entry of `program_steps`
+    timeline: list[tuple[int, int, int]]  # start, issue end, retire of every compute instruction
+    tensors: int
+    writes: int
+    mismatches: int
+    first_mismatch: str | None
+    seconds: float
+    frames: int
+    outputs: np.ndarray  # integer logits (frames, classes)
+
+
+def program_steps(program: Program) -> list[tuple[str, str, int]]:
+    """(op name, unit, compute instructions) of every op in program order, then the output."""
+    steps: list[tuple[str, str, int]] = []
+    units = {op.name: op.UNIT for op in program.graph.ops}
+    for i in program.compute:
+        if steps and steps[-1][0] == i.step:
+            steps[-1] = (*steps[-1][:2], steps[-1][2] + 1)
+        else:
+            steps.append((i.step, units[i.step], 1))
+    return steps
+
+
+def step_cycles(program: Program, issue_ends: list[int], total: int) -> list[int]:
+    """Cycles from the previous op's last issue to this op's (the first counts from 0); then the rest."""
+    out, k, before = [], 0, 0
+    for _, _, count in program_steps(program):
+        k += count
+        out.append(issue_ends[k - 1] - before)
+        before = issue_ends[k - 1]
+    return [*out, total - before]
+
+
+def build_simulator(program: Program, rtl: Path, build_dir: Path, threads: int = 1) -> Path:
+    """Verilate the emitted engine (reused when nothing changed)."""
+    files = [
+        rtl / name for name in (rtl / "files.f").read_text().split() if name != "hwgen_engine.v"
+    ]
+    return build(build_dir, files, program.sizing.parameters(), threads=threads)
+
+
+def simulate_program(
+    program: Program,
+    rtl: Path,
+    build_dir: Path,
+    images: np.ndarray,
+    *,
+    threads: int = 1,
+    stall_seed: int | None = None,
+    latency: int = 40,
+    corrupt: Callable[[dict[str, np.ndarray]], None] | None = None,
+    weights: bytes | None = None,
+) -> SimResult:
+    """Simulate images (N, H, W, 3) one after another and compare every write.
+
+    `corrupt` changes the golden values, `weights` replaces the weight image: planted faults that
+    the comparison has to find.
+    """
+    exe = build_simulator(program, rtl, build_dir, threads)
+    values = program.graph.run(images)
+    if corrupt is not None:
+        corrupt(values)
+    with tempfile.TemporaryDirectory(prefix="hwgen_net_") as tmp:
+        folder = Path(tmp)
+        (folder / "program.bin").write_bytes(program.binary())
+        (folder / "weights.bin").write_bytes(program.weights if weights is None else weights)
+        files = []
+        for n, image in enumerate(images):
+            paths = [folder / f"{n}.{kind}" for kind in ("input", "dst", "bit", "output")]
+            dst, bit = program.expected(values, n)
+            for path, data in zip(paths, (program.input_bytes(image), dst, bit), strict=False):
+                path.write_bytes(data)
+            files.append(Image(*paths))
+        report = run(
+            exe,
+            folder / "program.bin",
+            folder / "weights.bin",
+            files,
+            stall_seed=stall_seed,
+            latency=latency,
+        )
+        outputs = [program.output_values(f.output.read_bytes()) for f in files if f.output.exists()]
+    frames = report["frames"]
+    bad = next((f for f in frames if not f["ok"]), None)
+    first = frames[0]
+    ends = [s[1] for s in first["steps"]]
+    complete = len(ends) == len(program.compute)
+    return SimResult(
+        cycles=first["cycles"],
+        step_cycles=step_cycles(program, ends, first["cycles"]) if complete else [],
+        timeline=[tuple(s) for s in first["steps"]],
+        tensors=len({w.tensor for i in program.compute for w in (i.dst, i.bit) if w}) * len(frames),
+        writes=sum(f["writes_checked"] for f in frames),
+        mismatches=int(bad is not None),
+        first_mismatch=None if bad is None else locate(program, bad),
+        seconds=sum(f["seconds"] for f in frames),
+        frames=len(frames),
+        outputs=np.array(outputs),
+    )
+
+
+def locate(program: Program, frame: dict) -> str:
+    """The first difference in terms of the network: step, tensor, token, channel."""
+    bad = frame["first_mismatch"]
+    if not bad:
+        return describe(frame)
+    stream = 0 if bad["stream"] == "dst" else 1
+    ends = list(accumulate(c[stream] for c in program.write_counts()))
+    k = bisect.bisect_right(ends, bad["index"])
+    if k >= len(ends):
+        return f"after the last step: {describe(frame)}"
+    instruction = program.compute[k]
+    writes = (instruction.dst, instruction.bit)[stream]
+    n = bad["index"] - (ends[k - 1] if k else 0)
+    channel = int(writes.word[n]) * program.sizing.lanes + max(bad["lane"], 0)
+    return (
+        f"step {instruction.step} (compute instruction {k}, {instruction.op}), tensor {writes.tensor}, "
+        f"token {int(writes.token[n])}, channel {channel}: {bad['field']} got {bad['got']}, "
+        f"expected {bad['expected']} (image {frame['image']}, cycle {frame['cycles']})"
+    )

@@ -1,0 +1,59 @@
+"""Sizes: rules, overrides, and what does not fit."""
+
+from __future__ import annotations
+
+import pytest
+
+from hwgen.errors import FitError, HwgenError
+from hwgen.schedule.choose import choose
+from hwgen.schedule.placement import FM, TM, place
+from hwgen.schedule.program import schedule
+from hwgen.schedule.sizing import Sizing
+from hwgen.targets import get_target
+from tests.graphs import random_graph
+
+
+def test_rules_name_the_size() -> None:
+    with pytest.raises(HwgenError) as error:
+        Sizing(lanes=24)
+    assert str(error.value) == "sizing: lanes=24; must be 16, 32 or 64; change --set lanes="
+
+
+def test_unknown_override_lists_the_sizes() -> None:
+    graph = random_graph()
+    with pytest.raises(HwgenError) as error:
+        choose(graph, get_target("zynq"), {"lane": "16"})
+    assert str(error.value).startswith(
+        "--set: lane; is not a size of the engine; use act_bits, array_bits, "
+    )
+    with pytest.raises(HwgenError) as error:
+        choose(graph, get_target("zynq"), {"lanes": "many"})
+    assert str(error.value) == "--set: lanes=many; must be a whole number; for example lanes=64"
+
+
+def test_lanes_must_divide_the_channels() -> None:
+    with pytest.raises(FitError) as error:
+        choose(random_graph(), get_target("zynq"), {"lanes": "32"})
+    assert str(error.value) == "pos0: 16 channels; lanes=32 must divide them; --set lanes=16"
+
+
+def test_array_bits_sets_the_columns() -> None:
+    assert choose(random_graph(), get_target("zynq"), {"array_bits": "4096"}).kw == 256
+
+
+def test_too_small_a_memory_is_named() -> None:
+    graph = random_graph()
+    with pytest.raises(FitError) as error:
+        schedule(graph, choose(graph, get_target("zynq"), {"fm_words": "512"}))
+    text = str(error.value)
+    assert "needs FM up to" in text and "fm_words=512" in text and "short" in text
+
+
+def test_regions_of_live_tensors_do_not_overlap() -> None:
+    graph = random_graph()
+    places = list(place(graph, choose(graph, get_target("zynq"))).values())
+    assert {p.memory for p in places} >= {FM, TM}
+    for i, a in enumerate(places):
+        for b in places[i + 1 :]:
+            if a.memory == b.memory and a.first <= b.last and b.first <= a.last:
+                assert a.base + a.size <= b.base or b.base + b.size <= a.base, (a.tensor, b.tensor)
