@@ -1,0 +1,98 @@
+"""Post lanes: parameters, latencies and sources of `lanes.v`.
+
+Cycle 0 is the cycle in which a beat's stage-0 inputs are valid. A residual word must be valid in
+cycle PRE_AT / MID_AT / OUT_AT of its `last` beat; results are valid in cycle ACC_AT / Y_AT.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+
+from hwgen.ops.numerics import GELU_SEGMENTS, gelu_segments
+from hwgen.paths import templates_dir
+
+ACC_AT = 5
+PRE_AT = 7
+MID_AT = 15
+OUT_AT = 21
+Y_AT = 25
+
+IN_KINDS = {"feature": 0, "xnor": 1, "attention": 2, "scalar": 3, "norm": 4}
+MUL_KINDS = {"cm": 0, "weight": 1, "one": 2, "self": 3, "norm": 4}
+P_SEL = {"cm": 0, "om": 1, "qm": 2}
+QM_FIELDS = ("b", "g", "slope", "z", "m3", "b3", "t")
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """`lanes` array: one result per lane and cycle, hwgen.ops.post.Post in hardware.
+
+    lanes: power of two >= 16; act_bits 8..16; slots: powers of two (CM, OM up to 256, QM up to 64).
+    """
+
+    lanes: int = 16
+    act_bits: int = 16
+    cm_slots: int = 64
+    om_slots: int = 64
+    qm_slots: int = 32
+
+    acc_at = ACC_AT
+    pre_at = PRE_AT
+    mid_at = MID_AT
+    out_at = OUT_AT
+    y_at = Y_AT
+    interval = 1  # cycles per beat
+    template = "rtl/gelu_rom.v.j2"  # rendered by gelu_rom_verilog()
+    verilog = (
+        "rtl/lanes.v",
+        "rtl/lane.v",
+        "rtl/shift_round_add.v",
+        "rtl/param_ram.v",
+        "rtl/lane_delay.v",
+    )
+
+    def parameters(self) -> dict[str, int]:
+        """Verilog parameters of `lanes`."""
+        return {
+            "LANES": self.lanes,
+            "ACT_BITS": self.act_bits,
+            "CM_SLOTS": self.cm_slots,
+            "OM_SLOTS": self.om_slots,
+            "QM_SLOTS": self.qm_slots,
+        }
+
+    @property
+    def dsp(self) -> int:
+        """DSP48 slices: multiply-accumulate, RPReLU or GELU, second affine."""
+        return 3 * self.lanes
+
+
+def _constants(values: list[int]) -> list[str]:
+    """Lines of a Verilog concatenation, entry 0 lowest (last), four entries a line."""
+    words = [f"16'h{int(v) & 0xFFFF:04x}" for v in reversed(values)]
+    rows = [", ".join(words[i : i + 4]) for i in range(0, len(words), 4)]
+    return [row + "," for row in rows[:-1]] + rows[-1:]
+
+
+def gelu_rom_verilog() -> str:
+    """Text of gelu_rom.v: the chords of hwgen.ops.numerics.gelu_segments."""
+    slope, intercept = gelu_segments()
+    environment = Environment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    template = environment.from_string((templates_dir() / Lanes.template).read_text())
+    return template.render(
+        segments=GELU_SEGMENTS,
+        slopes=_constants(slope.tolist()),
+        intercepts=_constants(intercept.tolist()),
+    )
+
+
+def write_sources(folder: Path) -> list[Path]:
+    """Renders gelu_rom.v into `folder`; returns all Verilog files of the unit, top first."""
+    rom = Path(folder) / "gelu_rom.v"
+    rom.write_text(gelu_rom_verilog())
+    return [*(templates_dir() / name for name in Lanes.verilog), rom]

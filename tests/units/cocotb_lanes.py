@@ -1,0 +1,224 @@
+"""Drives lanes.v cycle by cycle; every output cycle is compared with the reference."""
+
+from __future__ import annotations
+
+import os
+import random
+
+import cocotb
+import numpy as np
+from cocotb.clock import Clock
+from cocotb.triggers import FallingEdge
+
+from hwgen.ops.post import Post
+from hwgen.units.lanes import IN_KINDS, MUL_KINDS, P_SEL, QM_FIELDS, Lanes
+from tests.units.lanes_reference import FIELDS, Generator, pack
+
+UNIT = Lanes(*(int(v) for v in os.environ["LANES_UNIT"].split()))
+SEED = int(os.environ["LANES_SEED"])
+PHASES = int(os.environ["LANES_PHASES"])
+L, A = UNIT.lanes, UNIT.act_bits
+SLOTS = {"cm": UNIT.cm_slots, "om": UNIT.om_slots, "qm": UNIT.qm_slots}
+
+assert (IN_KINDS["norm"], MUL_KINDS["norm"], P_SEL["qm"], QM_FIELDS) == (4, 4, 2, FIELDS)
+
+WIDTHS = {
+    "in_valid": 1, "in_kind": 3, "mul_kind": 3, "in_feat": L * A, "in_pop": 16 * L, "in_acc": 16 * L, "in_scalar": 16,
+    "in_weight": 16 * L, "mean2": 18, "norm_r": 16, "cm_slot": 8, "om_slot": 8, "first": 1, "last": 1, "is_max": 1,
+    "q_slot": 6, "sh1": 6, "rp": 1, "sh2": 5, "gelu": 1, "aff": 1, "sh3": 5, "pool": 2, "bit_y3": 1, "pre_en": 1, "mid_en": 1,
+    "out_en": 1, "pre_word": L * A, "mid_word": L * A, "out_word": L * A,
+    "p_we": 1, "p_sel": 2, "p_slot": 8, "p_field": 3, "p_word": 16 * L,
+}  # fmt: skip
+
+
+def writes_of(params, half=None):
+    """(sel, slot, field, row) of every parameter word; half: only the lower or upper slots."""
+    for sel, name in [(0, "cm"), (1, "om"), *((2, f) for f in FIELDS)]:
+        size = SLOTS["qm" if sel == 2 else name]
+        low, high = (0, size) if half is None else (half * size // 2, (half + 1) * size // 2)
+        for slot in range(low, high):
+            field = FIELDS.index(name) if sel == 2 else random.randrange(8)
+            yield sel, slot, field, params[name][slot]
+    yield 2, 0, 7, np.zeros(L, dtype=int)  # field 7 does not exist
+    yield 3, 0, 0, np.zeros(L, dtype=int)
+
+
+def against_post(r):
+    """Second opinion: hwgen.ops.post on the same accumulators."""
+    m, q = r.modes, r.expected["q"]
+    rp, aff = m["rp"], m["aff"]
+    chain = Post(
+        sh1=m["sh1"], b=q["b"], g=q["g"] if rp else None, slope=q["slope"] if rp else None,
+        sh2=m["sh2"], z=q["z"] if rp else None, gelu=bool(m["gelu"]),
+        m3=q["m3"] if aff else None, sh3=m["sh3"], b3=q["b3"] if aff else None, pool=m["pool"],
+        t=q["t"], bit_y3=bool(m["bit_y3"]), act_bits=A,
+    )  # fmt: skip
+    words, bits = chain.run(
+        r.expected["acc"],
+        r.pre if m["pre_en"] else None,
+        r.mid if m["mid_en"] else None,
+        r.out if m["out_en"] else None,
+    )
+    assert np.array_equal(np.tile(words, 1 << m["pool"]), r.expected["word"]), m
+    assert np.array_equal(bits, r.expected["bits"]), m
+
+
+class Plan:
+    """Values of every input by cycle, and the outputs that must follow."""
+
+    def __init__(self, seed, phases, per_phase, fault=None, gap=0.2):
+        random.seed(seed)
+        gen = Generator(L, A, SLOTS, seed)
+        params = gen.params()
+        self.drive, self.acc, self.y, self.results = {}, {}, {}, []
+        cycle = 0
+        for write in writes_of(params):
+            self.write(cycle, write)
+            cycle += 1
+        cycle += 2
+        for phase in range(phases):
+            half = phase % 2
+            start = cycle
+            for _ in range(per_phase):
+                r = gen.result(half, params)
+                gen.finish(r, params, gelu_error=int(fault == "chord"))
+                if fault is None and r.modes["sh1"] < 63:  # Post's 1 << 63 leaves int64
+                    against_post(r)
+                cycle = self.place(r, cycle, gap if phase else 0.0, fault)
+            # the other half is rewritten while this one works, once its last user has left
+            fresh = gen.params()
+            at = start + UNIT.y_at + 2
+            for write in writes_of(fresh, 1 - half):
+                while random.random() < 0.3:
+                    at += 1
+                self.write(at, write)
+                at += 1
+            for name in params:
+                n = len(params[name]) // 2
+                rows = slice((1 - half) * n, (2 - half) * n)
+                params[name] = params[name].copy()
+                params[name][rows] = fresh[name][rows]
+            cycle = max(cycle, at + 1)
+        self.cycles = cycle + UNIT.y_at + 4
+        if fault == "weight":  # one bit of every CM word of the first load
+            for c in range(SLOTS["cm"]):
+                self.drive[c]["p_word"] ^= 1 << 9
+
+    def write(self, cycle, write):
+        sel, slot, field, row = write
+        self.at(cycle, p_we=1, p_sel=sel, p_slot=slot, p_field=field, p_word=pack(row, 16))
+
+    def at(self, cycle, **values):
+        entry = self.drive.setdefault(cycle, {})
+        assert not entry.keys() & values.keys()
+        entry.update(values)
+
+    def place(self, r, cycle, gap, fault):
+        for i, beat in enumerate(r.beats):
+            while random.random() < gap:
+                cycle += 1
+            end = i == len(r.beats) - 1
+            modes = r.modes if end else {}  # anything but the last beat may carry noise
+            self.at(
+                cycle, in_valid=1, in_kind=r.kind, mul_kind=r.mul, first=int(i == 0),
+                last=int(end), is_max=int(r.is_max), in_feat=pack(beat["feat"], A),
+                in_pop=pack(beat["pop"], 16), in_acc=pack(beat["acc"], 16),
+                in_scalar=beat["scalar"] & 0xFFFF, in_weight=pack(beat["weight"], 16),
+                mean2=beat["mean2"] & 0x3FFFF, norm_r=beat["norm_r"],
+                cm_slot=beat["cm_slot"], om_slot=beat["om_slot"], **modes,
+            )  # fmt: skip
+            cycle += 1
+        done = cycle - 1
+        late = int(fault == "late")
+        if r.modes["pre_en"]:
+            self.at(done + UNIT.pre_at + late, pre_word=pack(r.pre, A))
+        if r.modes["mid_en"]:
+            self.at(done + UNIT.mid_at, mid_word=pack(r.mid, A))
+        if r.modes["out_en"]:
+            self.at(done + UNIT.out_at, out_word=pack(r.out, A))
+        e = r.expected
+        self.acc[done + UNIT.acc_at] = pack(e["acc"], 40)
+        self.y[done + UNIT.y_at] = (pack(e["word"], A), pack(e["bits"], 1), len(self.results))
+        self.results.append(r)
+        return cycle
+
+
+async def start(dut):
+    cocotb.start_soon(Clock(dut.clk, 10, "ns").start())
+    for name in WIDTHS:
+        getattr(dut, name).value = 0
+    dut.rst.value = 1
+    for _ in range(3):
+        await FallingEdge(dut.clk)
+    dut.rst.value = 0
+    await FallingEdge(dut.clk)
+
+
+async def play(dut, plan):
+    """Runs a plan; returns descriptions of wrong cycles. Inputs not in use carry noise."""
+    pins = {name: getattr(dut, name) for name in WIDTHS}
+    noise = {name: [random.getrandbits(w) for _ in range(7)] for name, w in WIDTHS.items()}
+    last = {}
+    bad, seen = [], 0
+    for cycle in range(plan.cycles):
+        now = plan.drive.get(cycle, {})
+        for name, pin in pins.items():
+            value = now.get(name)
+            if value is None:
+                value = 0 if name in ("in_valid", "p_we") else noise[name][cycle % 7]
+            if last.get(name) != value:
+                pin.value = value
+                last[name] = value
+        if int(dut.acc_valid.value) != (cycle in plan.acc):
+            bad.append(f"cycle {cycle}: acc_valid")
+        elif cycle in plan.acc and int(dut.acc_word.value) != plan.acc[cycle]:
+            bad.append(f"cycle {cycle}: acc_word")
+        if int(dut.y_valid.value) != (cycle in plan.y):
+            bad.append(f"cycle {cycle}: y_valid")
+        elif cycle in plan.y:
+            word, bits, index = plan.y[cycle]
+            seen += 1
+            got = int(dut.y_word.value)
+            if got != word or int(dut.y_bits.value) != bits:
+                lane = next((i for i in range(L) if (got ^ word) >> (i * A) & ((1 << A) - 1)), "-")
+                r = plan.results[index]
+                what = f"kind {r.kind} mul {r.mul} max {r.is_max} beats {len(r.beats)} {r.modes}"
+                bad.append(f"cycle {cycle}: result {index} lane {lane}: {what}")
+        await FallingEdge(dut.clk)
+    assert bad or seen == len(plan.results)
+    return bad
+
+
+@cocotb.test()
+async def every_result_matches(dut):
+    await start(dut)
+    plan = Plan(SEED, PHASES, 170)
+    bad = await play(dut, plan)
+    assert not bad, f"{len(bad)} wrong of {len(plan.results)} (seed={SEED}); first: {bad[0]}"
+    cocotb.log.info("%d results, %d cycles", len(plan.results), plan.cycles)
+
+
+@cocotb.test()
+async def planted_faults_are_seen(dut):
+    await start(dut)
+    for fault in ("weight", "late", "chord"):
+        bad = await play(dut, Plan(SEED + 1, 1, 60, fault=fault))
+        assert bad, f"fault {fault!r} was not seen"
+    assert not await play(dut, Plan(SEED + 1, 1, 60))
+
+
+@cocotb.test()
+async def reset_empties_the_pipeline(dut):
+    await start(dut)
+    for _ in range(UNIT.y_at - 1):
+        dut.in_valid.value = dut.first.value = dut.last.value = 1
+        await FallingEdge(dut.clk)
+        assert int(dut.y_valid.value) == 0
+    dut.in_valid.value = 0
+    dut.rst.value = 1
+    await FallingEdge(dut.clk)
+    dut.rst.value = 0
+    for _ in range(UNIT.y_at + 2):
+        assert int(dut.y_valid.value) == 0
+        assert int(dut.acc_valid.value) == 0
+        await FallingEdge(dut.clk)

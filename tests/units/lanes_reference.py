@@ -1,0 +1,187 @@
+"""Post lanes in plain NumPy, written from docs/architecture.md, and random work for them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+FEATURE, XNOR, ATTENTION, SCALAR, NORM = range(5)
+CM, WEIGHT, ONE, SELF, NORM_R = range(5)
+FIELDS = ("b", "g", "slope", "z", "m3", "b3", "t")
+
+
+def sat(x, bits):
+    return np.minimum(np.maximum(x, -(2 ** (bits - 1))), 2 ** (bits - 1) - 1)
+
+
+def round_shift(x, s):
+    """floor(x / 2**s + 1/2) without the formula of the package."""
+    return x if s == 0 else (x >> s) + ((x >> (s - 1)) & 1)
+
+
+def gelu_chords():
+    def exact(v):
+        return v * (1 + math.erf(v / math.sqrt(2))) / 2
+
+    slopes, intercepts = [], []
+    for k in range(64):
+        x0 = -4 + k / 8
+        slope = (exact(x0 + 1 / 8) - exact(x0)) * 8
+        line = exact(x0) + slope / 16  # the chord's value in the middle of the segment
+        offset = (exact(x0 + 1 / 16) - line) / 2
+        slopes.append(round(slope * 2**14))
+        intercepts.append(round((exact(x0) - slope * x0 + offset) * 2**12))
+    return np.array(slopes), np.array(intercepts)
+
+
+SLOPES, INTERCEPTS = gelu_chords()
+
+
+def gelu(t, error=0):
+    k = np.clip((t + 2**14) // 512, 0, 63)
+    inside = round_shift(t * (SLOPES[k] + error), 14) + INTERCEPTS[k]
+    return np.where(t >= 2**14, t, np.where(t < -(2**14), 0, inside))
+
+
+@dataclass
+class Result:
+    """One accumulation with its modes, per-beat operands and residual words."""
+
+    kind: int
+    mul: int
+    is_max: bool
+    modes: dict[str, int]
+    beats: list[dict]
+    pre: np.ndarray
+    mid: np.ndarray
+    out: np.ndarray
+    expected: dict = field(default_factory=dict)
+
+
+def accumulate(r: Result, params, act_bits: int) -> np.ndarray:
+    products, inputs, weight = [], [], None
+    for beat in r.beats:
+        om = params["om"][beat["om_slot"]]
+        x = {
+            FEATURE: beat["feat"],
+            XNOR: 2 * beat["pop"] + om,
+            ATTENTION: beat["acc"],
+            SCALAR: np.full_like(beat["feat"], beat["scalar"]),
+            NORM: 2 * beat["feat"] - beat["mean2"],
+        }[r.kind]
+        x = sat(x, 18)
+        weight = {
+            CM: params["cm"][beat["cm_slot"]],
+            WEIGHT: beat["weight"],
+            ONE: np.ones_like(x),
+            SELF: x,
+            NORM_R: np.full_like(x, beat["norm_r"]),
+        }[r.mul]
+        inputs.append(x)
+        products.append(x * weight)
+    return np.max(inputs, axis=0) * weight if r.is_max else np.sum(products, axis=0)
+
+
+def post(acc, r: Result, q, act_bits: int, gelu_error=0):
+    """y6 (unpooled), bits, pooled word as it appears on the lanes."""
+    m = r.modes
+    y1 = sat(round_shift(acc, m["sh1"]) + q["b"], 18)
+    y2 = y1 + (r.pre if m["pre_en"] else 0)
+    if m["rp"]:
+        t = y2 - q["g"]
+        y3 = np.where(t < 0, round_shift(t * q["slope"], m["sh2"]), t) + q["z"]
+    elif m["gelu"]:
+        y3 = gelu(y2, gelu_error)
+    else:
+        y3 = y2
+    y3 = sat(y3, act_bits)
+    y4 = y3 + (r.mid if m["mid_en"] else 0)
+    y5 = sat(round_shift(y4 * q["m3"], m["sh3"]) + q["b3"], 18) if m["aff"] else y4
+    y6 = sat(y5 + (r.out if m["out_en"] else 0), act_bits)
+    bits = (y3 if m["bit_y3"] else y6) >= q["t"]
+    means = [
+        math.floor(sum(group) / len(group) + 0.5)
+        for group in np.reshape(y6, (-1, 1 << m["pool"])).tolist()
+    ]
+    return y6, bits, np.array(means * (1 << m["pool"]))
+
+
+class Generator:
+    """Random results; values mix uniform, small and extreme ones."""
+
+    def __init__(self, lanes: int, act_bits: int, slots: dict[str, int], seed: int):
+        self.lanes, self.act_bits, self.slots = lanes, act_bits, slots
+        self.rng = np.random.default_rng(seed)
+
+    def signed(self, bits: int, shape) -> np.ndarray:
+        rng, high = self.rng, 2 ** (bits - 1)
+        values = rng.integers(-high, high, shape)
+        values >>= rng.integers(0, bits, shape) if rng.random() < 0.5 else 0
+        edge = rng.random(shape) < (0.3 if rng.random() < 0.3 else 0.02)
+        return np.where(edge, rng.choice([-high, high - 1, 0, -1, 1], shape), values)
+
+    def params(self) -> dict:
+        """All slots of all parameter memories."""
+        n, s = self.lanes, self.slots
+        out = {"cm": self.rows(s["cm"]), "om": self.rows(s["om"])}
+        return out | {name: self.rows(s["qm"]) for name in FIELDS if n}
+
+    def rows(self, count: int) -> np.ndarray:
+        return np.stack([self.signed(16, self.lanes) for _ in range(count)])
+
+    def slot(self, memory: str, half: int) -> int:
+        size = self.slots[memory] // 2
+        return int(half * size + self.rng.integers(size))
+
+    def result(self, half: int, params: dict) -> Result:
+        rng, n, a = self.rng, self.lanes, self.act_bits
+        is_max = bool(rng.random() < 0.15)
+        kind = FEATURE if is_max else int(rng.integers(5))
+        mul = int(rng.integers(5))
+        if mul == SELF and kind != FEATURE:
+            mul = CM
+        beats = []
+        for _ in range(int(rng.choice([1, 1, 1, 2, 3, 5, 9]))):
+            pop = rng.integers(0, 2 ** int(rng.choice([7, 11, 16])), n)
+            beats.append(
+                {
+                    "feat": self.signed(a, n), "pop": pop, "acc": self.signed(16, n),
+                    "weight": self.signed(16, n), "scalar": int(self.signed(16, 1)[0]),
+                    "mean2": int(self.signed(18 if rng.random() < 0.2 else a + 1, 1)[0]),
+                    "norm_r": int(rng.integers(2**14, 2**15)),
+                    "cm_slot": self.slot("cm", half), "om_slot": self.slot("om", half),
+                }
+            )  # fmt: skip
+        act = int(rng.integers(3))
+        flag = {k: int(rng.random() < 0.5) for k in ("aff", "bit_y3", "pre_en", "mid_en", "out_en")}
+        modes = dict(
+            q_slot=self.slot("qm", half), rp=int(act == 1), gelu=int(act == 2),
+            sh2=int(rng.integers(32)), sh3=int(rng.integers(32)),
+            pool=int(rng.choice([0, 0, 1, 2, 3])), **flag,
+        )  # fmt: skip
+        if rng.random() < 0.7:
+            modes |= {"sh2": int(rng.integers(8, 18)), "sh3": int(rng.integers(8, 18))}
+        words = [self.signed(a, n) for _ in range(3)]
+        r = Result(kind, mul, is_max, modes, beats, *words)
+        acc = accumulate(r, params, a)
+        size = int(np.median(np.abs(acc))).bit_length() + 1
+        modes["sh1"] = int(rng.integers(64))
+        if rng.random() < 0.75:  # leave 8 .. 19 significant bits
+            modes["sh1"] = max(0, size - int(rng.integers(8, 20)))
+        r.expected["acc"] = acc
+        return r
+
+    def finish(self, r: Result, params: dict, gelu_error: int = 0) -> None:
+        q = {name: params[name][r.modes["q_slot"]] for name in FIELDS}
+        acc = accumulate(r, params, self.act_bits)
+        y6, bits, word = post(acc, r, q, self.act_bits, gelu_error)
+        r.expected = {"acc": acc, "y6": y6, "bits": bits, "word": word, "q": q}
+
+
+def pack(values, bits: int) -> int:
+    """Integers to a packed word, lane 0 lowest."""
+    mask = (1 << bits) - 1
+    text = "".join(format(int(v) & mask, f"0{bits}b") for v in reversed(values))
+    return int(text, 2)
