@@ -47,7 +47,7 @@ class Importer(fx.Interpreter):
             else:
                 table = METHODS if n.op == "call_method" else FUNCTIONS
                 handler, what = table.get(n.target), n.target  # type: ignore[call-overload]
-                known = ", ".join(sorted(str(getattr(f, "__name__", f)) for f in table))
+                known = ", ".join(sorted({str(getattr(f, "__name__", f)) for f in table}))
             if handler is None:
                 raise self.unsupported(_name(what), f"supported: {known}")
             args = [self._operand(a) for a in n.args]
@@ -177,8 +177,8 @@ def trace(module: nn.Module, image: tuple[int, int, int]) -> FloatGraph:
     with torch.no_grad():
         try:
             importer.run(example)
-        except HwgenError:
-            raise
+        except HwgenError as error:  # torch.fx has appended its own lines to the message
+            raise type(error)(error.line) from None
         except RuntimeError as error:
             reason = str(error).splitlines()[0]
             raise UnsupportedOpError(

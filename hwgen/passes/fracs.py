@@ -15,9 +15,9 @@ import numpy as np
 from hwgen.errors import FitError
 from hwgen.frontend.float_graph import FloatGraph
 from hwgen.ops.numerics import GELU_FRAC, NORM_FRAC, PARAM_BITS, Y_BITS
-from hwgen.passes.fuse import Chain
+from hwgen.passes.fuse import Chain, is_identity
 
-HEADROOM = 1.5
+HEADROOM = 1.25
 MAX_FRAC = 24
 
 
@@ -44,6 +44,8 @@ class Fracs:
             for point, value in (("a", chain.pre), ("a", chain.mid), ("c", chain.out)):
                 if value is not None:
                     self._join(self.key(chain, point), self.owner[value])
+            if is_identity(chain.anchor) and chain.anchor.inputs[0] in self.owner:
+                self._join(self.key(chain, "a"), self.owner[chain.anchor.inputs[0]])
             if chain.anchor.kind == "layer_norm":
                 for value in chain.anchor.inputs[1:]:
                     self._join(self.owner[value], self.owner[chain.anchor.inputs[0]])

@@ -153,6 +153,9 @@ class Fuser:
                 return False
             if stage == Y1 and chain.anchor.kind != "layer_norm":
                 chain.pre, chain.stage = value, Y2
+            elif chain.bit_y3 and chain.aff is None and chain.act is not None:
+                self._rescale(chain)  # the sum may be coarser than the value whose sign is taken
+                chain.out, chain.stage = value, Y6
             elif stage <= Y3:
                 chain.mid, chain.stage = value, Y4
             else:
@@ -204,6 +207,9 @@ class Fuser:
                 )
             more, readers = self._readers(current)
         chain.store = bool(readers or more) or current == self.graph.output
+        if chain.act and chain.sign and readers and chain.stage == Y3 and not chain.pool:
+            chain.bit_y3 = True
+            self._rescale(chain)
         self.chains.append(chain)
         self.finals.add(current)
         self.signed |= {s.name for s in (chain.sign, *more) if s}
@@ -219,6 +225,11 @@ def identity(name: str, source: Node) -> Node:
     channels = source.layout.channels
     params = {"a": np.ones(channels), "b": np.zeros(channels)}
     return Node(name, "affine", (source.name,), params, source.layout)
+
+
+def is_identity(node: Node) -> bool:
+    """Whether a node is an affine that changes nothing."""
+    return node.kind == "affine" and bool((node["a"] == 1).all() and (node["b"] == 0).all())
 
 
 def fuse(graph: FloatGraph) -> list[Chain]:
