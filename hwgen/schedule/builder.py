@@ -132,9 +132,8 @@ class Builder:
             if (v := parts.get(k)) is not None
         ]
         record = b"".join(order)
-        values = {f"n_{k}": len(v) for k, v in parts.items()} | {
-            k: getattr(block, k) for k in parts
-        }
+        values = {f"n_{k}": len(parts.get(k, ())) for k in self.rings}
+        values |= {k: getattr(block, k) for k in parts}
         self.emit(
             "LOAD", ddr=len(self.image), crc=zlib.crc32(record),
             wait_cmp=wait_cmp, wait_ldw=wait_ldw, **values,
