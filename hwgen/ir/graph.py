@@ -6,6 +6,7 @@ import base64
 import json
 import zlib
 from dataclasses import dataclass, fields
+from math import prod
 
 import networkx as nx
 import numpy as np
@@ -16,6 +17,7 @@ from hwgen.ops.post import Post
 
 Array = np.ndarray
 FORMAT = 1
+IN_CACHE = 1 << 18  # values of the largest tensor of the images that run together
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,10 +71,17 @@ class Graph:
         return values
 
     def logits(self, images: Array) -> Array:
-        """Real-valued logits (batch, classes)."""
-        out = self.run(images, keep=False)[self.output]
-        frac = self.types()[self.output].frac
-        return out.reshape(len(out), -1)[:, : self.meta["classes"]] * 2.0**-frac
+        """Real-valued logits (batch, classes); runs a few images at a time, so that all tensors
+        stay in the cache."""
+        types = self.types()
+        size = max(prod(t.shape) for t in types.values())
+        step = max(1, IN_CACHE // size)
+        parts = [
+            self.run(images[i : i + step], keep=False)[self.output]
+            for i in range(0, len(images), step)
+        ]
+        out = np.concatenate([p.reshape(len(p), -1)[:, : self.meta["classes"]] for p in parts])
+        return out * 2.0 ** -types[self.output].frac
 
     def to_json(self) -> str:
         """Deterministic JSON; arrays are zlib + base64 of little-endian int64 (or uint8)."""

@@ -49,8 +49,8 @@ class Attention(Op):
 
     def accumulate(self, q: Array, k: Array, v: Array) -> Array:
         context = self.levels(q, k).astype(np.float32) @ self._heads(v)
-        context = np.rint(context).astype(np.int64).swapaxes(2, 3)  # (batch, windows, T, heads, 64)
-        return context.reshape(q.shape) * self.m
+        context = context.swapaxes(2, 3)  # (batch, windows, T, heads, 64)
+        return context.reshape(q.shape) * self.m.astype(np.float64)
 
     def acc_bounds(self, q: TensorType, k: TensorType, v: TensorType) -> tuple[int, int]:
         top = int(np.abs(self.m).max()) * 3 * k.shape[-2]

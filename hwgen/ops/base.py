@@ -52,7 +52,7 @@ class Op:
         return out
 
     def accumulate(self, *sources: Array) -> Array:
-        """Exact accumulator (batch, ..., C) before the post chain."""
+        """Exact accumulator (batch, ..., C) before the post chain: int64, or float64 integers."""
         raise NotImplementedError
 
     def acc_bounds(self, *types: TensorType) -> tuple[int, int]:
@@ -96,7 +96,10 @@ class Op:
 
 def signed(bits: Array) -> Array:
     """Bits 1/0 as +1.0/-1.0 in float32 (sums up to 2**24 stay exact in BLAS)."""
-    return bits.astype(np.float32) * 2 - 1
+    x = bits.astype(np.float32)
+    x *= 2
+    x -= 1
+    return x
 
 
 def span(lo: int, hi: int, coefficients: Array) -> tuple[int, int]:

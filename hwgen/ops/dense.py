@@ -32,7 +32,7 @@ class PatchConv(Op):
         x = x.reshape(x.shape[0], h // k, k, w // k, k, c).transpose(0, 1, 3, 2, 4, 5)
         x = x.reshape(x.shape[0], (h // k) * (w // k), k * k * c).astype(np.float64)
         acc = x @ self.weight.reshape(o, -1).T.astype(np.float64)  # below 2**40: exact in float64
-        return np.rint(acc).astype(np.int64)
+        return acc
 
     def acc_bounds(self, x: TensorType) -> tuple[int, int]:
         return span(x.lo, x.hi, self.weight.reshape(self.weight.shape[0], -1))

@@ -110,6 +110,17 @@ def rsqrt_fixed(value: int) -> tuple[int, int]:
     return min(int(y1), (1 << 15) - 1), h
 
 
+def rsqrt_array(value: Array) -> tuple[Array, Array]:
+    """`rsqrt_fixed` of every element."""
+    bit_length = np.frexp(value.astype(np.float64))[1].astype(np.int64)  # exact below 2**53
+    h = (bit_length + 1) // 2
+    v = (value << (NORM_V_BITS - 2 * h)) >> (NORM_V_BITS - 16)
+    y0 = rsqrt_table()[(v >> 8) - 64]
+    p = rshift_round(v * rshift_round(y0 * y0, 14), 14)
+    y1 = rshift_round(y0 * (3 * (1 << 16) - p), 17)
+    return np.minimum(y1, (1 << 15) - 1), h
+
+
 def norm_stats(x: Array, log2c: int, eps: int) -> tuple[Array, Array, Array]:
     """LayerNorm statistics of tokens x (N, 2**log2c): mean2 (N,), R (N,), shift (N,).
 
@@ -118,8 +129,5 @@ def norm_stats(x: Array, log2c: int, eps: int) -> tuple[Array, Array, Array]:
     """
     s1 = x.sum(-1)
     v = (x * x).sum(-1) * (1 << log2c) - s1 * s1 + eps
-    v = np.clip(v, 1, (1 << NORM_V_BITS) - 1)
-    pairs = [rsqrt_fixed(int(i)) for i in v.ravel()]
-    r = np.array([p[0] for p in pairs], dtype=np.int64).reshape(v.shape)
-    h = np.array([p[1] for p in pairs], dtype=np.int64).reshape(v.shape)
+    r, h = rsqrt_array(np.clip(v, 1, (1 << NORM_V_BITS) - 1))
     return rshift_round(s1, log2c - 1), r, np.maximum(0, h + 3 - log2c)

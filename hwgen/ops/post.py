@@ -29,6 +29,23 @@ if TYPE_CHECKING:
 Array = np.ndarray
 
 
+PIECE = 1 << 15  # values that a post chain works on at a time
+
+
+def _shift(y: Array, s: int) -> Array:
+    """`rshift_round` of integers held in float64, in place."""
+    if s:
+        y *= 2.0**-s
+        y += 0.5
+        np.floor(y, out=y)
+    return y
+
+
+def _clip(y: Array, bits: int) -> Array:
+    """`saturate` in place."""
+    return np.clip(y, -(1 << (bits - 1)), (1 << (bits - 1)) - 1, out=y)
+
+
 @dataclass(frozen=True, eq=False)
 class Post:
     """Constants of a post chain; vectors are int64 of shape (C,), None where a stage is off.
@@ -61,32 +78,60 @@ class Post:
         mid: Array | None = None,
         out: Array | None = None,
     ) -> tuple[Array, Array | None]:
-        """Apply to acc (..., C); residuals broadcast to it. Returns (features, bits or None)."""
+        """Apply to acc (..., C); residuals broadcast to it. Returns (features, bits or None).
+
+        Works on float64: every value stays below 2**53, so each step is exact, and rows are taken
+        in pieces that fit the cache.
+        """
+        channels = acc.shape[-1]
+        rows = acc.reshape(-1, channels)
+        residuals = [
+            None if r is None else np.broadcast_to(r, acc.shape).reshape(-1, channels)
+            for r in (pre, mid, out)
+        ]
+        feature = np.empty((len(rows), channels >> self.pool), dtype=np.int64)
+        bits = None if self.t is None else np.empty(rows.shape, dtype=np.uint8)
+        piece = max(1, PIECE // channels)
+        for start in range(0, len(rows), piece):
+            part = slice(start, start + piece)
+            y3, y6 = self._chain(rows[part], *(None if r is None else r[part] for r in residuals))
+            if bits is not None:
+                np.greater_equal(y3 if self.bit_y3 else y6, self.t, out=bits[part].view(bool))
+            if self.pool:
+                y6 = _shift(y6.reshape(len(y6), -1, 1 << self.pool).sum(-1), self.pool)
+            feature[part] = y6
+        shape = acc.shape[:-1]
+        return feature.reshape(*shape, -1), None if bits is None else bits.reshape(acc.shape)
+
+    def _chain(
+        self, acc: Array, pre: Array | None, mid: Array | None, out: Array | None
+    ) -> tuple[Array, Array]:
+        """(y3, y6) of rows of accumulators; integers held in float64."""
         a = self.act_bits
-        y = rshift_round(acc, self.sh1)
+        y = _shift(acc.astype(np.float64), self.sh1)
         if self.b is not None:
-            y = y + self.b
-        y = saturate(y, Y_BITS)
+            y += self.b
+        _clip(y, Y_BITS)
         if pre is not None:
-            y = y + pre
+            y += pre
         if self.slope is not None:
-            t = y - self.g
-            y = np.where(t >= 0, t, rshift_round(t * self.slope, self.sh2)) + self.z
+            y -= self.g
+            negative = _shift(np.minimum(y, 0) * self.slope, self.sh2)
+            np.maximum(y, 0, out=y)
+            y += negative
+            y += self.z
         elif self.gelu:
-            y = gelu(y)
-        y3 = y = saturate(y, a)
+            y = gelu(y.astype(np.int64)).astype(np.float64)
+        y3 = _clip(y, a)
         if mid is not None:
-            y = y + mid
+            y = y3 + mid
         if self.m3 is not None:
-            y = saturate(rshift_round(y * self.m3, self.sh3) + self.b3, Y_BITS)
+            y = _shift(y * self.m3, self.sh3)
+            y += self.b3
+            _clip(y, Y_BITS)
         if out is not None:
             y = y + out
-        y6 = saturate(y, a)
-        bits = None if self.t is None else ((y3 if self.bit_y3 else y6) >= self.t).astype(np.uint8)
-        if self.pool:
-            groups = y6.reshape(*y6.shape[:-1], -1, 1 << self.pool)
-            y6 = rshift_round(groups.sum(-1), self.pool)
-        return y6, bits
+        return y3, (y if y is y3 else _clip(y, a))
 
     def bounds(
         self,

@@ -58,9 +58,15 @@ class CrossFilter(Op):
 
     def accumulate(self, v: Array) -> Array:
         grid = v.reshape(v.shape[0], *self.in_grid, -1)
-        acc = 0
-        for (dy, dx), m in zip(self.offsets, self.m, strict=True):
-            acc = acc + np.roll(grid, (-dy, -dx), (1, 2)) * m
+        reach = max(max(abs(d) for d in offset) for offset in self.offsets)
+        h, w = self.in_grid
+        around = np.pad(
+            grid.astype(np.float64), ((0, 0), (reach, reach), (reach, reach), (0, 0)), "wrap"
+        )
+        acc = np.zeros(grid.shape)
+        for (dy, dx), m in zip(self.offsets, self.m.astype(np.float64), strict=True):
+            top, left = reach + dy, reach + dx
+            acc += around[:, top : top + h, left : left + w] * m
         return acc.reshape(v.shape)
 
     def acc_bounds(self, v: TensorType) -> tuple[int, int]:

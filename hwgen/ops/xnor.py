@@ -35,8 +35,11 @@ class XnorLinear(Op):
     UNIT: ClassVar[str] = "XLIN"
 
     def accumulate(self, a: Array) -> Array:
-        acc = np.rint(signed(a) @ signed(self.weight).T).astype(np.int64)
-        return windows_to_grid(acc, self.unwindow) * self.m if self.unwindow else acc * self.m
+        rows = signed(a).reshape(-1, a.shape[-1]) @ signed(self.weight).T
+        acc = rows.reshape(*a.shape[:-1], -1)
+        if self.unwindow:
+            acc = windows_to_grid(acc, self.unwindow)
+        return acc * self.m.astype(np.float64)
 
     def residual(self, value: Array, acc: Array) -> Array:
         if self.unwindow and value.ndim == acc.ndim + 1:
@@ -89,18 +92,17 @@ class XnorConv(Op):
         if s == 1:
             x = np.pad(x, ((0, 0), (d, d), (d, d), (0, 0)))
         oh, ow = (h, w) if s == 1 else (h // s, w // s)
-        acc = 0
+        weights = wt.transpose(0, 2, 3, 4, 1).reshape(self.groups, k * k * cg, -1)
+        taps = np.empty((self.groups, a.shape[0], oh, ow, k, k, cg), dtype=np.float32)
         for dy in range(k):
             for dx in range(k):
-                tap = x[
-                    :,
-                    dy * d : dy * d + (oh - 1) * s + 1 : s,
-                    dx * d : dx * d + (ow - 1) * s + 1 : s,
-                ]
-                tap = tap.reshape(a.shape[0], oh * ow, self.groups, cg)
-                acc = acc + np.einsum("bngc,goc->bngo", tap, wt[:, :, dy, dx], optimize=True)
-        acc = np.rint(acc.reshape(a.shape[0], oh * ow, o)).astype(np.int64)
-        return acc * self.m
+                rows = slice(dy * d, dy * d + (oh - 1) * s + 1, s)
+                tap = x[:, rows, dx * d : dx * d + (ow - 1) * s + 1 : s]
+                tap = tap.reshape(a.shape[0], oh, ow, self.groups, cg)
+                taps[:, :, :, :, dy, dx] = np.moveaxis(tap, 3, 0)
+        acc = taps.reshape(self.groups, -1, k * k * cg) @ weights  # (groups, tokens, outputs)
+        acc = np.moveaxis(acc, 0, 1).reshape(a.shape[0], oh * ow, o)
+        return acc * self.m.astype(np.float64)
 
     def acc_bounds(self, a: TensorType) -> tuple[int, int]:
         return _bounds(self.m, int(np.prod(self.weight.shape[1:])))
