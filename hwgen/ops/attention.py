@@ -47,10 +47,10 @@ class Attention(Op):
         ]
         return np.stack(per_head, 2)
 
-    def accumulate(self, q: Array, k: Array, v: Array) -> Array:
+    def sums(self, q: Array, k: Array, v: Array) -> tuple[Array, Array | None]:
         context = self.levels(q, k).astype(np.float32) @ self._heads(v)
         context = context.swapaxes(2, 3)  # (batch, windows, T, heads, 64)
-        return context.reshape(q.shape) * self.m.astype(np.float64)
+        return context.reshape(q.shape), self.m
 
     def acc_bounds(self, q: TensorType, k: TensorType, v: TensorType) -> tuple[int, int]:
         top = int(np.abs(self.m).max()) * 3 * k.shape[-2]

@@ -53,6 +53,11 @@ class Op:
 
     def accumulate(self, *sources: Array) -> Array:
         """Exact accumulator (batch, ..., C) before the post chain: int64, or float64 integers."""
+        total, m = self.sums(*sources)
+        return total if m is None else total * m.astype(np.float64)
+
+    def sums(self, *sources: Array) -> tuple[Array, Array | None]:
+        """The accumulator as exact sums (integers of any dtype) and their factor m (C,), or None."""
         raise NotImplementedError
 
     def acc_bounds(self, *types: TensorType) -> tuple[int, int]:
@@ -68,19 +73,17 @@ class Op:
         return iter(())
 
     def residual(self, value: Array, acc: Array) -> Array:
-        """Bring a residual into the accumulator's shape (tile over channels where it has fewer)."""
-        if value.shape[-1] != acc.shape[-1]:
-            value = np.tile(value, acc.shape[-1] // value.shape[-1])
+        """Bring a residual into the accumulator's token order; fewer channels repeat (Post.run)."""
         return value
 
     def execute(self, values: dict[str, Array]) -> dict[str, Array]:
         """Run on named values; returns the op's outputs by name."""
-        acc = self.accumulate(*(values[s] for s in self.sources))
+        acc, m = self.sums(*(values[s] for s in self.sources))
         p = self.post
         parts = [
             None if n is None else self.residual(values[n], acc) for n in (p.pre, p.mid, p.out)
         ]
-        feature, bits = p.run(acc, *parts)
+        feature, bits = p.run(acc, *parts, m=m)
         out = {}
         if self.feature is not None:
             out[self.name] = feature

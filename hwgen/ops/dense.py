@@ -26,13 +26,13 @@ class PatchConv(Op):
 
     UNIT: ClassVar[str] = "MACS"
 
-    def accumulate(self, x: Array) -> Array:
+    def sums(self, x: Array) -> tuple[Array, Array | None]:
         o, k, _, c = self.weight.shape
         h, w = self.in_grid
         x = x.reshape(x.shape[0], h // k, k, w // k, k, c).transpose(0, 1, 3, 2, 4, 5)
         x = x.reshape(x.shape[0], (h // k) * (w // k), k * k * c).astype(np.float64)
         acc = x @ self.weight.reshape(o, -1).T.astype(np.float64)  # below 2**40: exact in float64
-        return acc
+        return acc, None
 
     def acc_bounds(self, x: TensorType) -> tuple[int, int]:
         return span(x.lo, x.hi, self.weight.reshape(self.weight.shape[0], -1))

@@ -39,11 +39,11 @@ class LayerNorm(Op):
         shared = np.broadcast_to(merge[:, None], (*windows.shape[:2], *merge.shape[1:]))
         return np.concatenate([windows, shared], 2)
 
-    def accumulate(self, x: Array, merge: Array | None = None) -> Array:
+    def sums(self, x: Array, merge: Array | None = None) -> tuple[Array, Array | None]:
         tokens = self.gather(x, merge)
         mean2, r, shift = norm_stats(tokens, tokens.shape[-1].bit_length() - 1, self.eps)
         centred = saturate(2 * tokens - mean2[..., None], Y_BITS)
-        return rshift_round(centred * r[..., None], shift[..., None])
+        return rshift_round(centred * r[..., None], shift[..., None]), None
 
     def acc_bounds(self, x: TensorType, *merge: TensorType) -> tuple[int, int]:
         return -(1 << 33), (1 << 33) - 1

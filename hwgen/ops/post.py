@@ -29,21 +29,33 @@ if TYPE_CHECKING:
 Array = np.ndarray
 
 
-PIECE = 1 << 15  # values that a post chain works on at a time
+PIECE = 1 << 13  # values that a post chain works on at a time
 
 
-def _shift(y: Array, s: int) -> Array:
-    """`rshift_round` of integers held in float64, in place."""
-    if s:
-        y *= 2.0**-s
-        y += 0.5
-        np.floor(y, out=y)
-    return y
+def _round(y: Array) -> Array:
+    """floor(y + 1/2) in place: `rshift_round` of integers that were multiplied by 2**-s."""
+    y += 0.5
+    return np.floor(y, out=y)
 
 
 def _clip(y: Array, bits: int) -> Array:
     """`saturate` in place."""
-    return np.clip(y, -(1 << (bits - 1)), (1 << (bits - 1)) - 1, out=y)
+    np.minimum(y, (1 << (bits - 1)) - 1, out=y)
+    return np.maximum(y, -(1 << (bits - 1)), out=y)
+
+
+def _rows(residual: Array | None, shape: tuple[int, ...]) -> Array | None:
+    """A residual as (tokens, its channels)."""
+    if residual is None:
+        return None
+    channels = residual.shape[-1]
+    return np.broadcast_to(residual, (*shape[:-1], channels)).reshape(-1, channels)
+
+
+def _plus(y: Array, residual: Array) -> None:
+    """y += residual, repeated along the channels where it has fewer."""
+    view = y.reshape(len(y), -1, residual.shape[-1])
+    view += residual[:, None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,61 +89,68 @@ class Post:
         pre: Array | None = None,
         mid: Array | None = None,
         out: Array | None = None,
+        m: Array | None = None,
     ) -> tuple[Array, Array | None]:
-        """Apply to acc (..., C); residuals broadcast to it. Returns (features, bits or None).
+        """Apply to acc m (..., C), m = 1 where None. Returns (features, bits or None).
 
-        Works on float64: every value stays below 2**53, so each step is exact, and rows are taken
-        in pieces that fit the cache.
+        Residuals broadcast to acc; one with fewer channels repeats along them. Works on float64:
+        every value stays below 2**53, so each step is exact, and rows are taken in pieces that
+        fit the cache.
         """
         channels = acc.shape[-1]
         rows = acc.reshape(-1, channels)
-        residuals = [
-            None if r is None else np.broadcast_to(r, acc.shape).reshape(-1, channels)
-            for r in (pre, mid, out)
-        ]
+        residuals = [_rows(r, acc.shape) for r in (pre, mid, out)]
+        factor = (np.float64(1) if m is None else m.astype(np.float64)) * 2.0**-self.sh1
         feature = np.empty((len(rows), channels >> self.pool), dtype=np.int64)
         bits = None if self.t is None else np.empty(rows.shape, dtype=np.uint8)
         piece = max(1, PIECE // channels)
         for start in range(0, len(rows), piece):
             part = slice(start, start + piece)
-            y3, y6 = self._chain(rows[part], *(None if r is None else r[part] for r in residuals))
+            y = np.multiply(rows[part], factor, dtype=np.float64)
+            y3, y6 = self._chain(y, *(None if r is None else r[part] for r in residuals))
             if bits is not None:
                 np.greater_equal(y3 if self.bit_y3 else y6, self.t, out=bits[part].view(bool))
             if self.pool:
-                y6 = _shift(y6.reshape(len(y6), -1, 1 << self.pool).sum(-1), self.pool)
+                y6 = y6.reshape(len(y6), -1, 1 << self.pool).sum(-1)
+                y6 *= 2.0**-self.pool
+                _round(y6)
             feature[part] = y6
         shape = acc.shape[:-1]
         return feature.reshape(*shape, -1), None if bits is None else bits.reshape(acc.shape)
 
     def _chain(
-        self, acc: Array, pre: Array | None, mid: Array | None, out: Array | None
+        self, y: Array, pre: Array | None, mid: Array | None, out: Array | None
     ) -> tuple[Array, Array]:
-        """(y3, y6) of rows of accumulators; integers held in float64."""
+        """(y3 if bit_y3, y6) of rows y = acc 2**-sh1 in float64, which are overwritten."""
         a = self.act_bits
-        y = _shift(acc.astype(np.float64), self.sh1)
+        if self.sh1:
+            _round(y)
         if self.b is not None:
             y += self.b
         _clip(y, Y_BITS)
         if pre is not None:
-            y += pre
+            _plus(y, pre)
         if self.slope is not None:
             y -= self.g
-            negative = _shift(np.minimum(y, 0) * self.slope, self.sh2)
-            np.maximum(y, 0, out=y)
-            y += negative
+            y *= np.where(y < 0, self.slope * 2.0**-self.sh2, 1.0)
+            if self.sh2:
+                _round(y)  # leaves the positive integers as they are
             y += self.z
         elif self.gelu:
             y = gelu(y.astype(np.int64)).astype(np.float64)
-        y3 = _clip(y, a)
+        _clip(y, a)
+        y3 = y.copy() if self.bit_y3 else y
         if mid is not None:
-            y = y3 + mid
+            _plus(y, mid)
         if self.m3 is not None:
-            y = _shift(y * self.m3, self.sh3)
+            y *= self.m3 * 2.0**-self.sh3
+            if self.sh3:
+                _round(y)
             y += self.b3
             _clip(y, Y_BITS)
         if out is not None:
-            y = y + out
-        return y3, (y if y is y3 else _clip(y, a))
+            _plus(y, out)
+        return y3, _clip(y, a)
 
     def bounds(
         self,

@@ -31,8 +31,8 @@ class Pointwise(Op):
 
     UNIT: ClassVar[str] = "MACV"
 
-    def accumulate(self, x: Array) -> Array:
-        return x * self.m
+    def sums(self, x: Array) -> tuple[Array, Array | None]:
+        return x, self.m
 
     def acc_bounds(self, x: TensorType) -> tuple[int, int]:
         return span(x.lo, x.hi, self.m[:, None])
@@ -56,7 +56,7 @@ class CrossFilter(Op):
 
     UNIT: ClassVar[str] = "MACV"
 
-    def accumulate(self, v: Array) -> Array:
+    def sums(self, v: Array) -> tuple[Array, Array | None]:
         grid = v.reshape(v.shape[0], *self.in_grid, -1)
         reach = max(max(abs(d) for d in offset) for offset in self.offsets)
         h, w = self.in_grid
@@ -67,7 +67,7 @@ class CrossFilter(Op):
         for (dy, dx), m in zip(self.offsets, self.m.astype(np.float64), strict=True):
             top, left = reach + dy, reach + dx
             acc += around[:, top : top + h, left : left + w] * m
-        return acc.reshape(v.shape)
+        return acc.reshape(v.shape), None
 
     def acc_bounds(self, v: TensorType) -> tuple[int, int]:
         return span(v.lo, v.hi, self.m.T)
@@ -94,10 +94,10 @@ class AvgPool(Op):
 
     UNIT: ClassVar[str] = "MACV"
 
-    def accumulate(self, x: Array) -> Array:
+    def sums(self, x: Array) -> tuple[Array, Array | None]:
         k, (h, w) = self.kernel, self.in_grid
         cells = x.reshape(x.shape[0], h // k, k, w // k, k, -1).sum((2, 4))
-        return cells.reshape(x.shape[0], -1, x.shape[-1]) * self.m
+        return cells.reshape(x.shape[0], -1, x.shape[-1]), self.m
 
     def acc_bounds(self, x: TensorType) -> tuple[int, int]:
         return span(x.lo, x.hi, np.repeat(self.m[:, None], self.kernel**2, 1))
@@ -132,7 +132,7 @@ class MergePool(Op):
 
     UNIT: ClassVar[str] = "MACV"
 
-    def accumulate(self, x: Array) -> Array:
+    def sums(self, x: Array) -> tuple[Array, Array | None]:
         h, w = self.in_grid
         grid = x.reshape(x.shape[0], h, w, -1)
         cells = []
@@ -141,7 +141,7 @@ class MergePool(Op):
                 rows, cols = merge_cells(self.window, i, h), merge_cells(self.window, j, w)
                 part = grid[:, rows.start : rows.stop, cols.start : cols.stop]
                 cells.append(part.max((1, 2)) if self.mode == "max" else part.sum((1, 2)))
-        return np.stack(cells, 1) * self.m
+        return np.stack(cells, 1), self.m
 
     def acc_bounds(self, x: TensorType) -> tuple[int, int]:
         taps = 1 if self.mode == "max" else self.window**2
@@ -169,8 +169,8 @@ class MergeMean(Op):
 
     UNIT: ClassVar[str] = "MACV"
 
-    def accumulate(self, z: Array) -> Array:
-        return z[:, :, -z.shape[1] :].sum(1) * self.m
+    def sums(self, z: Array) -> tuple[Array, Array | None]:
+        return z[:, :, -z.shape[1] :].sum(1), self.m
 
     def acc_bounds(self, z: TensorType) -> tuple[int, int]:
         return span(z.lo, z.hi, np.repeat(self.m[:, None], z.shape[0], 1))
@@ -197,8 +197,8 @@ class WindowMix(Op):
 
     UNIT: ClassVar[str] = "MACV"
 
-    def accumulate(self, z: Array) -> Array:
-        return z[:, :, : self.window**2] * self.m
+    def sums(self, z: Array) -> tuple[Array, Array | None]:
+        return z[:, :, : self.window**2], self.m
 
     def residual(self, value: Array, acc: Array) -> Array:
         return value[:, :, None] if value.ndim == acc.ndim - 1 else value
@@ -223,8 +223,8 @@ class TokenMean(Op):
 
     UNIT: ClassVar[str] = "MACV"
 
-    def accumulate(self, x: Array) -> Array:
-        return x.sum(1, keepdims=True) * self.m
+    def sums(self, x: Array) -> tuple[Array, Array | None]:
+        return x.sum(1, keepdims=True), self.m
 
     def acc_bounds(self, x: TensorType) -> tuple[int, int]:
         return span(x.lo, x.hi, np.repeat(self.m[:, None], x.tokens, 1))

@@ -34,12 +34,12 @@ class XnorLinear(Op):
 
     UNIT: ClassVar[str] = "XLIN"
 
-    def accumulate(self, a: Array) -> Array:
+    def sums(self, a: Array) -> tuple[Array, Array | None]:
         rows = signed(a).reshape(-1, a.shape[-1]) @ signed(self.weight).T
         acc = rows.reshape(*a.shape[:-1], -1)
         if self.unwindow:
             acc = windows_to_grid(acc, self.unwindow)
-        return acc * self.m.astype(np.float64)
+        return acc, self.m
 
     def residual(self, value: Array, acc: Array) -> Array:
         if self.unwindow and value.ndim == acc.ndim + 1:
@@ -83,26 +83,25 @@ class XnorConv(Op):
 
     UNIT: ClassVar[str] = "XCONV"
 
-    def accumulate(self, a: Array) -> Array:
-        h, w = self.in_grid
-        x = signed(a).reshape(a.shape[0], h, w, -1)
-        o, k, _, cg = self.weight.shape
+    def sums(self, a: Array) -> tuple[Array, Array | None]:
+        (h, w), (o, k, _, cg) = self.in_grid, self.weight.shape
         s, d = self.stride, self.dilation
-        wt = signed(self.weight).reshape(self.groups, o // self.groups, k, k, cg)
+        x = signed(a).reshape(a.shape[0], h, w, -1)
+        oh, ow = (h, w) if s == 1 else (h // s, w // s)
         if s == 1:
             x = np.pad(x, ((0, 0), (d, d), (d, d), (0, 0)))
-        oh, ow = (h, w) if s == 1 else (h // s, w // s)
-        weights = wt.transpose(0, 2, 3, 4, 1).reshape(self.groups, k * k * cg, -1)
-        taps = np.empty((self.groups, a.shape[0], oh, ow, k, k, cg), dtype=np.float32)
+        taps = np.empty((a.shape[0], oh, ow, k, k, x.shape[-1]), dtype=np.float32)
         for dy in range(k):
+            rows = slice(dy * d, dy * d + (oh - 1) * s + 1, s)
             for dx in range(k):
-                rows = slice(dy * d, dy * d + (oh - 1) * s + 1, s)
-                tap = x[:, rows, dx * d : dx * d + (ow - 1) * s + 1 : s]
-                tap = tap.reshape(a.shape[0], oh, ow, self.groups, cg)
-                taps[:, :, :, :, dy, dx] = np.moveaxis(tap, 3, 0)
-        acc = taps.reshape(self.groups, -1, k * k * cg) @ weights  # (groups, tokens, outputs)
-        acc = np.moveaxis(acc, 0, 1).reshape(a.shape[0], oh * ow, o)
-        return acc * self.m.astype(np.float64)
+                taps[:, :, :, dy, dx] = x[:, rows, dx * d : dx * d + (ow - 1) * s + 1 : s]
+        dense = np.zeros((k, k, self.groups, cg, o), dtype=np.float32)  # zero between groups
+        outputs = o // self.groups
+        for g in range(self.groups):
+            part = slice(g * outputs, (g + 1) * outputs)
+            dense[:, :, g, :, part] = np.moveaxis(signed(self.weight[part]), 0, -1)
+        acc = taps.reshape(-1, k * k * x.shape[-1]) @ dense.reshape(-1, o)
+        return acc.reshape(a.shape[0], oh * ow, o), self.m
 
     def acc_bounds(self, a: TensorType) -> tuple[int, int]:
         return _bounds(self.m, int(np.prod(self.weight.shape[1:])))
