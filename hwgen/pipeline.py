@@ -1,4 +1,4 @@
-"""The steps behind every command: load, lower, choose, schedule, emit, simulate, synthesise, report."""
+"""The steps behind every command: load, lower, schedule, emit, simulate, synthesise, report."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def calibration(
             if isinstance(data, np.ndarray):
                 images, labels = data, None
             else:
-                images, labels = data["images"], data["labels"] if "labels" in data else None
+                images, labels = data["images"], data.get("labels", None)
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise HwgenError(
             str(path),
@@ -165,7 +165,7 @@ def compile_model(
 
 def evaluation_images(meta: dict) -> tuple[np.ndarray, np.ndarray] | None:
     """The held-out split a checkpoint was measured on, where hwgen can rebuild it (the digits)."""
-    if meta.get("data") != "digits":
+    if meta.get("dataset") != "digits":
         return None
     from hwgen.train.data import digits_split
 

@@ -90,9 +90,15 @@ def random_graph(
         value=m.ints(-300, 300, side**2, c),
     )
     x = m.add(
-        PatchConv, "stem", ["image"], m.post(c, "aff", "bits", sh1=10, gelu=True, out="pos0"),
-        (side**2, c), (side, side), weight=m.ints(-3000, 3000, c, 4, 4, 3), in_grid=(pixels, pixels),
-    )  # fmt: skip
+        PatchConv,
+        "stem",
+        ["image"],
+        m.post(c, "aff", "bits", sh1=10, gelu=True, out="pos0"),
+        (side**2, c),
+        (side, side),
+        weight=m.ints(-3000, 3000, c, 4, 4, 3),
+        in_grid=(pixels, pixels),
+    )
     for stage, c in enumerate(channels):
         expansion = 8 if stage < 2 else 4
         mixer = _convolutions if stage < 2 else _attention
@@ -124,9 +130,18 @@ def _convolutions(m: _Maker, p: str, x: str, side: int, c: int, window: int) -> 
     for n, dilation in ((1, 1), (2, 3), (3, 5)):
         post = m.post(c, "rp", mid=r) if n < 3 else m.post(c, "rp", "aff", mid=r, out=x)
         r = m.add(
-            XnorConv, f"{p}conv{n}", [f"{x}.bits"], post, (side**2, c), (side, side), weight=m.weight(c, 3, 3, c // 4),
-            m=m.ints(-300, 300, c), dilation=dilation, groups=4, in_grid=(side, side),
-        )  # fmt: skip
+            XnorConv,
+            f"{p}conv{n}",
+            [f"{x}.bits"],
+            post,
+            (side**2, c),
+            (side, side),
+            weight=m.weight(c, 3, 3, c // 4),
+            m=m.ints(-300, 300, c),
+            dilation=dilation,
+            groups=4,
+            in_grid=(side, side),
+        )
     return r
 
 
@@ -192,9 +207,15 @@ def _attention(m: _Maker, p: str, x: str, side: int, c: int, window: int) -> str
         )
         operands.append(f"{total}.bits")
     z = m.add(
-        Attention, f"{p}context", operands, m.post(c, "rp", sh1=3, pre=total), (windows, tokens, c),
-        kappa=np.sort(m.ints(10000, 400000, c // 64, 3), 1), neg=m.ints(0, 2, c // 64), m=m.ints(-300, 300, c),
-    )  # fmt: skip
+        Attention,
+        f"{p}context",
+        operands,
+        m.post(c, "rp", sh1=3, pre=total),
+        (windows, tokens, c),
+        kappa=np.sort(m.ints(10000, 400000, c // 64, 3), 1),
+        neg=m.ints(0, 2, c // 64),
+        m=m.ints(-300, 300, c),
+    )
     g = m.add(
         MergeMean, f"{p}mean", [z], m.post(c, sh1=15), (windows, c), (n, n), m=m.ints(0, 6000, c)
     )
@@ -292,6 +313,14 @@ def _downsample(m: _Maker, p: str, x: str, side: int, c: int, wide: int) -> str:
     )
     post = m.post(wide, "rp", "bits", pre=pool, out=f"{p}pos")
     return m.add(
-        XnorConv, f"{p}conv", [f"{x}.bits"], post, (tokens, wide), grid, weight=m.weight(wide, 2, 2, c),
-        m=m.ints(-300, 300, wide), stride=2, in_grid=(side, side),
-    )  # fmt: skip
+        XnorConv,
+        f"{p}conv",
+        [f"{x}.bits"],
+        post,
+        (tokens, wide),
+        grid,
+        weight=m.weight(wide, 2, 2, c),
+        m=m.ints(-300, 300, wide),
+        stride=2,
+        in_grid=(side, side),
+    )

@@ -116,7 +116,7 @@ class Builder:
         om: Array | None = None,
         qm: Array | None = None,
     ) -> Block:
-        """Bring parameter words (n, L) int16 (qm: (n, 8, L)) from the weight image into the rings."""
+        """Bring parameter words (n, L) int16 (qm: (n, 8, L)) from DDR into the ring buffers."""
         parts = {"wb": wb, "cm": cm, "om": om, "qm": qm}
         parts = {k: v for k, v in parts.items() if v is not None and len(v)}
         block = Block(self.counts["dma"] + 1, sizes={k: len(v) for k, v in parts.items()})

@@ -168,7 +168,7 @@ def encode(op: str, **values: int) -> int:
         kind = values["kind"] = (
             SET_KINDS[values["kind"]] if isinstance(values["kind"], str) else values["kind"]
         )
-        fields |= payload_layout([k for k, v in SET_KINDS.items() if v == kind][0])
+        fields |= payload_layout(next(k for k, v in SET_KINDS.items() if v == kind))
     word = 0
     for name, value in {"op": OPCODES[op][0], **values}.items():
         if name not in fields:
@@ -190,7 +190,7 @@ def decode(word: int) -> tuple[str, dict[str, int]]:
     fields = layout(op)
     if op == "SET":
         kind = (word >> fields["kind"].lsb) & 3
-        fields |= payload_layout([k for k, v in SET_KINDS.items() if v == kind][0])
+        fields |= payload_layout(next(k for k, v in SET_KINDS.items() if v == kind))
     out = {}
     for f in fields.values():
         v = (word >> f.lsb) & ((1 << f.width) - 1)
@@ -201,12 +201,20 @@ def decode(word: int) -> tuple[str, dict[str, int]]:
 def verilog_header() -> str:
     """`localparam` lines (opcode values, field LSB and width) for the RTL that decodes."""
     lines = [f"localparam OP_{name} = 4'd{code};" for name, (code, _) in OPCODES.items()]
-    groups = [("I", layout("END")), ("LD", layout("LOAD")), ("LF", layout("LOADF")), ("ST", layout("STORE")),
-              ("LW", layout("LDW")), ("C", layout("MACV")), ("X", layout("XLIN")), ("A", layout("ATT")),
-              ("SET", layout("SET"))]  # fmt: skip
+    groups = [
+        ("I", layout("END")),
+        ("LD", layout("LOAD")),
+        ("LF", layout("LOADF")),
+        ("ST", layout("STORE")),
+        ("LW", layout("LDW")),
+        ("C", layout("MACV")),
+        ("X", layout("XLIN")),
+        ("A", layout("ATT")),
+        ("SET", layout("SET")),
+    ]
     groups += [(f"P{k.upper()}", payload_layout(k)) for k in PAYLOAD]
-    header = set(n for n, _, _ in HEADER)
-    common = set(layout("END")) | set(n for n, _, _ in COMPUTE)
+    header = {n for n, _, _ in HEADER}
+    common = set(layout("END")) | {n for n, _, _ in COMPUTE}
     for prefix, fields in groups:
         skip = set() if prefix == "I" else common if prefix in "XA" else header
         for f in fields.values():

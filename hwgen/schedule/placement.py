@@ -83,7 +83,7 @@ def place(graph: Graph, s: Sizing) -> dict[str, Place]:
     """Regions of all tensors. Raises HwgenError when a memory is too small (which, by how much)."""
     types = graph.types()
     memory = feature_memories(graph)
-    first = {name: -1 for name in graph.inputs}
+    first = dict.fromkeys(graph.inputs, -1)
     last = dict(first)
     for i, op in enumerate(graph.ops):
         for t in op.outputs():

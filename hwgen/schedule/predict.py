@@ -1,4 +1,4 @@
-"""Predicted cycles of a program: its instructions pass through models of the units in program order.
+"""Predicted cycles: the instructions pass through models of the units, in program order.
 
 Every wait of an instruction is on one that stands before it in the program, so one pass in program
 order gives all times. The units' own rules are in `hwgen/units`; this file joins them: the bus is
@@ -121,7 +121,10 @@ class _Predictor:
     def _ldw(self, i: Instruction) -> None:
         before = self.retired["ldw"][-1] if self.retired["ldw"] else -1
         start = max(
-            self.dispatched[-1] + seq.LDW_FRONT, before + 1, self._reached(i) + 1, self.swapped + seq.SWAP_TO_LDW
+            self.dispatched[-1] + seq.LDW_FRONT,
+            before + 1,
+            self._reached(i) + 1,
+            self.swapped + seq.SWAP_TO_LDW,
         )
         done = start + seq.ldw_cycles(i.fields["n"])
         self.full = done + seq.LDW_FULL
@@ -152,9 +155,15 @@ class _Predictor:
                 after = self.att_last + self.attention.chained_cycles(f["tokens"])
                 delivered = max(alone, after - start)
         t = self.cmp.add(
-            i.op, f, accepted, reached=self._reached(i), shadow_full=self.full, norm_idle=self.norm_idle,
-            issue=issue, delivered=delivered,
-        )  # fmt: skip
+            i.op,
+            f,
+            accepted,
+            reached=self._reached(i),
+            shadow_full=self.full,
+            norm_idle=self.norm_idle,
+            issue=issue,
+            delivered=delivered,
+        )
         if i.op == "ATT":
             self.att_last = t.start + delivered
         self.att_chain = i.op == "ATT" or (self.att_chain and i.op == "SET")

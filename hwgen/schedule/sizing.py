@@ -36,17 +36,26 @@ class Sizing:
         rules = {
             "lanes": (power_of_two(self.lanes) and 16 <= self.lanes <= 64, "16, 32 or 64"),
             "act_bits": (8 <= self.act_bits <= 16, "8 to 16"),
-            "kw": (power_of_two(self.kw) and self.kw >= max(64, self.lanes), "a power of two >= 64"),
-            "axi_bits": (self.axi_bits in (64, 128) and self.lanes * 8 % self.axi_bits == 0, "64 or 128, dividing 8 x lanes"),
+            "kw": (
+                power_of_two(self.kw) and self.kw >= max(64, self.lanes),
+                "a power of two >= 64",
+            ),
+            "axi_bits": (
+                self.axi_bits in (64, 128) and self.lanes * 8 % self.axi_bits == 0,
+                "64 or 128, dividing 8 x lanes",
+            ),
             "gu": (power_of_two(self.gu) and self.gu <= self.gs, "a power of two <= gs"),
-            "gs": (power_of_two(self.gs) and 9 * self.gs <= self.kw, "a power of two with 9 gs <= kw"),
+            "gs": (
+                power_of_two(self.gs) and 9 * self.gs <= self.kw,
+                "a power of two with 9 gs <= kw",
+            ),
             "pk": (power_of_two(self.pk) and self.pk <= 64, "a power of two up to 64"),
             "cm_slots": (16 <= self.cm_slots <= 256, "16 to 256"),
             "om_slots": (32 <= self.om_slots <= 256, "32 to 256"),
             "qm_slots": (8 <= self.qm_slots <= 64, "8 to 64"),
             "fm_words": (64 <= self.fm_words <= 1 << 14, "64 to 16384"),
             "tm_words": (64 <= self.tm_words <= 1 << 14, "64 to 16384"),
-        }  # fmt: skip
+        }
         for name, (good, valid) in rules.items():
             if not good:
                 raise HwgenError(

@@ -44,7 +44,7 @@ def program_steps(program: Program) -> list[tuple[str, str, int]]:
 
 
 def step_cycles(program: Program, issue_ends: list[int], total: int) -> list[int]:
-    """Cycles from the previous op's last issue to this op's (the first counts from 0); then the rest."""
+    """Cycles from the previous op's last issue to this op's (the first: from 0); then the rest."""
     out, k, before = [], 0, 0
     for _, _, count in program_steps(program):
         k += count
@@ -136,7 +136,8 @@ def locate(program: Program, frame: dict) -> str:
     n = bad["index"] - (ends[k - 1] if k else 0)
     channel = int(writes.word[n]) * program.sizing.lanes + max(bad["lane"], 0)
     return (
-        f"step {instruction.step} (compute instruction {k}, {instruction.op}), tensor {writes.tensor}, "
+        f"step {instruction.step} (compute instruction {k}, {instruction.op}), "
+        f"tensor {writes.tensor}, "
         f"token {int(writes.token[n])}, channel {channel}: {bad['field']} got {bad['got']}, "
         f"expected {bad['expected']} (image {frame['image']}, cycle {frame['cycles']})"
     )

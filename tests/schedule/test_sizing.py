@@ -46,7 +46,9 @@ def test_too_small_a_memory_is_named() -> None:
     with pytest.raises(FitError) as error:
         schedule(graph, choose(graph, get_target("zynq"), {"fm_words": "512"}))
     text = str(error.value)
-    assert "needs FM up to" in text and "fm_words=512" in text and "short" in text
+    assert "needs FM up to" in text
+    assert "fm_words=512" in text
+    assert "short" in text
 
 
 def test_regions_of_live_tensors_do_not_overlap() -> None:

@@ -13,7 +13,7 @@ Array = np.ndarray
 
 
 def post_slots(b: Builder, op: Op, first: int, count: int) -> Array:
-    """(count, 8, L) constants of channel words first .. first + count - 1 (fields b .. t, unused)."""
+    """(count, 8, L) constants of channel words first .. (fields b .. t, unused)."""
     lanes = b.s.lanes
     out = np.zeros((count, 8, lanes), dtype=np.int64)
     for k, name in enumerate(QM_FIELDS):

@@ -16,9 +16,11 @@ def layer_norm(b: Builder, op: LayerNorm) -> None:
     log2c = (words * b.s.lanes).bit_length() - 1
     if words & (words - 1) or words > b.s.qm_slots:
         raise FitError(
-            op.name, f"{words} channel words", f"must be a power of two up to qm_slots={b.s.qm_slots}",
+            op.name,
+            f"{words} channel words",
+            f"must be a power of two up to qm_slots={b.s.qm_slots}",
             "use a power of two of channels or --set qm_slots=",
-        )  # fmt: skip
+        )
     block = b.load(qm=post_slots(b, op, 0, words))
     if not op.window:
         for t in range(0, tokens, b.s.nt_words):
@@ -46,20 +48,38 @@ def layer_norm(b: Builder, op: LayerNorm) -> None:
 
 
 def _norm(b: Builder, op: LayerNorm, block: Block, log2c: int, runs: list) -> None:
-    """runs: (source place, first token, n2 tokens a row, n3 rows, tokens between rows, result token)."""
+    """runs: (source, first token, n2 tokens a row, n3 rows, tokens between rows, result token)."""
     b.config("norm", log2c=log2c, eps=op.eps, reset=1)
     for place, token, n2, n3, pitch, _ in runs:
         b.compute(
-            "LNSTAT", Block(block.load), [place.tensor], {}, None, None, n0=place.words, n1=2, n2=n2, n3=n3,
-            src_mem=place.memory, src_base=place.address(token), src_s0=1, src_s2=place.stride,
+            "LNSTAT",
+            Block(block.load),
+            [place.tensor],
+            {},
+            None,
+            None,
+            n0=place.words,
+            n1=2,
+            n2=n2,
+            n3=n3,
+            src_mem=place.memory,
+            src_base=place.address(token),
+            src_s0=1,
+            src_s2=place.stride,
             src_s3=pitch * place.stride,
-        )  # fmt: skip
+        )
     for place, token, n2, n3, pitch, result in runs:
         fields, streams, dst, bit = _apply(b, op, n2, n3, place.words, result)
         fields |= {
-            "n0": 1, "n1": 1, "src_mem": place.memory, "src_base": place.address(token), "src_s2": 1,
-            "src_s3": pitch * place.stride, "q_base": block.qm, "q_mask": place.words - 1,
-        }  # fmt: skip
+            "n0": 1,
+            "n1": 1,
+            "src_mem": place.memory,
+            "src_base": place.address(token),
+            "src_s2": 1,
+            "src_s3": pitch * place.stride,
+            "q_base": block.qm,
+            "q_mask": place.words - 1,
+        }
         b.compute("LNAPPLY", block, [place.tensor], streams, dst, bit, **fields, **post_fields(op))
 
 

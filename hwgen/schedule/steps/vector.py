@@ -98,8 +98,14 @@ def cross_filter(b: Builder, op: CrossFilter) -> None:
             payload |= {f"dx{k}": wrapped(dx, width) for k, (_, dx) in enumerate(op.offsets)}
             b.config("taps", width=width, sx=place.stride, **payload)
             walk = Walk(width, count, 1, width, token0=y * width, word0=word)
-            source = {"src_taps": 1, "src_base": place.address(y * width, word), "src_s3": width * place.stride,
-                      "src_s2": place.stride, "n0": len(rows), "cm_s0": 1}  # fmt: skip
+            source = {
+                "src_taps": 1,
+                "src_base": place.address(y * width, word),
+                "src_s3": width * place.stride,
+                "src_s2": place.stride,
+                "n0": len(rows),
+                "cm_s0": 1,
+            }
             _macv(b, op, block, walk, source)
 
 
@@ -115,9 +121,14 @@ def avg_pool(b: Builder, op: AvgPool) -> None:
         block = b.load(cm=channel_words(b, op.m, word, 1), qm=post_slots(b, op, word, 1))
         walk = Walk(width // k, height // k, 1, width // k, word0=word)
         source = {
-            "src_base": place.address(0, word), "n0": k, "n1": k, "src_s0": place.stride,
-            "src_s1": width * place.stride, "src_s2": k * place.stride, "src_s3": k * width * place.stride,
-        }  # fmt: skip
+            "src_base": place.address(0, word),
+            "n0": k,
+            "n1": k,
+            "src_s0": place.stride,
+            "src_s1": width * place.stride,
+            "src_s2": k * place.stride,
+            "src_s3": k * width * place.stride,
+        }
         _macv(b, op, block, walk, source)
 
 
@@ -134,9 +145,14 @@ def merge_pool(b: Builder, op: MergePool) -> None:
             )
             walk = Walk(count, 1, 0, 0, w2=1, token0=token, word0=first)
             source = {
-                "src_base": place.address(rows.start * width + cols.start, first), "n0": len(cols), "n1": len(rows),
-                "src_s0": place.stride, "src_s1": width * place.stride, "src_s2": 1, "max": int(op.mode == "max"),
-            }  # fmt: skip
+                "src_base": place.address(rows.start * width + cols.start, first),
+                "n0": len(cols),
+                "n1": len(rows),
+                "src_s0": place.stride,
+                "src_s1": width * place.stride,
+                "src_s2": 1,
+                "max": int(op.mode == "max"),
+            }
             _macv(b, op, block, walk, source, **_cycling(count))
 
 

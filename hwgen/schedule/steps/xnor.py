@@ -165,18 +165,29 @@ def _conv3x3(b: Builder, op: XnorConv) -> None:
                     tile[:, at : at + n] = op.weight[rows, dy, dx, c : c + n]
             bit = first_group * cg + c
             tiles.append(tile)
-            chunks.append({
-                "a_base": bit // s.kw * s.row_elements, "g_base": bit % s.kw // s.gu, "g_len": n // s.gu,
-            })  # fmt: skip
+            chunks.append(
+                {
+                    "a_base": bit // s.kw * s.row_elements,
+                    "g_base": bit % s.kw // s.gu,
+                    "g_len": n // s.gu,
+                }
+            )
         om = _border_offsets(signed_weight[rows])
         walks = []
         for y, n in _rows(b, width, height, len(slices)):
             walk = Walk(width, n, 1, width, xd=op.dilation, token0=y * width, word0=j)
             source = {
-                "a_base": place.address(y * width), "a_s2": place.stride, "a_s3": width * place.stride,
-                "g_base": 0, "g_step": cg // s.gu if per_word > 1 else 0, "g_qsh": g_qsh, "g_len": 0,
-                "y0": y, "height": height, "width": width,
-            }  # fmt: skip
+                "a_base": place.address(y * width),
+                "a_s2": place.stride,
+                "a_s3": width * place.stride,
+                "g_base": 0,
+                "g_step": cg // s.gu if per_word > 1 else 0,
+                "g_qsh": g_qsh,
+                "g_len": 0,
+                "y0": y,
+                "height": height,
+                "width": width,
+            }
             walks.append((walk, {}, source))
         _passes(b, op, j, tiles, chunks, walks, om)
 

@@ -1,0 +1,200 @@
+"""Whole networks in RTL: every write of every step equals the golden model, faults are found.
+
+One Verilator build serves all networks of this file: a network is data.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hwgen.emit.rtl import write_rtl
+from hwgen.frontend.checkpoint import load_checkpoint
+from hwgen.ir.fidelity import fidelity
+from hwgen.ir.graph import Graph
+from hwgen.paths import models_dir
+from hwgen.pipeline import load_graph
+from hwgen.schedule import isa
+from hwgen.schedule.choose import choose
+from hwgen.schedule.predict import predict
+from hwgen.schedule.program import Program, schedule
+from hwgen.schedule.sizing import Sizing
+from hwgen.sim.network import SimResult, build_simulator, simulate_program
+from hwgen.targets import get_target
+from hwgen.train.data import digits_split
+from tests.graphs import random_graph
+
+MODEL = models_dir() / "bhvit_micro_digits.pt"
+DIGITS = 16
+
+
+@pytest.fixture(scope="module")
+def micro() -> Graph:
+    return load_graph(MODEL, None)[2]
+
+
+@pytest.fixture(scope="module")
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    _, _, images, labels = digits_split()
+    return np.asarray(images), np.asarray(labels)
+
+
+@pytest.fixture(scope="module")
+def sizing(micro: Graph) -> Sizing:
+    """One engine that holds both the digit network and the random graph."""
+    both = [choose(g, get_target("zynq")) for g in (micro, random_graph())]
+    memories = ("fm_words", "tm_words", "bm_rows", "wb_words", "ps_words", "nt_words")
+    return both[0].replace(**{m: max(getattr(s, m) for s in both) for m in memories})
+
+
+@pytest.fixture(scope="module")
+def engine(
+    sizing: Sizing, micro: Graph, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("engine")
+    write_rtl(folder / "rtl", sizing)
+    build_simulator(schedule(micro, sizing), folder / "rtl", folder / "build")
+    return folder / "rtl", folder / "build"
+
+
+def simulate(
+    engine: tuple[Path, Path], program: Program, images: np.ndarray, **options
+) -> SimResult:
+    return simulate_program(program, *engine, images, **options)
+
+
+def faulty(program: Program, graph: Graph) -> Program:
+    """The program of a damaged graph, to be compared with the sound graph's tensors."""
+    return replace(schedule(graph, program.sizing), graph=program.graph)
+
+
+def change(graph: Graph, name: str, **fields: object) -> Graph:
+    """The graph with fields of one op replaced (of its post chain where they are there)."""
+    ops = []
+    for op in graph.ops:
+        if op.name == name:
+            post = {k: v for k, v in fields.items() if hasattr(op.post, k)}
+            rest = {k: v for k, v in fields.items() if k not in post}
+            op = replace(op, post=replace(op.post, **post), **rest)
+        ops.append(op)
+    return replace(graph, ops=tuple(ops))
+
+
+def test_digits_bit_exact_in_every_tensor(engine, micro, sizing, digits) -> None:
+    images, labels = digits
+    program = schedule(micro, sizing)
+    result = simulate(engine, program, images[:DIGITS])
+    assert result.first_mismatch is None
+    assert result.frames == DIGITS
+    stored = [t for op in micro.ops if op.UNIT != "LOADF" for t in op.outputs()]
+    assert result.tensors == DIGITS * len(stored)
+    per_frame = sum(d + b for d, b in program.write_counts())
+    assert result.writes == DIGITS * per_frame > 0
+    golden = micro.run(images[:DIGITS], keep=False)[micro.output].reshape(DIGITS, -1)
+    assert np.array_equal(result.outputs, golden[:, : micro.meta["classes"]])
+    assert (result.outputs.argmax(1) == labels[:DIGITS]).mean() > 0.9
+
+
+def test_predicted_cycles_are_the_simulated_ones(engine, micro, sizing, digits) -> None:
+    for graph, images in ((micro, digits[0][:1]), (random_graph(3), noise(random_graph(3)))):
+        program = schedule(graph, sizing)
+        simulated, predicted = simulate(engine, program, images).cycles, predict(program).cycles
+        assert abs(predicted - simulated) <= 0.01 * simulated, (predicted, simulated)
+
+
+def noise(graph: Graph, count: int = 1) -> np.ndarray:
+    (image,) = graph.inputs.values()
+    return np.random.default_rng(5).integers(0, 256, (count, *image.shape)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_random_network_with_bus_stalls(engine, sizing, seed: int) -> None:
+    graph = random_graph(seed)
+    result = simulate(engine, schedule(graph, sizing), noise(graph, 2), stall_seed=seed)
+    assert result.first_mismatch is None
+    assert result.frames == 2
+
+
+def test_flipped_weight_bit_is_found_and_named(engine, micro, sizing, digits) -> None:
+    name = next(op.name for op in micro.ops if type(op).__name__ == "XnorLinear" and op.post.pool)
+    op = micro.op(name)
+    weight = op.weight.copy()
+    weight[3, 5] ^= 1
+    broken = faulty(schedule(micro, sizing), change(micro, name, weight=weight))
+    found = simulate(engine, broken, digits[0][:4]).first_mismatch
+    assert found is not None
+    assert found.startswith(f"step {name} (compute instruction ")
+    assert "got" in found
+    assert "expected" in found
+
+
+def test_moved_threshold_is_found_and_named(engine, micro, sizing, digits) -> None:
+    op = next(op for op in micro.ops if op.post.t is not None)
+    threshold = op.post.t.copy()
+    values = micro.run(digits[0][:1])[op.name][0, :, 0]
+    threshold[0] = int(np.median(values)) + (1 if threshold[0] == int(np.median(values)) else 0)
+    broken = faulty(schedule(micro, sizing), change(micro, op.name, t=threshold))
+    found = simulate(engine, broken, digits[0][:1]).first_mismatch
+    assert found is not None
+    assert f"tensor {op.name}.bits" in found
+    assert "channel 0:" in found
+
+
+def test_swapped_tap_is_found_and_named(engine, micro, sizing, digits) -> None:
+    op = next(op for op in micro.ops if type(op).__name__ == "CrossFilter")
+    order = list(range(len(op.offsets)))
+    order[1], order[3] = order[3], order[1]
+    assert not np.array_equal(op.m[1], op.m[3])
+    broken = faulty(schedule(micro, sizing), change(micro, op.name, m=op.m[order]))
+    found = simulate(engine, broken, digits[0][:1]).first_mismatch
+    assert found is not None
+    assert found.startswith(f"step {op.name} (")
+
+
+def test_wrong_golden_value_is_found(engine, micro, sizing, digits) -> None:
+    """The comparison itself: one changed expected integer, far down the network."""
+    target = micro.ops[-3].name
+
+    def corrupt(values: dict[str, np.ndarray]) -> None:
+        values[target] = values[target].copy()
+        values[target].reshape(-1)[0] += 1
+
+    found = simulate(engine, schedule(micro, sizing), digits[0][:1], corrupt=corrupt).first_mismatch
+    assert found is not None
+    assert f"tensor {target}, token 0, channel 0:" in found
+
+
+def test_damaged_weight_image_stops_the_engine(engine, micro, sizing, digits) -> None:
+    program = schedule(micro, sizing)
+    damaged = bytearray(program.weights)
+    load = next(i for i in program.instructions if i.op == "LOAD" and i.fields["n_wb"])
+    damaged[load.fields["ddr"]] ^= 4
+    result = simulate(engine, program, digits[0][:1], weights=bytes(damaged))
+    assert result.mismatches == 1
+    assert "error 3 (CRC of a LOAD record)" in result.first_mismatch
+
+
+def test_record_checksums_are_those_of_the_image(micro, sizing) -> None:
+    program = schedule(micro, sizing)
+    for i in program.instructions:
+        if i.op == "LOAD":
+            words = sum(
+                i.fields[f"n_{k}"] * (8 if k == "qm" else 1) for k in ("wb", "cm", "om", "qm")
+            )
+            record = program.weights[i.fields["ddr"] :][: words * sizing.word_bytes]
+            assert zlib.crc32(record) == i.fields["crc"]
+    assert len(program.binary()) == isa.INSTR_BYTES * len(program.instructions)
+
+
+def test_fidelity_on_the_whole_held_out_split(micro, digits) -> None:
+    network, _ = load_checkpoint(MODEL)
+    images, labels = digits
+    measured = fidelity(network, micro, images, labels)
+    assert len(images) == 360
+    assert measured["top1_agreement"] >= 0.99
+    assert abs(measured["accuracy_int"] - measured["accuracy_float"]) <= 0.005
+    assert measured["accuracy_int"] >= 0.95
