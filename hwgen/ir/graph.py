@@ -17,7 +17,7 @@ from hwgen.ops.post import Post
 
 Array = np.ndarray
 FORMAT = 1
-IN_CACHE = 1 << 18  # values of the largest tensor of the images that run together
+IN_CACHE = 1 << 20  # values of the largest tensor of the images that run together
 
 
 @dataclass(frozen=True, eq=False)

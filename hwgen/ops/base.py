@@ -57,7 +57,7 @@ class Op:
         return total if m is None else total * m.astype(np.float64)
 
     def sums(self, *sources: Array) -> tuple[Array, Array | None]:
-        """The accumulator as exact sums (integers of any dtype) and their factor m (C,), or None."""
+        """The accumulator as exact sums (integers of any dtype) and their factor m (C,)."""
         raise NotImplementedError
 
     def acc_bounds(self, *types: TensorType) -> tuple[int, int]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Array = np.ndarray
 
 
-PIECE = 1 << 13  # values that a post chain works on at a time
+PIECE = 1 << 15  # values that a post chain works on at a time
 
 
 def _round(y: Array) -> Array:
@@ -40,8 +40,7 @@ def _round(y: Array) -> Array:
 
 def _clip(y: Array, bits: int) -> Array:
     """`saturate` in place."""
-    np.minimum(y, (1 << (bits - 1)) - 1, out=y)
-    return np.maximum(y, -(1 << (bits - 1)), out=y)
+    return np.clip(y, -(1 << (bits - 1)), (1 << (bits - 1)) - 1, out=y)
 
 
 def _rows(residual: Array | None, shape: tuple[int, ...]) -> Array | None:
@@ -111,9 +110,8 @@ class Post:
             if bits is not None:
                 np.greater_equal(y3 if self.bit_y3 else y6, self.t, out=bits[part].view(bool))
             if self.pool:
-                y6 = y6.reshape(len(y6), -1, 1 << self.pool).sum(-1)
-                y6 *= 2.0**-self.pool
-                _round(y6)
+                weights = np.full(1 << self.pool, 2.0**-self.pool)
+                y6 = _round(y6.reshape(-1, 1 << self.pool) @ weights).reshape(len(y6), -1)
             feature[part] = y6
         shape = acc.shape[:-1]
         return feature.reshape(*shape, -1), None if bits is None else bits.reshape(acc.shape)
@@ -132,9 +130,13 @@ class Post:
             _plus(y, pre)
         if self.slope is not None:
             y -= self.g
-            y *= np.where(y < 0, self.slope * 2.0**-self.sh2, 1.0)
+            negative = y * (self.slope * 2.0**-self.sh2)
             if self.sh2:
-                _round(y)  # leaves the positive integers as they are
+                _round(negative)
+            if self.slope.max() <= 1 << self.sh2:  # then the other branch is never the larger
+                np.maximum(y, negative, out=y)
+            else:
+                y = np.where(y < 0, negative, y)
             y += self.z
         elif self.gelu:
             y = gelu(y.astype(np.int64)).astype(np.float64)

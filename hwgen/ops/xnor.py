@@ -90,18 +90,20 @@ class XnorConv(Op):
         oh, ow = (h, w) if s == 1 else (h // s, w // s)
         if s == 1:
             x = np.pad(x, ((0, 0), (d, d), (d, d), (0, 0)))
-        taps = np.empty((a.shape[0], oh, ow, k, k, x.shape[-1]), dtype=np.float32)
-        for dy in range(k):
-            rows = slice(dy * d, dy * d + (oh - 1) * s + 1, s)
-            for dx in range(k):
-                taps[:, :, :, dy, dx] = x[:, rows, dx * d : dx * d + (ow - 1) * s + 1 : s]
         dense = np.zeros((k, k, self.groups, cg, o), dtype=np.float32)  # zero between groups
         outputs = o // self.groups
         for g in range(self.groups):
             part = slice(g * outputs, (g + 1) * outputs)
             dense[:, :, g, :, part] = np.moveaxis(signed(self.weight[part]), 0, -1)
-        acc = taps.reshape(-1, k * k * x.shape[-1]) @ dense.reshape(-1, o)
-        return acc.reshape(a.shape[0], oh * ow, o), self.m
+        acc = np.empty((a.shape[0], oh * ow, o), dtype=np.float32)
+        taps = np.empty((oh, ow, k, k, x.shape[-1]), dtype=np.float32)
+        for image, total in zip(x, acc):
+            for dy in range(k):
+                rows = slice(dy * d, dy * d + (oh - 1) * s + 1, s)
+                for dx in range(k):
+                    taps[:, :, dy, dx] = image[rows, dx * d : dx * d + (ow - 1) * s + 1 : s]
+            np.matmul(taps.reshape(oh * ow, -1), dense.reshape(-1, o), out=total)
+        return acc, self.m
 
     def acc_bounds(self, a: TensorType) -> tuple[int, int]:
         return _bounds(self.m, int(np.prod(self.weight.shape[1:])))

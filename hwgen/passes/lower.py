@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from hwgen.passes.flatten_sums import flatten_sums
 from hwgen.passes.fold_backward import fold_backward
 from hwgen.passes.fold_forward import fold_forward
 from hwgen.passes.fracs import Fracs
-from hwgen.passes.fuse import fuse
+from hwgen.passes.fuse import Chain, fuse
 from hwgen.passes.merge_filters import merge_filters
 from hwgen.passes.order_sums import order_sums
 from hwgen.passes.quantize import Quantizer
@@ -54,6 +55,16 @@ def simplify(graph: FloatGraph) -> FloatGraph:
     return graph
 
 
+@dataclass(frozen=True)
+class Lowered:
+    """A lowering with what it came from, for tests and reports."""
+
+    graph: Graph
+    float_graph: FloatGraph
+    chains: dict[str, Chain]  # op name -> chain
+    inverted: dict[str, np.ndarray]  # bits tensor -> (C,) channels stored inverted
+
+
 def lower_model(
     module: nn.Module,
     calib_images: np.ndarray | None = None,
@@ -61,6 +72,17 @@ def lower_model(
     act_bits: int = 16,
     meta: dict[str, Any] | None = None,
 ) -> Graph:
+    """The integer graph of `lower`."""
+    return lower(module, calib_images, act_bits=act_bits, meta=meta).graph
+
+
+def lower(
+    module: nn.Module,
+    calib_images: np.ndarray | None = None,
+    *,
+    act_bits: int = 16,
+    meta: dict[str, Any] | None = None,
+) -> Lowered:
     """Integer graph of a trained network (its image size comes from the calibration images).
 
     calib_images: uint8 (N, H, W, channels) that fix the binary points; None takes noise of size
@@ -89,7 +111,8 @@ def lower_model(
     graph = simplify(pad_classes(scale_image(traced, mean, std)))
     chains = fuse(graph)
     fracs = Fracs(graph, chains, calibrate(graph, images), act_bits)
-    image_type, operations = Quantizer(graph, chains, fracs, act_bits).run()
+    quantizer = Quantizer(graph, chains, fracs, act_bits)
+    image_type, operations = quantizer.run()
     facts = {
         "name": str(meta.get("name", type(module).__name__)),
         "sha256": str(meta.get("sha256", "")),
@@ -102,4 +125,4 @@ def lower_model(
     output = next(c.name for c in chains if c.final == graph.output)
     lowered = Graph({graph.image: image_type}, operations, output, facts)
     check(lowered)
-    return lowered
+    return Lowered(lowered, graph, {c.name: c for c in chains}, quantizer.invert)
