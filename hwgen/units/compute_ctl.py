@@ -1,0 +1,187 @@
+"""Compute queue: parameters, latencies, cycle rules and sources of `compute_ctl.v`.
+
+A cycle model of the queue, exact to the cycle (a test compares it with the simulation). For
+instruction k of the compute queue, with all times in cycles:
+
+    start >= accepted + DECODE              accepted: transfer from the queue
+    start >= start of k - 1, plus 1         (SET taps: its issue end)
+    start >= issue end of k - 1             issue end = start + issue cycles
+    start >= reached + 1                    reached: both retired counts seen at the ports
+    start >= shadow_full                    swap
+    start >= retired of all before          drain
+    start >= last r_valid + 1               MAC op after XNOR or ATT; XNOR after ATT; ATT after XNOR
+    start >= last LNSTAT beat + LN_QUIET + 1, norm unit idle     LNAPPLY, SET norm
+    fewer than QUEUE instructions between their push and their first result
+
+Issue cycles: MACV, MACS, LNSTAT, LNAPPLY n0 n1 n2 n3; SET taps 14, other SET 1; XNOR and ATT those
+of their units (to the cycle in which `ready` comes back). The first beat of a MAC op is the cycle
+after start, so instructions follow one another without a bubble. An instruction is pushed at start
+(SET taps: in its last cycle). At stage 0 of the lanes its last result is at z:
+
+    MAC op   start + issue + SOURCE
+    XNOR, ATT with results: last r_valid
+    SET, XNOR with psum_last = 0: the first cycle in which it is current and has ended
+
+and retired_cmp counts it from z + Y_AT + 1, when its last write can be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hwgen.paths import templates_dir
+from hwgen.schedule.isa import CMP_SOURCE, SET_KINDS
+from hwgen.units.lanes import ACC_AT, MID_AT, OUT_AT, PRE_AT, Y_AT
+
+DECODE = 2  # from the transfer out of the queue to the earliest start
+SOURCE = 5  # from a nest beat to stage 0 of the lanes
+RETIRE = Y_AT + 1  # from stage 0 to the retired count
+QUEUE = 8  # instructions between issue and first result
+LN_QUIET = SOURCE + ACC_AT + 4  # wait after the last LNSTAT beat, before norm_busy is trusted
+SET_TAPS_CYCLES = 14
+READ = 2  # cycles of a feature memory read
+
+
+@dataclass(frozen=True)
+class ComputeCtl:
+    """`compute_ctl`: decode, waits, nests, stream addresses and the feature memories.
+
+    lanes 16, 32 or 64; act_bits 8..16; fm_words, tm_words 2..16384; nt_words >= 2.
+    """
+
+    lanes: int = 16
+    act_bits: int = 16
+    fm_words: int = 1024
+    tm_words: int = 1024
+    nt_words: int = 64
+
+    verilog = (
+        "rtl/compute_ctl.v",
+        "rtl/compute_decode.v",
+        "rtl/compute_issue.v",
+        "rtl/compute_set.v",
+        "rtl/tap_table.v",
+        "rtl/mac_nest.v",
+        "rtl/mac_source.v",
+        "rtl/result_stage.v",
+        "rtl/result_nest.v",
+        "rtl/result_order.v",
+        "rtl/stream_addr.v",
+        "rtl/result_delay.v",
+        "rtl/delay_line.v",
+        "rtl/times_xd.v",
+        "rtl/feature_ports.v",
+        "rtl/feature_memory.v",
+    )
+
+    def parameters(self) -> dict[str, int]:
+        """Verilog parameters of `compute_ctl`."""
+        return {
+            "LANES": self.lanes,
+            "ACT_BITS": self.act_bits,
+            "FM_WORDS": self.fm_words,
+            "TM_WORDS": self.tm_words,
+            "NT_WORDS": self.nt_words,
+            "PRE_AT": PRE_AT,
+            "MID_AT": MID_AT,
+            "OUT_AT": OUT_AT,
+            "Y_AT": Y_AT,
+            "ACC_AT": ACC_AT,
+        }
+
+    def sources(self) -> list[Path]:
+        """All Verilog files, top first."""
+        return [templates_dir() / name for name in self.verilog]
+
+
+def mac_cycles(fields: Mapping[str, int]) -> int:
+    """Issue cycles of MACV, MACS, LNSTAT, LNAPPLY."""
+    return fields["n0"] * fields["n1"] * fields["n2"] * fields["n3"]
+
+
+def set_cycles(fields: Mapping[str, int]) -> int:
+    """Issue cycles of SET."""
+    return SET_TAPS_CYCLES if fields["kind"] == SET_KINDS["taps"] else 1
+
+
+@dataclass(frozen=True)
+class Times:
+    """Cycles of one instruction; retired: the first cycle in which retired_cmp counts it."""
+
+    start: int
+    issue_end: int
+    retired: int
+
+
+@dataclass
+class CycleModel:
+    """Start, issue end and retirement of the instructions of the compute queue, in order."""
+
+    _pushed: list[int] = field(default_factory=list)
+    _popped: list[int] = field(default_factory=list)
+    _take: int = -1  # cycle in which the last instruction left the decoder
+    _issue_end: int = 0
+    _last_z: int = -1
+    _delivered: int = -1  # last r_valid of XNOR and ATT so far
+    _front: str = ""  # xnor or att: source of the last one with results
+    _statistic: int = -LN_QUIET - 1  # last LNSTAT beat
+
+    def add(
+        self,
+        op: str,
+        fields: Mapping[str, int],
+        accepted: int,
+        *,
+        reached: int = -1,
+        shadow_full: int = 0,
+        norm_idle: int = 0,
+        issue: int = 0,
+        delivered: int = 0,
+    ) -> Times:
+        """Next instruction. reached: cycle in which the last awaited count is at its port;
+        shadow_full: cycle from which the weights are there; norm_idle: first cycle with norm_busy
+        low after the last statistic; XNOR, ATT: `issue` cycles from start to `ready`, `delivered`
+        cycles from start to the last r_valid (0: no results)."""
+        source = CMP_SOURCE.get(op, "set")
+        start = max(accepted + DECODE, self._take + 1, self._issue_end, reached + 1)
+        if source != "set":
+            if fields["drain"]:
+                start = max(start, self._last_z + RETIRE)
+            if fields["swap"]:
+                start = max(start, shadow_full)
+            if source != self._front:
+                start = max(start, self._delivered + 1)
+        norm = op == "LNAPPLY" or (op == "SET" and fields["kind"] == SET_KINDS["norm"])
+        if norm:
+            start = max(start, self._statistic + LN_QUIET + 1, norm_idle)
+        while self._queued(start) >= QUEUE:
+            start += 1
+
+        if source == "mac":
+            issue = mac_cycles(fields)
+        elif source == "set":
+            issue = set_cycles(fields)
+        issue_end = start + issue
+        push = issue_end - 1 if source == "set" else start
+        pop = max(push + 1, self._last_z)
+        if source == "mac":
+            z = issue_end + SOURCE
+        elif source == "set":
+            z = max(pop + 1, push + 1)
+        elif delivered:
+            z = self._delivered = start + delivered
+            self._front = source
+        else:
+            z = max(pop + 1, issue_end + 1)
+        if op == "LNSTAT":
+            self._statistic = issue_end
+        self._pushed.append(push)
+        self._popped.append(pop)
+        self._take, self._issue_end, self._last_z = push, issue_end, z
+        return Times(start, issue_end, z + RETIRE)
+
+    def _queued(self, cycle: int) -> int:
+        recent = range(max(0, len(self._pushed) - 2 * QUEUE), len(self._pushed))
+        return sum(self._pushed[i] < cycle <= self._popped[i] for i in recent)

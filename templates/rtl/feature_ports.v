@@ -1,0 +1,118 @@
+// feature_ports: FM and TM with their port multiplexers.
+//
+// Read port of each memory: source, pre, mid or out word of the compute pipeline; else STORE.
+// Two of the pipeline on one port in a cycle: conflict, kept until rst (the address is then the
+// OR of both). Write port: result of the lanes (8 lane groups); else DMA.
+// fm_word, tm_word, fr_word: 2 cycles after their request; fr_word is sign-extended to 16 bits.
+// Reset: control only. Cost: the memories, 150 LUTs, LANES x 16 LUTs for fr_word.
+module feature_ports #(
+    parameter LANES    = 16,
+    parameter ACT_BITS = 16,
+    parameter FM_WORDS = 1024,
+    parameter TM_WORDS = 1024
+) (
+    input  wire                      clk,
+    input  wire                      rst,
+    input  wire                      src_fm_re,
+    input  wire                      src_tm_re,
+    input  wire [13:0]               src_addr,
+    input  wire                      pre_re,
+    input  wire                      mid_re,
+    input  wire                      out_re,
+    input  wire [14:0]               pre_at,     // {mem, addr}
+    input  wire [14:0]               mid_at,
+    input  wire [14:0]               out_at,
+    input  wire                      dst_we,
+    input  wire [14:0]               dst_at,
+    input  wire [7:0]                dst_mask,
+    input  wire [LANES*ACT_BITS-1:0] dst_word,
+    input  wire                      f_we,
+    input  wire                      f_mem,
+    input  wire [13:0]               f_addr,
+    input  wire [16*LANES-1:0]       f_word,
+    output wire                      f_ready,
+    input  wire                      fr_re,
+    input  wire                      fr_mem,
+    input  wire [13:0]               fr_addr,
+    output wire                      fr_ready,
+    output wire [16*LANES-1:0]       fr_word,
+    output wire [LANES*ACT_BITS-1:0] fm_word,
+    output wire [LANES*ACT_BITS-1:0] tm_word,
+    output wire                      conflict
+);
+    localparam A = ACT_BITS;
+    localparam W = LANES * ACT_BITS;
+    localparam FM_AW = $clog2(FM_WORDS);
+    localparam TM_AW = $clog2(TM_WORDS);
+
+    // requests of each memory: source, pre, mid, out
+    wire [3:0] fm_wants = {src_fm_re, pre_re && !pre_at[14], mid_re && !mid_at[14],
+                           out_re && !out_at[14]};
+    wire [3:0] tm_wants = {src_tm_re, pre_re && pre_at[14], mid_re && mid_at[14],
+                           out_re && out_at[14]};
+    wire       fm_read = fm_wants != 4'd0;
+    wire       tm_read = tm_wants != 4'd0;
+
+    assign fr_ready = fr_mem ? !tm_read : !fm_read;
+
+    wire [13:0] fm_raddr = (src_addr & {14{fm_wants[3]}}) | (pre_at[13:0] & {14{fm_wants[2]}})
+                         | (mid_at[13:0] & {14{fm_wants[1]}}) | (out_at[13:0] & {14{fm_wants[0]}})
+                         | (fr_addr & {14{!fm_read}});
+    wire [13:0] tm_raddr = (src_addr & {14{tm_wants[3]}}) | (pre_at[13:0] & {14{tm_wants[2]}})
+                         | (mid_at[13:0] & {14{tm_wants[1]}}) | (out_at[13:0] & {14{tm_wants[0]}})
+                         | (fr_addr & {14{!tm_read}});
+
+    reg conflict_q;
+
+    always @(posedge clk) begin
+        // more than one bit set
+        if ((fm_wants & (fm_wants - 4'd1)) != 4'd0 || (tm_wants & (tm_wants - 4'd1)) != 4'd0)
+            conflict_q <= 1'b1;
+        if (rst) conflict_q <= 1'b0;
+    end
+
+    assign conflict = conflict_q;
+
+    // writes
+    wire fm_dst = dst_we && !dst_at[14];
+    wire tm_dst = dst_we && dst_at[14];
+
+    assign f_ready = f_mem ? !tm_dst : !fm_dst;
+
+    wire [W-1:0]  f_cut;
+    wire [13:0]   fm_waddr = fm_dst ? dst_at[13:0] : f_addr;
+    wire [13:0]   tm_waddr = tm_dst ? dst_at[13:0] : f_addr;
+    wire [7:0]    fm_we = fm_dst ? dst_mask : {8{f_we && !f_mem}};
+    wire [7:0]    tm_we = tm_dst ? dst_mask : {8{f_we && f_mem}};
+
+    feature_memory #(.WORDS(FM_WORDS), .WIDTH(W), .AW(FM_AW)) u_fm (
+        .clk(clk), .we(fm_we), .waddr(fm_waddr[FM_AW-1:0]), .wword(fm_dst ? dst_word : f_cut),
+        .re(fm_read || (fr_re && !fr_mem)), .raddr(fm_raddr[FM_AW-1:0]), .rword(fm_word)
+    );
+    feature_memory #(.WORDS(TM_WORDS), .WIDTH(W), .AW(TM_AW)) u_tm (
+        .clk(clk), .we(tm_we), .waddr(tm_waddr[TM_AW-1:0]), .wword(tm_dst ? dst_word : f_cut),
+        .re(tm_read || (fr_re && fr_mem)), .raddr(tm_raddr[TM_AW-1:0]), .rword(tm_word)
+    );
+
+    // 16 bits per lane outside
+    wire         fr_sel;
+    wire [W-1:0] fr_cut = fr_sel ? tm_word : fm_word;
+
+    delay_line #(.WIDTH(1), .DEPTH(2), .RESET(0)) u_fr_sel (
+        .clk(clk), .rst(rst), .d(fr_mem), .q(fr_sel)
+    );
+
+    genvar l;
+    generate
+        for (l = 0; l < LANES; l = l + 1) begin : gen_lane
+            assign f_cut[l*A +: A] = f_word[l*16 +: A];
+            assign fr_word[l*16 +: A] = fr_cut[l*A +: A];
+            if (A < 16) begin : gen_sign
+                assign fr_word[l*16 + A +: 16 - A] = {16 - A{fr_cut[l*A + A - 1]}};
+                wire unused = &{1'b0, f_word[l*16 + A +: 16 - A]};
+            end
+        end
+    endgenerate
+
+    wire unused_addr = &{1'b0, fm_raddr, tm_raddr, fm_waddr, tm_waddr};
+endmodule

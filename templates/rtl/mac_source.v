@@ -1,0 +1,191 @@
+// mac_source: from a beat of mac_nest to the stage-0 inputs of the lanes, SOURCE = 5 cycles later.
+//
+//   stage 1  taps: addr = pos + offset[i0], column = i2 + dx[i0]
+//   stage 2  taps: addr -/+ width sx when the column is outside [0, width); memory read request
+//   stage 3  WB read request
+//   stage 4  words at the memories' outputs; norm table index (the table answers one cycle later)
+//   stage 5  in_feat, in_scalar and the flags: stage 0 of the lanes
+//
+// MACS: addr counts elements, word = addr / LANES, lane = addr mod LANES.
+// LNAPPLY reads table entry count / (share + 1), count = its results since `index_reset`.
+// One beat per cycle. Reset: control only. Cost: LANES x ACT_BITS + 250 flip-flops, two 20-bit
+// adders, LANES x ACT_BITS / 2 LUTs of memory select, a LANES : 1 multiplexer of ACT_BITS.
+module mac_source #(
+    parameter LANES = 16,
+    parameter ACT_BITS = 16,
+    parameter NT_AW = 6
+) (
+    input  wire                      clk,
+    input  wire                      rst,
+    // instruction, taken with `load` (its first beat comes in the next cycle)
+    input  wire                      load,
+    input  wire                      mem,
+    input  wire                      taps,
+    input  wire                      macs,
+    input  wire                      stat,
+    input  wire                      apply,
+    input  wire [5:0]                share,
+    input  wire                      index_reset,
+    // beat of mac_nest
+    input  wire                      valid,
+    input  wire [19:0]               addr,
+    input  wire [19:0]               pos,
+    input  wire [11:0]               i2,
+    input  wire                      phase,
+    input  wire                      first,
+    input  wire                      last,
+    input  wire                      result,
+    input  wire [7:0]                cm,
+    input  wire [15:0]               wb,
+    // tap_table (looked up with i0 in the cycle of the beat)
+    input  wire [19:0]               tap_offset,
+    input  wire [3:0]                tap_dx,
+    input  wire [11:0]               width,
+    input  wire [19:0]               wsx,
+    // memories
+    output wire                      fm_re,
+    output wire                      tm_re,
+    output wire [13:0]               re_addr,
+    input  wire [LANES*ACT_BITS-1:0] fm_word,
+    input  wire [LANES*ACT_BITS-1:0] tm_word,
+    output wire                      wbr_re,
+    output wire [15:0]               wbr_addr,
+    output wire [NT_AW-1:0]          nt_index,
+    // stage 0
+    output wire                      s_valid,
+    output wire                      s_first,
+    output wire                      s_last,
+    output wire                      s_result,
+    output wire                      s_stat,
+    output wire                      s_phase,
+    output wire [7:0]                s_cm,
+    output wire [LANES*ACT_BITS-1:0] s_feat,
+    output wire [15:0]               s_scalar
+);
+    localparam LL = $clog2(LANES);
+    // flags that travel with a beat: mem stat phase first last result
+    localparam FLAGS = 6;
+
+    reg         mem_q;
+    reg         taps_q;
+    reg         macs_q;
+    reg         stat_q;
+    reg         apply_q;
+    reg  [5:0]  share_q;
+
+    always @(posedge clk) begin
+        if (load) begin
+            mem_q <= mem;
+            taps_q <= taps;
+            macs_q <= macs;
+            stat_q <= stat;
+            apply_q <= apply;
+            share_q <= share;
+        end
+    end
+
+    // stages 1 and 2: address
+    reg         valid_1_q;
+    reg         taps_1_q;
+    reg         macs_1_q;
+    reg         macs_2_q;
+    reg  [19:0] addr_1_q;
+    reg  [13:0] column_1_q;
+    reg  [FLAGS-1:0] flags_1_q;
+    reg         fm_re_2_q;
+    reg         tm_re_2_q;
+    reg         wbr_re_3_q;
+    reg  [19:0] addr_2_q;
+    reg  [FLAGS-1:0] flags_2_q;
+
+    wire        below = column_1_q[13];
+    wire        above = !column_1_q[13] && column_1_q[12:0] >= {1'b0, width};
+    wire [19:0] turn = (wsx & {20{below}}) | (~wsx & {20{above}});
+
+    always @(posedge clk) begin
+        addr_1_q <= taps_q ? pos + tap_offset : addr;
+        column_1_q <= {2'b00, i2} + {{10{tap_dx[3]}}, tap_dx};
+        taps_1_q <= taps_q;
+        macs_1_q <= macs_q;
+        macs_2_q <= macs_1_q;
+        flags_1_q <= {mem_q, stat_q, phase, first, last, result};
+        addr_2_q <= taps_1_q ? addr_1_q + turn + {19'd0, above} : addr_1_q;
+        flags_2_q <= flags_1_q;
+        valid_1_q <= valid;
+        fm_re_2_q <= valid_1_q && !flags_1_q[5];
+        tm_re_2_q <= valid_1_q && flags_1_q[5];
+        wbr_re_3_q <= (fm_re_2_q || tm_re_2_q) && macs_2_q;
+        if (rst) begin
+            valid_1_q <= 1'b0;
+            fm_re_2_q <= 1'b0;
+            tm_re_2_q <= 1'b0;
+            wbr_re_3_q <= 1'b0;
+        end
+    end
+
+    assign fm_re = fm_re_2_q;
+    assign tm_re = tm_re_2_q;
+    wire [27:0] element = {8'd0, addr_2_q};
+
+    assign re_addr = macs_2_q ? element[LL+13:LL] : element[13:0];
+
+
+    // LNAPPLY: table index, counted per result
+    reg  [5:0]       shared_q;
+    reg  [NT_AW-1:0] index_q;
+    wire             index_step = valid && apply_q && result;
+
+    always @(posedge clk) begin
+        if (index_step) begin
+            shared_q <= shared_q == share_q ? 6'd0 : shared_q + 6'd1;
+            if (shared_q == share_q) index_q <= index_q + {{NT_AW-1{1'b0}}, 1'b1};
+        end
+        if (rst || index_reset) begin
+            shared_q <= 6'd0;
+            index_q <= {NT_AW{1'b0}};
+        end
+    end
+
+    // stages 3 to 5
+    wire             valid_4;
+    wire [FLAGS-1:0] flags_4;
+    wire [LL-1:0]    lane_4;
+    reg              valid_5_q;
+    reg  [4:0]       flags_5_q;
+    reg  [LANES*ACT_BITS-1:0] feat_5_q;
+    reg  [ACT_BITS-1:0] scalar_5_q;
+
+    delay_line #(.WIDTH(1), .DEPTH(2), .RESET(1)) u_valid (
+        .clk(clk), .rst(rst), .d(fm_re_2_q || tm_re_2_q), .q(valid_4)
+    );
+    delay_line #(.WIDTH(FLAGS + LL), .DEPTH(2), .RESET(0)) u_flags (
+        .clk(clk), .rst(rst), .d({flags_2_q, addr_2_q[LL-1:0]}), .q({flags_4, lane_4})
+    );
+    delay_line #(.WIDTH(16), .DEPTH(3), .RESET(0)) u_wb (
+        .clk(clk), .rst(rst), .d(wb), .q(wbr_addr)
+    );
+    delay_line #(.WIDTH(NT_AW), .DEPTH(4), .RESET(0)) u_index (
+        .clk(clk), .rst(rst), .d(index_q), .q(nt_index)
+    );
+    delay_line #(.WIDTH(8), .DEPTH(5), .RESET(0)) u_cm (.clk(clk), .rst(rst), .d(cm), .q(s_cm));
+
+    wire [LANES*ACT_BITS-1:0] word_4 = flags_4[5] ? tm_word : fm_word;
+
+    always @(posedge clk) begin
+        feat_5_q <= word_4;
+        scalar_5_q <= word_4[lane_4*ACT_BITS +: ACT_BITS];
+        flags_5_q <= flags_4[4:0];
+        valid_5_q <= valid_4;
+        if (rst) valid_5_q <= 1'b0;
+    end
+
+    wire [15+ACT_BITS:0] scalar = {{16{scalar_5_q[ACT_BITS-1]}}, scalar_5_q};
+
+    assign s_valid = valid_5_q;
+    assign {s_stat, s_phase, s_first, s_last, s_result} = flags_5_q;
+    assign s_feat = feat_5_q;
+    assign s_scalar = scalar[15:0];
+    assign wbr_re = wbr_re_3_q;
+
+    wire unused = &{1'b0, element, scalar};
+endmodule
