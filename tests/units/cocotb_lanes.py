@@ -23,11 +23,12 @@ SLOTS = {"cm": UNIT.cm_slots, "om": UNIT.om_slots, "qm": UNIT.qm_slots}
 assert (IN_KINDS["norm"], MUL_KINDS["norm"], P_SEL["qm"], QM_FIELDS) == (4, 4, 2, FIELDS)
 
 WIDTHS = {
-    "in_valid": 1, "in_kind": 3, "mul_kind": 3, "in_feat": L * A, "in_pop": 16 * L, "in_acc": 16 * L, "in_scalar": 16,
-    "in_weight": 16 * L, "mean2": 18, "norm_r": 16, "cm_slot": 8, "om_slot": 8, "first": 1, "last": 1, "is_max": 1,
-    "q_slot": 6, "sh1": 6, "rp": 1, "sh2": 5, "gelu": 1, "aff": 1, "sh3": 5, "pool": 2, "bit_y3": 1, "pre_en": 1, "mid_en": 1,
-    "out_en": 1, "pre_word": L * A, "mid_word": L * A, "out_word": L * A,
-    "p_we": 1, "p_sel": 2, "p_slot": 8, "p_field": 3, "p_word": 16 * L,
+    "in_valid": 1, "in_kind": 3, "mul_kind": 3, "in_feat": L * A, "in_pop": 16 * L,
+    "in_acc": 16 * L, "in_scalar": 16, "in_weight": 16 * L, "mean2": 18, "norm_r": 16,
+    "cm_slot": 8, "om_slot": 8, "first": 1, "last": 1, "is_max": 1, "q_slot": 6, "sh1": 6, "rp": 1,
+    "sh2": 5, "gelu": 1, "aff": 1, "sh3": 5, "pool": 2, "bit_y3": 1, "pre_en": 1, "mid_en": 1,
+    "out_en": 1, "pre_word": L * A, "mid_word": L * A, "out_word": L * A, "p_we": 1, "p_sel": 2,
+    "p_slot": 8, "p_field": 3, "p_word": 16 * L,
 }  # fmt: skip
 
 
@@ -82,7 +83,7 @@ class Plan:
             for _ in range(per_phase):
                 r = gen.result(half, params)
                 gen.finish(r, params, gelu_error=int(fault == "chord"))
-                if fault is None and r.modes["sh1"] < 63:  # Post's 1 << 63 leaves int64
+                if fault is None:
                     against_post(r)
                 cycle = self.place(r, cycle, gap if phase else 0.0, fault)
             # the other half is rewritten while this one works, once its last user has left
