@@ -32,7 +32,7 @@ class Lanes:
 
     lanes: power of two >= 16; act_bits 8..16; slots: powers of two (CM, OM up to 256, QM up to 64).
     Cost (Yosys synth_xilinx -family xc7, 16 bits, slots 64, 64, 32): 16 lanes 12,919 LUT, 1,892 LUT
-    as RAM, 436 SRL, 8,320 FF, 48 DSP; 64 lanes (module by module) 47,400, 7,524, 1,580, 32,500, 192.
+    as RAM, 436 SRL, 8,320 FF, 48 DSP; 64 lanes (by module) 47,400, 7,524, 1,580, 32,500, 192.
     """
 
     lanes: int = 16
