@@ -1,0 +1,108 @@
+"""XNOR front end: bit memory, activation fetch, XNOR array and partial sums of `xnor_front.v`.
+
+Cycles count from the cycle of `start` (0). An instruction issues in cycles 1 .. issue_cycles; in
+the last of them `ready` is high again, so that the next start follows without a gap. Its last
+vector always fires in that last cycle; a result is valid FIRE_TO_RESULT cycles after its vector.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+FIRE_TO_RESULT = 9  # issue cycle that completes a vector -> r_valid
+ATT_LATENCY = 2  # att_re -> att_row
+SWAP_LATENCY = 4  # w_swap taken -> current weights change
+SWAP_TO_FILL = 2  # earliest w_fill after w_swap was taken
+FILL_TO_WRITE = 3  # earliest w_we after w_fill
+XLIN_FIRST_RESULT = 1 + FIRE_TO_RESULT
+
+
+@dataclass(frozen=True)
+class XnorFront:
+    """Parameters of `xnor_front`: L lanes of KW binary columns, one vector per cycle.
+
+    lanes: power of two >= 16; kw: 64, 128 or 256, >= lanes; gu, gs: powers of two, gu <= gs,
+    9 gs <= kw; bm_rows: rows of kw bits; ps_words: results of an instruction kept as partial sums.
+    """
+
+    lanes: int = 16
+    kw: int = 128
+    gu: int = 4
+    gs: int = 8
+    bm_rows: int = 1024
+    ps_words: int = 256
+
+    fire_to_result = FIRE_TO_RESULT
+    att_latency = ATT_LATENCY
+    verilog = (
+        "rtl/xnor_front.v",
+        "rtl/bit_memory.v",
+        "rtl/activation_fetch.v",
+        "rtl/times_xd.v",
+        "rtl/xnor_array.v",
+        "rtl/popcount.v",
+        "rtl/popcount_xnor3.v",
+        "rtl/popcount_6to3.v",
+        "rtl/popcount_pairs.v",
+        "rtl/partial_sums.v",
+    )
+
+    def parameters(self) -> dict[str, int]:
+        """Verilog parameters of `xnor_front`."""
+        return {
+            "LANES": self.lanes,
+            "KW": self.kw,
+            "GU": self.gu,
+            "GS": self.gs,
+            "BM_ROWS": self.bm_rows,
+            "PS_WORDS": self.ps_words,
+        }
+
+
+def phases(n2: int, xd: int) -> list[range]:
+    """x positions of every phase that has any: p, p + xd, .. < n2."""
+    xd = max(xd, 1)
+    return [range(p, n2, xd) for p in range(min(xd, n2))]
+
+
+def issue_cycles(conv: bool, n2: int, n3: int, xd: int = 1, width: int | None = None) -> int:
+    """Cycles from start to the issue of the last vector; the next start may come in that cycle.
+
+    XLIN: n2 n3. XCONV (n2 <= width, which defaults to n2): per row three cycles per result and
+    three more for every phase whose right column lies inside the image (n2 < width only); one more
+    at the end when the last right column is outside.
+    """
+    if not conv:
+        return n2 * n3
+    width = n2 if width is None else width
+    xd = max(xd, 1)
+    inside = [xs[-1] + xd < width for xs in phases(n2, xd)]
+    return n3 * 3 * (n2 + sum(inside)) + (not inside[-1])
+
+
+def first_result(conv: bool, n2: int, xd: int = 1, width: int | None = None) -> int:
+    """Cycles from start to the first r_valid (with psum_last = 1)."""
+    if not conv:
+        return XLIN_FIRST_RESULT
+    alone = n2 <= max(xd, 1) and max(xd, 1) >= (n2 if width is None else width)
+    return (4 if alone else 6) + FIRE_TO_RESULT
+
+
+def result_cycles(conv: bool, n2: int, n3: int, xd: int = 1, width: int | None = None) -> list[int]:
+    """Cycle of r_valid of every result, in order, counted from start (with psum_last = 1)."""
+    if not conv:
+        return [XLIN_FIRST_RESULT + i for i in range(n2 * n3)]
+    width = n2 if width is None else width
+    xd = max(xd, 1)
+    at, out = 0, []
+    for _ in range(n3):
+        for xs in phases(n2, xd):
+            # a result fires with the third tap of the column right of it
+            out += [at + 3 * (k + 1) for k in range(1, len(xs))]
+            at += 3 * len(xs)
+            if xs[-1] + xd < width:
+                at += 3
+                out.append(at)
+            else:
+                out.append(at + 1)
+    return [cycle + FIRE_TO_RESULT for cycle in out]

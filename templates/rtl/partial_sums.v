@@ -1,0 +1,81 @@
+// partial_sums: adds the popcounts of the parts of a long dot product.
+//
+// Result i of an instruction (i counts from 0 at `i_restart`):
+//   value = pop + (i_first ? 0 : PS[i]);  i_last ? output value : PS[i] <= value.
+// Exact for any distance between two uses of an index, down to one cycle (two bypasses).
+// An index is stored only below PS_WORDS; the compiler keeps an instruction that stores within it.
+//
+// Timing: i_* in cycle t, pop in cycle t + 1, r_* in cycle t + 2. One result per cycle, no
+// back-pressure. Reset: control only. Cost: PS_WORDS x 16 L bits of RAM (registered read),
+// 2 L x 16 FF, L x 16 adders.
+module partial_sums #(
+    parameter LANES = 16,
+    parameter PS_WORDS = 256
+) (
+    input  wire                clk,
+    input  wire                rst,
+    input  wire                i_valid,
+    input  wire                i_restart,
+    input  wire                i_first,
+    input  wire                i_last,
+    input  wire [         3:0] i_pattern,
+    input  wire [16*LANES-1:0] pop,
+    output wire                r_valid,
+    output wire [16*LANES-1:0] r_pop,
+    output wire [         3:0] r_pattern
+);
+    localparam AW = PS_WORDS > 1 ? $clog2(PS_WORDS) : 1;
+    localparam W = 16 * LANES;
+
+    reg [W-1:0] mem[0:PS_WORDS-1];
+    reg [W-1:0] read_q;
+
+    // Cycle t: index, read.
+    reg [AW-1:0] next_q;
+    wire [AW-1:0] index = i_restart ? {AW{1'b0}} : next_q;
+    wire use_read = i_valid && !i_first;
+
+    // Cycle t + 1 (_1), t + 2 (_2).
+    reg valid_1, store_1, store_2, valid_2, first_1, near_1, far_1;
+    reg [3:0] pattern_1, pattern_2;
+    reg [AW-1:0] index_1, index_2;
+    reg [W-1:0] sum_2, sum_3;
+
+    wire [W-1:0] held = near_1 ? sum_2 : far_1 ? sum_3 : read_q;
+    wire [W-1:0] sum;
+    genvar l;
+    generate
+        for (l = 0; l < LANES; l = l + 1) begin : gen_lane
+            assign sum[16*l+:16] = pop[16*l+:16] + (held[16*l+:16] & {16{!first_1}});
+        end
+    endgenerate
+
+    assign r_valid = valid_2;
+    assign r_pop = sum_2;
+    assign r_pattern = pattern_2;
+
+    always @(posedge clk) begin
+        if (i_valid) next_q <= index + 1'b1;
+        if (use_read) read_q <= mem[index];
+        index_1 <= index;
+        first_1 <= i_first;
+        pattern_1 <= i_pattern;
+        near_1 <= store_1 && index_1 == index;
+        far_1 <= store_2 && index_2 == index;
+        index_2 <= index_1;
+        pattern_2 <= pattern_1;
+        if (valid_1 || store_1) sum_2 <= sum;
+        sum_3 <= sum_2;
+        if (store_2) mem[index_2] <= sum_2;
+        valid_1 <= i_valid && i_last;
+        store_1 <= i_valid && !i_last;
+        valid_2 <= valid_1;
+        store_2 <= store_1;
+        if (rst) begin
+            valid_1 <= 1'b0;
+            valid_2 <= 1'b0;
+            store_1 <= 1'b0;
+            store_2 <= 1'b0;
+        end
+    end
+endmodule

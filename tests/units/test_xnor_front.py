@@ -1,0 +1,173 @@
+"""XNOR front end against a NumPy reference, bit for bit and cycle for cycle."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from pathlib import Path
+
+import pytest
+
+from hwgen.paths import templates_dir
+from hwgen.tools import lint_verilog, run_yosys, verilator_env
+from hwgen.units.xnor_front import XnorFront, first_result, issue_cycles, result_cycles
+
+CASES = {
+    "micro": XnorFront(lanes=16, kw=128, gu=4, gs=8, bm_rows=64, ps_words=40),
+    "small": XnorFront(lanes=16, kw=64, gu=4, gs=4, bm_rows=96, ps_words=64),
+    "wide": XnorFront(lanes=32, kw=256, gu=8, gs=16, bm_rows=50, ps_words=16),
+    "square": XnorFront(lanes=64, kw=64, gu=2, gs=4, bm_rows=300, ps_words=64),
+}
+BUILT = [*(c for c in CASES if c != "square"), pytest.param("square", marks=pytest.mark.full)]
+
+
+def sources(unit: XnorFront) -> list[Path]:
+    return [templates_dir() / name for name in unit.verilog]
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory) -> Path:
+    """Objects of the simulator's own library, built once."""
+    return tmp_path_factory.mktemp("verilated")
+
+
+def simulate(
+    unit: XnorFront, files, build: Path, library: Path, rounds: int = 60, testcase=None
+) -> tuple[int, int]:
+    """(tests, failures) of the cocotb module."""
+    from cocotb_tools.check_results import get_results
+    from cocotb_tools.runner import get_runner
+
+    env = verilator_env()
+    with pytest.MonkeyPatch.context() as patch:
+        # most of a build is the simulator's own library: do not optimise it
+        env["MAKEFLAGS"] = env.get("MAKEFLAGS", "") + " OPT_GLOBAL=-O0 OPT_FAST=-O0 OPT_SLOW=-O0"
+        for name, value in env.items():
+            patch.setenv(name, value)
+        build.mkdir(parents=True, exist_ok=True)
+        for done in library.glob("verilated*.o"):
+            shutil.copy(done, build)
+        runner = get_runner("verilator")
+        runner.build(
+            sources=[Path(f) for f in files],
+            hdl_toplevel="xnor_front",
+            parameters=unit.parameters(),
+            build_args=["--default-language", "1364-2005", "-Wno-fatal", "--output-split", "0"],
+            build_dir=build,
+            log_file=build.parent / f"{build.name}.log",
+        )
+        for done in build.glob("verilated*.o"):
+            shutil.copy(done, library)
+        xml = build / "results.xml"
+        with contextlib.suppress(SystemExit):  # the runner's way to report failures under pytest
+            runner.test(
+                hdl_toplevel="xnor_front",
+                test_module="tests.units.cocotb_xnor_front",
+                build_dir=build,
+                test_dir=build,
+                testcase=testcase,
+                results_xml=str(xml),
+                extra_env={"XNOR_ROUNDS": str(rounds)},
+                log_file=build / "sim.log",
+            )
+    return get_results(xml)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", BUILT)
+def test_simulation(case, tmp_path, library):
+    tests, failures = simulate(CASES[case], sources(CASES[case]), tmp_path / "build", library)
+    assert (tests, failures) == (5, 0), (tmp_path / "build" / "sim.log").read_text()[-3000:]
+
+
+MUTANTS = {
+    "left column not masked": (
+        "activation_fetch.v",
+        "shift_2 && !flush_2 && !pattern_2[0]",
+        "shift_2 && !flush_2",
+    ),
+    "no near bypass": ("partial_sums.v", "store_1 && index_1 == index", "1'b0"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_planted_rtl_fault_is_caught(mutant, tmp_path, library):
+    name, old, new = MUTANTS[mutant]
+    files = []
+    for path in sources(CASES["small"]):
+        text = path.read_text()
+        if path.name == name:
+            assert text.count(old) == 1
+            text = text.replace(old, new)
+        (tmp_path / path.name).write_text(text)
+        files.append(tmp_path / path.name)
+    tests, failures = simulate(
+        CASES["small"], files, tmp_path / "build", library, testcase="program"
+    )
+    assert (tests, failures) == (1, 1)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_lint(case):
+    assert (
+        lint_verilog(sources(CASES[case]), "xnor_front", parameters=CASES[case].parameters()) == []
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"kw": 96, "gs": 8}, "KW_must_be_LANES_times_a_power_of_two"),
+        ({"gs": 16}, "GU_GS_must_be_powers_of_two_with_9_GS_in_KW"),
+    ],
+)
+def test_parameter_guards(changed, message):
+    unit = XnorFront(**changed)
+    found = lint_verilog(
+        sources(unit), "xnor_front", parameters=unit.parameters(), skip=("pyverilog",)
+    )
+    assert any(message in line for line in found)
+
+
+CHECK = """
+module check(input [5:0] a, b, output ok);
+    wire [2:0] n;
+    wire one, two;
+    popcount_6to3 #(.N(6), .G(1)) u_six (.bits(a), .count(n));
+    popcount_xnor3 #(.T(1)) u_three (.a(a[2:0]), .b(b[2:0]), .ones(one), .twos(two));
+    wire [2:0] e = a[2:0] ~^ b[2:0];
+    wire six = n == {2'b0, a[0]} + a[1] + a[2] + a[3] + a[4] + a[5];
+    wire three = {two, one} == {1'b0, e[0]} + e[1] + e[2];
+    assign ok = six && three;
+endmodule
+"""
+
+
+def test_counters_are_exact(tmp_path):
+    """Yosys proves the two counter cells equal to a sum, for every input."""
+    rtl = templates_dir() / "rtl"
+    (tmp_path / "check.v").write_text(CHECK)
+    log = run_yosys(
+        [
+            f"read_verilog {tmp_path / 'check.v'}",
+            f"read_verilog {rtl / 'popcount_6to3.v'} {rtl / 'popcount_xnor3.v'}",
+            "hierarchy -top check",
+            "proc",
+            "setattr -mod -unset keep_hierarchy *",
+            "flatten",
+            "sat -verify -prove ok 1",
+        ]
+    )
+    assert "SUCCESS" in log
+
+
+def test_cycle_formulas():
+    assert issue_cycles(False, 14, 3) == 42
+    assert issue_cycles(True, 14, 2, 1) == 2 * 14 * 3 + 1
+    assert issue_cycles(True, 14, 2, 3) == 2 * 14 * 3 + 1
+    assert issue_cycles(True, 10, 1, 1, width=14) == 10 * 3 + 3
+    for n2, xd, width in ((1, 1, 1), (1, 3, 2), (7, 5, 7), (4, 3, 9), (14, 1, 14)):
+        cycles = result_cycles(True, n2, 2, xd, width)
+        assert cycles[0] == first_result(True, n2, xd, width)
+        assert cycles[-1] == issue_cycles(True, n2, 2, xd, width) + XnorFront.fire_to_result
