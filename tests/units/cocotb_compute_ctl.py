@@ -28,6 +28,7 @@ from tests.units.compute_standins import (
 L, A, FM_WORDS, TM_WORDS = (int(v) for v in os.environ["CTL_UNIT"].split())
 SEED = int(os.environ["CTL_SEED"])
 COUNT = int(os.environ["CTL_COUNT"])
+FAULT = int(os.environ["CTL_FAULT"])  # load one wrong bit
 PATIENCE = 3000  # cycles without a retirement
 SIZES = {0: FM_WORDS, 1: TM_WORDS}
 XF = [
@@ -248,11 +249,13 @@ async def begin(dut) -> Bench:
 async def program(dut, seed: int, count: int, gaps: bool) -> None:
     bench = await begin(dut)
     machine = new_machine(seed)
-    await load(bench, machine)
     generator = Generator(machine, random.Random(seed))
     before = [m.copy() for m in machine.feature]
     steps = generator.program(count)
-    after, machine.feature = machine.feature, before  # Traffic's words as they are now
+    after, machine.feature = machine.feature, before
+    used = next(s.fields for s in steps if s.op == "MACV" and s.fields["dst_en"])
+    machine.cm[used["cm_base"], 3] ^= FAULT << 14
+    await load(bench, machine)
     traffic = Traffic(bench, machine, random.Random(seed + 1))
     run = Run(bench, seed, steps, generator, gaps)
     origin, quiet = bench.cycle + 1, 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 
@@ -19,68 +20,112 @@ UNITS = [ComputeCtl(16, 16, 256, 200, 128), ComputeCtl(32, 12, 160, 256, 128)]
 HARNESS = compute_programs.__file__.replace("compute_programs.py", "rtl/compute_harness.v")
 
 
-def simulate(unit, folder, monkeypatch, count=150, seed=1, edit=None) -> tuple[int, int]:
-    """(tests, failed) of cocotb_compute_ctl; `edit` = (file, old, new) plants an RTL fault."""
-    for name, value in verilator_env().items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("MAKEFLAGS", f"{os.environ.get('MAKEFLAGS', '')} OPT_FAST=-O1")
-    sources = [HARNESS, *unit.sources(), *lanes.write_sources(folder)]
-    if edit is not None:
-        name, old, new = edit
-        index = next(i for i, s in enumerate(sources) if str(s).endswith(f"/{name}"))
-        text = sources[index].read_text()
-        assert text.count(old) == 1, (name, old)
-        sources[index] = folder / name
-        sources[index].write_text(text.replace(old, new))
-    runner = get_runner("verilator")
-    # The runner makes every signal public; the harness's ports suffice and build much faster.
-    command = runner._build_command
-    shallow = {"--public-flat-rw": ["--public-depth", "1"]}
-    runner._build_command = lambda: [
-        [word for arg in line for word in shallow.get(arg, [arg])] for line in command()
-    ]
-    runner.build(
-        sources=sources,
-        hdl_toplevel="compute_harness",
-        parameters=unit.parameters(),
-        build_args=["--default-language", "1364-2005", "-Wno-fatal"],
-        build_dir=folder / "build",
-        always=True,
-        log_file=folder / "build.log",
-    )
-    sizes = (unit.lanes, unit.act_bits, unit.fm_words, unit.tm_words)
-    results = runner.test(
-        hdl_toplevel="compute_harness",
-        test_module="tests.units.cocotb_compute_ctl",
-        build_dir=folder / "build",
-        test_dir=folder,
-        results_xml=str(folder / "results.xml"),
-        log_file=folder / "test.log",
-        extra_env={
-            "CTL_UNIT": " ".join(str(v) for v in sizes),
-            "CTL_SEED": str(seed),
-            "CTL_COUNT": str(count),
-        },
-    )
-    return get_results(results)
+class Simulation:
+    """A build of the harness; `edit` = (file, old, new) plants an RTL fault."""
+
+    def __init__(self, unit: ComputeCtl, folder, edit=None):
+        self.unit, self.folder = unit, folder
+        sources = [HARNESS, *unit.sources(), *lanes.write_sources(folder)]
+        if edit is not None:
+            name, old, new = edit
+            index = next(i for i, s in enumerate(sources) if str(s).endswith(f"/{name}"))
+            text = sources[index].read_text()
+            assert text.count(old) == 1, (name, old)
+            sources[index] = folder / name
+            sources[index].write_text(text.replace(old, new))
+        self.runner = get_runner("verilator")
+        # The runner makes every signal public; the harness's ports suffice and build much faster.
+        command = self.runner._build_command
+        shallow = {"--public-flat-rw": ["--public-depth", "1"]}
+        self.runner._build_command = lambda: [
+            [word for arg in line for word in shallow.get(arg, [arg])] for line in command()
+        ]
+        with self.environment():
+            self.runner.build(
+                sources=sources,
+                hdl_toplevel="compute_harness",
+                parameters=unit.parameters(),
+                build_args=["--default-language", "1364-2005", "-Wno-fatal"],
+                build_dir=folder / "build",
+                always=True,
+                log_file=folder / "build.log",
+            )
+
+    @staticmethod
+    @contextlib.contextmanager
+    def environment():
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in verilator_env().items():
+                patch.setenv(name, value)
+            patch.setenv("MAKEFLAGS", f"{os.environ.get('MAKEFLAGS', '')} OPT_FAST=-O1")
+            yield
+
+    def run(self, seed=1, count=150, fault=0) -> tuple[int, int]:
+        """(tests, failed) of cocotb_compute_ctl; `fault`: one wrong bit in the loaded CM."""
+        u = self.unit
+        results = self.folder / f"results{seed}{fault}.xml"
+        with self.environment(), contextlib.suppress(SystemExit):  # failures are counted below
+            self.runner.test(
+                hdl_toplevel="compute_harness",
+                test_module="tests.units.cocotb_compute_ctl",
+                build_dir=self.folder / "build",
+                test_dir=self.folder,
+                results_xml=str(results),
+                log_file=self.log,
+                extra_env={
+                    "CTL_UNIT": f"{u.lanes} {u.act_bits} {u.fm_words} {u.tm_words}",
+                    "CTL_SEED": str(seed),
+                    "CTL_COUNT": str(count),
+                    "CTL_FAULT": str(fault),
+                },
+            )
+        return get_results(results)
+
+    @property
+    def log(self):
+        return self.folder / "test.log"
+
+
+@pytest.fixture(scope="module")
+def simulation(tmp_path_factory) -> Simulation:
+    return Simulation(UNITS[0], tmp_path_factory.mktemp("ctl"))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("unit", UNITS, ids=lambda u: f"{u.lanes}x{u.act_bits}")
-def test_random_programs(unit, tmp_path, monkeypatch):
-    tests, failed = simulate(unit, tmp_path, monkeypatch)
-    assert (tests, failed) == (3, 0), (tmp_path / "test.log").read_text()[-3000:]
+@pytest.mark.parametrize("seed", [1, 2])
+def test_random_programs(simulation, seed):
+    assert simulation.run(seed) == (3, 0), simulation.log.read_text()[-3000:]
+
+
+@pytest.mark.slow
+def test_wrong_parameter_bit_is_seen(simulation):
+    tests, failed = simulation.run(fault=1)
+    assert tests == 3
+    assert failed >= 1
+
+
+@pytest.mark.full
+def test_random_programs_of_narrow_features(tmp_path):
+    simulation = Simulation(UNITS[1], tmp_path)
+    for seed in range(4):
+        assert simulation.run(seed, 400) == (3, 0), simulation.log.read_text()[-3000:]
 
 
 FAULTS = [
     ("mac_source.v", "{19'd0, above}", "20'd0"),
+    ("tap_table.v", "{20{entry_dx[3]}}", "20'd0"),
+    ("result_nest.v", "cm_phase_q <= cm_1;", "cm_phase_q <= cm_q;"),
+    ("result_order.v", "|| {8'd0, next_phase} >= n2_q", ""),
+    ("compute_issue.v", "!fronting_q || b_set", "1'b1 || b_set"),
+    ("result_delay.v", ".DEPTH(MID_AT - 2), .RESET(0)", ".DEPTH(MID_AT - 3), .RESET(0)"),
+    ("compute_decode.v", "!ahead_ldw[15]", "1'b1"),
+    ("feature_ports.v", "f_mem ? !tm_dst : !fm_dst", "1'b1"),
 ]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("edit", FAULTS, ids=lambda e: e[0])
-def test_planted_fault_is_seen(edit, tmp_path, monkeypatch):
-    _, failed = simulate(UNITS[0], tmp_path, monkeypatch, edit=edit)
+@pytest.mark.parametrize("edit", [pytest.param(e, marks=pytest.mark.full, id=e[0]) for e in FAULTS])
+def test_planted_rtl_fault_is_seen(edit, tmp_path):
+    _, failed = Simulation(UNITS[0], tmp_path, edit).run()
     assert failed >= 1
 
 
