@@ -44,6 +44,7 @@ def build(
     params: Mapping[str, int],
     *,
     threads: int = 1,
+    optimise: str = "-O3",
 ) -> Path:
     """Executable of `hwgen_core` with `params` (needs LANES, ACT_BITS and AXI_BITS)."""
     folder = sim_dir() / "harness"
@@ -57,7 +58,7 @@ def build(
         folder / "hwgen_sim.cpp",
         parameters=params,
         threads=threads,
-        cflags=f"-O3 {defines}",
+        cflags=f"{optimise} {defines}",
         include_dirs=[folder],
         depends=[folder / name for name in HEADERS],
     )
@@ -117,8 +118,8 @@ def describe(frame: Mapping) -> str:
     if bad:
         lane = f" lane {bad['lane']}" if bad["lane"] >= 0 else ""
         return (
-            f"{where}: {bad['stream']} write {bad['index']}, {bad['field']} at address {bad['addr']}"
-            f"{lane}: got {bad['got']}, expected {bad['expected']}"
+            f"{where}: {bad['stream']} write {bad['index']}, {bad['field']} at address"
+            f" {bad['addr']}{lane}: got {bad['got']}, expected {bad['expected']}"
         )
     if hang:
         heads = [

@@ -6,7 +6,7 @@
 // is one parity over (data ^ crc): its mask is found by running the bit-serial recurrence
 // c' = (c >> 1) ^ (c[0] ^ d ? POLY : 0) backwards from that output bit.
 //
-// Latency 0, one beat per cycle, no state. Cost about 25 LUT per output bit at BITS = 128.
+// Latency 0, one beat per cycle, no state. Cost at BITS = 128: 499 LUT (Yosys).
 // Not for beats of which only some bytes count.
 module crc32 #(
     parameter BITS = 128  // multiple of 8, at least 32

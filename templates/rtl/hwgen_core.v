@@ -10,8 +10,8 @@
 // them their standard ones. Trace ports t_*: dst and bit writes of the lanes; start (conditions met)
 // and retire strobes of each unit; the headers that each unit holds, to name a unit that hangs.
 //
-// Timing: start register write in cycle t -> program read request (ar_valid) in t + START_TO_AR, see
-// hwgen/units/sequencer.py. Reset: control only.
+// Timing: hwgen/units/sequencer.py; the first program address is on the bus 6 cycles after the engine
+// becomes busy. Reset: control only.
 module hwgen_core #(
     parameter LANES       = 16,
     parameter ACT_BITS    = 16,

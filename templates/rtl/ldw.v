@@ -7,7 +7,7 @@
 // Timing: i_word taken in cycle t, conditions met in cycle s >= t + 1: w_fill in s + 1, one word per
 // cycle read from s + 1 on (n of them when never refused), w_we three cycles after the first read,
 // retired and shadow_full in s + n + LDW_TAIL as listed in hwgen/units/ldw.py.
-// Reset: control only. Cost: about 100 LUT, 16 L + 120 FF.
+// Reset: control only. Cost (Yosys): 100 LUT, 16 L + 116 FF.
 module ldw #(
     parameter LANES = 16
 ) (

@@ -1,0 +1,91 @@
+"""DMA: parameters, sources and cycles of `dma.v` with its AXI masters and CRC.
+
+Cycles are those of the strobes `start` (conditions met, reads requested) and `retire`; the retired
+count is visible one cycle after `retire`. `latency` is the number of cycles from a read address on
+the bus to its first beat (or from the last written beat to its response). Exact while the bus
+serves nothing else and never stalls; the tests assert these numbers against the RTL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hwgen.paths import templates_dir
+
+FRONT = 3  # dispatch -> start of an instruction that waits for nothing
+START_TO_AR = 2  # start -> read address on the bus
+READ_TAIL = 2  # last beat out of the FIFO -> retire
+READ_ALONE = START_TO_AR + 1 + READ_TAIL - 1  # what a lone read costs besides latency and beats
+READ_BEHIND = 3  # what a read costs besides its beats right behind another instruction
+STORE_ALONE = 4  # what a STORE costs besides latency and words
+STORE_WORD = 3  # cycles of a STORE word besides its beats
+MAX_BURST = 64  # beats of a burst (parameter of the RTL)
+IN_FLIGHT = 128  # beats requested ahead; a new burst needs fewer outstanding
+
+
+@dataclass(frozen=True)
+class Dma:
+    """`dma`, `axi_read`, `axi_write`: DDR to buffers and parameter memories, and back.
+
+    lanes: power of two; axi_bits 64 or 128, dividing 8 lanes; one beat per cycle.
+    """
+
+    lanes: int = 16
+    axi_bits: int = 128
+
+    verilog = (
+        "rtl/dma.v",
+        "rtl/axi_read.v",
+        "rtl/axi_write.v",
+        "rtl/crc32.v",
+        "rtl/fifo_lut.v",
+    )
+
+    def parameters(self) -> dict[str, int]:
+        """Verilog parameters of `dma`."""
+        return {"LANES": self.lanes, "AXI_BITS": self.axi_bits}
+
+    def sources(self) -> list[Path]:
+        """All Verilog files, top first."""
+        return [templates_dir() / name for name in self.verilog]
+
+    @property
+    def word_beats(self) -> int:
+        """Beats of a word of lanes x 16 bits."""
+        return 16 * self.lanes // self.axi_bits
+
+    def beats(self, op: str, fields: Mapping[str, int]) -> int:
+        """Bus beats of LOAD, LOADF or STORE."""
+        if op == "LOAD":
+            words = fields["n_wb"] + fields["n_cm"] + fields["n_om"] + 8 * fields["n_qm"]
+            return words * self.word_beats
+        beats = fields["words"] * self.word_beats
+        return beats // 2 if op == "LOADF" and fields["bytes"] else beats
+
+    def alone(self, op: str, beats: int, latency: int) -> int:
+        """Cycles from start to retire of an instruction that finds the DMA idle."""
+        if op == "STORE":
+            words = beats // self.word_beats
+            return latency + STORE_ALONE + words * (STORE_WORD + self.word_beats) if words else 1
+        return latency + beats + READ_ALONE if beats else 2
+
+    def behind(self, beats: int) -> int:
+        """Least cycles from the retire of the instruction before to that of a read of `beats`."""
+        return beats + READ_BEHIND if beats else 2
+
+    def queued(self, beats: list[int], starts: list[int], latency: int) -> list[int]:
+        """Retire cycles of consecutive reads with the given start cycles.
+
+        Beats share one bus: a read's first beat comes `latency` after its address or right after
+        the beats before. Holds while fewer than IN_FLIGHT beats limit no request.
+        """
+        retired: list[int] = []
+        bus = -1  # cycle of the last beat on the bus
+        before = -READ_BEHIND - 1
+        for n, start in zip(beats, starts, strict=True):
+            bus = max(start + START_TO_AR + latency, bus + 1) + n - 1
+            before = max(bus + 1 + READ_TAIL, before + self.behind(n))
+            retired.append(before)
+        return retired

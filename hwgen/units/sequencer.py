@@ -1,0 +1,83 @@
+"""Sequencer, weight loader and control: cycles of `sequencer.v`, `ldw.v` and `hwgen_core.v`.
+
+Cycle 0 is the first cycle in which the engine is busy (the CYCLES register counts from there).
+The tests assert these numbers against the RTL, on a bus that never stalls.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hwgen.paths import templates_dir
+
+START_TO_AR = 6  # busy -> first program address on the bus
+FETCH_TAIL = 3  # first beat of an instruction + its beats - 1 -> dispatch, see first_dispatch
+AHEAD = 16  # instructions the fetch runs ahead
+CHUNK = 4  # instructions of a request
+QUEUE_DEPTH = 8  # of each of the three queues
+END_CYCLES = 4  # last retire strobe -> end of the run: cycles = retire + END_CYCLES
+
+LDW_FRONT = 2  # dispatch -> start of an LDW that waits for nothing
+LDW_TAIL = 4  # start -> retire is n + LDW_TAIL
+LDW_FULL = 1  # retire -> shadow_full
+SWAP_TO_LDW = 1  # swap -> earliest start of the next LDW
+
+
+@dataclass(frozen=True)
+class Sequencer:
+    """`sequencer`: program fetch and dispatch, one instruction per 512 / axi_bits cycles."""
+
+    axi_bits: int = 128
+
+    verilog = ("rtl/sequencer.v", "rtl/fifo_lut.v")
+
+    def parameters(self) -> dict[str, int]:
+        """Verilog parameters of `sequencer`."""
+        return {"AXI_BITS": self.axi_bits}
+
+    def sources(self) -> list[Path]:
+        """All Verilog files, top first."""
+        return [templates_dir() / name for name in self.verilog]
+
+    @property
+    def interval(self) -> int:
+        """Least cycles between two dispatches."""
+        return 512 // self.axi_bits
+
+    def first_dispatch(self, latency: int) -> int:
+        """Cycle in which the first instruction is dispatched."""
+        return START_TO_AR + latency + self.interval + FETCH_TAIL - 2
+
+    def dispatches(self, count: int, latency: int) -> list[int]:
+        """Dispatch cycles of the first instructions (up to AHEAD) while no queue is full."""
+        first = self.first_dispatch(latency)
+        return [first + k * self.interval for k in range(count)]
+
+
+def run_cycles(last_retire: int, end_dispatch: int) -> int:
+    """CYCLES of a run: last retire strobe of any unit, cycle in which END is at the head."""
+    return max(last_retire + END_CYCLES, end_dispatch + END_CYCLES - 1)
+
+
+def ldw_cycles(n: int) -> int:
+    """Cycles from start to retire of an LDW of n words that is never refused the read port."""
+    return n + LDW_TAIL if n else 1
+
+
+@dataclass(frozen=True)
+class Ldw:
+    """`ldw` and `weight_buffer`: WB words into the shadow weights of the array."""
+
+    lanes: int = 16
+    wb_words: int = 512
+
+    verilog = ("rtl/ldw.v", "rtl/weight_buffer.v")
+
+    def parameters(self) -> dict[str, int]:
+        """Verilog parameters of `ldw`."""
+        return {"LANES": self.lanes}
+
+    def sources(self) -> list[Path]:
+        """All Verilog files, top first."""
+        return [templates_dir() / name for name in self.verilog]

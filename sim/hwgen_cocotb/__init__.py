@@ -1,0 +1,1 @@
+"""cocotb library of the engine: AXI memory, AXI-Lite driver, the whole-network test."""

@@ -1,0 +1,81 @@
+"""The compiled network in this folder, on the pins of its engine; run by `make`.
+
+Loads ../image and input.bin, starts the engine through its registers, and compares the output in
+DDR with the golden model's (expected_output.bin): once on an ideal bus, once with every channel
+stalled at random, and once with a weight bit flipped, which the engine has to refuse.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+
+import cocotb
+
+from .engine import BUSY, DONE, ID, INSTRUCTION_BYTES, REG_CYCLES, REG_ID, Engine
+
+FOLDER = Path(os.environ.get("HWGEN_SIM_DIR", Path(__file__).resolve().parent.parent))
+ERROR_CRC = 3
+OP_LOAD = 1
+
+
+def read(path: str) -> bytes:
+    return (FOLDER / path).read_bytes()
+
+
+def logits(data: bytes) -> tuple[int, ...]:
+    return struct.unpack(f"<{len(data) // 2}h", data)
+
+
+def first_record(program: bytes) -> int:
+    """Offset of the first LOAD record in the weight image (opcode 1, field ddr at bit 52)."""
+    for at in range(0, len(program), INSTRUCTION_BYTES):
+        word = int.from_bytes(program[at : at + INSTRUCTION_BYTES], "little")
+        if word & 15 == OP_LOAD:
+            return word >> 52 & 0xFFFFFFFF
+    raise AssertionError("the program loads no weights")
+
+
+async def run(dut, weights: bytes, **options) -> tuple[Engine, int]:
+    engine = Engine(dut, **options)
+    await engine.reset()
+    assert await engine.registers.read(REG_ID) == ID
+    expected = read("expected_output.bin")
+    # STORE writes whole words: room for one more
+    await engine.load(
+        read("../image/program.bin"), weights, read("input.bin"), len(expected) + 4096
+    )
+    await engine.start()
+    return engine, await engine.wait()
+
+
+async def check(dut, **options) -> None:
+    engine, status = await run(dut, read("../image/weights.bin"), **options)
+    assert status & DONE, f"status {status:#x}: error {status >> 4 & 15}"
+    assert status >> 4 == 0, f"status {status:#x}"
+    assert not status & BUSY
+    expected = read("expected_output.bin")
+    want = logits(expected)
+    got = logits(engine.output()[: len(expected)])
+    bad = [n for n in range(len(want)) if got[n] != want[n]]
+    assert not bad, f"output {bad[0]}: got {got[bad[0]]}, golden {want[bad[0]]} ({len(bad)} differ)"
+    dut._log.info("%d cycles, outputs equal", await engine.registers.read(REG_CYCLES))
+
+
+@cocotb.test()
+async def ideal_bus(dut) -> None:
+    await check(dut)
+
+
+@cocotb.test()
+async def stalled_bus(dut) -> None:
+    await check(dut, latency=70, stall=0.25, seed=7)
+
+
+@cocotb.test()
+async def flipped_weight_bit_is_refused(dut) -> None:
+    weights = bytearray(read("../image/weights.bin"))
+    weights[first_record(read("../image/program.bin"))] ^= 1
+    _, status = await run(dut, bytes(weights))
+    assert (status >> 4 & 15, status & DONE) == (ERROR_CRC, 0), f"status {status:#x}"

@@ -1,0 +1,411 @@
+"""DMA, sequencer, weight loader and harness: random programs, faults, exact cycles.
+
+The compute unit is a stand-in (rtl/compute_unit_stub.v), everything around it is real.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hwgen.errors import SimulationError
+from hwgen.paths import templates_dir
+from hwgen.schedule import isa
+from hwgen.sim import harness
+from hwgen.tools import lint_verilog
+from hwgen.units.dma import FRONT, Dma
+from hwgen.units.sequencer import (
+    LDW_FRONT,
+    LDW_FULL,
+    SWAP_TO_LDW,
+    Ldw,
+    Sequencer,
+    ldw_cycles,
+    run_cycles,
+)
+from tests.units.frame_reference import STUB, Program, Reference, isa_fields, write_stub
+
+RTL = templates_dir() / "rtl"
+FRAME = [
+    "hwgen_core",
+    "axil_regs",
+    "sequencer",
+    "dma",
+    "axi_read",
+    "axi_write",
+    "crc32",
+    "fifo_lut",
+    "ldw",
+    "weight_buffer",
+]
+CASES = {
+    "micro": {"LANES": 16, "ACT_BITS": 16, "KW": 128, "AXI_BITS": 128},
+    "wide": {"LANES": 64, "ACT_BITS": 12, "KW": 256, "AXI_BITS": 64},
+}
+INPUT_WORDS = 20
+LATENCY = 40
+
+
+def sources(folder: Path) -> list[Path]:
+    return [*(RTL / f"{name}.v" for name in FRAME), write_stub(folder)]
+
+
+def build(folder: Path, params: dict[str, int], files=None) -> Path:
+    files = sources(folder) if files is None else files
+    return harness.build(folder / "build", files, params, optimise="-O1")
+
+
+@pytest.fixture(scope="module")
+def engines(tmp_path_factory):
+    """Executables by case, built when first asked for."""
+    built: dict[str, Path] = {}
+
+    def get(case: str) -> Path:
+        if case not in built:
+            built[case] = build(tmp_path_factory.mktemp(case), CASES[case])
+        return built[case]
+
+    return get
+
+
+class Files:
+    """Program, weights and images of one run in a folder."""
+
+    def __init__(self, folder: Path, program: bytes, weights: bytes = b""):
+        self.folder = folder
+        self.program, self.weights = folder / "program", folder / "weights"
+        self.program.write_bytes(program)
+        self.weights.write_bytes(weights)
+        self.images: list[harness.Image] = []
+
+    def image(self, data: bytes, dst: bytes | None = None, bit: bytes | None = None) -> None:
+        n = len(self.images)
+        paths = []
+        for name, content in (("input", data), ("dst", dst), ("bit", bit)):
+            path = self.folder / f"{name}{n}"
+            if content is not None:
+                path.write_bytes(content)
+            paths.append(None if content is None else path)
+        self.images.append(harness.Image(*paths, self.folder / f"output{n}"))
+
+    def run(self, exe: Path, **options) -> dict:
+        return harness.run(exe, self.program, self.weights, self.images, timeout=120, **options)
+
+
+def random_files(folder: Path, case: str, seed: int, images: int = 2, length: int = 60):
+    lanes, act_bits = CASES[case]["LANES"], CASES[case]["ACT_BITS"]
+    program = Program(lanes, act_bits, seed).random(length, INPUT_WORDS)
+    files = Files(folder, program.binary(), program.weights)
+    reference = Reference(lanes, act_bits)
+    outputs = []
+    for _ in range(images):
+        image = program.rng.integers(0, 256, INPUT_WORDS * lanes).astype(np.uint8).tobytes()
+        dst, bit, out = reference.run(program, image)
+        files.image(image, dst, bit)
+        outputs.append(out)
+    return program, files, outputs
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_random_programs(case, engines, tmp_path):
+    for seed in range(8):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        _, files, outputs = random_files(folder, case, seed)
+        for stall_seed, latency in ((None, LATENCY), (seed + 1, 3), (seed + 100, 90)):
+            report = files.run(engines(case), stall_seed=stall_seed, latency=latency)
+            problems = [harness.describe(f) for f in report["frames"]]
+            assert report["ok"], f"seed {seed}, stalls {stall_seed}: {problems}"
+            for n, want in enumerate(outputs):
+                got = (folder / f"output{n}").read_bytes()
+                assert got == want, f"seed {seed}, stalls {stall_seed}: output of image {n}"
+
+
+# ---------------------------------------------------------------- planted faults
+
+
+def checked_load(lanes: int) -> tuple[bytes, bytes, np.ndarray]:
+    words = np.random.default_rng(5).integers(-9, 9, (6, lanes)).astype("<i2")
+    data = words.tobytes()
+    program = [
+        isa.encode("LOAD", n_wb=6, wb=1, crc=zlib.crc32(data)),
+        isa.encode("MACS", wait_dma=1, n0=1, n1=1, n2=6, n3=1, xd=1, wb_w=1, dst_en=1, dst_base=9),
+        isa.encode("END"),
+    ]
+    return b"".join(w.to_bytes(64, "little") for w in program), data, words
+
+
+@pytest.mark.slow
+def test_weight_fault_stops_before_it_is_used(engines, tmp_path):
+    program, data, words = checked_load(16)
+    dst = harness.dst_records(0, np.arange(9, 15), words).tobytes()
+    good = Files(tmp_path, program, data)
+    good.image(b"", dst)
+    assert good.run(engines("micro"))["ok"]
+    for bit in (0, 777, len(data) * 8 - 1):
+        bad = bytearray(data)
+        bad[bit // 8] ^= 1 << bit % 8
+        files = Files(tmp_path, program, bytes(bad))
+        files.image(b"", dst)
+        frame = files.run(engines("micro"))["frames"][0]
+        assert (frame["error"], frame["dst_writes"], frame["done"]) == (3, 0, False)
+        assert harness.describe(frame).endswith("error 3 (CRC of a LOAD record)")
+
+
+@pytest.mark.slow
+def test_comparison_finds_planted_differences(engines, tmp_path):
+    _, files, _ = random_files(tmp_path, "micro", 3, images=1)
+    lanes = 16
+    dst, bit = (Path(getattr(files.images[0], n)) for n in ("expected_dst", "expected_bit"))
+    good_dst, good_bit = dst.read_bytes(), bit.read_bytes()
+    size = 4 + 2 * lanes
+    faults = {
+        "value": (dst, 3 * size + 4 + 2 * 7, "dst", 3, 7),
+        "mem": (dst, 5 * size, "dst", 5, -1),
+        "mask": (dst, 6 * size + 1, "dst", 6, -1),
+        "addr": (dst, 8 * size + 2, "dst", 8, -1),
+        "bit value": (bit, 2 * 4 + 3, "bit", 2, 8),
+        "bit addr": (bit, 4 * 4, "bit", 4, -1),
+    }
+    for name, (path, at, stream, index, lane) in faults.items():
+        dst.write_bytes(good_dst)
+        bit.write_bytes(good_bit)
+        data = bytearray(path.read_bytes())
+        data[at] ^= 1
+        path.write_bytes(data)
+        bad = files.run(engines("micro"))["frames"][0]["first_mismatch"]
+        got = (bad["field"], bad["stream"], bad["index"], bad["lane"])
+        assert got == (name.removeprefix("bit "), stream, index, lane)
+    bit.write_bytes(good_bit)
+    for data, field in (
+        (good_dst[:-size], "extra write"),
+        (good_dst + good_dst[:size], "missing writes"),
+    ):
+        dst.write_bytes(data)
+        assert files.run(engines("micro"))["frames"][0]["first_mismatch"]["field"] == field
+
+
+@pytest.mark.slow
+def test_errors_and_hangs_are_named(engines, tmp_path):
+    end = isa.encode("END")
+    cases = {
+        "read outside the memory": ([isa.encode("LOADF", ddr=1 << 20, words=1), end], 1),
+        "write outside the memory": ([isa.encode("STORE", ddr=1 << 30, words=1), end], 2),
+        "illegal opcode": ([5, end], 4),
+        "no END": ([isa.encode("SET", kind=0)], 5),
+    }
+    for name, (words, code) in cases.items():
+        files = Files(tmp_path, b"".join(w.to_bytes(64, "little") for w in words))
+        files.image(bytes(64))
+        frame = files.run(engines("micro"))["frames"][0]
+        assert (frame["error"], frame["done"]) == (code, False), name
+
+    hangs = {
+        "sequencer; sequencer": [isa.encode("LDW", n=1), isa.encode("LDW", n=1), end],
+        "cmp": [isa.encode("XLIN", swap=1, n2=1), end],
+        "program": [isa.encode("LDW", n=1, wait_cmp=3), end],
+    }
+    seen = {}
+    for name, words in hangs.items():
+        files = Files(tmp_path, b"".join(w.to_bytes(64, "little") for w in words))
+        files.image(bytes(64))
+        seen[name] = files.run(engines("micro"), max_idle=500)["frames"][0]
+    # a second LDW waits for the swap of the first; XLIN for weights; LDW for compute 3
+    text = [harness.describe(frame) for frame in seen.values()]
+    assert text[0].endswith("no progress in ldw; ldw holds LDW")
+    assert text[1].endswith("no progress in cmp; cmp holds XLIN")
+    assert text[2].endswith("no progress in program; ldw holds LDW, waits for cmp 3 (at 0)")
+
+
+@pytest.mark.slow
+def test_harness_reports_wrong_files(engines, tmp_path):
+    files = Files(tmp_path, checked_load(16)[0])
+    files.image(bytes(16), dst=b"123")
+    with pytest.raises(SimulationError, match="not a multiple of 36 bytes"):
+        files.run(engines("micro"))
+
+
+MUTANTS = {
+    "QM field 7 written": ("dma.v", "!(in_qm && qm_q[2:0] == 3'd7)", "1'b1"),
+    "CRC not compared": ("dma.v", "crc_q == ~want_q;", "crc_q != 0 || want_q != 0;"),
+    "wait_cmp ignored": ("dma.v", "!ahead_ldw[15] && !ahead_cmp[15];", "!ahead_ldw[15];"),
+    "WB read not held for MACS": ("weight_buffer.v", "ldw_ready = !cmp_re;", "ldw_ready = 1'b1;"),
+}  # fmt: skip
+
+
+MAC = {"n0": 1, "n1": 1, "n3": 1, "xd": 1, "dst_en": 1}
+
+
+def directed(name: str) -> Program:
+    """The program that shows the mutant of that name and no other one."""
+    p = Program(16, 16, 7)
+    words = p.rng.integers(-(1 << 15), 1 << 15, (40, 16))
+    if name == "QM field 7 written":
+        p.add("LOAD", (), ("par",), words[:16], n_wb=0, n_qm=2, qm=3)
+        p.add("LNAPPLY", ("par",), (), src_base=(2 << 11) + (3 << 3), n2=16, **MAC)
+    elif name == "wait_cmp ignored":
+        p.add("LOAD", (), ("wb",), words, n_wb=40)
+        for k in range(6):
+            p.add("MACS", ("wb",), ("fm",), wb_w=k, n2=30, **MAC)
+        p.add("STORE", ("fm",), ("out",), words=30)
+    else:
+        p.add("LOAD", (), ("wb",), words, n_wb=40)
+        p.add("MACS", ("wb",), (), wb_w=0, n2=40, **MAC)
+        p.add("LDW", ("wb",), (), wb=3, n=8)
+        p.add("XLIN", swap=1, n2=8, **MAC)
+    p.words.append(isa.encode("END"))
+    return p
+
+
+def behaves(exe: Path, folder: Path, name: str) -> bool:
+    if name == "CRC not compared":
+        program, data, _ = checked_load(16)
+        files = Files(folder, program, bytes([data[0] ^ 1]) + data[1:])
+        files.image(b"")
+        return files.run(exe)["frames"][0]["error"] == 3
+    program = directed(name)
+    files = Files(folder, program.binary(), program.weights)
+    dst, bit, out = Reference(16, 16).run(program, b"")
+    files.image(b"", dst, bit)
+    return files.run(exe, latency=3)["ok"] and (folder / "output0").read_bytes() == out
+
+
+@pytest.mark.slow
+def test_planted_rtl_faults_are_caught(engines, tmp_path):
+    """All mutants in one build; each has a program that meets only its own."""
+    files = []
+    for path in sources(tmp_path):
+        text = path.read_text()
+        for file, old, new in MUTANTS.values():
+            if path.name == file:
+                assert text.count(old) == 1, old
+                text = text.replace(old, new)
+        (tmp_path / path.name).write_text(text)
+        files.append(tmp_path / path.name)
+    exe = build(tmp_path, CASES["micro"], files)
+    for name in MUTANTS:
+        assert behaves(engines("micro"), tmp_path, name), name
+        assert not behaves(exe, tmp_path, name), name
+
+
+# ---------------------------------------------------------------- cycles
+
+
+def cycles_of(exe: Path, folder: Path, words: list[int], weights: bytes = bytes(1 << 16)) -> dict:
+    files = Files(folder, b"".join(w.to_bytes(64, "little") for w in words), weights)
+    files.image(bytes(1 << 14))
+    report = files.run(exe, latency=LATENCY)
+    assert report["ok"], harness.describe(report["frames"][0])
+    return report["frames"][0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_cycles_are_those_of_the_formulas(case, engines, tmp_path):
+    params = CASES[case]
+    dma, seq = Dma(params["LANES"], params["AXI_BITS"]), Sequencer(params["AXI_BITS"])
+    zeros = {n: zlib.crc32(bytes(2 * params["LANES"] * n)) for n in range(200)}
+    end = isa.encode("END")
+
+    def load(n_wb: int, **fields: int) -> tuple[str, dict]:
+        return "LOAD", {"n_wb": n_wb, "crc": zeros[n_wb], **fields}
+
+    singles = [load(0), load(1), load(40), load(3, n_cm=2, n_om=1, n_qm=1, crc=zeros[14])]
+    singles += [
+        ("LOADF", {"base_sel": 1, "words": n, "bytes": b}) for n in (0, 1, 9) for b in (0, 1)
+    ]
+    singles += [("STORE", {"words": n}) for n in (0, 1, 5)]
+    for op, fields in singles:
+        frame = cycles_of(engines(case), tmp_path, [isa.encode(op, **fields), end])
+        full = {"n_wb": 0, "n_cm": 0, "n_om": 0, "n_qm": 0, "bytes": 0} | fields
+        beats = dma.beats(op, full)
+        start = seq.first_dispatch(LATENCY) + FRONT
+        retire = start + dma.alone(op, beats, LATENCY)
+        assert frame["dma"] == [[start, retire]], (op, fields)
+        end_at = seq.dispatches(2, LATENCY)[1]
+        assert frame["cycles"] == run_cycles(retire, end_at), (op, fields)
+
+    # A queue of records: the latency is paid once. Later programs beats share the bus, so few records.
+    sizes = [6, 1, 12, 3] if case == "micro" else [2, 1, 3, 1]  # within IN_FLIGHT
+    words = [isa.encode("LOAD", **load(n)[1]) for n in sizes]
+    frame = cycles_of(engines(case), tmp_path, [*words, end])
+    starts = [d + FRONT for d in seq.dispatches(len(sizes), LATENCY)]
+    assert [s for s, _ in frame["dma"]] == starts
+    retired = dma.queued([n * dma.word_beats for n in sizes], starts, LATENCY)
+    assert [r for _, r in frame["dma"]] == retired
+
+    # LDW: dispatch, load, swap, next.
+    swap = {"swap": 1, "n0": 1, "n1": 1, "n2": 3, "n3": 1, "xd": 1, "dst_en": 1}
+    words = [isa.encode("LDW", n=8), isa.encode("LDW", n=5), isa.encode("XLIN", **swap), end]
+    # the second LDW waits for the swap of the XLIN behind it
+    frame = cycles_of(engines(case), tmp_path, words[:1] + words[2:3] + words[1:2] + words[3:])
+    first, second = frame["ldw"]
+    start = seq.first_dispatch(LATENCY) + LDW_FRONT
+    assert first == [start, start + ldw_cycles(8)]
+    swapped = frame["steps"][0][0]
+    assert swapped == max(first[1] + LDW_FULL, seq.dispatches(2, LATENCY)[1] + 2)
+    start = max(swapped + SWAP_TO_LDW, seq.dispatches(3, LATENCY)[2] + LDW_FRONT)
+    assert second == [start, start + ldw_cycles(5)]
+
+
+@pytest.mark.slow
+def test_latency_is_hidden_when_records_queue(engines, tmp_path):
+    """100 records: the bus is busy all the time but for the gap between records."""
+    dma = Dma(16, 128)
+    size = 30
+    words = [isa.encode("LOAD", n_wb=size, crc=zlib.crc32(bytes(32 * size)))] * 100
+    frame = cycles_of(engines("micro"), tmp_path, [*words, isa.encode("END")])
+    beats = size * dma.word_beats
+    retired = [r for _, r in frame["dma"]]
+    gaps = np.diff(retired)
+    assert gaps.min() == dma.behind(beats)
+    # program beats share the bus: 4 a record
+    assert gaps.mean() <= beats + 4 + 3
+
+
+# ---------------------------------------------------------------- sources
+
+
+def test_field_positions_are_those_of_the_instruction_set():
+    fields = isa_fields()
+    for name in ("dma", "ldw", "sequencer"):
+        text = (RTL / f"{name}.v").read_text()
+        found = re.findall(
+            r"localparam (?:\[3:0\] )?((?:I|LD|LF|ST|LW|OP)_\w+) = (?:4'd)?(\d+);", text
+        )
+        assert found
+        for field, value in found:
+            assert fields[field] == int(value), f"{name}.v: {field}"
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_sources_pass_every_front_end(case, tmp_path):
+    params = {**CASES[case], "ADDR_BITS": 40 if case == "wide" else 32}
+    files = [RTL / f"{name}.v" for name in ("hwgen_top", *FRAME)]
+    # the ports of the compute unit, outputs 0
+    text = (RTL / "compute_unit.v").read_text()
+    head = text[text.index("module compute_unit") : text.index("\n);\n") + 4]
+    outputs = re.findall(r"output wire\s*(?:\[[^\]]*\])?\s*(\w+)", head)
+    empty = tmp_path / "compute_unit.v"
+    empty.write_text(head + "".join(f"  assign {n} = 0;\n" for n in outputs) + "endmodule\n")
+    found = lint_verilog([*files, empty], "hwgen_top", parameters=params)
+    assert [line for line in found if "compute_unit.v" not in line] == []
+
+
+def test_stand_in_has_the_ports_of_the_compute_unit():
+    def ports(path):
+        text = path.read_text()
+        head = text[text.index("module compute_unit") : text.index("\n);\n")]
+        return re.findall(r"(input|output)\s+(?:wire|reg)\s*(\[[^\]]*\])?\s*(\w+)", head)
+
+    assert ports(STUB) == ports(RTL / "compute_unit.v")
+
+
+def test_units_list_their_sources():
+    listed = {Path(f).stem for u in (Dma(), Sequencer(), Ldw()) for f in u.verilog}
+    assert listed | {"hwgen_core", "axil_regs"} == set(FRAME)

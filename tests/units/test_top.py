@@ -1,0 +1,81 @@
+"""hwgen_top on its pins: AXI protocol, registers, errors, soft reset."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from hwgen.paths import sim_dir, templates_dir
+from hwgen.tools import verilator_env
+from tests.units.frame_reference import write_stub
+from tests.units.test_dma import FRAME
+
+RESET_TESTS = ("soft_reset_brings_it_back", "errors_stop_until_reset")
+TESTS = ("registers_keep_what_is_written", "runs_and_counts", *RESET_TESTS)
+PARAMETERS = {"LANES": 16, "ACT_BITS": 16, "KW": 128, "AXI_BITS": 128, "MAX_BURST": 256}
+
+
+def simulate(files: list[Path], build: Path) -> dict[str, bool]:
+    """Name of each cocotb test -> passed."""
+    from cocotb_tools.runner import get_runner
+
+    env = verilator_env()
+    with pytest.MonkeyPatch.context() as patch:
+        env["MAKEFLAGS"] = env.get("MAKEFLAGS", "") + " OPT_GLOBAL=-O0 OPT_FAST=-O1 OPT_SLOW=-O0"
+        for name, value in env.items():
+            patch.setenv(name, value)
+        runner = get_runner("verilator")
+        runner.build(
+            sources=files,
+            hdl_toplevel="hwgen_top",
+            parameters=PARAMETERS,
+            build_args=["--default-language", "1364-2005", "-Wno-fatal"],
+            build_dir=build,
+            log_file=build.parent / "build.log",
+        )
+        patch.syspath_prepend(sim_dir())
+        xml = build / "results.xml"
+        with contextlib.suppress(SystemExit):  # the runner's way to report failures under pytest
+            runner.test(
+                hdl_toplevel="hwgen_top",
+                test_module="tests.units.cocotb_top",
+                build_dir=build,
+                test_dir=build,
+                results_xml=str(xml),
+                log_file=build / "sim.log",
+            )
+    cases = ElementTree.parse(xml).iter("testcase")
+    return {c.get("name"): c.find("failure") is None and c.find("error") is None for c in cases}
+
+
+@pytest.mark.slow
+def test_pins(tmp_path):
+    rtl = templates_dir() / "rtl"
+    files = [*(rtl / f"{name}.v" for name in ("hwgen_top", *FRAME)), write_stub(tmp_path)]
+    passed = simulate(files, tmp_path / "build")
+    assert passed == dict.fromkeys(TESTS, True), (tmp_path / "build" / "sim.log").read_text()[
+        -4000:
+    ]
+
+
+MUTANT = ("hwgen_core.v", "else if (read_idle && write_idle && unit_rst_q)", "else")
+
+
+@pytest.mark.slow
+def test_soft_reset_that_does_not_wait_is_caught(tmp_path):
+    rtl = templates_dir() / "rtl"
+    files = []
+    for name in ("hwgen_top", *FRAME):
+        path = tmp_path / f"{name}.v"
+        text = (rtl / path.name).read_text()
+        if path.name == MUTANT[0]:
+            assert text.count(MUTANT[1]) == 1
+            text = text.replace(*MUTANT[1:])
+        path.write_text(text)
+        files.append(path)
+    passed = simulate([*files, write_stub(tmp_path)], tmp_path / "build")
+    # exactly the tests that reset with transfers outstanding
+    assert passed == {name: name not in RESET_TESTS for name in TESTS}
