@@ -330,7 +330,7 @@ def test_cycles_are_those_of_the_formulas(case, engines, tmp_path):
         end_at = seq.dispatches(2, LATENCY)[1]
         assert frame["cycles"] == run_cycles(retire, end_at), (op, fields)
 
-    # A queue of records: the latency is paid once. Later programs beats share the bus, so few records.
+    # A queue of records: the latency is paid once. Few, as later program beats share the bus.
     sizes = [6, 1, 12, 3] if case == "micro" else [2, 1, 3, 1]  # within IN_FLIGHT
     words = [isa.encode("LOAD", **load(n)[1]) for n in sizes]
     frame = cycles_of(engines(case), tmp_path, [*words, end])
