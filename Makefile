@@ -12,7 +12,7 @@ BIN      := $(VENV)/bin
 STAMP    := $(VENV)/.installed
 PIP      := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: setup demo test test-full bench lint format clean
+.PHONY: setup demo test test-full bench reports lint format clean
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)
@@ -38,6 +38,11 @@ test-full: setup
 
 bench: setup
 	$(BIN)/hwgen bench
+
+reports: setup
+	$(BIN)/hwgen demo --images 16 --out out/reports
+	$(BIN)/hwgen bench
+	$(BIN)/python -m hwgen.report.record out/reports
 
 lint: setup
 	$(BIN)/ruff format --check .

@@ -10,7 +10,7 @@ import numpy as np
 from hwgen.atomic import staged_dir
 from hwgen.emit import emit
 from hwgen.emit.folder import load_program
-from hwgen.emit.image import ddr_regions, on_chip_regions
+from hwgen.emit.image import report_rows
 from hwgen.errors import HwgenError
 from hwgen.ir.graph import Graph
 from hwgen.report import save_report, update_report
@@ -157,9 +157,7 @@ def compile_model(
             "fps": {"predicted": target.clock_mhz * 1e6 / prediction.cycles},
             "fidelity": fidelity(network, graph, *shown) if real or held_out else {},
         }  # fmt: skip
-        save_report(
-            folder, report, graph_nodes(graph), ddr_regions(program) + on_chip_regions(program)
-        )
+        save_report(folder, report, graph_nodes(graph), report_rows(program))
     return CompileResult(Path(out_dir), program, target)
 
 

@@ -46,6 +46,29 @@ def on_chip_regions(program: Program) -> list[dict]:
     ]  # fmt: skip
 
 
+def report_rows(program: Program) -> list[dict]:
+    """Both maps as the report's table shows them."""
+    ddr = [
+        {
+            "memory": "DDR",
+            "name": r["name"],
+            "offset": r["offset"],
+            "size": f"{r['bytes']:,} bytes",
+            "holds": r["holds"],
+        }
+        for r in ddr_regions(program)
+    ]
+    chip = [
+        {
+            "memory": r["memory"], "name": r["name"], "offset": r["offset"],
+            "size": f"{r['words']:,} {'elements' if r['memory'] == 'BM' else 'words'}",
+            "holds": f"until {r['to']}",
+        }
+        for r in on_chip_regions(program)
+    ]  # fmt: skip
+    return ddr + chip
+
+
 def write_image(folder: Path, program: Program) -> None:
     """program.bin, weights.bin, memory_map.json."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -36,7 +36,7 @@ def save_report(
         report = Report.model_validate(report)
     view = {"graph_nodes": [dict(n) for n in graph_nodes], "memory_map": [*map(dict, memory_map)]}
     page = render_report(report, graph_nodes, memory_map)
-    write_text_atomic(folder / VIEW, json.dumps(view, sort_keys=True) + "\n")
+    write_text_atomic(folder / VIEW, json.dumps(view) + "\n")
     write_text_atomic(folder / "report.json", report.to_json())
     write_text_atomic(folder / "report.html", page)
     return report

@@ -24,9 +24,13 @@ MAX_NODES = 60
 # One colour class per kind of unit; the template's CSS gives the colours.
 UNIT_CLASSES = (
     ("xnor", "xnor"),
+    ("xlin", "xnor"),
+    ("xconv", "xnor"),
     ("array", "xnor"),
     ("att", "attention"),
     ("norm", "norm"),
+    ("lnapply", "norm"),
+    ("store", "memory"),
     ("dma", "memory"),
     ("ld", "memory"),
     ("mem", "memory"),

@@ -17,8 +17,9 @@ from hwgen.report.schema import Bench, Report
 BEGIN = "<!-- numbers:begin -->"
 END = "<!-- numbers:end -->"
 COLUMNS = (
-    "network", "target", "accuracy (float)", "cycles simulated (predicted)", "frames/s", "LUT",
-    "BRAM36", "DSP", "tensors checked",
+    "network", "target", "accuracy, golden model (float)", "cycles, simulated (predicted)",
+    "frames/s at the planned clock", "LUT, Yosys", "BRAM36, Yosys", "DSP, Yosys",
+    "tensors checked in RTL",
 )  # fmt: skip
 
 

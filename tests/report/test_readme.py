@@ -29,8 +29,9 @@ def test_numbers_of_a_report_and_a_bench(tmp_path):
     (tmp_path / "bench.json").write_text(bench.to_json())
     (tmp_path / "other.json").write_text("[]")
     assert readme.numbers(tmp_path).splitlines() == [
-        "| network | target | accuracy (float) | cycles simulated (predicted) | frames/s | LUT "
-        "| BRAM36 | DSP | tensors checked |",
+        "| network | target | accuracy, golden model (float) | cycles, simulated (predicted) "
+        "| frames/s at the planned clock | LUT, Yosys | BRAM36, Yosys | DSP, Yosys "
+        "| tensors checked in RTL |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
         "| bhvit_sample | zynq | 96.4 % (96.7 %) | 75,411 (75,354) | 2,652 | 20,930 (39 %) "
         "| 61.5 (44 %) | 48 (22 %) | 1,472, 0 differ |",
