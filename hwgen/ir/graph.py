@@ -67,7 +67,7 @@ class Graph:
             values |= op.execute(values)
             for t in op.inputs:
                 if last.get(t) == i:
-                    del values[t]
+                    values.pop(t, None)  # an op may read a tensor twice
         return values
 
     def logits(self, images: Array) -> Array:

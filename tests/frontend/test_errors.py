@@ -1,0 +1,162 @@
+"""One line for every network that cannot be compiled: where, what, the rule."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from hwgen.errors import FitError, HwgenError, UnsupportedOpError
+from hwgen.frontend import lower_model
+from hwgen.nn import BatchNorm, BinaryConv2d, BinaryLinear, QDAttention, RPReLU
+from tests.networks import IMAGE, small_attention_net
+
+
+def lower(module: nn.Module, **options: object) -> object:
+    return lower_model(module, meta={"image": IMAGE}, **options)  # type: ignore[arg-type]
+
+
+class Around(nn.Module):
+    """Stem, a layer under test on the 8x8 grid, mean, classifier."""
+
+    def __init__(self, layer: nn.Module, channels: int = 32, out: int = 32) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, channels, 4, 4)
+        self.layer = layer
+        self.head = nn.Linear(out, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.layer(self.stem(x)).mean((2, 3)))
+
+
+class Sine(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.sin(x)
+
+
+class Product(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * x
+
+
+class Branch(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x if x.sum() > 0 else -x
+
+
+class Tokens(nn.Module):
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.inner(x.flatten(2).transpose(1, 2))
+        return y.transpose(1, 2).unflatten(2, (8, 8))
+
+
+class Attend(nn.Module):
+    def __init__(self, heads: int, negative: bool = False) -> None:
+        super().__init__()
+        self.attention, self.negative = QDAttention(heads), negative
+        self.act, self.norm = RPReLU(32 * heads), BatchNorm(32 * heads)
+        if negative:
+            self.norm.weight.data.fill_(-1.0)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.attention(x, x, x)
+
+
+UNSUPPORTED = {
+    "function": (Around(Sine()), r"^layer: sin; supported: .*shift_mean.*$"),
+    "module": (
+        Around(nn.MaxPool2d(2)), r"^layer: MaxPool2d; supported: .*BinaryConv2d.*TokenBuilder$",
+    ),
+    "product": (Around(Product()), r"^layer: a product of two tensors; a factor must be a param"),
+    "control flow": (Around(Branch()), r"^Around: .*; control flow must not depend on tensors$"),
+    "convolution": (
+        Around(nn.Conv2d(32, 32, 3, padding=1)),
+        r"^layer: Conv2d kernel=\(3, 3\) stride=\(1, 1\) .*; supported: square kernel = stride",
+    ),
+    "binary convolution": (
+        Around(BinaryConv2d(32, 32, 3, stride=2, padding=1)),
+        r"^layer: BinaryConv2d kernel=3 stride=2 .*; supported: kernel 3, stride 1",
+    ),
+    "axis": (
+        Around(BinaryLinear(8, 8)),
+        r"^layer: BinaryLinear along axis -1 of \(B, C, Y, X\); needs the channels there$",
+    ),
+    "head": (Around(Tokens(Attend(1))), r"^layer.inner.attention: .* a head has 64 channels$"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", UNSUPPORTED)
+def test_unsupported(case: str) -> None:
+    module, message = UNSUPPORTED[case]
+    with pytest.raises(UnsupportedOpError, match=message) as caught:
+        lower(module)
+    assert "\n" not in str(caught.value)
+
+
+def test_channels_must_fill_words() -> None:
+    layer = BinaryConv2d(32, 40, 3, padding=1)
+    with pytest.raises(HwgenError, match=r"^layer: 40 channels; must be a multiple of 16"):
+        lower(Around(layer, out=40))
+
+
+def test_nan() -> None:
+    module = small_attention_net()
+    module.bn.weight.data[3] = float("nan")
+    with pytest.raises(HwgenError, match=r"^bn: a holds NaN or infinity; must be finite; retrain$"):
+        lower(module)
+
+
+def test_calibration_images() -> None:
+    module = small_attention_net()
+    with pytest.raises(HwgenError, match=r"calibration images: float64 .* must be uint8"):
+        lower_model(module, np.zeros((1, 32, 32, 3)))
+    with pytest.raises(HwgenError, match=r"no calibration images; needs an image size"):
+        lower_model(module)
+    with pytest.raises(HwgenError, match=r"stem: Conv2d stride=4 on a 30x30 grid; must divide"):
+        lower_model(module, np.zeros((1, 30, 30, 1), dtype=np.uint8).repeat(3, 3))
+
+
+def test_act_bits() -> None:
+    with pytest.raises(HwgenError, match=r"act_bits: 20; must be 8..16; use 16"):
+        lower(small_attention_net(), act_bits=20)
+
+
+def test_gelu_needs_range() -> None:
+    class Stem(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.act, self.head = nn.Conv2d(3, 16, 4, 4), nn.GELU(), nn.Linear(16, 4)
+            self.conv.weight.data *= 60
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(self.act(self.conv(x)).mean((2, 3)))
+
+    torch.manual_seed(0)
+    with pytest.raises(FitError, match=r"more bits at 12 fraction bits; .*use act_bits=16"):
+        lower(Stem())
+
+
+def test_attention_operand_of_negative_slope_is_computed_not_inverted() -> None:
+    """A norm with a negative weight after the activation stays in the post chain."""
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem, self.linear = nn.Conv2d(3, 64, 4, 4), BinaryLinear(64, 64)
+            self.act, self.norm, self.attention = RPReLU(64), BatchNorm(64), QDAttention(1)
+            self.norm.weight.data[::2] = -1.0
+            self.head = nn.Linear(64, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            t = self.stem(x).flatten(2).transpose(1, 2)
+            q = self.norm(self.act(self.linear(t)))
+            return self.head(self.attention(q, q, q).mean(1))
+
+    graph = lower_model(Net(), meta={"image": IMAGE})
+    assert graph.op("linear").post.m3.min() < 0
+    assert graph.op("linear").bits is not None

@@ -1,0 +1,99 @@
+"""A network that is no BHViT, built from the same layers: for tests of every stage."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from hwgen.nn import BatchNorm, BinaryConv2d, BinaryLinear, LearnedShift, QDAttention, RPReLU
+
+IMAGE = (32, 32, 3)
+
+
+class ConvBlock(nn.Module):
+    """x + RPReLU(BN(conv3x3(sgn(x + shift)))) on an image, then a norm."""
+
+    def __init__(self, channels: int, groups: int, dilation: int) -> None:
+        super().__init__()
+        self.shift = LearnedShift((1, channels, 1, 1))
+        self.conv = BinaryConv2d(
+            channels, channels, 3, padding=dilation, dilation=dilation, groups=groups, bias=True
+        )
+        self.bn = BatchNorm(channels, channel_dim=1)
+        self.act = RPReLU(channels, channel_dim=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.act(self.bn(self.conv(self.shift(x))))
+
+
+class SmallAttentionNet(nn.Module):
+    """Patch stem, two binary 3x3 blocks, a strided binary convolution, global attention, linear.
+
+    Image (B, 3, 32, 32) -> logits (B, classes); 8x8 grid of 32 channels, then 4x4 of 64.
+    """
+
+    def __init__(self, classes: int = 7) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 32, 4, 4)
+        self.stem_norm = nn.BatchNorm2d(32)
+        self.blocks = nn.Sequential(ConvBlock(32, 1, 1), ConvBlock(32, 2, 2))
+        self.down_norm = nn.BatchNorm2d(32)
+        self.down = BinaryConv2d(32, 64, 2, stride=2)
+        self.bn = BatchNorm(64)
+        self.query, self.key, self.value = (BinaryLinear(64, 64) for _ in range(3))
+        self.norms = nn.ModuleList(BatchNorm(64) for _ in range(3))
+        self.acts = nn.ModuleList(RPReLU(64) for _ in range(3))
+        self.attention = QDAttention(1)
+        self.context_norm = BatchNorm(64)
+        self.head = nn.Linear(64, classes)
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = self.blocks(self.stem_norm(self.stem(image)))
+        x = self.down(self.down_norm(x)).flatten(2).transpose(1, 2)
+        t = self.bn(x)
+        q, k, v = (
+            act(norm(layer(t)) + t)
+            for layer, norm, act in zip((self.query, self.key, self.value), self.norms, self.acts)
+        )
+        x = self.context_norm(self.attention(q, k, v)) + v + t
+        return self.head(x.mean(dim=1))
+
+
+def randomise(module: nn.Module, seed: int = 0) -> nn.Module:
+    """Natural values for norms, activations, shifts and attention steps; eval mode."""
+    g = torch.Generator().manual_seed(seed)
+
+    def draw(tensor: Tensor, low: float, high: float) -> None:
+        tensor.data.copy_(torch.rand(tensor.shape, generator=g) * (high - low) + low)
+
+    for layer in module.modules():
+        if isinstance(layer, BatchNorm | nn.BatchNorm2d):
+            draw(layer.weight, 0.5, 1.5)
+            draw(layer.bias, -0.5, 0.5)
+            draw(layer.running_mean, -0.3, 0.3)
+            draw(layer.running_var, 0.5, 1.5)
+            layer.weight.data[torch.rand(layer.weight.shape, generator=g) < 0.1] *= -1
+        elif isinstance(layer, RPReLU):
+            draw(layer.move1, -0.3, 0.3)
+            draw(layer.move2, -0.3, 0.3)
+            draw(layer.prelu.weight, -0.1, 0.6)
+        elif isinstance(layer, QDAttention) and layer.learned:
+            draw(layer.alpha, 0.15, 0.4)
+            draw(layer.zero_point, -0.2, 0.2)
+            layer.init_state.fill_(1.0)
+        elif type(layer).__name__ == "LayerScale":
+            draw(layer.alpha, -0.2, 0.4)
+            draw(layer.move, -0.1, 0.1)
+    for name, parameter in module.named_parameters():
+        leaf = name.rsplit(".", 1)[-1]
+        if leaf in ("a1", "parm"):
+            draw(parameter, 0.2, 0.8)
+        elif leaf.startswith("move") and leaf[4:5] in ("", "q", "k", "v"):
+            draw(parameter, -0.2, 0.2)
+    return module.eval()
+
+
+def small_attention_net(seed: int = 0, classes: int = 7) -> nn.Module:
+    """The network above with random weights."""
+    torch.manual_seed(seed)
+    return randomise(SmallAttentionNet(classes), seed)

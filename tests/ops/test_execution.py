@@ -1,0 +1,256 @@
+"""Every op against plain loops or torch on random integers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from hwgen import ops
+from hwgen.ir import TensorType
+from hwgen.ops.numerics import exp_table, gelu, norm_stats, rshift_round, rsqrt_fixed
+from hwgen.ops.post import Post
+
+RNG = np.random.default_rng(5)
+KEEP = Post(act_bits=24)  # saturates nothing below
+
+
+def feature(*shape: int, grid: tuple[int, int] = (0, 0)) -> TensorType:
+    return TensorType("feature", shape, grid, 0, -(1 << 15), (1 << 15) - 1)
+
+
+def ints(*shape: int, top: int = 3000) -> np.ndarray:
+    return RNG.integers(-top, top + 1, shape)
+
+
+def bits(*shape: int) -> np.ndarray:
+    return RNG.integers(0, 2, shape).astype(np.uint8)
+
+
+def pm(x: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(x.astype(np.int64) * 2 - 1)
+
+
+def check(op: ops.Op, want: np.ndarray | torch.Tensor, *sources: np.ndarray) -> None:
+    np.testing.assert_array_equal(op.accumulate(*sources), np.asarray(want))
+
+
+def make(cls: type, **parameters: object) -> ops.Op:
+    return cls("op", ("x",), KEEP, None, None, **parameters)
+
+
+def image_of(x: np.ndarray, grid: tuple[int, int]) -> torch.Tensor:
+    return torch.from_numpy(x).reshape(x.shape[0], *grid, -1).permute(0, 3, 1, 2)
+
+
+def tokens_of(x: torch.Tensor) -> torch.Tensor:
+    return x.flatten(2).transpose(1, 2)
+
+
+def test_xnor_linear() -> None:
+    a, w, m = bits(2, 5, 48), bits(32, 48), ints(32)
+    check(make(ops.xnor.XnorLinear, weight=w, m=m), pm(a) @ pm(w).T * torch.from_numpy(m), a)
+
+
+def test_xnor_linear_returns_windows_to_the_grid() -> None:
+    a, w, m = bits(1, 4, 9, 16), bits(16, 16), ints(16)
+    got = make(ops.xnor.XnorLinear, weight=w, m=m, unwindow=3).accumulate(a)
+    plain = (pm(a) @ pm(w).T).numpy() * m
+    for window in range(4):
+        for token in range(9):
+            y = window // 2 * 3 + token // 3
+            x = window % 2 * 3 + token % 3
+            np.testing.assert_array_equal(got[0, y * 6 + x], plain[0, window, token])
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "dilation", "groups"),
+    [(3, 1, 1, 1), (3, 1, 3, 4), (3, 1, 5, 2), (2, 2, 1, 1), (4, 4, 1, 1)],
+)
+def test_xnor_conv(kernel: int, stride: int, dilation: int, groups: int) -> None:
+    grid, a, m = (8, 12), bits(2, 96, 16), ints(32)
+    w = bits(32, kernel, kernel, 16 // groups)
+    op = make(ops.xnor.XnorConv, weight=w, m=m, stride=stride, dilation=dilation, groups=groups,
+              in_grid=grid)  # fmt: skip
+    want = F.conv2d(
+        image_of(pm(a).numpy(), grid).double(), pm(w).permute(0, 3, 1, 2).double(), None, stride,
+        dilation if stride == 1 else 0, dilation, groups,
+    )  # fmt: skip
+    check(op, tokens_of(want) * torch.from_numpy(m), a)
+
+
+def test_patch_conv() -> None:
+    grid, x, w = (6, 4), ints(2, 24, 5), ints(16, 2, 2, 5)
+    want = F.conv2d(
+        image_of(x, grid).double(), torch.from_numpy(w).permute(0, 3, 1, 2).double(), stride=2
+    )
+    check(make(ops.dense.PatchConv, weight=w, in_grid=grid), tokens_of(want), x)
+
+
+def test_pointwise_pool_and_mean() -> None:
+    grid, x, m = (4, 6), ints(2, 24, 16), ints(16)
+    check(make(ops.vector.Pointwise, m=m), x * m, x)
+    check(make(ops.vector.TokenMean, m=m), x.sum(1, keepdims=True) * m, x)
+    want = F.avg_pool2d(image_of(x, grid).double(), 2, divisor_override=1)
+    check(make(ops.vector.AvgPool, kernel=2, m=m, in_grid=grid), tokens_of(want).numpy() * m, x)
+
+
+def test_cross_filter_wraps_around() -> None:
+    grid, x = (5, 7), ints(1, 35, 16)
+    offsets = ((0, 0), (-1, 0), (2, 0), (0, -2), (0, 1))
+    m = ints(len(offsets), 16)
+    want = np.zeros((1, 35, 16), dtype=np.int64)
+    for y in range(5):
+        for column in range(7):
+            for (dy, dx), factor in zip(offsets, m):
+                source = (y + dy) % 5 * 7 + (column + dx) % 7
+                want[0, y * 7 + column] += x[0, source] * factor
+    check(make(ops.vector.CrossFilter, offsets=offsets, m=m, in_grid=grid), want, x)
+
+
+@pytest.mark.parametrize("mode", ["max", "sum"])
+def test_merge_pool(mode: str) -> None:
+    grid, x, m = (6, 6), ints(1, 36, 16), ints(16)
+    image = image_of(x, grid).double()
+    pooled = (
+        F.max_pool2d(image, 3, 3, 1)
+        if mode == "max"
+        else F.avg_pool2d(image, 3, 3, 1, divisor_override=1)
+    )
+    op = make(ops.vector.MergePool, window=3, mode=mode, m=m, in_grid=grid)
+    check(op, tokens_of(pooled).numpy() * m, x)
+
+
+def test_window_ops() -> None:
+    z, m = ints(2, 4, 13, 16), ints(16)
+    want = np.stack([sum(z[:, w, 9 + i] for w in range(4)) for i in range(4)], 1) * m
+    check(make(ops.vector.MergeMean, m=m), want, z)
+    g = ints(2, 4, 16)
+    op = make(ops.vector.WindowMix, m=np.ones(16, dtype=np.int64), window=3)
+    op = replace(op, sources=("z",), post=Post(pre="g", act_bits=24), feature=feature(4, 9, 16))
+    got = op.execute({"z": z, "g": g})["op"]
+    np.testing.assert_array_equal(got, z[:, :, :9] + g[:, :, None])
+
+
+def test_layer_norm_gathers_and_normalises() -> None:
+    x, merge = ints(1, 36, 16), ints(1, 4, 16)
+    op = make(ops.layernorm.LayerNorm, eps=10, window=3, in_grid=(6, 6))
+    got = op.accumulate(x, merge)
+    assert got.shape == (1, 4, 13, 16)
+    for window in range(4):
+        rows = [
+            x[0, (window // 2 * 3 + t // 3) * 6 + window % 2 * 3 + t % 3] for t in range(9)
+        ] + list(merge[0])
+        for token, row in enumerate(rows):
+            mean = row.mean()
+            want = (row - mean) / np.sqrt(row.var() + 10 / 16**2) * 2**12
+            np.testing.assert_allclose(got[0, window, token], want, atol=4)
+
+
+@pytest.mark.parametrize("neg", [0, 1])
+def test_attention(neg: int) -> None:
+    q, k, v = (bits(1, 2, 7, 128) for _ in range(3))
+    kappa, m = np.array([[3000, 90000, 200000], [0, 50000, 700000]]), ints(128)
+    op = make(ops.attention.Attention, kappa=kappa, neg=np.array([neg, 0]), m=m)
+    want = np.zeros(q.shape, dtype=np.int64)
+    for window in range(2):
+        for head in range(2):
+            part = slice(64 * head, 64 * head + 64)
+            for query in range(7):
+                e = [
+                    int(exp_table()[int((q[0, window, query, part] == row[part]).sum())])
+                    for row in k[0, window]
+                ]
+                for key in range(7):
+                    bounds = [sum(e) * int(b) for b in kappa[head]]
+                    lower = neg and head == 0
+                    level = sum(
+                        (e[key] << 20) <= b if lower else (e[key] << 20) >= b for b in bounds
+                    )
+                    want[0, window, query, part] += level * (
+                        2 * v[0, window, key, part].astype(int) - 1
+                    )
+    check(op, want * m, q, k, v)
+
+
+def plain_post(p: Post, acc: int, c: int, pre: int, mid: int, out: int) -> tuple[int, int]:
+    """The post chain in Python integers, straight from its equations."""
+
+    def shift(x: int, s: int) -> int:
+        return (x + (1 << s >> 1)) >> s
+
+    def sat(x: int, width: int) -> int:
+        return max(-(1 << (width - 1)), min((1 << (width - 1)) - 1, x))
+
+    y = sat(shift(acc, p.sh1) + int(p.b[c]), 18) + pre
+    if p.slope is not None:
+        t = y - int(p.g[c])
+        y = (t if t >= 0 else shift(t * int(p.slope[c]), p.sh2)) + int(p.z[c])
+    elif p.gelu:
+        y = int(gelu(np.array(y)))
+    y3 = sat(y, p.act_bits)
+    y = y3 + mid
+    if p.m3 is not None:
+        y = sat(shift(y * int(p.m3[c]), p.sh3) + int(p.b3[c]), 18)
+    y6 = sat(y + out, p.act_bits)
+    return y6, int((y3 if p.bit_y3 else y6) >= int(p.t[c]))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_post_chain(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n, c = 40, 16
+
+    def vector(top: int = 32767) -> np.ndarray:
+        return rng.integers(-top, top + 1, c)
+
+    p = Post(sh1=int(rng.integers(0, 20)), b=vector(), t=vector(2000), act_bits=12 + 2 * (seed % 3))
+    if seed % 3 == 0:
+        p = replace(p, g=vector(500), slope=vector(), sh2=int(rng.integers(0, 16)), z=vector(500))
+    elif seed % 3 == 1:
+        p = replace(p, gelu=True)
+    if seed % 2:
+        p = replace(p, m3=vector(), sh3=int(rng.integers(0, 20)), b3=vector(), bit_y3=seed > 3)
+    acc = rng.integers(-(1 << 36), 1 << 36, (n, c)) >> rng.integers(0, 30, (n, 1))
+    pre, mid, out = (rng.integers(-2000, 2000, (n, c)) for _ in range(3))
+    feature_, bit = p.run(acc, pre, mid, out)
+    want = [
+        [
+            plain_post(p, int(acc[i, j]), j, *(int(r[i, j]) for r in (pre, mid, out)))
+            for j in range(c)
+        ]
+        for i in range(n)
+    ]
+    np.testing.assert_array_equal(feature_, np.array(want)[..., 0])
+    np.testing.assert_array_equal(bit, np.array(want)[..., 1])
+    lo, hi = p.bounds(
+        int(acc.min()), int(acc.max()), *[replace(feature(n, c), lo=-2000, hi=1999)] * 3
+    )
+    assert lo <= feature_.min()
+    assert feature_.max() <= hi
+
+
+def test_post_pools_adjacent_channels_and_repeats_residuals() -> None:
+    acc, pre = ints(3, 32), ints(3, 16)
+    got, _ = Post(pool=2).run(acc, pre)
+    full = acc + np.concatenate([pre, pre], 1)
+    np.testing.assert_array_equal(got, rshift_round(full.reshape(3, 8, 4).sum(-1), 2))
+
+
+def test_norm_stats_of_arrays_is_the_scalar_form() -> None:
+    x = RNG.integers(-32768, 32768, (50, 64)) >> RNG.integers(0, 16, (50, 1))
+    _, r, shift = norm_stats(x, 6, 7)
+    for row, got_r, got_shift in zip(x, r, shift):
+        v = int((row * row).sum()) * 64 - int(row.sum()) ** 2 + 7
+        want, h = rsqrt_fixed(v)
+        assert (got_r, got_shift) == (want, max(0, h + 3 - 6))
+
+
+def test_every_op_of_the_registry_is_tested_here() -> None:
+    text = Path(__file__).read_text()
+    for name in ops.REGISTRY:
+        assert name == "Constant" or f".{name}" in text, name
