@@ -82,9 +82,17 @@ class Attention:
         return start + queries + self.query_latency(tokens) + self.words
 
     def chained_cycles(self, tokens: int) -> int:
-        """Cycles between the last result words of two instructions of equal `tokens`.
-
-        When the second is started as soon as `ready_next` allows and the third is never late: its
-        2 tokens reads must fit between the queries' reads while the buffer is free.
-        """
+        """Cycles between the last result words of instructions of equal size, where `gapless`."""
         return tokens * self.period(tokens)
+
+    def gapless(self, tokens: int, start_delay: int = 1) -> bool:
+        """Whether equal instructions follow each other without a gap (sufficient condition).
+
+        Each is started `start_delay` cycles after `ready_next`. The buffer is free when the last
+        query before the current instruction is summed; then the next keys and values are read
+        in the cycles that the queries' reads leave.
+        """
+        period = self.period(tokens)
+        reads = max(tokens + 1, 2 * tokens + 1 - EARLY)
+        load = -(-reads * period // (period - 1)) + 9 + start_delay
+        return self.query_latency(tokens) + load <= (tokens + 1) * period

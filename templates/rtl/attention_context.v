@@ -8,7 +8,7 @@
 // apart: group g is read in X+g; r, r_neg hold from X+1 on for `groups` cycles; the values of group g
 // are read in X+2+g, done in the last of these cycles; word w of the result (channels w*LANES ..,
 // signed 16 bits per lane) in X+6+groups+w, 64/LANES words; finish one cycle before the last.
-// Sums are bit-sliced: bit b of 64 channels is one vector, which costs few LUTs and simulates fast.
+// The sum of a group is bit-sliced: bit b of 64 channels is one vector, few LUTs and a fast simulation.
 // Reset: control only.
 `default_nettype none
 module attention_context #(
@@ -151,10 +151,8 @@ module attention_context #(
         end
     endgenerate
 
-    wire [64*ACC_W-1:0]        part;
-    reg  [64*PART_W-1:0]       part_q;
-    reg  [64*ACC_W-1:0]        acc_q, out_q;
-    wire [64*(ACC_W+1)-1:0]    acc_sum;
+    reg [64*PART_W-1:0] part_q;
+    reg [64*ACC_W-1:0]  acc_q, out_q;  // channel c in bits [c*ACC_W +: ACC_W]
 
     generate
         // level l: QUADS >> l numbers of 4 + l planes
@@ -172,20 +170,20 @@ module attention_context #(
                 end
             end
         end
-        for (l = 0; l < ACC_W; l = l + 1) begin : gen_part
-            if (l < PART_W) begin : gen_used
-                assign part[64*l +: 64] = part_q[64*l +: 64];
-            end else begin : gen_zero
-                assign part[64*l +: 64] = 64'd0;
+        // from here on by channel: carry chains are smaller for wide sums
+        for (c = 0; c < 64; c = c + 1) begin : gen_channel
+            wire [PART_W-1:0] part;
+            for (l = 0; l < PART_W; l = l + 1) begin : gen_bit
+                assign part[l] = part_q[64*l+c];
+            end
+            always @(posedge clk) begin
+                if (act4_q) begin
+                    acc_q[ACC_W*c +: ACC_W] <= (first4_q ? {ACC_W{1'b0}} : acc_q[ACC_W*c +: ACC_W])
+                        + {{(ACC_W-PART_W){1'b0}}, part};
+                end
             end
         end
     endgenerate
-
-    attention_vadd #(.N(ACC_W)) u_acc (
-        .a(first4_q ? {64*ACC_W{1'b0}} : acc_q), .b(part), .s(acc_sum)
-    );
-
-    wire unused_carry = &{1'b0, acc_sum[64*ACC_W +: 64]};
 
     // sum of the levels, the same for all channels
     integer i_sum;
@@ -198,31 +196,23 @@ module attention_context #(
     end
 
     // X+6: words of LANES channels, 2 x - sum of the levels
-    reg  [2:0] words_q;  // words left
-    wire [16*LANES-1:0] word;
+    reg  [2:0]             left_q;  // words left
+    wire [1:0]             word_index = WORDS[1:0] - left_q[1:0];
+    wire [LANES*ACC_W-1:0] word;
+    wire [16*LANES-1:0]    word_acc;
 
-    assign finish = words_q == 3'd1;
+    assign finish = left_q == 3'd1;
 
     generate
-        for (c = 0; c < LANES; c = c + 1) begin : gen_lane
-            wire [ACC_W-1:0] x;
-            for (l = 0; l < ACC_W; l = l + 1) begin : gen_bit
-                assign x[l] = out_q[64*l+c];
-            end
-            wire [ACC_W+1:0] y = {1'b0, x, 1'b0} - {2'b00, level_out_q};
-            assign word[16*c +: 16] = {{(14-ACC_W){y[ACC_W+1]}}, y};
+        if (WORDS > 1) begin : gen_select
+            assign word = out_q[word_index*LANES*ACC_W +: LANES*ACC_W];
+        end else begin : gen_all
+            wire unused_index = &{1'b0, word_index};
+            assign word = out_q;
         end
-    endgenerate
-
-    wire [64*ACC_W-1:0] out_next;
-
-    generate
-        for (l = 0; l < ACC_W; l = l + 1) begin : gen_shift
-            if (LANES < 64) begin : gen_narrow
-                assign out_next[64*l +: 64] = {{LANES{1'b0}}, out_q[64*l+LANES +: 64-LANES]};
-            end else begin : gen_wide
-                assign out_next[64*l +: 64] = out_q[64*l +: 64];
-            end
+        for (c = 0; c < LANES; c = c + 1) begin : gen_lane
+            wire [ACC_W+1:0] y = {1'b0, word[ACC_W*c +: ACC_W], 1'b0} - {2'b00, level_out_q};
+            assign word_acc[16*c +: 16] = {{(14-ACC_W){y[ACC_W+1]}}, y};
         end
     endgenerate
 
@@ -231,22 +221,17 @@ module attention_context #(
         quad_level_q <= quad_level;
         part_q       <= gen_sum[LOG2_PK-2].n;
         level_part_q <= level_part;
-        if (act4_q) begin
-            acc_q       <= acc_sum[64*ACC_W-1:0];
-            level_acc_q <= (first4_q ? {ACC_W{1'b0}} : level_acc_q) + level_part_q;
-        end
+        if (act4_q) level_acc_q <= (first4_q ? {ACC_W{1'b0}} : level_acc_q) + level_part_q;
         if (last5_q) begin
             out_q       <= acc_q;
             level_out_q <= level_acc_q;
-        end else begin
-            out_q <= out_next;
         end
-        r_acc   <= word;
-        r_valid <= words_q != 3'd0;
-        words_q <= last5_q ? WORDS[2:0] : words_q - {2'b00, words_q != 3'd0};
+        if (left_q != 3'd0) r_acc <= word_acc;
+        r_valid <= left_q != 3'd0;
+        left_q  <= last5_q ? WORDS[2:0] : left_q - {2'b00, left_q != 3'd0};
         if (rst) begin
             r_valid <= 1'b0;
-            words_q <= 3'd0;
+            left_q  <= 3'd0;
         end
     end
 endmodule

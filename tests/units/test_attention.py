@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 import pytest
 from cocotb_tools.runner import get_results, get_runner
@@ -11,8 +12,8 @@ from hwgen.ops.numerics import exp_table
 from hwgen.tools import lint_verilog, verilator_env
 from hwgen.units.attention import Attention
 
-UNITS = [Attention(16, 128, 8), Attention(64, 256, 16)]
-OTHERS = [Attention(32, 64, 4, 256), Attention(32, 128, 32)]
+UNITS = [Attention(16, 128, 8), Attention(64, 128, 4)]
+OTHERS = [Attention(64, 256, 16), Attention(32, 64, 8, 256), Attention(16, 128, 32)]
 
 
 def name_of(unit: Attention) -> str:
@@ -36,7 +37,7 @@ def build(unit: Attention, folder, monkeypatch, edit=None):
         sources=sources,
         hdl_toplevel="attention",
         parameters=unit.parameters(),
-        build_args=["--default-language", "1364-2005", "-Wno-fatal", "-CFLAGS", "-O1"],
+        build_args=["--default-language", "1364-2005", "-Wno-fatal", "-CFLAGS", "-O0"],
         build_dir=folder / "build",
         always=True,
         log_file=folder / "build.log",
@@ -46,21 +47,23 @@ def build(unit: Attention, folder, monkeypatch, edit=None):
 
 def simulate(runner, unit: Attention, folder, runs=14, seed=1, fault="", only=None):
     """(tests, failed) of cocotb_attention."""
-    results = runner.test(
-        hdl_toplevel="attention",
-        test_module="tests.units.cocotb_attention",
-        test_filter=only,
-        build_dir=folder / "build",
-        test_dir=folder,
-        results_xml=str(folder / "results.xml"),
-        log_file=folder / "test.log",
-        extra_env={
-            "ATTENTION_UNIT": " ".join(str(v) for v in unit.parameters().values()),
-            "ATTENTION_SEED": str(seed),
-            "ATTENTION_RUNS": str(runs),
-            "ATTENTION_FAULT": fault,
-        },
-    )
+    results = folder / "results.xml"
+    with suppress(SystemExit):  # the runner exits where a test fails
+        runner.test(
+            hdl_toplevel="attention",
+            test_module="tests.units.cocotb_attention",
+            test_filter=only,
+            build_dir=folder / "build",
+            test_dir=folder,
+            results_xml=str(results),
+            log_file=folder / "test.log",
+            extra_env={
+                "ATTENTION_UNIT": " ".join(str(v) for v in unit.parameters().values()),
+                "ATTENTION_SEED": str(seed),
+                "ATTENTION_RUNS": str(runs),
+                "ATTENTION_FAULT": fault,
+            },
+        )
     return get_results(results)
 
 
@@ -70,7 +73,7 @@ def test_every_word_and_cycle(unit, tmp_path, monkeypatch):
     runner = build(unit, tmp_path, monkeypatch)
     assert simulate(runner, unit, tmp_path) == (3, 0), (tmp_path / "test.log").read_text()[-3000:]
     # the same build must see a flipped key bit and a changed constant
-    for fault in ("weight_bit", "kappa"):
+    for fault in ("bit", "kappa"):
         assert simulate(runner, unit, tmp_path, runs=6, fault=fault, only="one_by_one") == (1, 1)
 
 
@@ -83,7 +86,7 @@ def test_other_sizes(unit, tmp_path, monkeypatch):
         assert tests == (3, 0), (tmp_path / "test.log").read_text()[-3000:]
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_padding_keys_that_count_are_seen(tmp_path, monkeypatch):
     edit = ("attention_context.v", "~last1_q | tail_mask[j]", "~last1_q | 1'b1")
     runner = build(UNITS[0], tmp_path, monkeypatch, edit)
