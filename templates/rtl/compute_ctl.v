@@ -188,7 +188,7 @@ module compute_ctl #(
     endgenerate
 
     // ---- decode
-    wire         b_valid, b_wait_ok, take;
+    wire         holds, b_valid, b_wait_ok, take;
     wire         b_set, b_xnor, b_conv, b_att, b_mac, b_macs, b_stat, b_apply;
     wire [1:0]   b_kind;
     wire [383:0] b_payload;
@@ -213,7 +213,7 @@ module compute_ctl #(
         .clk(clk), .rst(rst),
         .i_valid(i_valid), .i_word(i_word), .i_ready(i_ready),
         .retired_dma(retired_dma), .retired_ldw(retired_ldw), .taps_sx(taps_sx),
-        .b_valid(b_valid), .b_wait_ok(b_wait_ok), .take(take), .head(head),
+        .holds(holds), .b_valid(b_valid), .b_wait_ok(b_wait_ok), .take(take), .head(head),
         .b_set(b_set), .b_xnor(b_xnor), .b_conv(b_conv), .b_att(b_att), .b_mac(b_mac),
         .b_macs(b_macs), .b_stat(b_stat), .b_apply(b_apply),
         .b_kind(b_kind), .b_payload(b_payload), .b_drain(b_drain), .b_swap(b_swap),
@@ -248,7 +248,7 @@ module compute_ctl #(
         .in_flight(flying), .t_start(t_start), .t_issue_end(t_issue_end)
     );
 
-    assign busy = b_valid || !i_ready || flying;
+    assign busy = holds || flying;
     assign held = b_valid;
 
     // ---- SET

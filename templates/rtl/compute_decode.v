@@ -19,6 +19,7 @@ module compute_decode (
     input  wire [15:0]  retired_ldw,
     input  wire [13:0]  taps_sx,      // of the last SET taps
     // the prepared instruction
+    output wire         holds,        // an instruction is in A or B
     output wire         b_valid,
     output wire         b_wait_ok,
     input  wire         take,
@@ -181,6 +182,7 @@ module compute_decode (
                    | ({cm_s2[0], 7'd0} & {8{wrap_at[7]}});
 
     assign i_ready = !a_valid_q || load_b;
+    assign holds = a_valid_q || b_valid_q;
     assign b_valid = b_valid_q;
     assign b_wait_ok = b_ok_q;
 

@@ -60,9 +60,16 @@ module mac_nest (
     reg  [15:0] wb_base_q;
     reg  [15:0] wb_q;
 
-    wire        last0 = i0_q == n0_q;
-    wire        last1 = i1_q == n1_q;
-    wire        step2 = busy_q && last0 && last1;
+    // flags of the current beat, computed one cycle ahead
+    reg         one0_q;             // n0 = 1
+    reg         one1_q;
+    reg         first0_q;
+    reg         first1_q;
+    reg         last0_q;
+    reg         last1_q;
+    wire [11:0] i0_next = i0_q + 12'd1;
+    wire [7:0]  i1_next = i1_q + 8'd1;
+    wire        step2 = busy_q && last0_q && last1_q;
     wire        step_x;
     wire        step_phase;
     wire        step_row;
@@ -103,9 +110,9 @@ module mac_nest (
     assign pos = pos_q;
     assign i0 = i0_q[3:0];
     assign phase = i1_q[0];
-    assign first = i0_q == 12'd0 && (stat_q || i1_q == 8'd0);
-    assign last = last0 && (stat_q || last1);
-    assign result = last0 && last1;
+    assign first = first0_q && (stat_q || first1_q);
+    assign last = last0_q && (stat_q || last1_q);
+    assign result = last0_q && last1_q;
     assign stat_on = stat_q;
     assign cm = cm_q;
     assign wb = wb_q;
@@ -117,6 +124,12 @@ module mac_nest (
             n1_q <= n1 - 8'd1;
             i0_q <= 12'd0;
             i1_q <= 8'd0;
+            one0_q <= n0 == 12'd1;
+            one1_q <= n1 == 8'd1;
+            first0_q <= 1'b1;
+            first1_q <= 1'b1;
+            last0_q <= n0 == 12'd1;
+            last1_q <= n1 == 8'd1;
             s0_q <= s0;
             s1_q <= s1;
             s2_q <= s2;
@@ -134,14 +147,20 @@ module mac_nest (
             cm_level1_q <= cm_base;
             wb_base_q <= wb_base;
             wb_q <= wb_base;
-        end else if (!last0) begin
-            i0_q <= i0_q + 12'd1;
+        end else if (!last0_q) begin
+            i0_q <= i0_next;
+            first0_q <= 1'b0;
+            last0_q <= i0_next == n0_q;
             addr_q <= addr_q + s0_q;
             cm_q <= cm_q + cm_s0_q;
             wb_q <= wb_q + 16'd1;
-        end else if (!last1) begin
+        end else if (!last1_q) begin
             i0_q <= 12'd0;
-            i1_q <= i1_q + 8'd1;
+            i1_q <= i1_next;
+            first0_q <= 1'b1;
+            first1_q <= 1'b0;
+            last0_q <= one0_q;
+            last1_q <= i1_next == n1_q;
             addr_q <= next1;
             level1_q <= next1;
             cm_q <= cm_next1;
@@ -150,6 +169,10 @@ module mac_nest (
         end else begin
             i0_q <= 12'd0;
             i1_q <= 8'd0;
+            first0_q <= 1'b1;
+            first1_q <= 1'b1;
+            last0_q <= one0_q;
+            last1_q <= one1_q;
             addr_q <= pos_next;
             level1_q <= pos_next;
             pos_q <= pos_next;

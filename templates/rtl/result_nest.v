@@ -141,6 +141,7 @@ module result_nest #(
     reg [1:0]  c_pool_q;
     reg [2:0]  c_xm_q;              // xd & cm_mask
     reg [7:0]  groups;
+    wire [7:0] q_first = q_cm_base & {8{q_xnor || q_att}};
 
     always @* begin
         case (q_pool[1:0])
@@ -158,7 +159,7 @@ module result_nest #(
             c_att_q <= q_att;
             c_macs_q <= q_macs;
             c_apply_q <= q_apply;
-            c_cm_base_q <= q_cm_base & {8{q_xnor || q_att}};
+            c_cm_base_q <= q_first;
             c_cm_mask_q <= q_cm_mask;
             c_cm_x_q <= q_cm_x;
             c_cm_x_wrap_q <= q_cm_x_wrap;
@@ -206,7 +207,7 @@ module result_nest #(
     assign front_done = step && done && (c_xnor_q || c_att_q);
     assign full = full_q;
 
-    // (i2 & cm_mask) cm_s2
+    // XNOR, ATT: cm_base + (i2 & cm_mask) cm_s2; MAC ops: without cm_base
     reg  [7:0] v_q, v_phase_q;      // i2 & cm_mask
     reg  [7:0] cm_q, cm_phase_q;
     wire [8:0] v_x = {1'b0, v_q} + {6'd0, c_xm_q};
@@ -220,8 +221,8 @@ module result_nest #(
         if (pop || go_row) begin
             v_q <= 8'd0;
             v_phase_q <= 8'd0;
-            cm_q <= 8'd0;
-            cm_phase_q <= 8'd0;
+            cm_q <= pop ? q_first : c_cm_base_q;
+            cm_phase_q <= pop ? q_first : c_cm_base_q;
         end else if (go_phase) begin
             v_q <= v_1[7:0] & c_cm_mask_q;
             v_phase_q <= v_1[7:0] & c_cm_mask_q;
@@ -265,7 +266,7 @@ module result_nest #(
     assign r_att = c_att_q;
     assign r_macs = c_macs_q;
     assign r_apply = c_apply_q;
-    assign r_cm = c_cm_base_q + cm_q;
+    assign r_cm = cm_q;
     assign r_om_base = c_om_base_q;
     assign r_q = c_q_base_q + (i2[5:0] & c_q_mask_q);
     assign r_modes = c_modes_q;

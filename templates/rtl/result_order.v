@@ -16,41 +16,66 @@ module result_order (
     output wire        step_row,
     output wire        done
 );
-    reg [11:0] n2_q;
-    reg [11:0] left_q;  // rows after this one
-    reg [2:0]  xd_q;
-    reg [11:0] i2_q;
-    reg [2:0]  phase_q;
+    reg  [11:0] n2_q;
+    reg  [2:0]  xd_q;
+    reg  [11:0] i2_q;
+    reg  [11:0] room_q;         // n2 - 1 - i2
+    reg  [11:0] phase_room_q;   // .. of the phase's first i2
+    reg  [2:0]  phase_q;
+    reg  [11:0] rows_q;         // rows after this one
+    reg         x_end_q;        // room < xd: last of its phase
+    reg         phase_end_q;    // last phase of the row
+    reg         row_end_q;      // last row
 
-    wire [12:0] next_x = {1'b0, i2_q} + {10'd0, xd_q};
-    wire [3:0]  next_phase = {1'b0, phase_q} + 4'd1;
-    wire        x_end = next_x >= {1'b0, n2_q};
-    wire        phase_end = next_phase >= {1'b0, xd_q} || {8'd0, next_phase} >= n2_q;
+    // what holds after the step
+    wire [11:0] room_x = room_q - {9'd0, xd_q};
+    wire [12:0] over_x = {1'b0, room_q} - {9'd0, xd_q, 1'b0};
+    wire [11:0] room_phase = phase_room_q - 12'd1;
+    wire [12:0] over_phase = {1'b0, room_phase} - {10'd0, xd_q};
+    wire [2:0]  next_phase = phase_q + 3'd1;
+    wire [3:0]  last_phase = {1'b0, next_phase} + 4'd1;
+    wire        restart = load || step_row;
+    wire [11:0] row_n2 = load ? n2 : n2_q;
+    wire [2:0]  row_xd = load ? xd : xd_q;
 
-    assign step_x = !x_end;
-    assign step_phase = x_end && !phase_end;
-    assign step_row = x_end && phase_end && left_q != 12'd0;
-    assign done = x_end && phase_end && left_q == 12'd0;
+    assign step_x = !x_end_q;
+    assign step_phase = x_end_q && !phase_end_q;
+    assign step_row = x_end_q && phase_end_q && !row_end_q;
+    assign done = x_end_q && phase_end_q && row_end_q;
     assign i2 = i2_q;
 
     always @(posedge clk) begin
         if (load) begin
             n2_q <= n2;
-            left_q <= n3 - 12'd1;
             xd_q <= xd;
-            i2_q <= 12'd0;
-            phase_q <= 3'd0;
-        end else if (step) begin
-            if (step_x) i2_q <= next_x[11:0];
-            if (step_phase) begin
-                i2_q <= {8'd0, next_phase};
-                phase_q <= next_phase[2:0];
-            end
-            if (step_row) begin
+            rows_q <= n3 - 12'd1;
+            row_end_q <= n3 == 12'd1;
+        end else if (step && step_row) begin
+            rows_q <= rows_q - 12'd1;
+            row_end_q <= rows_q == 12'd1;
+        end
+        if (load || step) begin
+            if (restart) begin
                 i2_q <= 12'd0;
                 phase_q <= 3'd0;
-                left_q <= left_q - 12'd1;
+                room_q <= row_n2 - 12'd1;
+                phase_room_q <= row_n2 - 12'd1;
+                x_end_q <= row_n2 <= {9'd0, row_xd};
+                phase_end_q <= row_xd == 3'd1 || row_n2 == 12'd1;
+            end else if (step_x) begin
+                i2_q <= i2_q + {9'd0, xd_q};
+                room_q <= room_x;
+                x_end_q <= over_x[12];
+            end else begin
+                i2_q <= {9'd0, next_phase};
+                phase_q <= next_phase;
+                room_q <= room_phase;
+                phase_room_q <= room_phase;
+                x_end_q <= over_phase[12];
+                phase_end_q <= last_phase == {1'b0, xd_q} || room_phase == 12'd0;
             end
         end
     end
+
+    wire unused = &{1'b0, over_x[11:0], over_phase[11:0]};
 endmodule

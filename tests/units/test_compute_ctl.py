@@ -115,7 +115,7 @@ FAULTS = [
     ("mac_source.v", "{19'd0, above}", "20'd0"),
     ("tap_table.v", "{20{entry_dx[3]}}", "20'd0"),
     ("result_nest.v", "cm_phase_q <= cm_1;", "cm_phase_q <= cm_q;"),
-    ("result_order.v", "|| {8'd0, next_phase} >= n2_q", ""),
+    ("result_order.v", "|| room_phase == 12'd0", ""),
     ("compute_issue.v", "!fronting_q || b_set", "1'b1 || b_set"),
     ("result_delay.v", ".DEPTH(MID_AT - 2), .RESET(0)", ".DEPTH(MID_AT - 3), .RESET(0)"),
     ("compute_decode.v", "!ahead_ldw[15]", "1'b1"),
