@@ -21,7 +21,8 @@
 // this and later starts come after it, earlier ones before.
 // att_row: the row of att_addr's element rotated right so that the element is at bit 0, two cycles
 // after att_re, which may be high only while ready and no start is given.
-// Reset: control only. Cost: about 4 KW LUT, 8 KW FF.
+// Reset: control only. Cost (Yosys, xc7): L = 16, KW = 128, GS = 8: 1,770 LUT, 1,120 FF; L = 64,
+// KW = 256, GS = 16: 2,820 LUT, 1,860 FF.
 module activation_fetch #(
     parameter LANES = 16,
     parameter KW = 128,

@@ -6,8 +6,8 @@
 // An index is stored only below PS_WORDS; the compiler keeps an instruction that stores within it.
 //
 // Timing: i_* in cycle t, pop in cycle t + 1, r_* in cycle t + 2. One result per cycle, no
-// back-pressure. Reset: control only. Cost: PS_WORDS x 16 L bits of RAM (registered read),
-// 2 L x 16 FF, L x 16 adders.
+// back-pressure. Reset: control only. Cost: PS_WORDS x 16 L bits of RAM (registered read), 32 L FF,
+// about 34 L LUT (bypass and adders).
 module partial_sums #(
     parameter LANES = 16,
     parameter PS_WORDS = 256
