@@ -27,7 +27,10 @@ ARCHS = [
     pytest.param("bhvit_small", marks=pytest.mark.full),
 ]
 OP_ERROR = 0.01  # relative RMS of one op fed with exact values
-NORM_ERROR = 0.02  # LayerNorm saturates at 8 deviations: 3 values in 10,000 of bhvit_tiny
+# LayerNorm saturates at 8 deviations (3 values in 10,000 of bhvit_tiny); a score that ties with an
+# attention threshold within 20 bits changes the level of all its keys (1 query in 3,000)
+COARSE = (ops.layernorm.LayerNorm, ops.attention.Attention)
+COARSE_ERROR = 0.02
 SIGNS = 0.995
 BLOCK_ERROR = 0.2  # a random network turns one wrong sign into others; see test_blocks
 
@@ -58,8 +61,8 @@ def test_every_op_on_exact_inputs(arch: str) -> None:
     worst, wrong = max(errors, key=errors.get), min(signs, key=signs.get)
     print(f"{arch}: worst op {worst} {errors[worst]:.2e}; worst signs {wrong} {signs[wrong]:.5f}")
     for name, error in errors.items():
-        norm = isinstance(ref.graph.op(name), ops.layernorm.LayerNorm)
-        assert error < (NORM_ERROR if norm else OP_ERROR), f"{name}: {error}"
+        coarse = isinstance(ref.graph.op(name), COARSE)
+        assert error < (COARSE_ERROR if coarse else OP_ERROR), f"{name}: {error}"
     assert signs[wrong] > SIGNS, f"{wrong}: {signs[wrong]}"
     _check_levels(ref, tensors)
     _check_sums(ref, tensors)
@@ -77,7 +80,7 @@ def _check_levels(ref: Reference, tensors: dict[str, np.ndarray]) -> None:
         agree = float((got == want).mean())
         print(f"{key}: levels agree {agree:.6f}")
         assert got.shape == want.shape
-        assert agree > 0.9999
+        assert agree > 0.999
 
 
 def _check_sums(ref: Reference, tensors: dict[str, np.ndarray]) -> None:

@@ -1,0 +1,174 @@
+"""Float-graph nodes of every supported function and tensor method; see `layers` for handlers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hwgen.frontend.float_graph import Layout, on_grid
+from hwgen.frontend.trace import BATCH, Importer
+from hwgen.frontend.views import TOKENS, WINDOWS, View, atom_sizes, canonical, regroup
+
+
+def zeros(channels: int) -> np.ndarray:
+    return np.zeros(channels)
+
+
+def average_pool(im: Importer, x: View, k: int, suffix: str = "") -> str:
+    layout = im.layout(x)
+    h, w = layout.grid
+    out = on_grid(h // k, w // k, layout.channels)
+    params = {"kernel": k, "scale": np.ones(out.channels) / k**2, "bias": zeros(out.channels)}
+    return im.emit("avg_pool", (x.node,), params, out, suffix)
+
+
+def token_mean(im: Importer, x: View, suffix: str = "") -> str:
+    layout = im.layout(x)
+    n, c = layout.shape
+    params = {"scale": np.full(c, 1.0 / n), "bias": zeros(c)}
+    return im.emit("token_mean", (x.node,), params, on_grid(1, 1, c), suffix)
+
+
+def shift_mean(im: Importer, f: Any, _: Tensor, x: View, grid: int, axis: int, radius: int) -> View:
+    layout = im.require(x, TOKENS, "shift_mean")
+    reach = range(-radius, radius + 1)
+    offsets = tuple((r, 0) if axis == 0 else (0, r) for r in reach)
+    coeff = np.full((len(offsets), layout.channels), 1.0 / len(offsets))
+    return _filter(im, x, offsets, coeff, "shift_mean")
+
+
+def shift_mix(im: Importer, f: Any, _: Tensor, x: View, grid: int, radius: int) -> View:
+    layout = im.require(x, TOKENS, "shift_mix")
+    offsets = ((-radius, 0), (radius, 0), (0, -radius), (0, radius))
+    coeff = np.repeat(np.eye(4), layout.channels // 4, axis=1)
+    return _filter(im, x, offsets, coeff, "shift_mix")
+
+
+def _filter(im: Importer, x: View, offsets: Any, coeff: np.ndarray, suffix: str) -> View:
+    layout = im.layout(x)
+    params = {"offsets": offsets, "coeff": coeff, "bias": zeros(layout.channels)}
+    return View(im.emit("cross_filter", (x.node,), params, layout, suffix), x.axes)
+
+
+def tile_channels(im: Importer, f: Any, _: Tensor, x: View, times: int) -> View:
+    layout = im.channel_axis(x, -1, "tile_channels")
+    out = layout.with_channels(times * layout.channels)
+    return View(im.emit("tile", (x.node,), {"times": times}, out, "tile"), x.axes)
+
+
+def pool_channels(im: Importer, f: Any, _: Tensor, x: View, factor: int) -> View:
+    layout = im.channel_axis(x, -1, "pool_channels")
+    if factor not in (2, 4, 8):
+        raise im.unsupported(f"pool_channels factor={factor}", "supported: 2, 4, 8")
+    out = layout.with_channels(layout.channels // factor)
+    return View(im.emit("pool", (x.node,), {"factor": factor}, out, "pool"), x.axes)
+
+
+def avg_pool_grid(im: Importer, f: Any, _: Tensor, x: View, grid: int, factor: int) -> View:
+    im.require(x, TOKENS, "avg_pool_grid")
+    return View(average_pool(im, x, factor, "avg_pool"), TOKENS)
+
+
+def window_merge(
+    im: Importer, f: Any, _: Tensor, z: View, parm: Tensor, grid: int, window: int
+) -> View:
+    """parm * window tokens + (1 - parm) * mean over windows of the merge tokens, on the grid."""
+    layout = im.require(z, WINDOWS, "window_merge")
+    windows, c = layout.shape[0], layout.channels
+    mix, n = im.vector(parm, c), grid // window
+    params = {"scale": (1.0 - mix) / windows, "bias": zeros(c)}
+    mean = im.emit("merge_mean", (z.node,), params, on_grid(n, n, c), "merge_mean")
+    inside = Layout((windows, window * window, c))
+    spread = im.emit("per_window", (mean,), {}, Layout((windows, 1, c)), "spread")
+    params = {"window": window, "scale": mix, "bias": zeros(c)}
+    part = im.emit("window_part", (z.node,), params, inside, "window_mix")
+    total = im.emit("add", (part, spread), {}, inside, "mix_sum")
+    out = on_grid(grid, grid, c)
+    return View(im.emit("unwindow", (total,), {"window": window}, out, "unwindow"), TOKENS)
+
+
+def add(im: Importer, f: Any, _: Tensor, x: Any, y: Any, alpha: float = 1.0) -> View:
+    if not isinstance(x, View):
+        x, y = y, x
+    if not isinstance(y, View):
+        return im.add_parameter(x, torch.as_tensor(y) * alpha)
+    if x.axes != y.axes or im.layout(x) != im.layout(y):
+        raise im.unsupported(
+            f"a sum of {im.layout(x).shape} and {im.layout(y).shape}", "needs equal shapes"
+        )
+    if alpha != 1.0:
+        y = im.affine(y, alpha, 0.0, "scale")
+    return View(im.emit("add", (x.node, y.node), {}, im.layout(x), "add"), x.axes)
+
+
+def subtract(im: Importer, f: Any, r: Tensor, x: Any, y: Any) -> View:
+    if isinstance(y, View):
+        y = im.affine(y, -1.0, 0.0, "negate")
+    else:
+        y = -torch.as_tensor(y)
+    return add(im, f, r, x, y)
+
+
+def multiply(im: Importer, f: Any, _: Tensor, x: Any, y: Any) -> View:
+    if not isinstance(x, View):
+        x, y = y, x
+    if isinstance(y, View):
+        raise im.unsupported("a product of two tensors", "a factor must be a parameter")
+    return _scale(im, x, torch.as_tensor(y))
+
+
+def divide(im: Importer, f: Any, _: Tensor, x: Any, y: Any) -> View:
+    if not isinstance(x, View) or isinstance(y, View):
+        raise im.unsupported("a division by a tensor", "the divisor must be a parameter")
+    return _scale(im, x, 1.0 / torch.as_tensor(y, dtype=torch.float64))
+
+
+def _scale(im: Importer, x: View, factor: Tensor) -> View:
+    array = canonical(factor, x.axes, im.layout(x))
+    if array is None or array.ndim > 1:
+        raise im.unsupported("a factor per position", "supported: a factor per channel")
+    return im.affine(x, array, 0.0, "scale")
+
+
+def mean(im: Importer, f: Any, r: Tensor, x: View, dim: Any = None, keepdim: bool = False) -> View:
+    axes = [d % len(x.axes) for d in (dim if isinstance(dim, tuple | list) else (dim,))]
+    atoms = sorted(a for d in axes for a in x.axes[d])
+    if atoms != ["X", "Y"]:
+        raise im.unsupported(f"mean over {'*'.join(atoms)}", "supported: mean over all tokens")
+    kept = [() if i in axes else a for i, a in enumerate(x.axes)]
+    if not keepdim:
+        kept = [a for i, a in enumerate(kept) if i not in axes]
+    place = next(i for i, a in enumerate(kept) if a == ("C",))
+    kept[place] = ("Y", "X", "C")  # both of size 1 now
+    return View(token_mean(im, x, "mean"), _tidy(kept))
+
+
+def _tidy(axes: list[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
+    return tuple(("C",) if a == ("Y", "X", "C") else a for a in axes)
+
+
+# --------------------------------------------------------------------------------- layouts
+
+
+def reshape(im: Importer, f: Any, result: Tensor, x: View, *args: Any, **kwargs: Any) -> View:
+    sizes = atom_sizes(im.layout(x), BATCH)
+    axes = regroup(x.axes, sizes, tuple(result.shape))
+    if axes is None:
+        raise im.unsupported(
+            f"a reshape to {tuple(result.shape)}", "it must not cut channels or grid sides"
+        )
+    return View(x.node, axes)
+
+
+def transpose(im: Importer, f: Any, _: Tensor, x: View, i: int, j: int) -> View:
+    axes = list(x.axes)
+    axes[i], axes[j] = axes[j], axes[i]
+    return View(x.node, tuple(axes))
+
+
+def permute(im: Importer, f: Any, _: Tensor, x: View, *dims: Any) -> View:
+    order = dims[0] if len(dims) == 1 and isinstance(dims[0], tuple | list) else dims
+    return View(x.node, tuple(x.axes[d] for d in order))

@@ -1,0 +1,233 @@
+"""Float-graph nodes of every supported module.
+
+A handler gets the importer, the module, the example result and the operands (views or concrete
+values) and returns the view of its result.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from hwgen import nn as hnn
+from hwgen.frontend.float_graph import Layout, on_grid
+from hwgen.frontend.functions import average_pool, token_mean, zeros
+from hwgen.frontend.trace import Importer
+from hwgen.frontend.views import IMAGE, TOKENS, WINDOWS, View
+from hwgen.nn.functional import row_scale_sign
+
+
+def _array(value: Tensor) -> np.ndarray:
+    return value.detach().double().numpy()
+
+
+def _ones(channels: int) -> np.ndarray:
+    return np.ones(channels)
+
+
+def _signs(module: Any) -> tuple[np.ndarray, np.ndarray]:
+    """(scale (O,), signs (O, ...)) of a binary layer; an exact zero counts as +1."""
+    scale, sign = row_scale_sign(module.weight, module.centre)
+    return scale.numpy(), np.where(sign.numpy() >= 0, 1.0, -1.0)
+
+
+def _sign(im: Importer, view: View, suffix: str = "sign") -> str:
+    layout = im.layout(view)
+    params = {"a": _ones(layout.channels), "b": zeros(layout.channels)}
+    return im.emit("sign", (view.node,), params, layout, suffix)
+
+
+# ---------------------------------------------------------------------------------- layers
+
+
+def binary_linear(im: Importer, m: hnn.BinaryLinear, _: Tensor, x: View) -> View:
+    layout = im.channel_axis(x, -1, "BinaryLinear").with_channels(m.out_features)
+    scale, sign = _signs(m)
+    params = {"sign": sign, "scale": scale, "bias": zeros(len(scale)), "unwindow": 0}
+    return View(im.emit("xnor_linear", (_sign(im, x),), params, layout), x.axes)
+
+
+def binary_conv(im: Importer, m: hnn.BinaryConv2d, _: Tensor, x: View) -> View:
+    layout = im.require(x, IMAGE, "BinaryConv2d")
+    k, s, d = m.kernel_size, m.stride, m.dilation
+    same = k == 3 and s == 1 and m.padding == d
+    patch = k == s and m.padding == 0 and d == 1 and m.groups == 1
+    if not same and not patch:
+        raise im.unsupported(
+            f"BinaryConv2d kernel={k} stride={s} padding={m.padding} dilation={d} "
+            f"groups={m.groups}",
+            "supported: kernel 3, stride 1, padding = dilation; or stride = kernel without groups",
+        )
+    height, width = layout.grid
+    if height % s or width % s:
+        raise im.unsupported(
+            f"BinaryConv2d stride={s} on a {height}x{width} grid", "the stride must divide it"
+        )
+    scale, sign = _signs(m)
+    bias = zeros(len(scale)) if m.bias is None else _array(m.bias)
+    out = on_grid(height // s, width // s, m.out_channels)
+    bits = (_sign(im, x),)
+    if k == 1:
+        params = {"sign": sign[:, :, 0, 0], "scale": scale, "bias": bias, "unwindow": 0}
+        return View(im.emit("xnor_linear", bits, params, out), IMAGE)
+    params = {"sign": sign.transpose(0, 2, 3, 1), "scale": scale, "bias": bias,
+              "stride": s, "dilation": d, "groups": m.groups}  # fmt: skip
+    return View(im.emit("xnor_conv", bits, params, out), IMAGE)
+
+
+def conv(im: Importer, m: nn.Conv2d, _: Tensor, x: View) -> View:
+    layout = im.require(x, IMAGE, "Conv2d")
+    k = m.kernel_size[0]
+    plain = m.kernel_size == m.stride == (k, k) and m.padding in ((0, 0), "valid")
+    if not plain or m.groups != 1 or m.dilation != (1, 1):
+        raise im.unsupported(
+            f"Conv2d kernel={m.kernel_size} stride={m.stride} padding={m.padding} "
+            f"dilation={m.dilation} groups={m.groups}",
+            "supported: square kernel = stride, no padding, dilation or groups",
+        )
+    height, width = layout.grid
+    if height % k or width % k:
+        raise im.unsupported(f"Conv2d stride={k} on a {height}x{width} grid", "must divide it")
+    bias = zeros(m.out_channels) if m.bias is None else _array(m.bias)
+    params = {"weight": _array(m.weight).transpose(0, 2, 3, 1), "bias": bias}
+    out = on_grid(height // k, width // k, m.out_channels)
+    return View(im.emit("conv", (x.node,), params, out), IMAGE)
+
+
+def linear(im: Importer, m: nn.Linear, _: Tensor, x: View) -> View:
+    layout = im.channel_axis(x, -1, "Linear")
+    if layout.grid == (0, 0):
+        raise im.unsupported("Linear on windows", "supported: on a grid or a vector")
+    bias = zeros(m.out_features) if m.bias is None else _array(m.bias)
+    params = {"weight": _array(m.weight)[:, None, None, :], "bias": bias}
+    out = layout.with_channels(m.out_features)
+    return View(im.emit("conv", (x.node,), params, out), x.axes)
+
+
+def batch_norm(im: Importer, m: Any, _: Tensor, x: View) -> View:
+    axis = getattr(m, "channel_dim", 1)
+    im.channel_axis(x, axis, type(m).__name__)
+    if m.running_mean is None:
+        raise im.unsupported(f"{type(m).__name__} without running statistics", "train with them")
+    scale = 1.0 / np.sqrt(_array(m.running_var) + m.eps)
+    if m.weight is not None:
+        scale = scale * _array(m.weight)
+    bias = -_array(m.running_mean) * scale
+    return im.affine(x, scale, bias if m.bias is None else bias + _array(m.bias))
+
+
+def layer_norm(im: Importer, m: nn.LayerNorm, _: Tensor, x: View) -> View:
+    layout = im.channel_axis(x, -1, "LayerNorm")
+    if tuple(m.normalized_shape) != (layout.channels,):
+        raise im.unsupported(f"LayerNorm over {m.normalized_shape}", "supported: the channels")
+    params = {"eps": float(m.eps), "window": 0}
+    norm = View(im.emit("layer_norm", (x.node,), params, layout), x.axes)
+    if m.weight is None:
+        return norm
+    return im.affine(norm, _array(m.weight), 0.0 if m.bias is None else _array(m.bias), "affine")
+
+
+def layer_scale(im: Importer, m: hnn.LayerScale, _: Tensor, x: View) -> View:
+    im.channel_axis(x, m.channel_dim, "LayerScale")
+    return im.affine(x, _array(m.alpha), _array(m.move))
+
+
+def learned_shift(im: Importer, m: hnn.LearnedShift, _: Tensor, x: View) -> View:
+    return im.add_parameter(x, m.bias)
+
+
+def rprelu(im: Importer, m: hnn.RPReLU, _: Tensor, x: View) -> View:
+    layout = im.channel_axis(x, m.channel_dim, "RPReLU")
+    params = {"g": _array(m.move1), "slope": _array(m.prelu.weight), "z": _array(m.move2)}
+    return View(im.emit("rprelu", (x.node,), params, layout), x.axes)
+
+
+def prelu(im: Importer, m: Any, _: Tensor, x: View, **kwargs: Any) -> View:
+    layout = im.layout(x)
+    slope = im.vector(m.weight, layout.channels) if isinstance(m, nn.PReLU) else 0.0
+    if isinstance(m, nn.PReLU) and m.weight.numel() > 1:
+        im.channel_axis(x, 1, "PReLU")
+    params = {"g": zeros(layout.channels), "slope": im.vector(slope, layout.channels),
+              "z": zeros(layout.channels)}  # fmt: skip
+    return View(
+        im.emit("rprelu", (x.node,), params, layout, "" if isinstance(m, nn.Module) else "relu"),
+        x.axes,
+    )
+
+
+def gelu(im: Importer, m: Any, _: Tensor, x: View, approximate: str = "none") -> View:
+    if getattr(m, "approximate", approximate) != "none":
+        raise im.unsupported("GELU approximate='tanh'", "supported: the erf form")
+    return View(
+        im.emit("gelu", (x.node,), {}, im.layout(x), "" if isinstance(m, nn.Module) else "gelu"),
+        x.axes,
+    )
+
+
+def identity(im: Importer, m: Any, _: Tensor, x: View, *args: Any, **kwargs: Any) -> View:
+    return x
+
+
+def avg_pool_layer(im: Importer, m: nn.AvgPool2d, _: Tensor, x: View) -> View:
+    layout = im.require(x, IMAGE, "AvgPool2d")
+    pair = [v if isinstance(v, tuple) else (v, v) for v in (m.kernel_size, m.stride, m.padding)]
+    k = pair[0][0]
+    if pair[0] != (k, k) or pair[1] != (k, k) or pair[2] != (0, 0) or layout.grid[0] % k:
+        raise im.unsupported(
+            f"AvgPool2d kernel={m.kernel_size} stride={m.stride} padding={m.padding}",
+            "supported: square kernel = stride that divides the grid, no padding",
+        )
+    return View(average_pool(im, x, k), IMAGE)
+
+
+def adaptive_pool(im: Importer, m: nn.AdaptiveAvgPool2d, _: Tensor, x: View) -> View:
+    im.require(x, IMAGE, "AdaptiveAvgPool2d")
+    if m.output_size not in (1, (1, 1)):
+        raise im.unsupported(f"AdaptiveAvgPool2d to {m.output_size}", "supported: to 1x1")
+    return View(token_mean(im, x), IMAGE)
+
+
+def token_builder(im: Importer, m: hnn.TokenBuilder, _: Tensor, x: View) -> View:
+    """Merge tokens a1 max + (1 - a1) avg (or aligned average), LayerNorm over all tokens."""
+    layout = im.require(x, TOKENS, "TokenBuilder")
+    w, (height, width), c = m.window, layout.grid, layout.channels
+    cells = on_grid(height // w, width // w, c)
+    if m.merge == "mix":
+        a1 = _array(m.a1).reshape(-1)
+        params = {"window": w, "scale": a1, "bias": zeros(c)}
+        largest = im.emit("merge_max", (x.node,), params, cells, "max")
+        params = {"window": w, "scale": (1.0 - a1) / w**2, "bias": zeros(c)}
+        average = im.emit("merge_sum", (x.node,), params, cells, "avg")
+        merge = im.emit("add", (largest, average), {}, cells, "merge")
+    else:
+        merge = average_pool(im, x, w, "avg")
+    windows = cells.shape[0]
+    out = Layout((windows, w * w + windows, c))
+    params = {"eps": float(m.norm.eps), "window": w}
+    norm = View(im.emit("layer_norm", (x.node, merge), params, out, "norm"), WINDOWS)
+    return im.affine(norm, _array(m.norm.weight), _array(m.norm.bias), "affine")
+
+
+def attention(im: Importer, m: hnn.QDAttention, _: Tensor, *qkv: View) -> View:
+    layouts = [im.channel_axis(x, -1, "QDAttention") for x in qkv]
+    layout, heads = layouts[0], m.heads
+    if layout.channels != 64 * heads:
+        raise im.unsupported(
+            f"QDAttention with {heads} heads of {layout.channels / heads:g} channels",
+            "a head has 64 channels",
+        )
+    if any(x.axes not in (WINDOWS, TOKENS) for x in qkv) or len(set(layouts)) > 1:
+        raise im.unsupported(
+            "QDAttention on unequal tokens", "needs q, k, v (B, T, C) of one shape"
+        )
+    tokens = layout.shape[-2]
+    if tokens > 64:
+        raise im.unsupported(f"QDAttention over {tokens} tokens", "a window has at most 64 tokens")
+    alpha = _array(m.alpha) if m.learned else np.ones(heads)
+    zero = _array(m.zero_point) if m.learned else np.zeros(heads)
+    params = {"alpha": alpha, "zero_point": zero, "scale": np.repeat(alpha, 64),
+              "bias": zeros(layout.channels)}  # fmt: skip
+    bits = tuple(_sign(im, x, f"{name}_sign") for x, name in zip(qkv, "qkv"))
+    return View(im.emit("attention", bits, params, layout), qkv[0].axes)
