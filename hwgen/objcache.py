@@ -1,7 +1,7 @@
 """Compiler wrapper for Verilator's make: compiles Verilator's own runtime once per set of flags.
 
 Every simulation links the same verilated*.cpp; building them takes longer than most designs.
-verilator_env() names this file in OBJCACHE, so make runs `python objcache.py g++ ... -c -o x.o x.cpp`.
+verilator_env() names this file in OBJCACHE, so make runs `python objcache.py g++ ... -c x.cpp`.
 Other sources go straight to the compiler. Objects are kept in the virtual environment.
 """
 
