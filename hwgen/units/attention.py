@@ -19,6 +19,9 @@ class Attention:
 
     lanes: 16, 32 or 64; kw: columns of the array (row of the bit memory), >= 64; pk: keys per
     cycle, a power of two >= 4; max_tokens: power of two, 2 pk .. 256.
+
+    Yosys, xc7, flattened (LUT RAM apart): lanes 16, pk 8: 4,660 LUT + 744 as RAM, 4,040 FF,
+    2 DSP; lanes 64, pk 16: 8,630 LUT + 1,484 as RAM, 6,190 FF, 2 DSP.
     """
 
     lanes: int = 16

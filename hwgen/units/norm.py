@@ -16,6 +16,9 @@ class NormUnit:
     """`norm_unit`: one token per two beats, entries in order.
 
     lanes: power of two >= 16; words: table entries (tokens), a power of two.
+
+    Yosys, xc7: lanes 16, words 64: 1,300 LUT + 52 as RAM, 1,160 FF, 5 DSP; lanes 64, words 4,096:
+    2,990 LUT, 2,920 FF, 5 DSP, 5 BRAM36.
     """
 
     lanes: int = 16
