@@ -12,6 +12,7 @@ REG_ID, REG_CTRL, REG_STATUS = 0x00, 0x08, 0x0C
 REG_BASE = {"program": 0x10, "weights": 0x18, "input": 0x20, "output": 0x28}
 REG_COUNT, REG_SIZES, REG_CYCLES = 0x30, 0x34, 0x40
 REG_BEATS_READ, REG_BEATS_WRITTEN, REG_RETIRED, REG_RETIRED_CMP = 0x50, 0x54, 0x58, 0x5C
+REG_RESULTS = 0x6C
 START, SOFT_RESET, IRQ_ENABLE = 1, 2, 4
 BUSY, DONE, RESETTING = 1, 2, 4
 BASES = {
@@ -61,15 +62,14 @@ class Engine:
     async def wait(self, max_idle: int = 20_000) -> int:
         """Wait for the interrupt; the status register. A stall of `max_idle` cycles fails.
 
-        Progress is a bus beat or a retired instruction; a busy compute unit shows none for the
-        length of its longest instruction.
+        Progress is a bus beat, a result of the lanes or a retired instruction.
         """
         before, idle = None, 0
         while not int(self.dut.irq.value):
             for _ in range(100):
                 await FallingEdge(self.clock)
             now = [self.memory.read_beats, self.memory.written_beats]
-            for register in (REG_RETIRED, REG_RETIRED_CMP):
+            for register in (REG_RETIRED, REG_RETIRED_CMP, REG_RESULTS):
                 now.append(await self.registers.read(register))
             idle = idle + 100 if now == before else 0
             before = now

@@ -14,11 +14,12 @@
 //   40 CYCLES      from start to done (or to the error)
 //   44 BUSY_DMA    cycles in which the DMA holds an instruction
 //   48 BUSY_LDW    the same of the weight loader
-//   4C BUSY_CMP    cycles in which a compute instruction issues
+//   4C BUSY_CMP    cycles in which a compute instruction is held or in flight
 //   50 BEATS_READ  54 BEATS_WRITTEN     AXI data beats of the run
 //   58 RETIRED     dma[15:0] ldw[31:16]     5C RETIRED_CMP cmp[15:0]
 //   60 ISSUED      dma[15:0] ldw[31:16]     64 ISSUED_CMP  cmp[15:0]
 //   68 HEADS       {valid, opcode} waiting in: sequencer[4:0] dma[12:8] ldw[20:16] cmp[28:24]
+//   6C RESULTS     cycles in which the lanes wrote a word or bits
 //
 // Error codes: 1 read response, 2 write response, 3 CRC of a LOAD record, 4 illegal opcode,
 // 5 program without END. After an error only a soft reset helps; start is ignored while busy.
@@ -69,6 +70,7 @@ module axil_regs #(
     input  wire        busy_dma,
     input  wire        busy_ldw,
     input  wire        busy_cmp,
+    input  wire        result,
     input  wire        beat_read,
     input  wire        beat_written,
     input  wire [15:0] retired_dma,
@@ -106,6 +108,7 @@ module axil_regs #(
   reg [31:0] busy_dma_q;
   reg [31:0] busy_ldw_q;
   reg [31:0] busy_cmp_q;
+  reg [31:0] result_q;
   reg [31:0] read_q;
   reg [31:0] written_q;
 
@@ -186,6 +189,7 @@ module axil_regs #(
         6'h17: s_rdata <= {16'd0, retired_cmp};
         6'h18: s_rdata <= {issued_ldw, issued_dma};
         6'h19: s_rdata <= {16'd0, issued_cmp};
+        6'h1B: s_rdata <= result_q;
         6'h1A: s_rdata <= {3'd0, head_cmp, 3'd0, head_ldw, 3'd0, head_dma, 3'd0, head_seq};
         default: s_rdata <= 32'd0;
       endcase
@@ -198,6 +202,7 @@ module axil_regs #(
       if (busy_dma) busy_dma_q <= busy_dma_q + 32'd1;
       if (busy_ldw) busy_ldw_q <= busy_ldw_q + 32'd1;
       if (busy_cmp) busy_cmp_q <= busy_cmp_q + 32'd1;
+      if (result) result_q <= result_q + 32'd1;
       if (beat_read) read_q <= read_q + 32'd1;
       if (beat_written) written_q <= written_q + 32'd1;
     end
@@ -212,6 +217,7 @@ module axil_regs #(
       busy_dma_q <= 32'd0;
       busy_ldw_q <= 32'd0;
       busy_cmp_q <= 32'd0;
+      result_q <= 32'd0;
       read_q <= 32'd0;
       written_q <= 32'd0;
     end

@@ -220,6 +220,7 @@ module hwgen_core #(
       .busy_dma(dma_busy),
       .busy_ldw(ldw_busy),
       .busy_cmp(cmp_busy),
+      .result(t_dst_valid || t_bit_valid),
       .beat_read(beat_read),
       .beat_written(beat_written),
       .retired_dma(retired_dma),

@@ -18,6 +18,7 @@ from hwgen_cocotb.engine import (
     REG_CTRL,
     REG_CYCLES,
     REG_ID,
+    REG_RESULTS,
     REG_RETIRED,
     REG_RETIRED_CMP,
     REG_SIZES,
@@ -108,6 +109,7 @@ async def runs_and_counts(dut) -> None:
             assert engine.memory.written_beats >= before[1]
             assert await regs.read(REG_RETIRED) == 4
             assert await regs.read(REG_RETIRED_CMP) == 2
+            assert await regs.read(REG_RESULTS) == 300
             assert await regs.read(REG_CYCLES) > beats + 608
             await regs.write(REG_STATUS, DONE)
             assert await regs.read(REG_STATUS) == 0
