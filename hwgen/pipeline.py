@@ -17,6 +17,7 @@ from hwgen.report import save_report, update_report
 from hwgen.schedule.choose import choose
 from hwgen.schedule.predict import predict
 from hwgen.schedule.program import Program, schedule
+from hwgen.synth.model import check_fit
 from hwgen.targets import Target, get_target
 
 SIMULATED_IMAGES = 64  # images that a compiled folder carries for `hwgen simulate`
@@ -128,6 +129,7 @@ def compile_model(
             model_path, calib, int(act_bits) if str(act_bits).isdigit() else 16
         )
         sizing = choose(graph, target, overrides)
+        check_fit(sizing, target, graph.meta["name"])
         program = schedule(graph, sizing)
         held_out = evaluation_images(info.meta)
         real = images is not None

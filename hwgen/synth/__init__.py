@@ -1,0 +1,79 @@
+"""Resources of the emitted RTL, counted by Yosys unit by unit. Estimates: hwgen.synth.model."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from hwgen.emit.rtl import TOP
+from hwgen.errors import HwgenError
+from hwgen.synth.count import Count, count
+from hwgen.synth.run import cell_counts, command
+from hwgen.synth.units import elaborate, split
+from hwgen.targets import Target
+from hwgen.tools import require
+
+__all__ = ["count_rtl", "synthesise"]
+
+
+def synthesise(
+    folder: Path, target: Target, *, cache: Path | None = None, jobs: int | None = None
+) -> dict:
+    """Resources of an output folder of `hwgen compile`, the `resources` section of the report.
+
+    Keys: source (who counted), lut, ff, bram36, uram, dsp (the engine), by_unit {unit: those five
+    of all its instances, instances}, fits (None of the five above the target's budget). The sizes
+    are those of the wrapper in rtl/. Raises: HwgenError when the folder is no such output.
+    """
+    rtl = Path(folder) / "rtl"
+    try:
+        files = [rtl / name for name in (rtl / "files.f").read_text().split()]
+        sizing = json.loads((Path(folder) / "image" / "memory_map.json").read_text())["sizing"]
+        wrapper = (rtl / f"{TOP}.v").read_text()
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _incomplete(folder, error) from error
+    missing = next((f for f in files if not f.is_file()), None)
+    if missing:
+        raise _incomplete(folder, f"{missing.name} is missing")
+    changed = next((k for k, v in sizing.items() if f".{k}({v})" not in wrapper), None)
+    if changed:
+        raise _incomplete(folder, f"{changed}={sizing[changed]} is not the size in {TOP}.v")
+    total, by_unit = count_rtl(files, TOP, target, cache=cache, jobs=jobs)
+    version = ".".join(map(str, require("pyosys")))
+    return {
+        "source": f"Yosys {version} {command(target)}, unit by unit",
+        **total.numbers(),
+        "by_unit": by_unit,
+        "fits": not total.over(target),
+    }
+
+
+def count_rtl(
+    files: Sequence[Path],
+    top: str,
+    target: Target,
+    *,
+    parameters: dict[str, int] | None = None,
+    cache: Path | None = None,
+    jobs: int | None = None,
+) -> tuple[Count, dict[str, dict]]:
+    """(resources of `top`, unit -> resources of all its instances and `instances`)."""
+    with tempfile.TemporaryDirectory(prefix="hwgen_synth_") as tmp:
+        modules = elaborate(files, top, Path(tmp), parameters)
+    units = split(modules, top)
+    cells = cell_counts(modules, units, target, cache=cache, jobs=jobs)
+    parts: dict[str, tuple[Count, int]] = {}
+    for unit in units:
+        for name, instances in unit.names.items():
+            have, n = parts.get(name, (Count(), 0))
+            parts[name] = (have + count(cells[unit.top]) * instances, n + instances)
+    total = sum((c for c, _ in parts.values()), Count())
+    return total, {k: {**c.numbers(), "instances": n} for k, (c, n) in sorted(parts.items())}
+
+
+def _incomplete(folder: Path, value: object) -> HwgenError:
+    return HwgenError(
+        str(folder), str(value), "must be the output of `hwgen compile`", "compile again"
+    )

@@ -1,0 +1,181 @@
+"""Yosys on units: each in a process of its own, results kept by content.
+
+A unit is flattened inside; the units that it instantiates are black boxes. It is synthesised from a
+fresh state of Yosys (child.py), so its result depends on the unit alone. The cache folder keeps it
+under the hash of its RTLIL, the commands and the version of Yosys.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hwgen.errors import ToolError
+from hwgen.synth.units import Module, Unit
+from hwgen.targets import Target
+from hwgen.tools import cpu_jobs, require
+
+FORMAT = 2  # of the kept results
+CHILD = Path(__file__).with_name("child.py")
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Yosys commands for a target: once, then for every unit before, at and after its memories."""
+
+    setup: tuple[str, ...]
+    before: str
+    memory: str
+    after: str
+
+
+def command(target: Target) -> str:
+    """The synthesis command, as the report names it."""
+    return "synth_ecp5" if target.family == "ecp5" else f"synth_xilinx -family {target.family}"
+
+
+def flow(target: Target) -> Flow:
+    """The steps of `command(target)` from elaborated RTLIL to mapped cells, without I/O buffers."""
+    if target.family == "ecp5":
+        library, run, ram = "+/lattice/cells_sim.v +/lattice/cells_bb.v", command(target), "map_ram"
+        start = "coarse"
+    else:
+        library, ram, start = "+/xilinx/cells_sim.v", "map_memory", "prepare"
+        run = f"{command(target)} -flatten -noiopad -noclkbuf"
+        if target.uram and target.family == "xcup":
+            run += " -uram"  # ultra RAM only where the device has it
+    return Flow(
+        setup=(f"read_verilog -lib -specify {library}",),
+        before=f"{run} -run {start}:{ram}",
+        memory=f"{run} -run {ram}:map_ffram",
+        after=f"{run} -run map_ffram:check",
+    )
+
+
+def cell_counts(
+    modules: dict[str, Module],
+    units: Sequence[Unit],
+    target: Target,
+    *,
+    cache: Path | None = None,
+    jobs: int | None = None,
+) -> dict[str, dict[str, int]]:
+    """Unit (its `top`) -> cell type -> number, without the units inside it.
+
+    `cache` is a folder; None means the user's cache folder.
+    """
+    folder = cache_dir() if cache is None else cache
+    keys = {u.top: key(modules, u, target) for u in units}
+    found = {u.top: cells for u in units if (cells := _load(folder / f"{keys[u.top]}.json"))}
+    todo = [u for u in units if u.top not in found]
+    if todo:
+        fresh = _synthesise(modules, todo, target, jobs or cpu_jobs())
+        for top, cells in fresh.items():
+            _save(folder / f"{keys[top]}.json", cells)
+        found.update(fresh)
+    return found
+
+
+def key(modules: dict[str, Module], unit: Unit, target: Target) -> str:
+    """Hash of all that a unit's result depends on."""
+    parts = [FORMAT, require("pyosys"), flow(target), rtlil(modules, unit)]
+    return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()
+
+
+def rtlil(modules: dict[str, Module], unit: Unit) -> str:
+    """The unit as a design: its modules, and black boxes for the units that it instantiates."""
+    inside = [modules[m].text for m in unit.inside]
+    return "".join(inside + [modules[m].shell for m in unit.borders])
+
+
+def _synthesise(
+    modules: dict[str, Module], units: Sequence[Unit], target: Target, jobs: int
+) -> dict[str, dict[str, int]]:
+    require("pyosys")
+    texts = {u.top: rtlil(modules, u) for u in units}
+    steps = flow(target)
+    with tempfile.TemporaryDirectory(prefix="hwgen_synth_") as tmp:
+        folders = {u.top: Path(tmp) / str(n) for n, u in enumerate(units)}
+        designs = []
+        # The longest first, so that no long one is left for the end.
+        for top in sorted(texts, key=lambda t: (-len(texts[t]), t)):
+            at = folders[top]
+            at.mkdir()
+            (at / "unit.il").write_text(texts[top])
+            read = [f'read_rtlil "{at}/unit.il"', "hierarchy -check -auto-top", steps.before]
+            stat = f'tee -q -o "{at}/cells.json" stat -json'
+            designs.append(
+                {"name": top, "folder": str(at), "before": read, "memory": [steps.memory],
+                 "after": [steps.after, stat]}
+            )  # fmt: skip
+        job = {"jobs": jobs, "setup": steps.setup, "designs": designs}
+        done = subprocess.run(
+            [sys.executable, str(CHILD)], input=json.dumps(job), capture_output=True, text=True
+        )
+        failed = [top for top in done.stdout.splitlines() if top in folders]
+        if failed or done.returncode:
+            raise _failure(modules, failed, folders, done.stderr)
+        found = {}
+        for unit in units:
+            stat = json.loads((folders[unit.top] / "cells.json").read_text())["modules"]
+            cells = {m: v["num_cells_by_type"] for m, v in stat.items()}
+            found[unit.top] = dict(sorted(_total(cells, unit.top, set(unit.borders)).items()))
+        return found
+
+
+def _failure(
+    modules: dict[str, Module], failed: list[str], folders: dict[str, Path], log: str
+) -> ToolError:
+    place = "yosys"
+    if failed:
+        place = f"yosys {modules[failed[0]].base}"
+        with contextlib.suppress(OSError):
+            log = (folders[failed[0]] / "yosys.log").read_text(errors="replace")
+    lines = [x.strip() for x in log.splitlines() if x.strip()]
+    errors = [x for x in lines if "ERROR" in x] or lines[-1:] or ["ended without a message"]
+    return ToolError(place, errors[0], "the RTL must be synthesisable", "see the RTL at that line")
+
+
+def _total(stat: dict[str, dict[str, int]], top: str, borders: set[str]) -> dict[str, int]:
+    """Cells of a unit, modules that kept their hierarchy inside it included."""
+    total: dict[str, int] = {}
+    for kind, n in stat[top].items():
+        module = kind if kind.startswith("$") else f"\\{kind}"
+        if module in borders:
+            continue
+        below = _total(stat, module, borders) if module in stat else {kind: 1}
+        for cell, m in below.items():
+            total[cell] = total.get(cell, 0) + n * m
+    return total
+
+
+def cache_dir() -> Path:
+    """Folder of kept results: $XDG_CACHE_HOME/hwgen/synth or ~/.cache/hwgen/synth."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "hwgen" / "synth"
+
+
+def _load(path: Path) -> dict[str, int] | None:
+    try:
+        cells = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    good = isinstance(cells, dict) and all(isinstance(n, int) for n in cells.values())
+    return cells if good else None
+
+
+def _save(path: Path, cells: dict[str, int]) -> None:
+    """Whole file or none; a cache that cannot be written is no error."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
+            file.write(json.dumps(cells))
+        os.replace(file.name, path)

@@ -1,0 +1,38 @@
+"""Resource estimate: close to Yosys on the shipped engine; what does not fit is refused."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from hwgen.errors import FitError
+from hwgen.paths import reports_dir
+from hwgen.schedule.sizing import Sizing
+from hwgen.synth.model import check_fit, estimate
+from hwgen.targets import get_target
+
+MICRO = Sizing(fm_words=2560, tm_words=1024, bm_rows=1024)
+
+
+@pytest.mark.parametrize("name", ["lut", "ff", "bram36", "dsp"])
+def test_within_ten_percent_of_the_recorded_synthesis(name: str) -> None:
+    recorded = json.loads((reports_dir() / "bhvit_micro_digits-zynq.json").read_text())["resources"]
+    assert "Yosys" in recorded["source"]
+    assert abs(estimate(MICRO)[name] - recorded[name]) <= 0.1 * recorded[name]
+
+
+def test_too_large_an_engine_is_refused() -> None:
+    check_fit(MICRO, get_target("zynq"), "micro")
+    with pytest.raises(FitError) as error:
+        check_fit(MICRO.replace(fm_words=1 << 14), get_target("zynq"), "micro")
+    assert str(error.value) == (
+        "micro: needs about 148 BRAM36; zynq has 140, 8 too few; "
+        "use smaller images or fewer channels, or take a larger target"
+    )
+    check_fit(MICRO.replace(fm_words=1 << 14), get_target("zcu102"), "micro")
+
+
+def test_wide_engines_cost_more() -> None:
+    small, wide = estimate(MICRO), estimate(MICRO.replace(lanes=64, kw=256, gs=16))
+    assert all(wide[k] > small[k] for k in small)
