@@ -64,7 +64,7 @@ class Module:
 
 @dataclass(frozen=True)
 class Unit:
-    """A module with what it instantiates (`inside`, RTLIL names), down to the next unit (`borders`).
+    """A module and what it instantiates (`inside`, RTLIL names), down to the next unit (`borders`).
 
     `names` maps the unit's name in the report to the number of its instances there.
     """
