@@ -9,6 +9,7 @@ import numpy as np
 
 from hwgen.errors import FitError
 from hwgen.ir.graph import Graph
+from hwgen.passes.separate_streams import separate_streams
 from hwgen.schedule.sizing import Sizing
 
 FM, TM, BM = 0, 1, 2
@@ -131,6 +132,7 @@ def place(graph: Graph, s: Sizing) -> dict[str, Place]:
 
 def demand(graph: Graph, s: Sizing) -> tuple[int, int, int]:
     """Words of FM and TM and rows of BM that the graph needs, whatever `s` offers."""
+    graph = separate_streams(graph)
     roomy = s.replace(fm_words=1 << 14, tm_words=1 << 14, bm_rows=(1 << 16) // s.row_elements)
     tops = [0, 0, 0]
     for p in place(graph, roomy).values():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hwgen.ir.graph import Graph
+from hwgen.passes.separate_streams import separate_streams
 from hwgen.schedule import isa
 from hwgen.schedule.builder import Builder, Instruction, Writes
 from hwgen.schedule.placement import Place, place
@@ -105,6 +106,7 @@ def _wrap(fields: dict[str, int]) -> dict[str, int]:
 
 def schedule(graph: Graph, s: Sizing) -> Program:
     """Program of a graph on an engine of sizes `s`. Raises HwgenError when it does not fit."""
+    graph = separate_streams(graph)
     places, types = place(graph, s), graph.types()
     b = Builder(s, places, types)
     b.step = "input"

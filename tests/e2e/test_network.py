@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from hwgen.emit.rtl import write_rtl
+from hwgen.frontend import lower_model
 from hwgen.frontend.checkpoint import load_checkpoint
 from hwgen.ir.fidelity import fidelity
 from hwgen.ir.graph import Graph
@@ -27,6 +28,7 @@ from hwgen.sim.network import SimResult, build_simulator, simulate_program
 from hwgen.targets import get_target
 from hwgen.train.data import digits_split
 from tests.graphs import random_graph
+from tests.networks import IMAGE, small_attention_net
 
 MODEL = models_dir() / "bhvit_micro_digits.pt"
 DIGITS = 16
@@ -44,11 +46,20 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def sizing(micro: Graph) -> Sizing:
-    """One engine that holds both the digit network and the random graph."""
-    both = [choose(g, get_target("zynq")) for g in (micro, random_graph())]
+def user() -> Graph:
+    """A network that hwgen has never heard of: binary convolutions and one attention."""
+    images = np.random.default_rng(2).integers(0, 256, (16, *IMAGE)).astype(np.uint8)
+    meta = {"name": "user", "sha256": "0" * 64, "mean": [0.5] * 3, "std": [0.5] * 3}
+    return lower_model(small_attention_net().eval(), images, meta=meta)
+
+
+@pytest.fixture(scope="module")
+def sizing(micro: Graph, user: Graph) -> Sizing:
+    """One engine that holds the digit network, the random graph and the user's network."""
+    each = [choose(g, get_target("zynq")) for g in (micro, random_graph(), user)]
     memories = ("fm_words", "tm_words", "bm_rows", "wb_words", "ps_words", "nt_words")
-    return both[0].replace(**{m: max(getattr(s, m) for s in both) for m in memories})
+    most = {m: max(getattr(s, m) for s in each) for m in memories}
+    return each[0].replace(**most, gu=min(s.gu for s in each))
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +115,15 @@ def test_predicted_cycles_are_the_simulated_ones(engine, micro, sizing, digits) 
         program = schedule(graph, sizing)
         simulated, predicted = simulate(engine, program, images).cycles, predict(program).cycles
         assert abs(predicted - simulated) <= 0.01 * simulated, (predicted, simulated)
+
+
+def test_user_defined_network_bit_exact(engine, user, sizing) -> None:
+    program = schedule(user, sizing)
+    result = simulate(engine, program, noise(user, 3))
+    assert result.first_mismatch is None
+    assert result.frames == 3
+    kinds = {type(op).__name__ for op in user.ops}
+    assert {"XnorConv", "XnorLinear", "Attention"} <= kinds
 
 
 def noise(graph: Graph, count: int = 1) -> np.ndarray:
