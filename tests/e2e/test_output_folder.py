@@ -1,0 +1,97 @@
+"""What `hwgen compile` leaves behind, and that its own regression runs."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hwgen.emit.folder import load_program
+from hwgen.errors import HwgenError
+from hwgen.paths import models_dir
+from hwgen.pipeline import compile_model, run_image
+from hwgen.report import load_report
+
+MODEL = models_dir() / "bhvit_micro_digits.pt"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("compiled") / "micro"
+    compile_model(MODEL, "zynq", out)
+    return out
+
+
+def test_every_part_is_there(folder: Path) -> None:
+    expected = (
+        "rtl/files.f", "rtl/hwgen_engine.v", "image/program.bin", "image/weights.bin",
+        "image/memory_map.json", "golden/graph.json", "golden/images.npz", "sim/Makefile",
+        "sim/input.bin", "sim/expected_output.bin", "host/driver.py", "report.json", "report.html",
+    )  # fmt: skip
+    assert [name for name in expected if not (folder / name).is_file()] == []
+    report = load_report(folder)
+    assert report.cycles.predicted > report.cycles.roofline > 0
+    assert report.cycles.simulated is None
+    assert report.resources.lut is None
+    assert sum(step.predicted for step in report.cycles.steps) == report.cycles.predicted
+    assert report.fidelity.top1_agreement >= 0.99
+
+
+def test_cocotb_regression_runs_on_its_own(folder: Path) -> None:
+    done = subprocess.run(
+        ["make", "-C", str(folder / "sim"), f"PYTHON={sys.executable}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr)[-2000:]
+    assert "3 of 3 tests passed" in done.stdout + done.stderr
+
+
+def test_damaged_folder_is_refused(folder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("sim_build"))
+    program, images, labels = load_program(copy)
+    assert len(images) == len(labels) == 64
+    binary = bytearray((copy / "image" / "program.bin").read_bytes())
+    assert bytes(binary) == program.binary()
+    binary[70] ^= 1
+    (copy / "image" / "program.bin").write_bytes(binary)
+    with pytest.raises(HwgenError, match=r"program\.bin; differs from what this version of hwgen"):
+        load_program(copy)
+    (copy / "image" / "memory_map.json").unlink()
+    with pytest.raises(HwgenError, match="is incomplete"):
+        load_program(copy)
+
+
+def test_memory_map_covers_the_files(folder: Path) -> None:
+    regions = {
+        r["name"]: r for r in json.loads((folder / "image/memory_map.json").read_text())["ddr"]
+    }
+    for name in ("program", "weights"):
+        assert regions[name]["bytes"] == (folder / "image" / f"{name}.bin").stat().st_size
+    ends = sorted((r["offset"], r["offset"] + r["bytes"]) for r in regions.values())
+    assert all(a[1] <= b[0] for a, b in itertools.pairwise(ends))
+
+
+def test_run_classifies_an_image(folder: Path, tmp_path: Path) -> None:
+    _, images, labels = load_program(folder)
+    np.save(tmp_path / "digit.npy", images[0])
+    best = run_image(MODEL, tmp_path / "digit.npy").lines()[0]
+    assert best.split()[0] == str(labels[0])
+    np.save(tmp_path / "small.npy", images[0][:50])
+    with pytest.raises(HwgenError, match=r"uint8 \(50, 96, 3\); must be uint8 \(96, 96, 3\)"):
+        run_image(MODEL, tmp_path / "small.npy")
+
+
+def test_nothing_is_left_when_it_does_not_fit(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(HwgenError, match=r"needs about .* BRAM36; zynq has 140, .* too few"):
+        compile_model(MODEL, "zynq", out, overrides={"fm_words": "16384"})
+    assert list(tmp_path.iterdir()) == []
