@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from math import prod
 
 import networkx as nx
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from hwgen.ir.types import TensorType
 from hwgen.ops.base import REGISTRY, Op
@@ -17,7 +20,7 @@ from hwgen.ops.post import Post
 
 Array = np.ndarray
 FORMAT = 1
-IN_CACHE = 1 << 20  # values of the largest tensor of the images that run together
+IN_CACHE = 1 << 21  # values of the largest tensor of the images that run together
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,15 +74,22 @@ class Graph:
         return values
 
     def logits(self, images: Array) -> Array:
-        """Real-valued logits (batch, classes); runs a few images at a time, so that all tensors
-        stay in the cache."""
+        """Real-valued logits (batch, classes). Each core takes a few images at a time, so that
+        their tensors stay in its cache."""
         types = self.types()
+        cores = os.cpu_count() or 1
         size = max(prod(t.shape) for t in types.values())
-        step = max(1, IN_CACHE // size)
-        parts = [
-            self.run(images[i : i + step], keep=False)[self.output]
-            for i in range(0, len(images), step)
-        ]
+        step = max(1, min(IN_CACHE // size, -(-len(images) // cores)))
+
+        def part(start: int) -> Array:
+            return self.run(images[start : start + step], keep=False)[self.output]
+
+        starts = range(0, len(images), step)
+        if len(starts) == 1:
+            parts = [part(0)]
+        else:  # BLAS threads of its own would only compete with these
+            with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(cores) as pool:
+                parts = list(pool.map(part, starts))
         out = np.concatenate([p.reshape(len(p), -1)[:, : self.meta["classes"]] for p in parts])
         return out * 2.0 ** -types[self.output].frac
 

@@ -99,10 +99,10 @@ class Op:
 
 def signed(bits: Array) -> Array:
     """Bits 1/0 as +1.0/-1.0 in float32 (sums up to 2**24 stay exact in BLAS)."""
-    x = bits.astype(np.float32)
-    x *= 2
+    x = bits.astype(np.int8)
+    x += x
     x -= 1
-    return x
+    return x.astype(np.float32)
 
 
 def span(lo: int, hi: int, coefficients: Array) -> tuple[int, int]:

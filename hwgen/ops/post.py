@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hwgen.ops.numerics import Y_BITS, gelu, rshift_round, saturate
+from hwgen.ops.kernels import chain
+from hwgen.ops.numerics import Y_BITS, gelu, gelu_segments, rshift_round, saturate
 
 if TYPE_CHECKING:
     from hwgen.ir.types import TensorType
@@ -29,32 +30,21 @@ if TYPE_CHECKING:
 Array = np.ndarray
 
 
-PIECE = 1 << 15  # values that a post chain works on at a time
+NONE = np.empty(0, dtype=np.int64)  # a stage that is off
+NO_RESIDUAL = np.empty((0, 0), dtype=np.int64)
 
 
-def _round(y: Array) -> Array:
-    """floor(y + 1/2) in place: `rshift_round` of integers that were multiplied by 2**-s."""
-    y += 0.5
-    return np.floor(y, out=y)
-
-
-def _clip(y: Array, bits: int) -> Array:
-    """`saturate` in place."""
-    return np.clip(y, -(1 << (bits - 1)), (1 << (bits - 1)) - 1, out=y)
-
-
-def _rows(residual: Array | None, shape: tuple[int, ...]) -> Array | None:
+def _rows(residual: Array | None, shape: tuple[int, ...]) -> Array:
     """A residual as (tokens, its channels)."""
     if residual is None:
-        return None
+        return NO_RESIDUAL
     channels = residual.shape[-1]
-    return np.broadcast_to(residual, (*shape[:-1], channels)).reshape(-1, channels)
+    rows = np.broadcast_to(residual, (*shape[:-1], channels)).reshape(-1, channels)
+    return np.ascontiguousarray(rows, dtype=np.int64)
 
 
-def _plus(y: Array, residual: Array) -> None:
-    """y += residual, repeated along the channels where it has fewer."""
-    view = y.reshape(len(y), -1, residual.shape[-1])
-    view += residual[:, None]
+def _vector(values: Array | None) -> Array:
+    return NONE if values is None else np.ascontiguousarray(values, dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,67 +82,36 @@ class Post:
     ) -> tuple[Array, Array | None]:
         """Apply to acc m (..., C), m = 1 where None. Returns (features, bits or None).
 
-        Residuals broadcast to acc; one with fewer channels repeats along them. Works on float64:
-        every value stays below 2**53, so each step is exact, and rows are taken in pieces that
-        fit the cache.
+        Residuals broadcast to acc; one with fewer channels repeats along them.
         """
         channels = acc.shape[-1]
-        rows = acc.reshape(-1, channels)
-        residuals = [_rows(r, acc.shape) for r in (pre, mid, out)]
-        factor = (np.float64(1) if m is None else m.astype(np.float64)) * 2.0**-self.sh1
+        rows = np.ascontiguousarray(acc.reshape(-1, channels))
         feature = np.empty((len(rows), channels >> self.pool), dtype=np.int64)
-        bits = None if self.t is None else np.empty(rows.shape, dtype=np.uint8)
-        piece = max(1, PIECE // channels)
-        for start in range(0, len(rows), piece):
-            part = slice(start, start + piece)
-            y = np.multiply(rows[part], factor, dtype=np.float64)
-            y3, y6 = self._chain(y, *(None if r is None else r[part] for r in residuals))
-            if bits is not None:
-                np.greater_equal(y3 if self.bit_y3 else y6, self.t, out=bits[part].view(bool))
-            if self.pool:
-                weights = np.full(1 << self.pool, 2.0**-self.pool)
-                y6 = _round(y6.reshape(-1, 1 << self.pool) @ weights).reshape(len(y6), -1)
-            feature[part] = y6
+        bits = np.empty(rows.shape if self.t is not None else (0, 0), dtype=np.uint8)
+        chain(
+            rows,
+            np.ones(channels, dtype=np.int64) if m is None else _vector(m),
+            self.sh1,
+            np.zeros(channels, dtype=np.int64) if self.b is None else _vector(self.b),
+            _rows(pre, acc.shape),
+            *map(_vector, (self.g, self.slope)),
+            self.sh2,
+            _vector(self.z),
+            np.stack(gelu_segments()) if self.gelu else NO_RESIDUAL,
+            _rows(mid, acc.shape),
+            _vector(self.m3),
+            self.sh3,
+            _vector(self.b3),
+            _rows(out, acc.shape),
+            self.pool,
+            _vector(self.t),
+            self.bit_y3,
+            self.act_bits,
+            feature,
+            bits,
+        )
         shape = acc.shape[:-1]
-        return feature.reshape(*shape, -1), None if bits is None else bits.reshape(acc.shape)
-
-    def _chain(
-        self, y: Array, pre: Array | None, mid: Array | None, out: Array | None
-    ) -> tuple[Array, Array]:
-        """(y3 if bit_y3, y6) of rows y = acc 2**-sh1 in float64, which are overwritten."""
-        a = self.act_bits
-        if self.sh1:
-            _round(y)
-        if self.b is not None:
-            y += self.b
-        _clip(y, Y_BITS)
-        if pre is not None:
-            _plus(y, pre)
-        if self.slope is not None:
-            y -= self.g
-            negative = y * (self.slope * 2.0**-self.sh2)
-            if self.sh2:
-                _round(negative)
-            if self.slope.max() <= 1 << self.sh2:  # then the other branch is never the larger
-                np.maximum(y, negative, out=y)
-            else:
-                y = np.where(y < 0, negative, y)
-            y += self.z
-        elif self.gelu:
-            y = gelu(y.astype(np.int64)).astype(np.float64)
-        _clip(y, a)
-        y3 = y.copy() if self.bit_y3 else y
-        if mid is not None:
-            _plus(y, mid)
-        if self.m3 is not None:
-            y *= self.m3 * 2.0**-self.sh3
-            if self.sh3:
-                _round(y)
-            y += self.b3
-            _clip(y, Y_BITS)
-        if out is not None:
-            _plus(y, out)
-        return y3, _clip(y, a)
+        return feature.reshape(*shape, -1), None if self.t is None else bits.reshape(acc.shape)
 
     def bounds(
         self,

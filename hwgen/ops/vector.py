@@ -10,6 +10,7 @@ import numpy as np
 
 from hwgen.ir.types import TensorType
 from hwgen.ops.base import Array, Op, register, span
+from hwgen.ops.kernels import cross_filter
 
 Result = tuple[tuple[int, ...], tuple[int, int]]
 TAPS = 12  # of a filter; a tap's column offset has 4 bits
@@ -60,13 +61,11 @@ class CrossFilter(Op):
         grid = v.reshape(v.shape[0], *self.in_grid, -1)
         reach = max(max(abs(d) for d in offset) for offset in self.offsets)
         h, w = self.in_grid
-        around = np.pad(
-            grid.astype(np.float64), ((0, 0), (reach, reach), (reach, reach), (0, 0)), "wrap"
-        )
-        acc = np.zeros(grid.shape)
-        for (dy, dx), m in zip(self.offsets, self.m.astype(np.float64), strict=True):
-            top, left = reach + dy, reach + dx
-            acc += around[:, top : top + h, left : left + w] * m
+        margin = ((0, 0), (reach, reach), (reach, reach), (0, 0))
+        around = np.pad(grid, margin, "wrap").reshape(len(grid), h + 2 * reach, -1)
+        acc = np.empty((len(grid), h, w * grid.shape[-1]), dtype=np.int64)
+        top, left = (np.array(self.offsets, dtype=np.int64) + reach).T
+        cross_filter(around, np.tile(self.m, w), top, left * grid.shape[-1], acc)
         return acc.reshape(v.shape), None
 
     def acc_bounds(self, v: TensorType) -> tuple[int, int]:

@@ -6,9 +6,11 @@ input. All randomness comes from (seed, epoch), so a resumed run sees the same b
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -68,15 +70,20 @@ def digits_split(seed: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.
     arithmetic, so the pixels are the same everywhere.
     Returns: train_images uint8 (1437, 96, 96, 3), train_labels int64, test_images, test_labels.
     """
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    labels = digits.target.astype(np.int64)
-    scans = digits.images.astype(np.int64)
+    table = digits_table()
+    labels, scans = table[:, -1], table[:, :-1].reshape(-1, 8, 8)
     held_out = _stratified(labels, DIGITS_HELD_OUT, seed)
     grey = upscale_bilinear(scans, DIGITS_SIZE // scans.shape[1], peak=16)
     images = np.repeat(grey[..., None], 3, axis=-1)
     return images[~held_out], labels[~held_out], images[held_out], labels[held_out]
+
+
+def digits_table() -> np.ndarray:
+    """(1797, 65) int64: 8 x 8 grey values 0..16 and the label, from the file that scikit-learn
+    installs (`load_digits` reads the same; importing scikit-learn takes seconds)."""
+    (package,) = importlib.util.find_spec("sklearn").submodule_search_locations
+    path = Path(package) / "datasets" / "data" / "digits.csv.gz"
+    return np.loadtxt(path, delimiter=",", dtype=np.int64)
 
 
 def _stratified(labels: np.ndarray, count: int, seed: int) -> np.ndarray:

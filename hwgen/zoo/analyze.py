@@ -81,7 +81,7 @@ class Analysis:
 
 
 def analyze(module: nn.Module) -> Analysis:
-    """Measure a zoo network by one forward pass of shapes only (no arithmetic) at its own size.
+    """Measure a zoo network by one forward pass at its own size.
 
     Raises: AssertionError if the module is not from the zoo (no `config`).
     """
@@ -94,10 +94,10 @@ def analyze(module: nn.Module) -> Analysis:
     ]
     training = module.training
     shape = (1, config.in_channels, config.image_size, config.image_size)
-    state = {key: value.to("meta") for key, value in module.state_dict().items()}
+    weight = next(module.parameters())
     try:
         with torch.no_grad():
-            torch.func.functional_call(module.eval(), state, torch.empty(shape, device="meta"))
+            module.eval()(torch.zeros(shape, dtype=weight.dtype, device=weight.device))
     finally:
         module.train(training)
         for hook in hooks:

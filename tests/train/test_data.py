@@ -14,6 +14,7 @@ from hwgen.train.cifar import RECORD, read_cifar10
 from hwgen.train.data import (
     augment,
     digits_split,
+    digits_table,
     epoch_order,
     load_data,
     normalise,
@@ -157,3 +158,11 @@ def test_random_crop_stays_inside():
         left, top, right, bottom = random_crop(60, 40, draw)
         assert 0 <= left < right <= 60 + 1e-9
         assert 0 <= top < bottom <= 40 + 1e-9
+
+
+def test_digits_are_those_of_scikit_learn():
+    from sklearn.datasets import load_digits
+
+    table, digits = digits_table(), load_digits()
+    assert (table[:, :-1].reshape(-1, 8, 8) == digits.images).all()
+    assert (table[:, -1] == digits.target).all()

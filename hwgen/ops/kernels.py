@@ -1,0 +1,130 @@
+"""Compiled inner loops (Numba) of the golden model where NumPy would be memory-bound.
+
+`chain` is `Post`, whose equations are in `hwgen/ops/post.py`: int64, one row of channels at a
+time, so that a row stays in the first-level cache; each stage is a loop of its own, which the
+compiler turns into vector instructions. `cross_filter` is `CrossFilter`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from hwgen.ops.numerics import GELU_FRAC, GELU_SEGMENTS, GELU_SLOPE_FRAC, Y_BITS
+
+Y_MAX = (1 << (Y_BITS - 1)) - 1
+Y_MIN = -Y_MAX - 1
+GELU_LIMIT = 4 << GELU_FRAC
+GELU_INDEX_SHIFT = GELU_FRAC + 3 - (GELU_SEGMENTS.bit_length() - 1)  # of 8.0 in GELU_SEGMENTS
+GELU_HALF = 1 << (GELU_SLOPE_FRAC - 1)
+
+
+@njit(cache=True, nogil=True)
+def _add(y, residual):
+    """y += residual, repeated along y."""
+    for start in range(0, len(y), len(residual)):
+        for c in range(len(residual)):
+            y[start + c] += residual[c]
+
+
+@njit(cache=True, nogil=True)
+def _clip(y, low, high):
+    for c in range(len(y)):
+        y[c] = min(max(y[c], low), high)
+
+
+@njit(cache=True, nogil=True)
+def _affine(y, factor, shift, bias):
+    """y = sat18(rshift_round(y factor, shift) + bias)."""
+    half = (1 << shift) >> 1
+    for c in range(len(y)):
+        y[c] = min(max(((y[c] * factor[c] + half) >> shift) + bias[c], Y_MIN), Y_MAX)
+
+
+@njit(cache=True, nogil=True)
+def _rprelu(y, g, slope, shift, z):
+    half = (1 << shift) >> 1
+    for c in range(len(y)):
+        t = y[c] - g[c]
+        negative = (t * slope[c] + half) >> shift
+        y[c] = (t if t >= 0 else negative) + z[c]
+
+
+@njit(cache=True, nogil=True)
+def _gelu(y, slope, intercept):
+    """`numerics.gelu`."""
+    for c in range(len(y)):
+        t = y[c]
+        index = min(max((t + GELU_LIMIT) >> GELU_INDEX_SHIFT, 0), GELU_SEGMENTS - 1)
+        line = ((t * slope[index] + GELU_HALF) >> GELU_SLOPE_FRAC) + intercept[index]
+        y[c] = 0 if t < -GELU_LIMIT else t if t >= GELU_LIMIT else line
+
+
+@njit(cache=True, nogil=True)
+def _binarize(y, t, bits):
+    for c in range(len(y)):
+        bits[c] = y[c] >= t[c]
+
+
+@njit(cache=True, nogil=True)
+def chain(
+    acc, m, sh1, b, pre, g, slope, sh2, z, segments, mid, m3, sh3, b3, out, pool, t, bit_y3,
+    act_bits, feature, bits,
+):  # fmt: skip
+    """Fill feature (rows, C >> pool) and bits (rows, C) from acc (rows, C).
+
+    Constants are int64 (C,), residuals int64 (rows, c) with c dividing C; a stage whose array is
+    empty is off (b and m are always given). `segments` holds GELU's slopes and intercepts.
+    """
+    top = (1 << (act_bits - 1)) - 1
+    y = np.empty(acc.shape[1], np.int64)
+    half = (1 << pool) >> 1
+    for row in range(len(acc)):
+        for c in range(len(y)):
+            y[c] = np.int64(acc[row, c])
+        _affine(y, m, sh1, b)
+        if pre.size:
+            _add(y, pre[row])
+        if slope.size:
+            _rprelu(y, g, slope, sh2, z)
+        elif segments.size:
+            _gelu(y, segments[0], segments[1])
+        _clip(y, -top - 1, top)
+        if bit_y3 and t.size:
+            _binarize(y, t, bits[row])
+        if mid.size:
+            _add(y, mid[row])
+        if m3.size:
+            _affine(y, m3, sh3, b3)
+        if out.size:
+            _add(y, out[row])
+        if mid.size or m3.size or out.size:
+            _clip(y, -top - 1, top)
+        if t.size and not bit_y3:
+            _binarize(y, t, bits[row])
+        if pool == 0:
+            for c in range(len(y)):
+                feature[row, c] = y[c]
+        else:
+            for c in range(feature.shape[1]):
+                total = half
+                for k in range(c << pool, (c + 1) << pool):
+                    total += y[k]
+                feature[row, c] = total >> pool
+
+
+@njit(cache=True, nogil=True)
+def cross_filter(around, taps, top, left, acc):
+    """acc[i, y, j] = sum over taps r of around[i, y + top[r], j + left[r]] * taps[r, j].
+
+    acc (images, H, W C) int64; around has margins; left counts values, not columns.
+    """
+    width = acc.shape[2]
+    for i in range(len(acc)):
+        for y in range(acc.shape[1]):
+            total = acc[i, y]
+            total[:] = 0
+            for r in range(len(taps)):
+                source = around[i, y + top[r], left[r] : left[r] + width]
+                for j in range(width):
+                    total[j] += source[j] * taps[r, j]
