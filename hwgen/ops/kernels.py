@@ -36,14 +36,14 @@ def _clip(y, low, high):
 @njit(cache=True, nogil=True)
 def _affine(y, factor, shift, bias):
     """y = sat18(rshift_round(y factor, shift) + bias)."""
-    half = (1 << shift) >> 1
+    half = 1 << (shift - 1) if shift else 0  # shift 63 must not overflow
     for c in range(len(y)):
         y[c] = min(max(((y[c] * factor[c] + half) >> shift) + bias[c], Y_MIN), Y_MAX)
 
 
 @njit(cache=True, nogil=True)
 def _rprelu(y, g, slope, shift, z):
-    half = (1 << shift) >> 1
+    half = 1 << (shift - 1) if shift else 0  # shift 63 must not overflow
     for c in range(len(y)):
         t = y[c] - g[c]
         negative = (t * slope[c] + half) >> shift
