@@ -217,9 +217,10 @@ def simulate_dir(
     from hwgen.report import load_report
 
     report = load_report(folder)
+    counts = result.step_cycles or [None] * len(report.cycles.steps)  # None: it did not finish
     steps = [
         step.model_copy(update={"simulated": n})
-        for step, n in zip(report.cycles.steps, result.step_cycles, strict=True)
+        for step, n in zip(report.cycles.steps, counts, strict=True)
     ]
     update_report(
         folder,

@@ -60,13 +60,14 @@ def load_program(folder: Path) -> tuple[Program, np.ndarray, np.ndarray]:
     try:
         graph = Graph.from_json((folder / "golden" / "graph.json").read_text())
         sizes = json.loads((folder / "image" / "memory_map.json").read_text())["sizing"]
+        sizing = Sizing(**sizes)
         with np.load(folder / "golden" / "images.npz") as data:
             images, labels = data["images"], data["labels"]
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, TypeError) as error:
         raise HwgenError(
             str(folder), "is incomplete", "must be the output of `hwgen compile`", "compile again"
         ) from error
-    program = schedule(graph, Sizing(**{k.lower(): v for k, v in sizes.items()}))
+    program = schedule(graph, sizing)
     if program.binary() != (folder / "image" / "program.bin").read_bytes():
         raise HwgenError(
             str(folder),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from dataclasses import asdict
 from pathlib import Path
 
 from hwgen.schedule.placement import MEMORY_NAMES
@@ -15,15 +16,10 @@ ALIGN = 4096
 def ddr_regions(program: Program) -> list[dict]:
     """Regions of host memory with suggested offsets: program, weights, input, output."""
     binary = program.binary()
-    (image,) = program.graph.inputs
     sizes = [
         ("program", len(binary), "64-byte instructions"),
         ("weights", len(program.weights), "LOAD records and constant tensors, in program order"),
-        (
-            "input",
-            program.places[image].size * program.sizing.lanes,
-            "uint8 image, row-major H x W x 3",
-        ),
+        ("input", program.image_bytes, "uint8 image, row-major H x W x 3"),
         ("output", program.output_words * program.sizing.word_bytes, "int16 logits"),
     ]
     offset, out = 0, []
@@ -35,12 +31,16 @@ def ddr_regions(program: Program) -> list[dict]:
 
 def on_chip_regions(program: Program) -> list[dict]:
     """Regions of FM, TM and BM over the frame: address, size, and the steps they live."""
-    ops = program.graph.ops
-    names = ["input", *(op.name for op in ops), "output"]
+    graph = program.graph
+    written = dict.fromkeys(graph.inputs, "input")
+    read = {graph.output: "output"}
+    for op in graph.ops:
+        written |= dict.fromkeys(op.outputs(), op.name)
+        read |= {t: op.name for t in op.inputs if t != graph.output}
     return [
         {
             "memory": MEMORY_NAMES[p.memory], "name": p.tensor, "offset": p.base, "words": p.size,
-            "from": names[p.first + 1], "to": names[min(p.last, len(ops)) + 1],
+            "from": written[p.tensor], "to": read.get(p.tensor, written[p.tensor]),
         }
         for p in program.places.values()
     ]  # fmt: skip
@@ -78,7 +78,7 @@ def write_image(folder: Path, program: Program) -> None:
     body = {
         "ddr": ddr_regions(program),
         "on_chip": on_chip_regions(program),
-        "sizing": program.sizing.parameters(),
+        "sizing": asdict(program.sizing),
         "crc32": {"program": zlib.crc32(binary), "weights": zlib.crc32(program.weights)},
         "output": {
             "classes": program.graph.meta["classes"],

@@ -68,6 +68,14 @@ class Op:
         """Shape (without batch) and grid of the accumulators for sources of these types."""
         raise NotImplementedError
 
+    def source_rows(self, first: int, count: int) -> list[int] | None:
+        """Grid rows of the sources that result rows first .. first + count - 1 are made of.
+
+        None when the op cannot work on a part of its rows (windows, sums over the whole grid).
+        Residuals are always read at the result's own rows.
+        """
+        return None
+
     def violations(self, *types: TensorType) -> Iterator[str]:
         """Rules of the op that its parameters and source types break, as 'value; rule'."""
         return iter(())

@@ -23,6 +23,9 @@ class Constant(Op):
         assert self.feature is not None
         return self.value.shape, self.feature.grid
 
+    def source_rows(self, first: int, count: int) -> list[int] | None:
+        return []
+
     def acc_bounds(self) -> tuple[int, int]:
         return int(self.value.min()), int(self.value.max())
 

@@ -41,6 +41,10 @@ class PatchConv(Op):
         h, w = (side // self.weight.shape[1] for side in self.in_grid)
         return (h * w, self.weight.shape[0]), (h, w)
 
+    def source_rows(self, first: int, count: int) -> list[int] | None:
+        k = self.weight.shape[1]
+        return list(range(k * first, k * (first + count)))
+
     def violations(self, x: TensorType) -> Iterator[str]:
         k = self.weight.shape[1]
         if x.grid != self.in_grid:

@@ -41,6 +41,9 @@ class Pointwise(Op):
     def result(self, x: TensorType) -> Result:
         return x.shape, x.grid
 
+    def source_rows(self, first: int, count: int) -> list[int] | None:
+        return list(range(first, first + count))
+
 
 @register
 @dataclass(frozen=True, eq=False)
@@ -74,6 +77,11 @@ class CrossFilter(Op):
     def result(self, v: TensorType) -> Result:
         return v.shape, v.grid
 
+    def source_rows(self, first: int, count: int) -> list[int] | None:
+        down = [dy for dy, _ in self.offsets]
+        rows = range(first + min(down), first + count + max(down))
+        return sorted({row % self.in_grid[0] for row in rows})
+
     def violations(self, v: TensorType) -> Iterator[str]:
         yield from _grid("filter", self.in_grid, v)
         if len(self.offsets) > TAPS:
@@ -104,6 +112,9 @@ class AvgPool(Op):
     def result(self, x: TensorType) -> Result:
         h, w = (side // self.kernel for side in self.in_grid)
         return (h * w, x.channels), (h, w)
+
+    def source_rows(self, first: int, count: int) -> list[int] | None:
+        return list(range(self.kernel * first, self.kernel * (first + count)))
 
     def violations(self, x: TensorType) -> Iterator[str]:
         yield from _grid("pooling", self.in_grid, x, self.kernel)

@@ -56,6 +56,9 @@ class XnorLinear(Op):
         side = round(a.shape[0] ** 0.5) * self.unwindow
         return (side * side, outputs), (side, side)
 
+    def source_rows(self, first: int, count: int) -> list[int] | None:
+        return None if self.unwindow else list(range(first, first + count))
+
     def violations(self, a: TensorType) -> Iterator[str]:
         if self.weight.shape[1] != a.channels:
             yield f"weight of {self.weight.shape[1]} inputs; the source has {a.channels} channels"
@@ -111,6 +114,12 @@ class XnorConv(Op):
     def result(self, a: TensorType) -> tuple[tuple[int, ...], tuple[int, int]]:
         h, w = (side // self.stride for side in self.in_grid)
         return (h * w, self.weight.shape[0]), (h, w)
+
+    def source_rows(self, first: int, count: int) -> list[int] | None:
+        if self.stride > 1:
+            return list(range(self.stride * first, self.stride * (first + count)))
+        reach, height = self.dilation, self.in_grid[0]
+        return list(range(max(0, first - reach), min(height, first + count + reach)))
 
     def violations(self, a: TensorType) -> Iterator[str]:
         o, k, _, c = self.weight.shape

@@ -92,6 +92,7 @@ class Builder:
         self.instructions: list[Instruction] = []
         self.counts = {"dma": 0, "ldw": 0, "cmp": 0, "seq": 0}
         self.image = bytearray()
+        self.records: dict[bytes, int] = {}  # record -> its place in the image
         self.rings = {
             "wb": Ring("wb_words", s.wb_words), "cm": Ring("cm_slots", s.cm_slots),
             "om": Ring("om_slots", s.om_slots), "qm": Ring("qm_slots", s.qm_slots),
@@ -135,30 +136,37 @@ class Builder:
         values = {f"n_{k}": len(parts.get(k, ())) for k in self.rings}
         values |= {k: getattr(block, k) for k in parts}
         self.emit(
-            "LOAD", ddr=len(self.image), crc=zlib.crc32(record),
+            "LOAD", ddr=self._store(record), crc=zlib.crc32(record),
             wait_cmp=wait_cmp, wait_ldw=wait_ldw, **values,
         )  # fmt: skip
-        self.image += record
         return block
 
-    def load_tensor(self, place: Place, data: Array) -> None:
-        """LOADF of constant feature words (n, L) int16 into a tensor's region."""
-        self._loadf(place, len(data), base_sel=0, ddr=len(self.image), bytes=0)
-        self.image += data.astype("<i2").tobytes()
+    def load_tensor(self, place: Place, token: int, data: Array) -> None:
+        """LOADF of constant feature words (n, L) int16 into a tensor's region, from a token on."""
+        ddr = self._store(data.astype("<i2").tobytes())
+        self._loadf(place, place.address(token), len(data), base_sel=0, ddr=ddr, bytes=0)
 
-    def load_input(self, place: Place) -> None:
-        """LOADF of the input image, one byte per lane."""
-        self._loadf(place, place.size, base_sel=1, ddr=0, bytes=1)
+    def load_input(self, place: Place, strip: int) -> None:
+        """LOADF of the input image (or one strip of it), one byte per lane."""
+        ddr = strip * place.unit_size * self.s.lanes
+        self._loadf(
+            place, place.address(strip), place.unit_size, base_sel=1, ddr=ddr, bytes=1
+        )  # fmt: skip
 
-    def _loadf(self, place: Place, words: int, **values: int) -> None:
+    def _loadf(self, place: Place, base: int, words: int, **values: int) -> None:
         users = [
-            c
-            for lo, hi, c in self.region_cmp[place.memory]
-            if lo < place.base + words and place.base < hi
+            c for lo, hi, c in self.region_cmp[place.memory] if lo < base + words and base < hi
         ]
-        self.emit("LOADF", words=words, mem=place.memory, addr=place.base,
+        self.emit("LOADF", words=words, mem=place.memory, addr=base,
                   wait_cmp=max(users, default=0), **values)  # fmt: skip
         self.tensor_load[place.tensor] = self.counts["dma"]
+
+    def _store(self, record: bytes) -> int:
+        """Byte offset of a record in the weight image; equal records are kept once."""
+        if record not in self.records:
+            self.records[record] = len(self.image)
+            self.image += record
+        return self.records[record]
 
     def weights(self, block: Block, columns: int) -> None:
         """LDW of a block's array tile; the next compute instruction with swap uses it."""

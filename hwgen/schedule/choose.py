@@ -38,7 +38,7 @@ def choose(graph: Graph, target: Target, overrides: dict[str, str | int] | None 
     base = Sizing(
         lanes=lanes, kw=kw, gs=gs, gu=fixed.get("gu", min(gs, _group_unit(graph))),
         axi_bits=fixed.get("axi_bits", min(target.axi_bits, lanes * 8)),
-        act_bits=fixed.get("act_bits", 16),
+        act_bits=fixed.get("act_bits", 16), strip_tokens=fixed.get("strip_tokens", 0),
     )  # fmt: skip
     fm, tm, bm = demand(graph, base)
     sized = base.replace(

@@ -1,24 +1,39 @@
-"""Where every tensor lives: FM, TM (features) or BM (bits), first fit over live ranges."""
+"""Where every tensor lives: FM, TM (features) or BM (bits), first fit over live ranges.
+
+Live ranges are kept for every unit of a tensor (a row of its grid, or a strip of rows), in pieces
+of the plan. A unit is free again after the last piece that reads it, so that a result may overwrite
+its operand row by row, and in place where each word is read before it is written.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import networkx as nx
 import numpy as np
 
 from hwgen.errors import FitError
 from hwgen.ir.graph import Graph
+from hwgen.ir.types import TensorType
+from hwgen.ops.base import Op
+from hwgen.ops.vector import Pointwise
 from hwgen.passes.separate_streams import separate_streams
+from hwgen.schedule.plan import Plan, Strips, plan
 from hwgen.schedule.sizing import Sizing
 
+Array = np.ndarray
 FM, TM, BM = 0, 1, 2
 MEMORY_NAMES = ("FM", "TM", "BM")
 
 
 @dataclass(frozen=True)
 class Place:
-    """A tensor's region. Word w of token n is at base + n * stride + w (BM: elements of L bits)."""
+    """A tensor's region of `size` words of a memory (BM: elements of L bits).
+
+    Word w of token n is at base + slot * unit_size + (n % unit_tokens) * stride + w, where slot is
+    n // unit_tokens, or what `slots` gives for it.
+    """
 
     tensor: str
     memory: int
@@ -26,11 +41,15 @@ class Place:
     stride: int
     words: int  # words (elements) of a token
     size: int
-    first: int  # index of the op that writes it
-    last: int  # index of the last op that reads it
+    unit_tokens: int  # tokens of a row (or of a strip)
+    unit_size: int  # words from unit to unit
+    slots: tuple[int, ...] | None = None
 
-    def address(self, token: np.ndarray | int, word: np.ndarray | int = 0) -> np.ndarray | int:
-        return self.base + token * self.stride + word
+    def address(self, token: Array | int, word: Array | int = 0) -> Array | int:
+        unit, inside = divmod(token, self.unit_tokens)
+        if self.slots is not None:
+            unit = np.asarray(self.slots)[unit] if np.ndim(unit) else self.slots[int(unit)]
+        return self.base + unit * self.unit_size + inside * self.stride + word
 
 
 def bit_stride(channels: int, s: Sizing) -> int:
@@ -41,13 +60,19 @@ def bit_stride(channels: int, s: Sizing) -> int:
     return 1 << (elements - 1).bit_length()
 
 
-def feature_memories(graph: Graph) -> dict[str, int]:
+def feature_memories(graph: Graph, order: Plan, s: Sizing) -> dict[str, int]:
     """FM or TM for every feature tensor: two streams of one instruction need two read ports.
 
     A 2-colouring of the graph whose edges join tensors that one op reads together; of every
-    component the colouring is taken that puts less into TM.
+    component the colouring is taken that puts less into TM, or more if it holds strips only.
     """
     types = graph.types()
+
+    def size(name: str) -> int:
+        words, stride, tokens, count = _shape(types[name], s, order.strips.get(name))
+        slots = order.strips[name].slots if name in order.strips else range(count)
+        return (max(slots) + 1) * tokens * stride
+
     g = nx.Graph()
     g.add_nodes_from(n for n, t in types.items() if t.kind != "bits")
     for op in graph.ops:
@@ -55,15 +80,7 @@ def feature_memories(graph: Graph) -> dict[str, int]:
         if op.UNIT == "LNAPPLY":
             read = []  # its two sources are read by different instructions
         for i, a in enumerate(read):
-            for b in read[i + 1 :]:
-                if a == b:
-                    raise FitError(
-                        op.name,
-                        f"reads {a} twice at once",
-                        "a memory has one read port",
-                        "add an identity layer",
-                    )
-                g.add_edge(a, b)
+            g.add_edges_from((a, b) for b in read[i + 1 :])
     memory: dict[str, int] = {}
     for component in nx.connected_components(g):
         if not nx.is_bipartite(g.subgraph(component)):
@@ -73,61 +90,193 @@ def feature_memories(graph: Graph) -> dict[str, int]:
                 "add an identity layer between the residual paths",
             )  # fmt: skip
         colour = nx.bipartite.color(g.subgraph(component))
-        weight = [sum(types[t].tokens for t in component if colour[t] == c) for c in (0, 1)]
+        weight = [sum(size(t) for t in component if colour[t] == c) for c in (0, 1)]
         tie = weight[0] == weight[1] and colour[min(component)] == 1  # sets have no fixed order
         flip = weight[1] > weight[0] or tie
+        if all(t in order.strips for t in component):
+            flip = not flip
         memory |= {t: int(colour[t] ^ flip) for t in component}
     return memory
 
 
-def place(graph: Graph, s: Sizing) -> dict[str, Place]:
-    """Regions of all tensors. Raises HwgenError when a memory is too small (which, by how much)."""
-    types = graph.types()
-    memory = feature_memories(graph)
-    first = dict.fromkeys(graph.inputs, -1)
-    last = dict(first)
-    for i, op in enumerate(graph.ops):
-        for t in op.outputs():
-            first[t] = last[t] = i
-        for t in op.inputs:
-            last[t] = i
-    last[graph.output] = len(graph.ops)
-    places: dict[str, Place] = {}
-    for name in sorted(types, key=lambda n: (first[n], n)):
-        t = types[name]
-        if t.kind == "bits":
-            stride = bit_stride(t.channels, s)
-            align = s.row_elements
-            limit = s.bm_rows * s.row_elements
-            where = BM
-        else:
-            stride = -(-t.channels // s.lanes)
-            align, where = 1, memory[name]
-            limit = (s.fm_words, s.tm_words)[where]
-        words = -(-t.channels // s.lanes)
-        size = stride * t.tokens
-        if t.kind == "image":
-            size = -(-int(np.prod(t.shape)) // s.lanes)
-        busy = sorted(
-            (p.base, p.base + p.size)
-            for p in places.values()
-            if p.memory == where and not (p.last < first[name] or last[name] < p.first)
+@dataclass
+class _Live:
+    """A tensor to be placed: its units, and the pieces that write and read each."""
+
+    name: str
+    memory: int
+    stride: int
+    words: int
+    align: int
+    unit_tokens: int
+    unit_size: int
+    slots: tuple[int, ...] | None
+    start: Array
+    end: Array
+    replaces: set[str] = field(default_factory=set)  # tensors whose words it may take in place
+
+    @property
+    def slot(self) -> Array:
+        """Position of every unit."""
+        return np.arange(len(self.start)) if self.slots is None else np.asarray(self.slots)
+
+    @property
+    def size(self) -> int:
+        return (int(self.slot.max()) + 1) * self.unit_size
+
+    def at(self, base: int) -> Place:
+        return Place(
+            self.name, self.memory, base, self.stride, self.words, self.size, self.unit_tokens,
+            self.unit_size, self.slots,
+        )  # fmt: skip
+
+
+def _shape(t: TensorType, s: Sizing, strips: Strips | None) -> tuple[int, int, int, int]:
+    """(words of a token, stride, tokens of a unit, units) of a tensor."""
+    words = -(-t.channels // s.lanes)
+    stride = bit_stride(t.channels, s) if t.kind == "bits" else words
+    if t.kind == "image":  # elements in a row, no tokens: one unit, or one per strip
+        height, row = t.shape[0], int(np.prod(t.shape[1:]))
+        rows = strips.rows if strips else height
+        return -(-rows * row // s.lanes), -(-rows * row // s.lanes), 1, height // rows
+    height, width = t.grid
+    if height * width != t.tokens:
+        height, width = 1, t.tokens
+    rows = strips.rows if strips else 1
+    return words, stride, rows * width, height // rows
+
+
+def _in_place(op: Op, types: dict[str, TensorType], out: TensorType) -> set[str]:
+    """Operands of which every word is read once, just before the same word is written."""
+    if op.post.pool:
+        return set()  # a word is made of several, and residuals are read again for each
+    read = {t for t in (op.post.pre, op.post.mid, op.post.out) if t}
+    if isinstance(op, Pointwise):
+        read |= set(op.sources)
+    else:
+        read -= set(op.sources)
+    return {t for t in read if types[t].shape == out.shape and types[t].kind == out.kind}
+
+
+def live_ranges(graph: Graph, order: Plan, s: Sizing) -> dict[str, _Live]:
+    """Units and live ranges of all tensors, in the order in which they are first written."""
+    types, memory = graph.types(), feature_memories(graph, order, s)
+    ops = {op.name: op for op in graph.ops}
+    live: dict[str, _Live] = {}
+
+    def units(name: str, rows: list[int] | None) -> slice | list[int]:
+        """Units of a tensor that hold these rows (None: all)."""
+        if rows is None or len(live[name].start) == 1:
+            return slice(None)
+        strips = order.strips.get(name)
+        return sorted({r // strips.rows for r in rows}) if strips else rows
+
+    for time, piece in enumerate(order.pieces):
+        op, part = ops.get(piece.name), piece.part
+        rows = list(range(part.first, part.first + part.count)) if part else None
+        made = op.outputs() if op else {piece.name: types[piece.name]}
+        for name, t in made.items():
+            if name not in live:
+                strips = order.strips.get(name)
+                words, stride, tokens, count = _shape(t, s, strips)
+                bits = t.kind == "bits"
+                live[name] = _Live(
+                    name, BM if bits else memory[name], stride, words,
+                    s.row_elements if bits else 1, tokens, tokens * stride,
+                    strips.slots if strips else None, np.full(count, -1), np.full(count, -1),
+                    _in_place(op, types, t) if op and not strips else set(),
+                )  # fmt: skip
+            live[name].start[units(name, rows)] = time
+            live[name].end[units(name, rows)] = time
+        for name in op.inputs if op else ():
+            need = rows
+            if part and name in op.sources:
+                need = op.source_rows(part.first, part.count)
+            live[name].end[units(name, need)] = time
+    live[graph.output].end[:] = len(order.pieces)
+    return live
+
+
+class _Memory:
+    """Units placed so far: address and time ranges."""
+
+    def __init__(self) -> None:
+        self.low, self.high, self.start, self.end, self.owner, self.unit = (
+            np.empty(0, dtype=np.int64) for _ in range(6)
         )
-        base = 0
-        for lo, hi in busy:
-            if base + size <= lo:
-                break
-            base = max(base, -(-hi // align) * align)
-        if base + size > limit:
-            size_name = ("fm_words", "tm_words", "bm_rows")[where]
-            per = s.row_elements if where == BM else 1
+        self.names: list[str] = []
+        self.bases: dict[str, int] = {}
+        self.shapes: dict[str, tuple[int, int]] = {}
+
+    def add(self, t: _Live, base: int) -> None:
+        low = base + t.slot * t.unit_size
+        n = len(low)
+        for name, values in (
+            ("low", low), ("high", low + t.unit_size), ("start", t.start), ("end", t.end),
+            ("owner", np.full(n, len(self.names))), ("unit", np.arange(n)),
+        ):  # fmt: skip
+            setattr(self, name, np.concatenate([getattr(self, name), values]))
+        self.names.append(t.name)
+        self.bases[t.name], self.shapes[t.name] = base, (t.unit_size, t.stride)
+
+    def first_fit(self, t: _Live, limit: int, top: bool) -> int | None:
+        """Base for a tensor: in place of an operand if it can, else the lowest (highest) free."""
+        near = (self.start <= t.end.max()) & (self.end >= t.start.min())
+        mine = np.array([name in t.replaces for name in self.names], dtype=bool)
+        step = t.unit_size if t.slots is None and len(t.start) > 1 else limit
+        step = -(-step // t.align) * t.align
+        bases = {0, *range(0, limit, step)}
+        bases |= {-(-int(h) // t.align) * t.align for h in self.high[near]}
+        inside = sorted((b for b in bases if b + t.size <= limit), reverse=top)
+        if top:
+            inside = [(limit - t.size) // t.align * t.align, *inside]
+        same = [
+            self.bases[n] for n in t.replaces
+            if n in self.bases and self.shapes[n] == (t.unit_size, t.stride)
+        ]  # fmt: skip
+        for base in (*same, *inside):
+            low = (base + t.slot * t.unit_size)[:, None]
+            clash = (low < self.high[near]) & (self.low[near] < low + t.unit_size)
+            clash &= (t.start[:, None] <= self.end[near]) & (self.start[near] <= t.end[:, None])
+            if base in same and len(self.owner):
+                aligned = mine[self.owner[near]] & (low == self.low[near])
+                clash &= ~(aligned & (self.end[near] == t.start[:, None]))
+            if not clash.any():
+                return base
+        return None
+
+
+def place(graph: Graph, s: Sizing, order: Plan | None = None) -> dict[str, Place]:
+    """Regions of all tensors. Raises HwgenError when a memory is too small (which, by how much)."""
+    order = order or plan(graph, s.strip_tokens, s.lanes)
+    live = live_ranges(graph, order, s)
+    try:
+        return dict(_place(live, s, False))
+    except FitError as error:
+        try:
+            return dict(_place(live, s, True))
+        except FitError:
+            raise error from None
+
+
+def _place(live: dict[str, _Live], s: Sizing, top: bool) -> Iterator[tuple[str, Place]]:
+    memories = (_Memory(), _Memory(), _Memory())
+    limits = (s.fm_words, s.tm_words, s.bm_rows * s.row_elements)
+    for name, t in live.items():
+        high = top and t.slots is None and len(t.start) > 1 and t.memory == FM
+        base = memories[t.memory].first_fit(t, limits[t.memory], high)
+        if base is None:
+            roomy = memories[t.memory].first_fit(t, 1 << 20, False)
+            size_name = ("fm_words", "tm_words", "bm_rows")[t.memory]
+            per = s.row_elements if t.memory == BM else 1
+            need, have = -(-(roomy + t.size) // per), limits[t.memory] // per
             raise FitError(
-                name, f"needs {MEMORY_NAMES[where]} up to {-(-(base + size) // per)}",
-                f"{size_name}={limit // per}, {-(-(base + size - limit) // per)} short",
+                name, f"needs {MEMORY_NAMES[t.memory]} up to {need}",
+                f"{size_name}={have}, {need - have} short",
                 f"--set {size_name}= a larger size, or smaller images",
             )  # fmt: skip
-        places[name] = Place(name, where, base, stride, words, size, first[name], last[name])
-    return places
+        memories[t.memory].add(t, base)
+        yield name, t.at(base)
 
 
 def demand(graph: Graph, s: Sizing) -> tuple[int, int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from hwgen.passes.separate_streams import separate_streams
 from hwgen.schedule import isa
 from hwgen.schedule.builder import Builder, Instruction, Writes
 from hwgen.schedule.placement import Place, place
+from hwgen.schedule.plan import plan
 from hwgen.schedule.sizing import Sizing
 from hwgen.schedule.steps import run_step
 
@@ -42,12 +44,13 @@ class Program:
 
     def input_bytes(self, image: Array) -> bytes:
         """Input image (H, W, 3) uint8 as laid out in DDR, padded to whole words."""
-        (name,) = self.graph.inputs
-        return (
-            image.astype(np.uint8)
-            .tobytes()
-            .ljust(self.places[name].size * self.sizing.lanes, b"\0")
-        )
+        return image.astype(np.uint8).tobytes().ljust(self.image_bytes, b"\0")
+
+    @property
+    def image_bytes(self) -> int:
+        """Bytes of the input image in DDR: whole words."""
+        (image,) = self.graph.inputs.values()
+        return -(-prod(image.shape) // self.sizing.lanes) * self.sizing.lanes
 
     def output_values(self, data: bytes) -> Array:
         """Integer logits of a STOREd result."""
@@ -107,13 +110,16 @@ def _wrap(fields: dict[str, int]) -> dict[str, int]:
 def schedule(graph: Graph, s: Sizing) -> Program:
     """Program of a graph on an engine of sizes `s`. Raises HwgenError when it does not fit."""
     graph = separate_streams(graph)
-    places, types = place(graph, s), graph.types()
+    order = plan(graph, s.strip_tokens, s.lanes)
+    places, types = place(graph, s, order), graph.types()
     b = Builder(s, places, types)
-    b.step = "input"
-    (image,) = graph.inputs
-    b.load_input(places[image])
-    for op in graph.ops:
-        run_step(b, op)
+    ops = {op.name: op for op in graph.ops}
+    for piece in order.pieces:
+        if piece.name in ops:
+            run_step(b, ops[piece.name], piece.part)
+        else:
+            b.step = "input"
+            b.load_input(places[piece.name], piece.part.strip if piece.part else 0)
     b.step = "output"
     out = places[graph.output]
     b.emit("STORE", ddr=0, words=out.size, mem=out.memory, addr=out.base, wait_cmp=b.counts["cmp"])

@@ -13,7 +13,10 @@ def power_of_two(n: int) -> bool:
 
 @dataclass(frozen=True)
 class Sizing:
-    """Parameters of the engine; `parameters()` are the Verilog parameters of the same names."""
+    """Parameters of the engine; `parameters()` are the Verilog parameters of the same names.
+
+    strip_tokens is the schedule's choice: grids with more tokens run in strips (0: none do).
+    """
 
     lanes: int = 16
     act_bits: int = 16
@@ -31,6 +34,7 @@ class Sizing:
     qm_slots: int = 32
     nt_words: int = 64
     pk: int = 8
+    strip_tokens: int = 0  # of the schedule, not of the RTL: `plan`
 
     def __post_init__(self) -> None:
         rules = {
@@ -80,7 +84,7 @@ class Sizing:
         return self.lanes * 2
 
     def parameters(self) -> dict[str, int]:
-        return {k.upper(): v for k, v in asdict(self).items()}
+        return {k.upper(): v for k, v in asdict(self).items() if k != "strip_tokens"}
 
     def replace(self, **changes: int) -> Sizing:
         known = {f.name for f in fields(self)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate
@@ -32,25 +33,21 @@ class SimResult:
 
 
 def program_steps(program: Program) -> list[tuple[str, str, int]]:
-    """(op name, unit, compute instructions) of every op in program order, then the output."""
-    steps: list[tuple[str, str, int]] = []
+    """(op name, unit, compute instructions) of every op, in the order of their first."""
     units = {op.name: op.UNIT for op in program.graph.ops}
-    for i in program.compute:
-        if steps and steps[-1][0] == i.step:
-            steps[-1] = (*steps[-1][:2], steps[-1][2] + 1)
-        else:
-            steps.append((i.step, units[i.step], 1))
-    return steps
+    counts = Counter(i.step for i in program.compute)  # keeps that order
+    return [(name, units[name], count) for name, count in counts.items()]
 
 
 def step_cycles(program: Program, issue_ends: list[int], total: int) -> list[int]:
-    """Cycles from the previous op's last issue to this op's (the first: from 0); then the rest."""
-    out, k, before = [], 0, 0
-    for _, _, count in program_steps(program):
-        k += count
-        out.append(issue_ends[k - 1] - before)
-        before = issue_ends[k - 1]
-    return [*out, total - before]
+    """Cycles of every op, then the rest: from the last issue of the instruction before an
+    instruction of the op to its own last issue (from 0 for the first), summed."""
+    spent: Counter[str] = Counter()
+    before = 0
+    for i, end in zip(program.compute, issue_ends, strict=True):
+        spent[i.step] += end - before
+        before = end
+    return [*(spent[name] for name, _, _ in program_steps(program)), total - before]
 
 
 def build_simulator(program: Program, rtl: Path, build_dir: Path, threads: int = 1) -> Path:

@@ -12,6 +12,7 @@ from hwgen.errors import HwgenError
 from hwgen.synth.count import Count, count
 from hwgen.synth.run import cell_counts, command
 from hwgen.synth.units import elaborate, split
+from hwgen.schedule.sizing import Sizing
 from hwgen.targets import Target
 from hwgen.tools import require
 
@@ -30,7 +31,8 @@ def synthesise(
     rtl = Path(folder) / "rtl"
     try:
         files = [rtl / name for name in (rtl / "files.f").read_text().split()]
-        sizing = json.loads((Path(folder) / "image" / "memory_map.json").read_text())["sizing"]
+        sizes = json.loads((Path(folder) / "image" / "memory_map.json").read_text())["sizing"]
+        sizing = Sizing(**sizes).parameters()
         wrapper = (rtl / f"{TOP}.v").read_text()
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _incomplete(folder, error) from error

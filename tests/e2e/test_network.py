@@ -57,9 +57,10 @@ def user() -> Graph:
 def sizing(micro: Graph, user: Graph) -> Sizing:
     """One engine that holds the digit network, the random graph and the user's network."""
     each = [choose(g, get_target("zynq")) for g in (micro, random_graph(), user)]
+    each += [choose(g, get_target("zynq"), {"strip_tokens": 48}) for g in (micro, random_graph())]
     memories = ("fm_words", "tm_words", "bm_rows", "wb_words", "ps_words", "nt_words")
     most = {m: max(getattr(s, m) for s in each) for m in memories}
-    return each[0].replace(**most, gu=min(s.gu for s in each))
+    return each[0].replace(**most, gu=min(s.gu for s in each), strip_tokens=0)
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +116,15 @@ def test_predicted_cycles_are_the_simulated_ones(engine, micro, sizing, digits) 
         program = schedule(graph, sizing)
         simulated, predicted = simulate(engine, program, images).cycles, predict(program).cycles
         assert abs(predicted - simulated) <= 0.01 * simulated, (predicted, simulated)
+
+
+@pytest.mark.parametrize("strip_tokens", [24, 48, 96])
+def test_strips_bit_exact(engine, micro, sizing, digits, strip_tokens) -> None:
+    for graph, images in ((micro, digits[0][:1]), (random_graph(5), noise(random_graph(5)))):
+        program = schedule(graph, sizing.replace(strip_tokens=strip_tokens))
+        result = simulate(engine, program, images)
+        assert result.first_mismatch is None
+        assert abs(predict(program).cycles - result.cycles) <= 0.01 * result.cycles
 
 
 def test_user_defined_network_bit_exact(engine, user, sizing) -> None:

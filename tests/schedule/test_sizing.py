@@ -6,7 +6,6 @@ import pytest
 
 from hwgen.errors import FitError, HwgenError
 from hwgen.schedule.choose import choose
-from hwgen.schedule.placement import FM, TM, place
 from hwgen.schedule.program import schedule
 from hwgen.schedule.sizing import Sizing
 from hwgen.targets import get_target
@@ -49,13 +48,3 @@ def test_too_small_a_memory_is_named() -> None:
     assert "needs FM up to" in text
     assert "fm_words=512" in text
     assert "short" in text
-
-
-def test_regions_of_live_tensors_do_not_overlap() -> None:
-    graph = random_graph()
-    places = list(place(graph, choose(graph, get_target("zynq"))).values())
-    assert {p.memory for p in places} >= {FM, TM}
-    for i, a in enumerate(places):
-        for b in places[i + 1 :]:
-            if a.memory == b.memory and a.first <= b.last and b.first <= a.last:
-                assert a.base + a.size <= b.base or b.base + b.size <= a.base, (a.tensor, b.tensor)

@@ -6,24 +6,26 @@ from collections.abc import Callable
 
 from hwgen.ops.base import Op
 from hwgen.schedule.builder import Builder
+from hwgen.schedule.plan import Part
 
-STEPS: dict[str, Callable[[Builder, Op], None]] = {}
+Step = Callable[[Builder, Op, Part | None], None]
+STEPS: dict[str, Step] = {}
 
 
 def step(name: str) -> Callable:
     """Decorator: the program of op class `name`."""
 
-    def add(function: Callable[[Builder, Op], None]) -> Callable[[Builder, Op], None]:
+    def add(function: Step) -> Step:
         STEPS[name] = function
         return function
 
     return add
 
 
-def run_step(b: Builder, op: Op) -> None:
-    """Append the instructions of one op."""
+def run_step(b: Builder, op: Op, part: Part | None = None) -> None:
+    """Append the instructions of one op, or of some rows of its result."""
     b.step = op.name
-    STEPS[type(op).__name__](b, op)
+    STEPS[type(op).__name__](b, op, part)
 
 
 from hwgen.schedule.steps import attention, constant, dense, layernorm, vector, xnor  # noqa: E402, F401

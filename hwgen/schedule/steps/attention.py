@@ -5,12 +5,13 @@ from __future__ import annotations
 from hwgen.ops.attention import Attention
 from hwgen.ops.numerics import HEAD_DIM
 from hwgen.schedule.builder import Builder
+from hwgen.schedule.plan import Part
 from hwgen.schedule.steps import step
 from hwgen.schedule.steps.common import Walk, channel_words, post_fields, post_slots, results
 
 
 @step("Attention")
-def attention(b: Builder, op: Attention) -> None:
+def attention(b: Builder, op: Attention, part: Part | None) -> None:
     q, k, v = (b.places[t] for t in op.sources)
     shape = b.types[op.sources[0]].shape
     windows, tokens = (shape[0], shape[1]) if len(shape) == 3 else (1, shape[0])

@@ -8,6 +8,7 @@ import numpy as np
 
 from hwgen.ops.base import Op
 from hwgen.schedule.builder import QM_FIELDS, Builder, Writes, nest_order
+from hwgen.schedule.plan import Part
 
 Array = np.ndarray
 
@@ -118,6 +119,18 @@ def results(
         }  # fmt: skip
         bit = Writes(name, place.memory, place.address(token, word), token, word)
     return fields, streams, dst, bit
+
+
+def token_range(op: Op, part: Part | None) -> tuple[int, int]:
+    """(first, count) of the result tokens of a part."""
+    out = op.feature or op.bits
+    width = out.grid[1]
+    return (part.first * width, part.count * width) if part else (0, out.tokens)
+
+
+def row_range(part: Part | None, height: int) -> tuple[int, int]:
+    """(first, count) of the result rows of a part."""
+    return (part.first, part.count) if part else (0, height)
 
 
 def word_groups(words: int, limit: int) -> list[tuple[int, int]]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from hwgen.ops.constant import Constant
 from hwgen.schedule.builder import Builder
+from hwgen.schedule.plan import Part
 from hwgen.schedule.steps import step
+from hwgen.schedule.steps.common import token_range
 
 
 @step("Constant")
-def constant(b: Builder, op: Constant) -> None:
-    b.load_tensor(b.places[op.name], op.value.reshape(-1, b.s.lanes))
+def constant(b: Builder, op: Constant, part: Part | None) -> None:
+    first, count = token_range(op, part)
+    b.load_tensor(b.places[op.name], first, op.value[first : first + count].reshape(-1, b.s.lanes))

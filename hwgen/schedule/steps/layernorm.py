@@ -5,12 +5,13 @@ from __future__ import annotations
 from hwgen.errors import FitError
 from hwgen.ops.layernorm import LayerNorm
 from hwgen.schedule.builder import Block, Builder
+from hwgen.schedule.plan import Part
 from hwgen.schedule.steps import step
 from hwgen.schedule.steps.common import Walk, post_fields, post_slots, results
 
 
 @step("LayerNorm")
-def layer_norm(b: Builder, op: LayerNorm) -> None:
+def layer_norm(b: Builder, op: LayerNorm, part: Part | None) -> None:
     source = b.places[op.sources[0]]
     words, tokens = source.words, b.types[op.sources[0]].tokens
     log2c = (words * b.s.lanes).bit_length() - 1

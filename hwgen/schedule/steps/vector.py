@@ -17,6 +17,7 @@ from hwgen.ops.vector import (
 )
 from hwgen.schedule import isa
 from hwgen.schedule.builder import Builder
+from hwgen.schedule.plan import Part
 from hwgen.schedule.steps import step
 from hwgen.schedule.steps.common import (
     Walk,
@@ -24,6 +25,8 @@ from hwgen.schedule.steps.common import (
     post_fields,
     post_slots,
     results,
+    row_range,
+    token_range,
     word_groups,
 )
 
@@ -45,23 +48,23 @@ def _cycling(count: int) -> dict[str, int]:
     return {"cm_mask": count - 1, "cm_s2": 1, "q_mask": count - 1}
 
 
-def _split(tokens: int, limit: int = 4095) -> list[tuple[int, int]]:
-    return [(t, min(limit, tokens - t)) for t in range(0, tokens, limit)]
+def _split(first: int, tokens: int, limit: int = 4095) -> list[tuple[int, int]]:
+    return [(first + t, min(limit, tokens - t)) for t in range(0, tokens, limit)]
 
 
 @step("Pointwise")
-def pointwise(b: Builder, op: Pointwise) -> None:
-    place, tokens = b.places[op.sources[0]], b.types[op.sources[0]].tokens
+def pointwise(b: Builder, op: Pointwise, part: Part | None) -> None:
+    place, (start, tokens) = b.places[op.sources[0]], token_range(op, part)
     for first, count in word_groups(place.words, GROUP):
         block = b.load(cm=channel_words(b, op.m, first, count), qm=post_slots(b, op, first, count))
-        for t, n in _split(tokens):
+        for t, n in _split(start, tokens):
             walk = Walk(count, n, 0, 1, w2=1, token0=t, word0=first)
             source = {"src_base": place.address(t, first), "src_s2": 1, "src_s3": place.stride}
             _macv(b, op, block, walk, source, **_cycling(count))
 
 
 @step("WindowMix")
-def window_mix(b: Builder, op: WindowMix) -> None:
+def window_mix(b: Builder, op: WindowMix, part: Part | None) -> None:
     place, source_type = b.places[op.sources[0]], b.types[op.sources[0]]
     windows, inside, w2 = source_type.shape[0], source_type.shape[1], op.window**2
     for first, count in word_groups(place.words, GROUP):
@@ -78,13 +81,14 @@ def window_mix(b: Builder, op: WindowMix) -> None:
 
 
 @step("CrossFilter")
-def cross_filter(b: Builder, op: CrossFilter) -> None:
+def cross_filter(b: Builder, op: CrossFilter, part: Part | None) -> None:
     place, (height, width) = b.places[op.sources[0]], op.in_grid
     assert len(op.offsets) <= isa.TAPS
     runs: list[
         tuple[int, int, tuple[int, ...]]
     ] = []  # rows that wrap alike: first, count, row offsets
-    for y in range(height):
+    first, count = row_range(part, height)
+    for y in range(first, first + count):
         rows = tuple((y + dy) % height - y for dy, _ in op.offsets)
         if runs and runs[-1][2] == rows:
             runs[-1] = (runs[-1][0], runs[-1][1] + 1, rows)
@@ -115,13 +119,14 @@ def wrapped(dx: int, width: int) -> int:
 
 
 @step("AvgPool")
-def avg_pool(b: Builder, op: AvgPool) -> None:
+def avg_pool(b: Builder, op: AvgPool, part: Part | None) -> None:
     place, (height, width), k = b.places[op.sources[0]], op.in_grid, op.kernel
+    first, rows = row_range(part, height // k)
     for word in range(place.words):
         block = b.load(cm=channel_words(b, op.m, word, 1), qm=post_slots(b, op, word, 1))
-        walk = Walk(width // k, height // k, 1, width // k, word0=word)
+        walk = Walk(width // k, rows, 1, width // k, token0=first * (width // k), word0=word)
         source = {
-            "src_base": place.address(0, word),
+            "src_base": place.address(k * first * width, word),
             "n0": k,
             "n1": k,
             "src_s0": place.stride,
@@ -133,7 +138,7 @@ def avg_pool(b: Builder, op: AvgPool) -> None:
 
 
 @step("MergePool")
-def merge_pool(b: Builder, op: MergePool) -> None:
+def merge_pool(b: Builder, op: MergePool, part: Part | None) -> None:
     place, (height, width), w = b.places[op.sources[0]], op.in_grid, op.window
     across = width // w
     for first, count in word_groups(place.words, GROUP):
@@ -157,7 +162,7 @@ def merge_pool(b: Builder, op: MergePool) -> None:
 
 
 @step("MergeMean")
-def merge_mean(b: Builder, op: MergeMean) -> None:
+def merge_mean(b: Builder, op: MergeMean, part: Part | None) -> None:
     place, source_type = b.places[op.sources[0]], b.types[op.sources[0]]
     windows, inside = source_type.shape[:2]
     for first, count in word_groups(place.words, GROUP):
@@ -171,7 +176,7 @@ def merge_mean(b: Builder, op: MergeMean) -> None:
 
 
 @step("TokenMean")
-def token_mean(b: Builder, op: TokenMean) -> None:
+def token_mean(b: Builder, op: TokenMean, part: Part | None) -> None:
     place, tokens = b.places[op.sources[0]], b.types[op.sources[0]].tokens
     for first, count in word_groups(place.words, GROUP):
         block = b.load(cm=channel_words(b, op.m, first, count), qm=post_slots(b, op, first, count))

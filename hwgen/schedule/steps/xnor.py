@@ -8,8 +8,17 @@ from hwgen.errors import FitError
 from hwgen.ops.xnor import XnorConv, XnorLinear
 from hwgen.schedule.builder import Block, Builder
 from hwgen.schedule.placement import Place
+from hwgen.schedule.plan import Part
 from hwgen.schedule.steps import step
-from hwgen.schedule.steps.common import Walk, channel_words, post_fields, post_slots, results
+from hwgen.schedule.steps.common import (
+    Walk,
+    channel_words,
+    post_fields,
+    post_slots,
+    results,
+    row_range,
+    token_range,
+)
 
 Array = np.ndarray
 
@@ -57,8 +66,8 @@ def _passes(
             )  # fmt: skip
 
 
-def _rows(b: Builder, width: int, height: int, chunks: int) -> list[tuple[int, int]]:
-    """Row strips (first, count) whose results fit the partial-sum memory (and the counters)."""
+def _rows(b: Builder, width: int, part: tuple[int, int], chunks: int) -> list[tuple[int, int]]:
+    """Runs of rows (first, count) whose results fit the partial-sum memory (and the counters)."""
     limit = b.s.ps_words if chunks > 1 else 4095 * 4095
     if width > limit:
         raise FitError(
@@ -67,8 +76,9 @@ def _rows(b: Builder, width: int, height: int, chunks: int) -> list[tuple[int, i
             f"ps_words={b.s.ps_words} hold fewer",
             f"--set ps_words={width}",
         )
+    first, height = part
     rows = min(height, max(1, limit // width), 4095)
-    return [(y, min(rows, height - y)) for y in range(0, height, rows)]
+    return [(first + y, min(rows, height - y)) for y in range(0, height, rows)]
 
 
 def _linear_chunks(b: Builder, place: Place, channels: int) -> list[tuple[int, int]]:
@@ -79,7 +89,7 @@ def _linear_chunks(b: Builder, place: Place, channels: int) -> list[tuple[int, i
 
 
 @step("XnorLinear")
-def xnor_linear(b: Builder, op: XnorLinear) -> None:
+def xnor_linear(b: Builder, op: XnorLinear, part: Part | None) -> None:
     lanes, place = b.s.lanes, b.places[op.sources[0]]
     out_words, k = op.weight.shape[0] // lanes, op.weight.shape[1]
     pieces = _linear_chunks(b, place, k)
@@ -110,10 +120,10 @@ def xnor_linear(b: Builder, op: XnorLinear) -> None:
                 }
                 walks.append((walk, residual, source))
         else:
-            tokens = source_type.tokens
+            first, tokens = token_range(op, part)
             limit = min(4095, b.s.ps_words if len(pieces) > 1 else 4095)
-            for t in range(0, tokens, limit):
-                walk = Walk(min(limit, tokens - t), 1, 1, 0, token0=t, word0=j)
+            for t in range(first, first + tokens, limit):
+                walk = Walk(min(limit, first + tokens - t), 1, 1, 0, token0=t, word0=j)
                 walks.append(
                     (walk, {}, {"a_base": place.address(t), "a_s2": place.stride, "a_s3": 0})
                 )
@@ -122,14 +132,14 @@ def xnor_linear(b: Builder, op: XnorLinear) -> None:
 
 
 @step("XnorConv")
-def xnor_conv(b: Builder, op: XnorConv) -> None:
+def xnor_conv(b: Builder, op: XnorConv, part: Part | None) -> None:
     if op.stride == 1:
-        _conv3x3(b, op)
+        _conv3x3(b, op, part)
     else:
-        _conv_strided(b, op)
+        _conv_strided(b, op, part)
 
 
-def _conv3x3(b: Builder, op: XnorConv) -> None:
+def _conv3x3(b: Builder, op: XnorConv, part: Part | None) -> None:
     s, place = b.s, b.places[op.sources[0]]
     lanes, (height, width) = s.lanes, op.in_grid
     out_channels, _, _, cg = op.weight.shape
@@ -174,7 +184,7 @@ def _conv3x3(b: Builder, op: XnorConv) -> None:
             )
         om = _border_offsets(signed_weight[rows])
         walks = []
-        for y, n in _rows(b, width, height, len(slices)):
+        for y, n in _rows(b, width, row_range(part, height), len(slices)):
             walk = Walk(width, n, 1, width, xd=op.dilation, token0=y * width, word0=j)
             source = {
                 "a_base": place.address(y * width),
@@ -211,7 +221,7 @@ def _border_offsets(w: Array) -> Array:
     return out
 
 
-def _conv_strided(b: Builder, op: XnorConv) -> None:
+def _conv_strided(b: Builder, op: XnorConv, part: Part | None) -> None:
     lanes, place = b.s.lanes, b.places[op.sources[0]]
     (height, width), k = op.in_grid, op.stride
     out_channels, _, _, c = op.weight.shape
@@ -225,7 +235,7 @@ def _conv_strided(b: Builder, op: XnorConv) -> None:
         rows = op.weight[j * lanes : (j + 1) * lanes]
         tiles = [rows[:, dy, dx, e * lanes : (e + n) * lanes] for dy, dx, e, n in taps]
         walks = []
-        for y, n in _rows(b, ow, oh, len(taps)):
+        for y, n in _rows(b, ow, row_range(part, oh), len(taps)):
             walk = Walk(ow, n, 1, ow, token0=y * ow, word0=j)
             source = {
                 "a_base": place.address(y * k * width),

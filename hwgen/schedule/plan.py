@@ -1,0 +1,216 @@
+"""Order of execution: ops in bands, and large bands strip by strip (rows of the grid).
+
+Ops that follow each other row by row form a band. A band with more than `strip_tokens` tokens runs
+one strip of rows after the other through all its ops, so that what only lives inside the band (the
+hidden layer of an MLP, say) needs memory for a strip. An op that needs rows beyond the strip of a
+tensor from its own band starts a new one. A circular filter runs one strip ahead, and its last
+strip first: then its source may be overwritten by the band's result in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+
+from hwgen.ir.graph import Graph
+from hwgen.ops.base import Op
+
+LOADED_SLOTS = 2  # of a tensor that comes from DDR: the next strip arrives during this one
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows first .. first + count - 1 of an op's result grid; the strip they are."""
+
+    first: int
+    count: int
+    strip: int
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One step of the plan: an op (by name, or the graph's input) and its rows; None: all."""
+
+    name: str
+    part: Part | None
+
+
+@dataclass(frozen=True)
+class Strips:
+    """A tensor stored by strips: rows of one, and the slot each goes to."""
+
+    rows: int
+    slots: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Pieces in order; tensors that are stored by strips."""
+
+    pieces: tuple[Piece, ...]
+    strips: dict[str, Strips]
+
+
+def result_grid(op: Op) -> tuple[int, int] | None:
+    """(height, width) of a result that can be made by rows, else None."""
+    out = op.feature or op.bits
+    height, width = out.grid
+    by_rows = height > 1 and height * width == out.tokens and len(out.shape) == 2
+    return (height, width) if by_rows and op.source_rows(0, 1) is not None else None
+
+
+def follows_rows(op: Op, tensor: str) -> bool:
+    """True when every result row needs this tensor's same row only."""
+    return tensor not in op.sources or op.source_rows(1, 1) == [1]
+
+
+def _wraps(op: Op, rows: int) -> bool:
+    """True when the first strip also needs the last rows (circular filter)."""
+    need = op.source_rows(0, rows)
+    return bool(need) and need[-1] - need[0] + 1 != len(need)
+
+
+class _Planner:
+    def __init__(self, graph: Graph, strip_tokens: int, lanes: int) -> None:
+        self.graph, self.limit, self.lanes = graph, strip_tokens, lanes
+        self.readers: dict[str, list[Op]] = {}
+        for op in graph.ops:
+            for tensor in op.inputs:
+                self.readers.setdefault(tensor, []).append(op)
+        self.bands = self._late(self._bands())
+        self.strips: dict[str, Strips] = {}
+        self.pieces: list[Piece] = []
+
+    def _bands(self) -> list[list[Op]]:
+        """Runs of consecutive ops on one grid; constants go with the op that follows them."""
+        bands: list[list[Op]] = []
+        waiting: list[Op] = []
+        for op in self.graph.ops:
+            if not op.inputs:
+                waiting.append(op)
+                continue
+            band = bands[-1] if bands else []
+            grid = result_grid(op)
+            made = {t for other in band for t in other.outputs()}
+            joins = band and grid is not None and result_grid(band[-1]) == grid
+            if not joins or not all(follows_rows(op, t) for t in op.inputs if t in made):
+                bands.append([])
+            bands[-1] += [*waiting, op]
+            waiting.clear()
+        return bands
+
+    def _late(self, bands: list[list[Op]]) -> list[list[Op]]:
+        """Ops whose only readers follow them row by row in the next band move there."""
+        for here, after in zip(reversed(bands[:-1]), reversed(bands[1:]), strict=True):
+            for op in here[::-1]:
+                readers = [r for t in op.outputs() for r in self.readers.get(t, [])]
+                same = result_grid(op) is not None and result_grid(op) == result_grid(after[-1])
+                inside = readers and all(any(r is o for o in after) for r in readers)
+                rows = all(
+                    follows_rows(r, t) for t in op.outputs() for r in self.readers.get(t, [])
+                )
+                if same and inside and rows and self.graph.output not in op.outputs():
+                    here.remove(op)
+                    after.insert(0, op)
+        return [band for band in bands if band]
+
+    def _rows(self, band: list[Op], image: Op | None) -> int:
+        """Rows of a strip of this band: a divisor of its height; the height when not split."""
+        grid = result_grid(band[-1])
+        if grid is None or not self.limit:
+            return 0
+        height, width = grid
+        for rows in range(height, 0, -1):
+            small = rows * width <= self.limit or rows == 1
+            if height % rows == 0 and small and self._whole_words(image, rows):
+                return rows
+        return height
+
+    def _whole_words(self, image: Op | None, rows: int) -> bool:
+        if image is None:
+            return True
+        (name,) = self.graph.inputs
+        shape = self.graph.inputs[name].shape
+        return len(image.source_rows(0, rows)) * prod(shape[1:]) % self.lanes == 0
+
+    def _within(self, tensor: str, band: list[Op], by_rows: bool) -> bool:
+        """True when all readers are in this band and need no rows of other strips."""
+        readers = self.readers.get(tensor, [])
+        own = all(any(r is o for o in band) for r in readers)
+        rows = not by_rows or all(follows_rows(r, tensor) for r in readers)
+        return bool(readers) and own and rows and tensor != self.graph.output
+
+    def run(self) -> Plan:
+        (image,) = self.graph.inputs
+        pending = image
+        for band in self.bands:
+            reader = next((op for op in band if image in op.inputs), None)
+            split_image = (
+                reader if reader is not None and self._within(image, band, False) else None
+            )
+            if split_image is not None and result_grid(split_image) is None:
+                split_image = None
+            rows = self._rows(band, split_image)
+            height = (result_grid(band[-1]) or (0, 0))[0]
+            count = height // rows if rows else 1
+            if reader is not None and pending and (split_image is None or count == 1):
+                self.pieces.append(Piece(image, None))
+                pending = ""
+            if count == 1:
+                self.pieces += [Piece(op.name, None) for op in band]
+                continue
+            self._band(band, rows, count, image if pending and split_image is not None else None)
+            if split_image is not None:
+                pending = ""
+        return Plan(tuple(self.pieces), self.strips)
+
+    def _band(self, band: list[Op], rows: int, count: int, image: str | None) -> None:
+        made = {t for op in band for t in op.outputs()}
+        fit = [op for op in band if result_grid(op) or (not op.inputs and self._has_grid(op, band))]
+        whole = [op for op in band if not any(op is f for f in fit)]
+        self.pieces += [Piece(op.name, None) for op in whole]
+        ahead = [op for op in fit if _wraps(op, rows) and not made & set(op.inputs)]
+        for op in fit:
+            loaded, early = not op.inputs, any(op is a for a in ahead)
+            for tensor in op.outputs():
+                if self._within(tensor, band, True):
+                    self.strips[tensor] = Strips(rows, tuple(_slots(count, loaded, early)))
+        if image is not None:
+            reader = next(op for op in band if image in op.inputs)
+            self.strips[image] = Strips(
+                len(reader.source_rows(0, rows)), tuple(_slots(count, True, False))
+            )
+
+        def parts(ops: list[Op], strip: int) -> Iterator[Piece]:
+            for op in ops:
+                yield Piece(op.name, Part(strip * rows, rows, strip))
+
+        rest = [op for op in fit if not any(op is a for a in ahead)]
+        if ahead:
+            self.pieces += [*parts(ahead, count - 1), *parts(ahead, 0)]
+        for strip in range(count):
+            if ahead and 0 < strip + 1 < count - 1:
+                self.pieces += parts(ahead, strip + 1)
+            if image is not None:
+                size = self.strips[image].rows
+                self.pieces.append(Piece(image, Part(strip * size, size, strip)))
+            self.pieces += parts(rest, strip)
+
+    @staticmethod
+    def _has_grid(op: Op, band: list[Op]) -> bool:
+        return op.feature is not None and op.feature.grid == result_grid(band[-1])
+
+
+def _slots(count: int, loaded: bool, ahead: bool) -> Iterator[int]:
+    """Slot of every strip."""
+    for strip in range(count):
+        if ahead:  # the last strip is made first and stays
+            yield min(2, count - 1) if strip == count - 1 else strip % 2
+        else:
+            yield strip % LOADED_SLOTS if loaded else 0
+
+
+def plan(graph: Graph, strip_tokens: int, lanes: int) -> Plan:
+    """Pieces of a graph for strips of at most `strip_tokens` tokens (0: no strips)."""
+    return _Planner(graph, strip_tokens, lanes).run()

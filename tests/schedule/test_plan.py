@@ -1,0 +1,115 @@
+"""Strips and placement: whatever a step reads is still there, word by word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from hwgen.ir.graph import Graph
+from hwgen.ops.base import Op
+from hwgen.passes.separate_streams import separate_streams
+from hwgen.paths import models_dir
+from hwgen.pipeline import load_graph
+from hwgen.schedule.choose import choose
+from hwgen.schedule.placement import BM, FM, TM, Place, place
+from hwgen.schedule.plan import Part, Plan, plan
+from hwgen.schedule.program import schedule
+from hwgen.targets import get_target
+from tests.graphs import random_graph
+
+
+@pytest.fixture(scope="module")
+def micro() -> Graph:
+    return load_graph(models_dir() / "bhvit_micro_digits.pt", None)[2]
+
+
+def tokens_of(tensor: str, rows: list[int] | None, graph: Graph, order: Plan) -> np.ndarray:
+    """Tokens of some grid rows (None: all); an image counts one token per strip."""
+    t = graph.types()[tensor]
+    if t.kind == "image":
+        strips = order.strips.get(tensor)
+        units = sorted({r // strips.rows for r in rows}) if strips and rows is not None else [0]
+        return np.array(units)
+    if rows is None:
+        return np.arange(t.tokens)
+    return np.concatenate([np.arange(r * t.grid[1], (r + 1) * t.grid[1]) for r in rows])
+
+
+def words_of(p: Place, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(address, token) of every word of these tokens."""
+    address = p.address(tokens[:, None], np.arange(p.words)[None, :])
+    return address.ravel(), np.repeat(tokens, p.words)
+
+
+def read_rows(op: Op, tensor: str, part: Part | None) -> list[int] | None:
+    if part is None:
+        return None
+    own = list(range(part.first, part.first + part.count))
+    return op.source_rows(part.first, part.count) if tensor in op.sources else own
+
+
+def stale_reads(graph: Graph, order: Plan, places: dict[str, Place]) -> Iterator[str]:
+    """Pieces that read a word which another tensor, or another token, has taken."""
+    names = {name: k + 1 for k, name in enumerate(graph.types())}
+    tags = {m: np.zeros((1 << 17, 2), dtype=np.int64) for m in (FM, TM, BM)}
+    ops = {op.name: op for op in graph.ops}
+    for piece in order.pieces:
+        op = ops.get(piece.name)
+        for tensor in op.inputs if op else ():
+            p = places[tensor]
+            tokens = tokens_of(tensor, read_rows(op, tensor, piece.part), graph, order)
+            address, token = words_of(p, tokens)
+            found = tags[p.memory][address]
+            if (found[:, 0] != names[tensor]).any() or (found[:, 1] != token).any():
+                yield f"{piece}: {tensor}"
+        for tensor in op.outputs() if op else (piece.name,):
+            p, part = places[tensor], piece.part
+            rows = list(range(part.first, part.first + part.count)) if part else None
+            address, token = words_of(p, tokens_of(tensor, rows, graph, order))
+            tags[p.memory][address, 0] = names[tensor]
+            tags[p.memory][address, 1] = token
+
+
+@pytest.mark.parametrize("strip_tokens", [0, 300, 96, 48, 24])
+@pytest.mark.parametrize("network", ["micro", "random"])
+def test_nothing_is_overwritten_before_its_last_reader(micro, network, strip_tokens) -> None:
+    graph = separate_streams(micro if network == "micro" else random_graph())
+    sizing = choose(graph, get_target("zynq"), {"strip_tokens": strip_tokens})
+    order = plan(graph, sizing.strip_tokens, sizing.lanes)
+    places = place(graph, sizing, order)
+    assert list(stale_reads(graph, order, places)) == []
+    assert {p.memory for p in places.values()} == {FM, TM, BM}
+    split = [piece for piece in order.pieces if piece.part]
+    assert bool(split) == bool(order.strips)
+
+
+def test_every_row_is_made_once(micro) -> None:
+    order = plan(micro, 96, 16)
+    made: dict[str, list[int]] = {}
+    for piece in order.pieces:
+        if piece.part:
+            rows = range(piece.part.first, piece.part.first + piece.part.count)
+            made.setdefault(piece.name, []).extend(rows)
+    assert made
+    for name, rows in made.items():
+        assert sorted(rows) == list(range(len(rows))), name
+
+
+def test_the_replay_sees_a_wrong_place(micro) -> None:
+    graph = separate_streams(micro)
+    sizing = choose(graph, get_target("zynq"), {"strip_tokens": 96})
+    order = plan(graph, sizing.strip_tokens, sizing.lanes)
+    places = place(graph, sizing, order)
+    strips = next(p for p in places.values() if p.slots and len(set(p.slots)) == 3)
+    moved = places | {strips.tensor: Place(**(vars(strips) | {"slots": (0,) * len(strips.slots)}))}
+    assert list(stale_reads(graph, order, moved))
+
+
+def test_strips_need_less_memory(micro) -> None:
+    whole, strips = (choose(micro, get_target("zynq"), {"strip_tokens": n}) for n in (0, 48))
+    assert strips.fm_words < whole.fm_words
+    assert strips.bm_rows < whole.bm_rows
+    a, b = (len(schedule(micro, s).weights) for s in (whole, strips))
+    assert b < 1.2 * a  # a strip's parameters are loaded again, not stored again
