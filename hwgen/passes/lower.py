@@ -35,9 +35,13 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def pad_classes(graph: FloatGraph) -> FloatGraph:
-    """Zero rows behind a linear classifier until its channels are a multiple of `LANE_CHANNELS`."""
+    """Zero rows behind a linear classifier until as many lanes divide its channels as divide the
+    channels of all other layers (at least `LANE_CHANNELS`)."""
     node = graph.nodes[graph.output]
-    missing = -node.layout.channels % LANE_CHANNELS
+    layers = ("conv", "xnor_linear", "xnor_conv")
+    others = [n.layout.channels for n in graph.nodes.values() if n.kind in layers and n is not node]
+    lanes = next((k for k in (64, 32) if all(c % k == 0 for c in others)), LANE_CHANNELS)
+    missing = -node.layout.channels % lanes
     if node.kind != "conv" or not missing:
         return graph
     changed = node.with_(
