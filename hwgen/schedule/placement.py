@@ -60,45 +60,6 @@ def bit_stride(channels: int, s: Sizing) -> int:
     return 1 << (elements - 1).bit_length()
 
 
-def feature_memories(graph: Graph, order: Plan, s: Sizing) -> dict[str, int]:
-    """FM or TM for every feature tensor: two streams of one instruction need two read ports.
-
-    A 2-colouring of the graph whose edges join tensors that one op reads together; of every
-    component the colouring is taken that puts less into TM, or more if it holds strips only.
-    """
-    types = graph.types()
-
-    def size(name: str) -> int:
-        words, stride, tokens, count = _shape(types[name], s, order.strips.get(name))
-        slots = order.strips[name].slots if name in order.strips else range(count)
-        return (max(slots) + 1) * tokens * stride
-
-    g = nx.Graph()
-    g.add_nodes_from(n for n, t in types.items() if t.kind != "bits")
-    for op in graph.ops:
-        read = [t for t in op.inputs if types[t].kind != "bits"]
-        if op.UNIT == "LNAPPLY":
-            read = []  # its two sources are read by different instructions
-        for i, a in enumerate(read):
-            g.add_edges_from((a, b) for b in read[i + 1 :])
-    memory: dict[str, int] = {}
-    for component in nx.connected_components(g):
-        if not nx.is_bipartite(g.subgraph(component)):
-            names = ", ".join(sorted(component)[:4])
-            raise FitError(
-                "schedule", names, "more than two feature memories would have to be read at once",
-                "add an identity layer between the residual paths",
-            )  # fmt: skip
-        colour = nx.bipartite.color(g.subgraph(component))
-        weight = [sum(size(t) for t in component if colour[t] == c) for c in (0, 1)]
-        tie = weight[0] == weight[1] and colour[min(component)] == 1  # sets have no fixed order
-        flip = weight[1] > weight[0] or tie
-        if all(t in order.strips for t in component):
-            flip = not flip
-        memory |= {t: int(colour[t] ^ flip) for t in component}
-    return memory
-
-
 @dataclass
 class _Live:
     """A tensor to be placed: its units, and the pieces that write and read each."""
@@ -160,7 +121,7 @@ def _in_place(op: Op, types: dict[str, TensorType], out: TensorType) -> set[str]
 
 def live_ranges(graph: Graph, order: Plan, s: Sizing) -> dict[str, _Live]:
     """Units and live ranges of all tensors, in the order in which they are first written."""
-    types, memory = graph.types(), feature_memories(graph, order, s)
+    types = graph.types()
     ops = {op.name: op for op in graph.ops}
     live: dict[str, _Live] = {}
 
@@ -181,7 +142,7 @@ def live_ranges(graph: Graph, order: Plan, s: Sizing) -> dict[str, _Live]:
                 words, stride, tokens, count = _shape(t, s, strips)
                 bits = t.kind == "bits"
                 live[name] = _Live(
-                    name, BM if bits else memory[name], stride, words,
+                    name, BM if bits else FM, stride, words,
                     s.row_elements if bits else 1, tokens, tokens * stride,
                     strips.slots if strips else None, np.full(count, -1), np.full(count, -1),
                     _in_place(op, types, t) if op and not strips else set(),
@@ -194,7 +155,53 @@ def live_ranges(graph: Graph, order: Plan, s: Sizing) -> dict[str, _Live]:
                 need = op.source_rows(part.first, part.count)
             live[name].end[units(name, need)] = time
     live[graph.output].end[:] = len(order.pieces)
+    for name in feature_memories(graph, live, len(order.pieces)):
+        live[name].memory = TM
     return live
+
+
+def feature_memories(graph: Graph, live: dict[str, _Live], time: int) -> set[str]:
+    """The feature tensors that live in TM: two streams of one instruction need two read ports.
+
+    A 2-colouring of the graph whose edges join tensors that one op reads together. Its components,
+    the largest first, are coloured so that the peaks of both memories grow least.
+    """
+    g = nx.Graph()
+    g.add_nodes_from(n for n, t in live.items() if t.memory != BM)
+    for op in graph.ops:
+        read = [t for t in op.inputs if t in g]
+        if op.UNIT == "LNAPPLY":
+            read = []  # its two sources are read by different instructions
+        for i, a in enumerate(read):
+            g.add_edges_from((a, b) for b in read[i + 1 :])
+    sides = []
+    for component in nx.connected_components(g):
+        if not nx.is_bipartite(g.subgraph(component)):
+            names = ", ".join(sorted(component)[:4])
+            raise FitError(
+                "schedule", names, "more than two feature memories would have to be read at once",
+                "add an identity layer between the residual paths",
+            )  # fmt: skip
+        colour = nx.bipartite.color(g.subgraph(component))
+        sides.append([sorted(t for t in component if colour[t] == c) for c in (0, 1)])
+    use = [
+        [sum((_use(live[t], time) for t in names), np.zeros(time)) for names in s] for s in sides
+    ]
+    used, out = np.zeros((2, time)), set()
+    for k in sorted(range(len(sides)), key=lambda k: (-max(u.max() for u in use[k]), sides[k])):
+        straight, crossed = (used + np.stack(use[k][::step]) for step in (1, -1))
+        cost = [(w.max(1).sum(), w[TM].max(), w[TM].sum()) for w in (straight, crossed)]
+        used, tm = (straight, 1) if cost[0] <= cost[1] else (crossed, 0)
+        out |= set(sides[k][tm])
+    return out
+
+
+def _use(t: _Live, time: int) -> Array:
+    """Words of a tensor that are in use in every piece."""
+    change = np.zeros(time + 1)
+    np.add.at(change, t.start, t.unit_size)
+    np.add.at(change, np.minimum(np.maximum(t.end, t.start + 1), time), -t.unit_size)
+    return np.cumsum(change)[:time]
 
 
 class _Memory:
@@ -262,7 +269,8 @@ def place(graph: Graph, s: Sizing, order: Plan | None = None) -> dict[str, Place
 def _place(live: dict[str, _Live], s: Sizing, top: bool) -> Iterator[tuple[str, Place]]:
     memories = (_Memory(), _Memory(), _Memory())
     limits = (s.fm_words, s.tm_words, s.bm_rows * s.row_elements)
-    for name, t in live.items():
+    whole_first = sorted(live.items(), key=lambda item: item[1].slots is not None)
+    for name, t in whole_first:  # strips take what room the whole tensors leave
         high = top and t.slots is None and len(t.start) > 1 and t.memory == FM
         base = memories[t.memory].first_fit(t, limits[t.memory], high)
         if base is None:

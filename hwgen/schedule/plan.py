@@ -3,7 +3,8 @@
 Ops that follow each other row by row form a band. A band with more than `strip_tokens` tokens runs
 one strip of rows after the other through all its ops, so that what only lives inside the band (the
 hidden layer of an MLP, say) needs memory for a strip. An op that needs rows beyond the strip of a
-tensor from its own band starts a new one. A circular filter runs one strip ahead, and its last
+tensor from its own band starts a new one. Strips have at most `strip_tokens` tokens of 64 channels,
+fewer wider ones. A circular filter runs one strip ahead, and its last
 strip first: then its source may be overwritten by the band's result in place.
 """
 
@@ -16,6 +17,7 @@ from math import prod
 from hwgen.ir.graph import Graph
 from hwgen.ops.base import Op
 
+STRIP_CHANNELS = 64  # a strip of wider tokens has fewer of them
 LOADED_SLOTS = 2  # of a tensor that comes from DDR: the next strip arrives during this one
 
 
@@ -121,8 +123,12 @@ class _Planner:
         if grid is None or not self.limit:
             return 0
         height, width = grid
+        if height * width <= self.limit:
+            return height
+        out = band[-1].feature or band[-1].bits
+        wide = max(1, out.channels // STRIP_CHANNELS)
         for rows in range(height, 0, -1):
-            small = rows * width <= self.limit or rows == 1
+            small = rows * width * wide <= self.limit or rows == 1
             if height % rows == 0 and small and self._whole_words(image, rows):
                 return rows
         return height

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from hwgen.emit.rtl import TOP
 from hwgen.errors import HwgenError
+from hwgen.schedule.sizing import Sizing
 from hwgen.synth.count import Count, count
 from hwgen.synth.run import cell_counts, command
 from hwgen.synth.units import elaborate, split
-from hwgen.schedule.sizing import Sizing
 from hwgen.targets import Target
 from hwgen.tools import require
 
