@@ -60,8 +60,8 @@ module xnor_front #(
     output wire [         3:0] r_pattern
 );
     wire bm_re;
-    wire [15:0] bm_raddr;
-    wire [KW-1:0] bm_row;
+    wire [4*14-1:0] bm_raddr;
+    wire [4*KW-1:0] bm_rows;
     bit_memory #(
         .LANES(LANES),
         .KW(KW),
@@ -73,7 +73,7 @@ module xnor_front #(
         .wdata(bm_data),
         .re(bm_re),
         .raddr(bm_raddr),
-        .row(bm_row)
+        .rows(bm_rows)
     );
 
     wire swap, v_valid, v_restart, v_first, v_last;
@@ -112,7 +112,7 @@ module xnor_front #(
         .att_row(att_row),
         .bm_re(bm_re),
         .bm_raddr(bm_raddr),
-        .bm_row(bm_row),
+        .bm_rows(bm_rows),
         .swap(swap),
         .v_valid(v_valid),
         .v_restart(v_restart),
