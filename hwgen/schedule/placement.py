@@ -9,6 +9,9 @@ import numpy as np
 
 from hwgen.errors import FitError
 from hwgen.ir.graph import Graph
+from hwgen.ops.attention import Attention
+from hwgen.ops.vector import MergeMean
+from hwgen.ops.xnor import XnorConv
 from hwgen.passes.separate_streams import separate_streams
 from hwgen.schedule.sizing import Sizing
 
@@ -18,7 +21,11 @@ MEMORY_NAMES = ("FM", "TM", "BM")
 
 @dataclass(frozen=True)
 class Place:
-    """A tensor's region. Word w of token n is at base + n * stride + w (BM: elements of L bits)."""
+    """A tensor's region. Word w of token n is at base + n * stride + w (BM: elements of L bits).
+
+    With a width, tokens are image rows of `width`, one every `pitch` addresses:
+    base + (n // width) * pitch + (n % width) * stride + w.
+    """
 
     tensor: str
     memory: int
@@ -28,9 +35,22 @@ class Place:
     size: int
     first: int  # index of the op that writes it
     last: int  # index of the last op that reads it
+    width: int = 0
+    pitch: int = 0
+
+    @property
+    def padded(self) -> bool:
+        """Addresses jump between image rows: an instruction cannot run on from row to row."""
+        return self.pitch != self.width * self.stride
 
     def address(self, token: np.ndarray | int, word: np.ndarray | int = 0) -> np.ndarray | int:
-        return self.base + token * self.stride + word
+        return self.base + self.step(token) + word
+
+    def step(self, tokens: np.ndarray | int) -> np.ndarray | int:
+        """Address distance of tokens that are whole rows, or within a row, apart (or from 0)."""
+        if not self.padded:
+            return tokens * self.stride
+        return tokens // self.width * self.pitch + tokens % self.width * self.stride
 
 
 def bit_stride(channels: int, s: Sizing) -> int:
@@ -39,6 +59,25 @@ def bit_stride(channels: int, s: Sizing) -> int:
     if elements >= s.row_elements:
         return -(-elements // s.row_elements) * s.row_elements
     return 1 << (elements - 1).bit_length()
+
+
+def row_pitch(width: int, stride: int, s: Sizing) -> int:
+    """Elements from image row to image row: an odd number of rows of the bit memory.
+
+    Rows an odd dilation apart then lie in different banks: a 3x3 window takes a cycle, not three.
+    """
+    return (-(-width * stride // s.row_elements) | 1) * s.row_elements
+
+
+def _row_widths(graph: Graph) -> dict[str, int]:
+    """Bit tensors that 3x3 convolutions of odd dilation read, and the width of their image rows."""
+    widths, runs_on = {}, set()
+    for op in graph.ops:
+        if isinstance(op, XnorConv) and op.stride == 1 and op.dilation % 2:
+            widths[op.sources[0]] = op.in_grid[1]
+        if isinstance(op, (Attention, MergeMean)):  # one instruction runs over all tokens
+            runs_on |= {*op.sources, *op.outputs()}
+    return {t: w for t, w in widths.items() if t not in runs_on}
 
 
 def feature_memories(graph: Graph) -> dict[str, int]:
@@ -83,7 +122,7 @@ def feature_memories(graph: Graph) -> dict[str, int]:
 def place(graph: Graph, s: Sizing) -> dict[str, Place]:
     """Regions of all tensors. Raises HwgenError when a memory is too small (which, by how much)."""
     types = graph.types()
-    memory = feature_memories(graph)
+    memory, row_widths = feature_memories(graph), _row_widths(graph)
     first = dict.fromkeys(graph.inputs, -1)
     last = dict(first)
     for i, op in enumerate(graph.ops):
@@ -105,7 +144,10 @@ def place(graph: Graph, s: Sizing) -> dict[str, Place]:
             align, where = 1, memory[name]
             limit = (s.fm_words, s.tm_words)[where]
         words = -(-t.channels // s.lanes)
-        size = stride * t.tokens
+        size, width, pitch = stride * t.tokens, row_widths.get(name, 0), 0
+        if width:
+            pitch = row_pitch(width, stride, s)
+            size = pitch * (t.tokens // width)
         if t.kind == "image":
             size = -(-int(np.prod(t.shape)) // s.lanes)
         busy = sorted(
@@ -126,7 +168,9 @@ def place(graph: Graph, s: Sizing) -> dict[str, Place]:
                 f"{size_name}={limit // per}, {-(-(base + size - limit) // per)} short",
                 f"--set {size_name}= a larger size, or smaller images",
             )  # fmt: skip
-        places[name] = Place(name, where, base, stride, words, size, first[name], last[name])
+        places[name] = Place(
+            name, where, base, stride, words, size, first[name], last[name], width, pitch
+        )
     return places
 
 

@@ -9,7 +9,14 @@ from hwgen.ops.xnor import XnorConv, XnorLinear
 from hwgen.schedule.builder import Block, Builder
 from hwgen.schedule.placement import Place
 from hwgen.schedule.steps import step
-from hwgen.schedule.steps.common import Walk, channel_words, post_fields, post_slots, results
+from hwgen.schedule.steps.common import (
+    Walk,
+    channel_words,
+    post_fields,
+    post_slots,
+    results,
+    row_width,
+)
 
 Array = np.ndarray
 
@@ -109,6 +116,15 @@ def xnor_linear(b: Builder, op: XnorLinear) -> None:
                     "a_s3": w * place.stride,
                 }
                 walks.append((walk, residual, source))
+        elif width := row_width(b, op):
+            for y, n in _rows(b, width, source_type.tokens // width, len(pieces)):
+                walk = Walk(width, n, 1, width, token0=y * width, word0=j)
+                source = {
+                    "a_base": place.address(y * width),
+                    "a_s2": place.stride,
+                    "a_s3": place.step(width),
+                }
+                walks.append((walk, {}, source))
         else:
             tokens = source_type.tokens
             limit = min(4095, b.s.ps_words if len(pieces) > 1 else 4095)
@@ -164,6 +180,14 @@ def _conv3x3(b: Builder, op: XnorConv) -> None:
                     at = (3 * dx + dy) * s.gs
                     tile[:, at : at + n] = op.weight[rows, dy, dx, c : c + n]
             bit = first_group * cg + c
+            last = bit + (per_word - 1) * cg + n - 1
+            if last // lanes - bit // lanes > 1 or last // s.kw != bit // s.kw:
+                raise FitError(
+                    op.name,
+                    f"bits {bit} to {last} for one output word",
+                    f"must lie in two neighbouring elements of {lanes} bits, in one of kw={s.kw}",
+                    "use fewer groups or powers of two of channels",
+                )
             tiles.append(tile)
             chunks.append(
                 {
@@ -179,7 +203,7 @@ def _conv3x3(b: Builder, op: XnorConv) -> None:
             source = {
                 "a_base": place.address(y * width),
                 "a_s2": place.stride,
-                "a_s3": width * place.stride,
+                "a_s3": place.step(width),
                 "g_base": 0,
                 "g_step": cg // s.gu if per_word > 1 else 0,
                 "g_qsh": g_qsh,
@@ -218,9 +242,7 @@ def _conv_strided(b: Builder, op: XnorConv) -> None:
     ow, oh = width // k, height // k
     pieces = _linear_chunks(b, place, c)
     taps = [(dy, dx, e, n) for dy in range(k) for dx in range(k) for e, n in pieces]
-    chunks = [
-        {"a_base": (dy * width + dx) * place.stride + e, "a_elems": n} for dy, dx, e, n in taps
-    ]
+    chunks = [{"a_base": place.step(dy * width + dx) + e, "a_elems": n} for dy, dx, e, n in taps]
     for j in range(out_channels // lanes):
         rows = op.weight[j * lanes : (j + 1) * lanes]
         tiles = [rows[:, dy, dx, e * lanes : (e + n) * lanes] for dy, dx, e, n in taps]
@@ -230,7 +252,7 @@ def _conv_strided(b: Builder, op: XnorConv) -> None:
             source = {
                 "a_base": place.address(y * k * width),
                 "a_s2": k * place.stride,
-                "a_s3": k * width * place.stride,
+                "a_s3": place.step(k * width),
             }
             walks.append((walk, {}, source))
         om = np.full((1, lanes), -k * k * c, dtype=np.int64)
