@@ -11,7 +11,7 @@ from hwgen.errors import FitError
 from hwgen.ir.graph import Graph
 from hwgen.ops.attention import Attention
 from hwgen.ops.vector import MergeMean
-from hwgen.ops.xnor import XnorConv
+from hwgen.ops.xnor import MAX_DILATION, XnorConv
 from hwgen.passes.separate_streams import separate_streams
 from hwgen.schedule.sizing import Sizing
 
@@ -61,23 +61,28 @@ def bit_stride(channels: int, s: Sizing) -> int:
     return 1 << (elements - 1).bit_length()
 
 
-def row_pitch(width: int, stride: int, s: Sizing) -> int:
-    """Elements from image row to image row: an odd number of rows of the bit memory.
+def row_pitch(width: int, stride: int, two: int, s: Sizing) -> int:
+    """Elements from image row to image row for 3x3 convolutions of dilation `two` x an odd number.
 
-    Rows an odd dilation apart then lie in different banks: a 3x3 window takes a cycle, not three.
+    Rows that far apart are an odd number of memory rows apart, hence in different banks: a window
+    takes a cycle, not three. Without padding where that would split tokens (even dilations only).
     """
-    return (-(-width * stride // s.row_elements) | 1) * s.row_elements
+    unit = s.row_elements // two
+    if unit == 0 or unit % min(stride, s.row_elements):
+        return width * stride
+    return (-(-width * stride // unit) | 1) * unit
 
 
-def _row_widths(graph: Graph) -> dict[str, int]:
-    """Bit tensors that 3x3 convolutions of odd dilation read, and the width of their image rows."""
-    widths, runs_on = {}, set()
+def _image_rows(graph: Graph) -> dict[str, tuple[int, int]]:
+    """Bits that 3x3 convolutions read: width, least power of two that divides one's dilation."""
+    rows, runs_on = {}, set()
     for op in graph.ops:
-        if isinstance(op, XnorConv) and op.stride == 1 and op.dilation % 2:
-            widths[op.sources[0]] = op.in_grid[1]
+        if isinstance(op, XnorConv) and op.stride == 1:
+            width, two = rows.get(op.sources[0], (op.in_grid[1], MAX_DILATION))
+            rows[op.sources[0]] = (width, min(two, op.dilation & -op.dilation))
         if isinstance(op, (Attention, MergeMean)):  # one instruction runs over all tokens
             runs_on |= {*op.sources, *op.outputs()}
-    return {t: w for t, w in widths.items() if t not in runs_on}
+    return {t: r for t, r in rows.items() if t not in runs_on}
 
 
 def feature_memories(graph: Graph) -> dict[str, int]:
@@ -122,7 +127,7 @@ def feature_memories(graph: Graph) -> dict[str, int]:
 def place(graph: Graph, s: Sizing) -> dict[str, Place]:
     """Regions of all tensors. Raises HwgenError when a memory is too small (which, by how much)."""
     types = graph.types()
-    memory, row_widths = feature_memories(graph), _row_widths(graph)
+    memory, image_rows = feature_memories(graph), _image_rows(graph)
     first = dict.fromkeys(graph.inputs, -1)
     last = dict(first)
     for i, op in enumerate(graph.ops):
@@ -144,9 +149,10 @@ def place(graph: Graph, s: Sizing) -> dict[str, Place]:
             align, where = 1, memory[name]
             limit = (s.fm_words, s.tm_words)[where]
         words = -(-t.channels // s.lanes)
-        size, width, pitch = stride * t.tokens, row_widths.get(name, 0), 0
-        if width:
-            pitch = row_pitch(width, stride, s)
+        size, width, pitch = stride * t.tokens, 0, 0
+        if name in image_rows:
+            width, two = image_rows[name]
+            pitch = row_pitch(width, stride, two, s)
             size = pitch * (t.tokens // width)
         if t.kind == "image":
             size = -(-int(np.prod(t.shape)) // s.lanes)

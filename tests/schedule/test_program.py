@@ -13,7 +13,8 @@ from hwgen.schedule.choose import choose
 from hwgen.schedule.program import Program, schedule
 from hwgen.schedule.steps import STEPS
 from hwgen.targets import get_target
-from tests.graphs import random_graph
+from hwgen.units.xnor_front import column_cycles
+from tests.graphs import conv_graph, random_graph
 from tests.units.isa_reference import Machine
 
 SEED = 7
@@ -65,7 +66,25 @@ def first_difference(program: Program, machine: Machine, values: dict[str, np.nd
     ids=str,
 )
 def test_program_gives_the_golden_tensors(sizes: dict) -> None:
-    graph = random_graph(SEED)
+    check(random_graph(SEED), sizes)
+
+
+@pytest.mark.parametrize(
+    "sizes", [{}, {"nt_words": 32, "ps_words": 64}, {"nt_words": 8, "kw": 256}], ids=str
+)
+def test_padded_image_rows_give_the_golden_tensors(sizes: dict) -> None:
+    program = check(conv_graph(), sizes)
+    padded = {p.tensor for p in program.places.values() if p.padded}
+    readers = ("stem", "point", "norm", "line", "again", "last")
+    assert padded >= {f"{name}.bits" for name in readers}
+    for i in program.instructions:
+        if i.op == "XCONV":
+            cycles = column_cycles(i.fields["a_s3"], i.fields["xd"], program.sizing.row_elements)
+            assert cycles == 1, i.step
+
+
+def check(graph: Graph, sizes: dict) -> Program:
+    """Every write and the logits are the golden ones."""
     program = schedule(graph, choose(graph, get_target("zynq"), sizes))
     image = picture(graph)
     values = graph.run(image)
@@ -73,6 +92,7 @@ def test_program_gives_the_golden_tensors(sizes: dict) -> None:
     assert first_difference(program, machine, values) == ""
     logits = program.output_values(bytes(machine.host_output))
     assert np.array_equal(logits, values[graph.output].reshape(-1)[: graph.meta["classes"]])
+    return program
 
 
 def test_wrong_weight_bit_is_found() -> None:
