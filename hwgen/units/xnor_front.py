@@ -22,7 +22,8 @@ class XnorFront:
     """Parameters of `xnor_front`: L lanes of KW binary columns, one vector per cycle.
 
     lanes: power of two >= 16; kw: 64, 128 or 256, >= lanes; gu, gs: powers of two, gu <= gs,
-    9 gs <= kw; bm_rows: rows of kw bits; ps_words: results of an instruction kept as partial sums.
+    gs <= lanes, 9 gs <= kw; bm_rows: rows of kw bits, in four banks; ps_words: results of an
+    instruction kept as partial sums.
     """
 
     lanes: int = 16

@@ -6,7 +6,8 @@
 // Latency: `rows` holds row raddr[14*b +: 14] of bank b in [b*KW +: KW] two cycles after `re` (block
 // RAM and its output register). A read in the cycle of a write to the same element returns the old
 // bits. Rows past BM_ROWS do not exist: the caller never uses what such an address reads.
-// Reset: none. Cost: four block RAMs of BM_ROWS/4 x KW bits with one write enable per element.
+// Reset: none. Cost: four block RAMs of BM_ROWS/4 x KW bits with one write enable per element: for
+// every 2,048 rows 8 RAMB36 at KW = 128, 16 at KW = 256; 4 KW FF unless the RAM's own are taken.
 module bit_memory #(
     parameter LANES = 16,
     parameter KW = 128,      // a power-of-two multiple of LANES

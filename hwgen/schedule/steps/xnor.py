@@ -185,7 +185,7 @@ def _conv3x3(b: Builder, op: XnorConv) -> None:
                 raise FitError(
                     op.name,
                     f"bits {bit} to {last} for one output word",
-                    f"must lie in two neighbouring elements of {lanes} bits, in one of kw={s.kw}",
+                    f"must lie in two neighbouring elements of {lanes} bits, in one row of {s.kw}",
                     "use fewer groups or powers of two of channels",
                 )
             tiles.append(tile)
