@@ -125,6 +125,69 @@ def random_graph(
     return Graph({"image": image}, tuple(m.ops), "head", {"classes": 10, "name": "random"})
 
 
+def conv_graph(side: int = 14, c: int = 32, seed: int = 0) -> Graph:
+    """3x3 convolutions of every kind of source on a grid whose rows end inside memory rows.
+
+    Bits of a stem, a pointwise op, a LayerNorm and a linear layer; some are also read by a linear
+    layer and by a strided convolution. Dilations 1, 3, 5 and 2.
+    """
+    m = _Maker(seed)
+    tokens, grid = (side**2, c), (side, side)
+    half, below = (side // 2, side // 2), (side**2 // 4, c)
+
+    def conv(name: str, x: str, *stages: str, dilation: int = 1, groups: int = 1, **post) -> str:
+        k = {"dilation": dilation, "groups": groups, "in_grid": grid}
+        weight, scale = m.weight(c, 3, 3, c // groups), m.ints(-300, 300, c)
+        post = m.post(c, "rp", *stages, **post)
+        return m.add(XnorConv, name, [f"{x}.bits"], post, tokens, grid, weight=weight, m=scale, **k)
+
+    def pointwise(name: str, x: str) -> str:
+        scale = m.ints(-9000, 9000, c)
+        return m.add(Pointwise, name, [x], m.post(c, "bits", sh1=13), tokens, grid, m=scale)
+
+    def linear(name: str, x: str, *stages: str) -> str:
+        k = {"weight": m.weight(c, c), "m": m.ints(-300, 300, c)}
+        return m.add(XnorLinear, name, [f"{x}.bits"], m.post(c, *stages), tokens, grid, **k)
+
+    x = m.add(
+        PatchConv,
+        "stem",
+        ["image"],
+        m.post(c, "bits", sh1=10),
+        tokens,
+        grid,
+        weight=m.ints(-3000, 3000, c, 2, 2, 3),
+        in_grid=(2 * side, 2 * side),
+    )
+    x = conv("conv1", x, groups=4, out=x)
+    x = conv("conv3", pointwise("point", x), "bits", dilation=3)
+    x = conv("conv2", x, dilation=2, groups=2)
+    x = m.add(LayerNorm, "norm", [x], m.post(c, "aff", "bits", sh1=0, b=None), tokens, grid, eps=99)
+    x = conv("conv5", linear("line", x, "bits"), dilation=5, pre=conv("norm1", x))
+    x = conv("last", pointwise("again", x), "bits", groups=2)
+    conv("also", x, out=x)
+    y = linear("side", x, "rp")
+    y = m.add(
+        XnorConv,
+        "down",
+        [f"{x}.bits"],
+        m.post(c, "rp"),
+        below,
+        half,
+        weight=m.weight(c, 2, 2, c),
+        m=m.ints(-300, 300, c),
+        stride=2,
+        in_grid=grid,
+    )
+    post = m.post(c, sh1=13)
+    mean = m.add(TokenMean, "mean", [y], post, (1, c), (1, 1), m=m.ints(-3000, 3000, c))
+    weight = m.ints(-3000, 3000, 16, 1, 1, c)
+    head = {"weight": weight, "in_grid": (1, 1)}
+    m.add(PatchConv, "head", [mean], m.post(16, sh1=12), (1, 16), (1, 1), **head)
+    image = TensorType("image", (2 * side, 2 * side, 3), (2 * side, 2 * side), 0, 0, 255)
+    return Graph({"image": image}, tuple(m.ops), "head", {"classes": 10, "name": "conv"})
+
+
 def _convolutions(m: _Maker, p: str, x: str, side: int, c: int, window: int) -> str:
     r = None
     for n, dilation in ((1, 1), (2, 3), (3, 5)):

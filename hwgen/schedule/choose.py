@@ -34,7 +34,7 @@ def choose(graph: Graph, target: Target, overrides: dict[str, str | int] | None 
                 f"--set lanes={_lanes(graph)}",
             )
     kw = fixed.get("kw", max(KW_DEFAULT, lanes))
-    gs = fixed.get("gs", 1 << ((kw // 9).bit_length() - 1))
+    gs = fixed.get("gs", min(lanes, 1 << ((kw // 9).bit_length() - 1)))
     base = Sizing(
         lanes=lanes, kw=kw, gs=gs, gu=fixed.get("gu", min(gs, _group_unit(graph))),
         axi_bits=fixed.get("axi_bits", min(target.axi_bits, lanes * 8)),
@@ -42,7 +42,7 @@ def choose(graph: Graph, target: Target, overrides: dict[str, str | int] | None 
     )  # fmt: skip
     fm, tm, bm = demand(graph, base)
     sized = base.replace(
-        fm_words=_blocks(fm), tm_words=_blocks(tm), bm_rows=_blocks(bm),
+        fm_words=_blocks(fm), tm_words=_blocks(tm), bm_rows=4 * _blocks(-(-bm // 4)),
         wb_words=_blocks(2 * _largest_record(graph, base)),
         ps_words=max(256, _widest_partial(graph, base)),
     )  # fmt: skip

@@ -16,8 +16,10 @@ import numpy as np
 from hwgen.errors import FitError
 from hwgen.ir.graph import Graph
 from hwgen.ir.types import TensorType
+from hwgen.ops.attention import Attention
 from hwgen.ops.base import Op
-from hwgen.ops.vector import Pointwise
+from hwgen.ops.vector import MergeMean, Pointwise
+from hwgen.ops.xnor import MAX_DILATION, XnorConv
 from hwgen.passes.separate_streams import separate_streams
 from hwgen.schedule.plan import Plan, Strips, plan
 from hwgen.schedule.sizing import Sizing
@@ -45,6 +47,18 @@ class Place:
     unit_size: int  # words from unit to unit
     slots: tuple[int, ...] | None = None
 
+    @property
+    def padded(self) -> bool:
+        """Addresses jump between image rows: an instruction cannot run on from row to row."""
+        return self.unit_size != self.unit_tokens * self.stride
+
+    def step(self, tokens: Array | int) -> Array | int:
+        """Address distance of tokens that are whole rows, or within a row, apart (or from 0)."""
+        if not self.padded:
+            return tokens * self.stride
+        rows, inside = divmod(tokens, self.unit_tokens)
+        return rows * self.unit_size + inside * self.stride
+
     def address(self, token: Array | int, word: Array | int = 0) -> Array | int:
         unit, inside = divmod(token, self.unit_tokens)
         if self.slots is not None:
@@ -58,6 +72,30 @@ def bit_stride(channels: int, s: Sizing) -> int:
     if elements >= s.row_elements:
         return -(-elements // s.row_elements) * s.row_elements
     return 1 << (elements - 1).bit_length()
+
+
+def row_pitch(width: int, stride: int, two: int, s: Sizing) -> int:
+    """Elements from image row to image row for 3x3 convolutions of dilation `two` x an odd number.
+
+    Rows that far apart are an odd number of memory rows apart, hence in different banks: a window
+    takes a cycle, not three. Without padding where that would split tokens (even dilations only).
+    """
+    unit = s.row_elements // two
+    if unit == 0 or unit % min(stride, s.row_elements):
+        return width * stride
+    return (-(-width * stride // unit) | 1) * unit
+
+
+def _image_rows(graph: Graph) -> dict[str, tuple[int, int]]:
+    """Bits that 3x3 convolutions read: width, least power of two that divides one's dilation."""
+    rows, runs_on = {}, set()
+    for op in graph.ops:
+        if isinstance(op, XnorConv) and op.stride == 1:
+            width, two = rows.get(op.sources[0], (op.in_grid[1], MAX_DILATION))
+            rows[op.sources[0]] = (width, min(two, op.dilation & -op.dilation))
+        if isinstance(op, Attention | MergeMean):  # one instruction runs over all tokens
+            runs_on |= {*op.sources, *op.outputs()}
+    return {t: r for t, r in rows.items() if t not in runs_on}
 
 
 @dataclass
@@ -121,7 +159,7 @@ def _in_place(op: Op, types: dict[str, TensorType], out: TensorType) -> set[str]
 
 def live_ranges(graph: Graph, order: Plan, s: Sizing) -> dict[str, _Live]:
     """Units and live ranges of all tensors, in the order in which they are first written."""
-    types = graph.types()
+    types, image_rows = graph.types(), _image_rows(graph)
     ops = {op.name: op for op in graph.ops}
     live: dict[str, _Live] = {}
 
@@ -140,10 +178,12 @@ def live_ranges(graph: Graph, order: Plan, s: Sizing) -> dict[str, _Live]:
             if name not in live:
                 strips = order.strips.get(name)
                 words, stride, tokens, count = _shape(t, s, strips)
-                bits = t.kind == "bits"
+                bits, size = t.kind == "bits", tokens * stride
+                if name in image_rows and not strips:
+                    size = row_pitch(tokens, stride, image_rows[name][1], s)
                 live[name] = _Live(
                     name, BM if bits else FM, stride, words,
-                    s.row_elements if bits else 1, tokens, tokens * stride,
+                    s.row_elements if bits else 1, tokens, size,
                     strips.slots if strips else None, np.full(count, -1), np.full(count, -1),
                     _in_place(op, types, t) if op and not strips else set(),
                 )  # fmt: skip

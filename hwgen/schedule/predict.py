@@ -19,7 +19,7 @@ from hwgen.units.compute_ctl import DECODE, CycleModel, Times
 from hwgen.units.dma import Dma
 from hwgen.units.lanes import ACC_AT
 from hwgen.units.norm import NormUnit
-from hwgen.units.xnor_front import issue_cycles, result_cycles
+from hwgen.units.xnor_front import column_cycles, issue_cycles, result_cycles
 
 ATT_LOAD = 5  # cycles of an attention's issue besides its reads of keys and values
 ATT_FREE = 6  # its buffers come free so long before its last result
@@ -140,10 +140,13 @@ class _Predictor:
         issue = delivered = 0
         if i.op in ("XLIN", "XCONV"):
             conv = i.op == "XCONV"
-            width = f["width"] if conv else None
-            issue = issue_cycles(conv, f["n2"], f["n3"], f["xd"], width)
+            shape = [conv, f["n2"], f["n3"], f["xd"]]
+            if conv:
+                row_elements = self.program.sizing.row_elements
+                shape += [f["width"], column_cycles(f["a_s3"], f["xd"], row_elements)]
+            issue = issue_cycles(*shape)
             if f["psum_last"]:
-                delivered = result_cycles(conv, f["n2"], f["n3"], f["xd"], width)[-1]
+                delivered = result_cycles(*shape)[-1]
         elif i.op == "ATT":
             # loading the next keys and values overlaps the queries of the instruction before
             loaded, alone = 2 * f["tokens"] + ATT_LOAD, self.attention.cycles(f["tokens"])

@@ -50,10 +50,11 @@ class Sizing:
             ),
             "gu": (power_of_two(self.gu) and self.gu <= self.gs, "a power of two <= gs"),
             "gs": (
-                power_of_two(self.gs) and 9 * self.gs <= self.kw,
-                "a power of two with 9 gs <= kw",
+                power_of_two(self.gs) and 9 * self.gs <= self.kw and self.gs <= self.lanes,
+                "a power of two with 9 gs <= kw, gs <= lanes",
             ),
             "pk": (power_of_two(self.pk) and self.pk <= 64, "a power of two up to 64"),
+            "bm_rows": (8 <= self.bm_rows <= 65536, "8 to 65536"),
             "cm_slots": (16 <= self.cm_slots <= 256, "16 to 256"),
             "om_slots": (32 <= self.om_slots <= 256, "32 to 256"),
             "qm_slots": (8 <= self.qm_slots <= 64, "8 to 64"),

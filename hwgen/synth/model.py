@@ -30,21 +30,21 @@ def _blocks(width: int, depth: int) -> float:
 
 def estimate(s: Sizing) -> dict[str, float]:
     """Estimated lut, ff, bram36, dsp of the whole engine."""
-    lanes, banks = s.lanes, s.row_elements
+    lanes = s.lanes
     lut_lane = (
         720 + 70 + 118 + 46 + 1.43 * s.kw + 32 + 27 + 50
     )  # arithmetic .. address and DMA muxes
-    lut_rest = 1100 + 5.3 * s.kw + 3700 + 92 * s.pk + 4000 + 600 + 1300 + 2150
+    lut_rest = 730 + 12 * s.kw + 3700 + 92 * s.pk + 4000 + 600 + 1300 + 2150
     ff_lane = 520 + 2 * s.kw + 0.7 * s.kw + 120
     return {
         "lut": lanes * lut_lane + lut_rest,
-        "ff": lanes * ff_lane + 10500,
+        "ff": lanes * ff_lane + 10200 + 3.3 * s.kw,
         "bram36": 8
         * (
             _blocks(lanes * s.act_bits // 8, s.fm_words)
             + _blocks(lanes * s.act_bits // 8, s.tm_words)
         )
-        + banks * _blocks(lanes, s.bm_rows)
+        + 4 * ceil(s.kw / 64) * ceil(s.bm_rows / 2048)  # byte writes: 64 of 72 bits
         + _blocks(16 * lanes, s.wb_words)
         + _blocks(16 * lanes, s.ps_words),
         "dsp": 3 * lanes + 7,

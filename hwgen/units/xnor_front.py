@@ -22,7 +22,8 @@ class XnorFront:
     """Parameters of `xnor_front`: L lanes of KW binary columns, one vector per cycle.
 
     lanes: power of two >= 16; kw: 64, 128 or 256, >= lanes; gu, gs: powers of two, gu <= gs,
-    9 gs <= kw; bm_rows: rows of kw bits; ps_words: results of an instruction kept as partial sums.
+    gs <= lanes, 9 gs <= kw; bm_rows: rows of kw bits, in four banks; ps_words: results of an
+    instruction kept as partial sums.
     """
 
     lanes: int = 16
@@ -65,30 +66,36 @@ def phases(n2: int, xd: int) -> list[range]:
     return [range(p, n2, xd) for p in range(min(xd, n2))]
 
 
-def issue_cycles(conv: bool, n2: int, n3: int, xd: int = 1, width: int | None = None) -> int:
+def column_cycles(a_s3: int, xd: int, row_elements: int) -> int:
+    """Cycles in which XCONV reads a column, the taps of three rows xd a_s3 elements apart.
+
+    1 when that distance is an odd number of rows of the bit memory, so that the three lie in
+    different banks (row mod 4); else 3. a_s3: elements from image row to image row;
+    row_elements: KW / L.
+    """
+    return 1 if a_s3 * max(xd, 1) % (2 * row_elements) == row_elements else 3
+
+
+def issue_cycles(
+    conv: bool, n2: int, n3: int, xd: int = 1, width: int | None = None, column: int = 1
+) -> int:
     """Cycles from start to the issue of the last vector; the next start may come in that cycle.
 
-    XLIN: n2 n3. XCONV (n2 <= width, which defaults to n2): per row three cycles per result and
-    three more for every phase whose right column lies inside the image (n2 < width only); one more
-    at the end when the last right column is outside.
+    XLIN: n2 n3. XCONV (n2 <= width, which defaults to n2): per row `column` cycles for every result
+    and for every phase whose right column lies inside the image (n2 < width only); one more at the
+    end when the last right column is outside.
     """
     if not conv:
         return n2 * n3
     width = n2 if width is None else width
     xd = max(xd, 1)
     inside = [xs[-1] + xd < width for xs in phases(n2, xd)]
-    return n3 * 3 * (n2 + sum(inside)) + (not inside[-1])
+    return n3 * column * (n2 + sum(inside)) + (not inside[-1])
 
 
-def first_result(conv: bool, n2: int, xd: int = 1, width: int | None = None) -> int:
-    """Cycles from start to the first r_valid (with psum_last = 1)."""
-    if not conv:
-        return XLIN_FIRST_RESULT
-    alone = n2 <= max(xd, 1) and max(xd, 1) >= (n2 if width is None else width)
-    return (4 if alone else 6) + FIRE_TO_RESULT
-
-
-def result_cycles(conv: bool, n2: int, n3: int, xd: int = 1, width: int | None = None) -> list[int]:
+def result_cycles(
+    conv: bool, n2: int, n3: int, xd: int = 1, width: int | None = None, column: int = 1
+) -> list[int]:
     """Cycle of r_valid of every result, in order, counted from start (with psum_last = 1)."""
     if not conv:
         return [XLIN_FIRST_RESULT + i for i in range(n2 * n3)]
@@ -97,12 +104,8 @@ def result_cycles(conv: bool, n2: int, n3: int, xd: int = 1, width: int | None =
     at, out = 0, []
     for _ in range(n3):
         for xs in phases(n2, xd):
-            # a result fires with the third tap of the column right of it
-            out += [at + 3 * (k + 1) for k in range(1, len(xs))]
-            at += 3 * len(xs)
-            if xs[-1] + xd < width:
-                at += 3
-                out.append(at)
-            else:
-                out.append(at + 1)
+            # a result fires with the last tap of the column after its own
+            out += [at + column * (k + 1) for k in range(1, len(xs) + 1)]
+            at += column * (len(xs) + (xs[-1] + xd < width))
+    out[-1] = issue_cycles(conv, n2, n3, xd, width, column)
     return [cycle + FIRE_TO_RESULT for cycle in out]

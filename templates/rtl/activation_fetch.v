@@ -7,22 +7,24 @@
 //   at element a_base + x a_s2 + (i3 + dy xd) a_s3; quadrant q takes g_len x GU of its bits from bit
 //   (g_base + (q >> g_qsh) g_step) x GU on, into columns (3 (dx + 1) + (dy + 1)) GS ..; bits outside
 //   [0, height) x [0, width) are 0. pattern = {below, above, right, left outside}. n2 <= width.
+//   The slices of a token lie in one row and in two elements: the one of the first slice, the next.
 //
-// XCONV reads a column of three tokens in three cycles and shifts the taps by GS bits a read, so that
-// neighbouring results of a phase share two columns. Outside columns are not read: the left one is
-// masked, and when the one right of a phase's last result is outside, that result fires one cycle
-// after its own column, beside the next read. With n2 < width an inside right column is read.
+// XCONV goes through the columns of a phase and keeps two, so that neighbouring results share them. A
+// column is three rows of the bit memory. When their distance, xd a_s3, is an odd number of rows, they
+// are in three of its four banks and come in one cycle; else they are read in three. A result fires
+// with the column after its own, whichever that is: the right one (read also past n2 when inside the
+// image) or, masked, the first of the next phase; after the very last column a cycle without a read.
 //
 // Timing: start in cycle t (only while ready), the first read in t + 1. XLIN issues n2 n3 cycles,
-// XCONV three per result, plus three per phase whose right column is inside, plus one when the very
-// last right column is outside (hwgen/units/xnor_front.py has the formulas). ready is high again in
-// the last of them. A vector is in `act` four cycles after the read that completed it.
+// XCONV one (or three) per column and one more when the very last right column is outside
+// (hwgen/units/xnor_front.py has the formulas). ready is high again in the last of them. A vector is
+// in `act` four cycles after the cycle in which it fires.
 // `w_swap` (while ready; earlier ones are held until then) gives `swap` four cycles later: vectors of
 // this and later starts come after it, earlier ones before.
 // att_row: the row of att_addr's element rotated right so that the element is at bit 0, two cycles
 // after att_re, which may be high only while ready and no start is given.
-// Reset: control only. Cost (Yosys, xc7): L = 16, KW = 128, GS = 8: 1,770 LUT, 1,120 FF; L = 64,
-// KW = 256, GS = 16: 2,820 LUT, 1,860 FF.
+// Reset: control only. Cost (Yosys, xc7): L = 16, KW = 128, GS = 8: 2,240 LUT, 1,200 FF; L = 32,
+// KW = 256, GS = 16: 3,770 LUT, 1,960 FF.
 module activation_fetch #(
     parameter LANES = 16,
     parameter KW = 128,
@@ -58,8 +60,8 @@ module activation_fetch #(
     output wire [  KW-1:0] att_row,
     // bit memory
     output wire            bm_re,
-    output wire [    15:0] bm_raddr,
-    input  wire [  KW-1:0] bm_row,
+    output wire [4*14-1:0] bm_raddr,   // of every bank
+    input  wire [4*KW-1:0] bm_rows,
     // vectors
     output reg             swap,
     output reg             v_valid,
@@ -71,27 +73,31 @@ module activation_fetch #(
 );
     localparam EPR = KW / LANES;                  // elements per row
     localparam EW = EPR > 1 ? $clog2(EPR) : 1;
-    localparam UNIT = GU < LANES ? GU : LANES;    // grid of slice positions, bits
-    localparam POS_N = KW / UNIT;
-    localparam PW = $clog2(POS_N);
-    localparam UB = $clog2(UNIT);
-    localparam GB = $clog2(GU / UNIT);
-    localparam LB = $clog2(LANES / UNIT);
-    localparam [15:0] OFF_MASK = ~(16'hffff << $clog2(EPR));
+    localparam ROW_LOG = $clog2(EPR);
+    localparam [15:0] OFF_MASK = ~(16'hffff << ROW_LOG);
+    localparam [15:0] ODD_MASK = ~(16'hfffe << ROW_LOG);
+    localparam [15:0] ODD_ROWS = 16'd1 << ROW_LOG;
+    localparam WIN = EPR > 1 ? 2 * LANES : LANES; // bits that hold a token's slices
+    localparam PW = $clog2(WIN / GU);
+    localparam GE = $clog2(LANES / GU);           // slice position -> element
     localparam TU = GS / GU;                      // units per slot
     localparam TAPS = 9 * GS;
 
     generate
-        if (EPR * LANES != KW || (1 << $clog2(EPR)) != EPR) begin : gen_bad_kw
+        if (EPR * LANES != KW || (1 << ROW_LOG) != EPR) begin : gen_bad_kw
             ERROR_activation_fetch_KW_must_be_LANES_times_a_power_of_two u_stop ();
         end
-        if (TAPS > KW || GS % GU != 0 || (1 << UB) != UNIT || GU < 2 || GS > 15 * GU) begin : gen_bad_gs
+        if (TAPS > KW || GS % GU != 0 || (1 << $clog2(GU)) != GU || GU < 2 || GS > 15 * GU)
+        begin : gen_bad_gs
             ERROR_activation_fetch_GU_GS_must_be_powers_of_two_with_9_GS_in_KW u_stop ();
+        end
+        if (GS > LANES) begin : gen_bad_lanes
+            ERROR_activation_fetch_GS_must_not_exceed_LANES u_stop ();
         end
     endgenerate
 
     // ---------------------------------------------------------------- settings of the instruction
-    reg conv_q, psf_q, psl_q;
+    reg conv_q, slow_q, psf_q, psl_q;             // slow: XCONV with three reads a column
     reg [15:0] s2_q, s3_q, cstep_q, rstep_q;
     reg [11:0] n3m1_q;
     reg [2:0] xd_q, lastph_q;
@@ -100,6 +106,7 @@ module activation_fetch #(
     reg [EPR-1:0] emask_q;
     reg [TU-1:0] tmask_q;
     reg [4*PW-1:0] gpos_q;
+    reg [EW-1:0] gel_q;
 
     wire [2:0] xd_in = xd == 3'd0 ? 3'd1 : xd;
     wire [15:0] cstep_in, rstep_in;
@@ -123,12 +130,16 @@ module activation_fetch #(
     wire signed [13:0] limh_in = $signed({6'd0, height}) - xd_s;
     wire few = n2 < {9'd0, xd_in};
     wire [2:0] lastph_in = (few ? n2[2:0] : xd_in) - 3'd1;
-    wire [15:0] row_in = conv ? a_base - rstep_in : a_base;
+    wire fast_in = conv && (rstep_in & ODD_MASK) == ODD_ROWS;
+    wire [15:0] top_in = conv ? a_base - rstep_in : a_base;
+    wire [47:0] addr_in = fast_in ? {a_base + rstep_in, a_base, top_in} : {3{top_in}};
 
     wire [EPR-1:0] emask_in;
     wire [TU-1:0] tmask_in;
     wire [4*PW-1:0] gpos_in;
-    genvar e, u, q;
+    wire [5:0] gel_in = g_base >> GE;             // element of the first slice
+    wire unused_gel = &{1'b0, gel_in};
+    genvar e, u, q, b, p;
     generate
         for (e = 0; e < EPR; e = e + 1) begin : gen_emask
             assign emask_in[e] = !conv && a_elems > e;
@@ -138,55 +149,76 @@ module activation_fetch #(
         end
         for (q = 0; q < 4; q = q + 1) begin : gen_gpos
             wire [15:0] k = q >> g_qsh;
-            wire [15:0] at = ({10'd0, g_base} + ({10'd0, g_step} & {16{k[0]}})
-                + ({9'd0, g_step, 1'b0} & {16{k[1]}})) << GB;
+            wire [15:0] at = {10'd0, g_base} + ({10'd0, g_step} & {16{k[0]}})
+                + ({9'd0, g_step, 1'b0} & {16{k[1]}});
             wire unused = &{1'b0, k, at};
             assign gpos_in[q*PW+:PW] = at[PW-1:0];
         end
     endgenerate
 
-    // ---------------------------------------------------------------- issue: one read per cycle
+    // ---------------------------------------------------------------- issue: one column or tap per cycle
     reg run_q, bubble_q, fresh_q;                 // fresh: no vector of this instruction fired yet
-    reg [1:0] tap_q;
+    reg [1:0] tap_q;                              // slow: tap of the column
     reg [12:0] x_q;                               // position of the column being read
     reg [12:0] y_q;
     reg [11:0] i3_q;
     reg [2:0] ph_q;
-    reg col0_q, col1_q, extra_q;                  // first, second column of a phase; past n2
+    reg col0_q, extra_q;                          // first column of a phase; column past n2
     reg last2_q, right_q, lastph_is_q, last3_q;   // x + xd >= n2, >= width; last phase; last row
     reg above_q, below_q;
-    reg [15:0] addr_q, col_q, pha_q, rowa_q;      // read; start of column, phase, row
+    reg pend_q, pleft_q, pright_q, pabove_q, pbelow_q;  // the column before is a result that waits
+    // Taps above, on and below the row, tap t in [16*t +: 16]; slow and XLIN: all three the one read.
+    reg [47:0] addr_q, pha_q, rowa_q;             // read; start of phase, row
+    reg [15:0] col_q;                             // slow: start of column
 
-    wire col_done = !conv_q || tap_q == 2'd2;
-    wire close = last2_q && right_q && !extra_q;  // XCONV: this column completes two results
+    wire col_done = !slow_q || tap_q == 2'd2;
     wire phase_end = conv_q ? extra_q || (last2_q && right_q) : last2_q;
     wire row_end = phase_end && lastph_is_q;
     wire all_end = row_end && last3_q;
-    wire flush_d = run_q && !bubble_q && conv_q && col_done && close;
-    wire last_beat = bubble_q || (col_done && all_end && !(conv_q && close));
+    wire last_beat = bubble_q || (col_done && all_end && (!conv_q || extra_q));
     assign ready = !run_q || last_beat;
 
     // Address of the next read: a step on from the tap, the column, the phase or the row.
-    wire [15:0] from = !col_done ? addr_q : !phase_end ? col_q : !lastph_is_q ? pha_q : rowa_q;
+    wire from_q = !col_done || (!phase_end && !slow_q);
     wire [15:0] step = !col_done ? rstep_q : !phase_end ? cstep_q : !lastph_is_q ? s2_q : s3_q;
-    wire [15:0] addr_d = from + step;
+    wire [47:0] addr_d;
+    generate
+        for (p = 0; p < 3; p = p + 1) begin : gen_addr
+            wire [15:0] from = from_q ? addr_q[16*p+:16] : !phase_end ? col_q
+                : !lastph_is_q ? pha_q[16*p+:16] : rowa_q[16*p+:16];
+            assign addr_d[16*p+:16] = from + step;
+        end
+    endgenerate
 
     wire [2:0] ph_d = !phase_end ? ph_q : lastph_is_q ? 3'd0 : ph_q + 3'd1;
     wire [12:0] x_d = phase_end ? {10'd0, ph_d} : x_q + {10'd0, xd_q};
     wire [12:0] y_d = row_end ? y_q + 13'd1 : y_q;
     wire [11:0] i3_d = row_end ? i3_q + 12'd1 : i3_q;
 
-    // The beat that leaves for the pipeline; a flush fires beside the beat after its column.
-    reg flush_q, flush_left_q, flush_above_q, flush_below_q;
-    wire fire_col = !conv_q || (tap_q == 2'd2 && !col0_q);
-    wire fire = run_q && (flush_q || (!bubble_q && fire_col));
-    wire outside = bubble_q || (tap_q == 2'd0 && above_q) || (tap_q == 2'd2 && below_q);
-    wire [3:0] pattern = flush_q ? {flush_below_q, flush_above_q, 1'b1, flush_left_q}
-        : {below_q, above_q, 1'b0, col1_q} & {4{conv_q}};
+    // The beat that leaves for the pipeline.
+    wire fire = run_q && (!conv_q || (pend_q && (bubble_q || col_done)));
+    wire [3:0] pattern = {pbelow_q, pabove_q, pright_q, pleft_q} & {4{conv_q}};
+    wire shift = run_q && conv_q && col_done && !bubble_q;
+    wire [2:0] load = {3{run_q && conv_q && !bubble_q}}
+        & (slow_q ? {tap_q == 2'd2, tap_q == 2'd1, tap_q == 2'd0} : 3'b111);
 
+    // Every bank reads the row of the tap that lies in it, if any.
+    wire [15:0] att_at = att_addr >> ROW_LOG;
+    wire [5:0] bank;                              // of every tap
+    wire [41:0] index;
     assign bm_re = att_re || (run_q && !bubble_q);
-    assign bm_raddr = att_re ? att_addr : addr_q;
-    wire [15:0] off16 = bm_raddr & OFF_MASK;
+    generate
+        for (p = 0; p < 3; p = p + 1) begin : gen_tap
+            wire [15:0] at = addr_q[16*p+:16] >> ROW_LOG;
+            assign bank[2*p+:2] = at[1:0];
+            assign index[14*p+:14] = at[15:2];
+        end
+        for (b = 0; b < 4; b = b + 1) begin : gen_bank
+            assign bm_raddr[14*b+:14] = att_re ? att_at[15:2] : bank[1:0] == b ? index[0+:14]
+                : bank[3:2] == b ? index[14+:14] : index[28+:14];
+        end
+    endgenerate
+    wire [15:0] off16 = (att_re ? att_addr : addr_q[15:0]) & OFF_MASK;
     wire unused_off = &{1'b0, off16};
     wire [EW-1:0] off = off16[EW-1:0];
 
@@ -200,21 +232,15 @@ module activation_fetch #(
         swap2_q <= swap1_q;
         swap <= swap2_q;
 
-        flush_q <= flush_d;
-        flush_left_q <= col0_q;
-        flush_above_q <= above_q;
-        flush_below_q <= below_q;
-
         if (run_q) begin
             if (fire) fresh_q <= 1'b0;
             tap_q  <= col_done ? 2'd0 : tap_q + 2'd1;
             addr_q <= addr_d;
             if (col_done) begin
-                col_q <= addr_d;
+                col_q <= addr_d[15:0];
                 if (phase_end) pha_q <= addr_d;
                 if (row_end) rowa_q <= addr_d;
                 col0_q <= phase_end;
-                col1_q <= col0_q && !phase_end;
                 extra_q <= conv_q && last2_q && !phase_end;
                 ph_q <= ph_d;
                 x_q <= x_d;
@@ -226,6 +252,11 @@ module activation_fetch #(
                 last3_q <= i3_d == n3m1_q;
                 above_q <= y_d < {10'd0, xd_q};
                 below_q <= $signed({1'b0, y_d}) >= limh_q;
+                pend_q <= !extra_q;
+                pleft_q <= col0_q;
+                pright_q <= right_q;
+                pabove_q <= above_q;
+                pbelow_q <= below_q;
                 bubble_q <= all_end && !last_beat;
             end
             if (last_beat) begin
@@ -239,6 +270,8 @@ module activation_fetch #(
             bubble_q <= 1'b0;
             fresh_q <= 1'b1;
             conv_q <= conv;
+            slow_q <= conv && !fast_in;
+            pend_q <= 1'b0;
             psf_q <= psum_first;
             psl_q <= psum_last;
             s2_q <= a_s2;
@@ -254,13 +287,13 @@ module activation_fetch #(
             emask_q <= emask_in;
             tmask_q <= tmask_in;
             gpos_q <= gpos_in;
+            gel_q <= gel_in[EW-1:0];
             tap_q <= 2'd0;
-            addr_q <= row_in;
-            col_q <= row_in;
-            pha_q <= row_in;
-            rowa_q <= row_in;
+            addr_q <= addr_in;
+            col_q <= top_in;
+            pha_q <= addr_in;
+            rowa_q <= addr_in;
             col0_q <= 1'b1;
-            col1_q <= 1'b0;
             extra_q <= 1'b0;
             ph_q <= 3'd0;
             x_q <= 13'd0;
@@ -277,7 +310,6 @@ module activation_fetch #(
         if (rst) begin
             run_q <= 1'b0;
             bubble_q <= 1'b0;
-            flush_q <= 1'b0;
             swap_pend_q <= 1'b0;
             swap0_q <= 1'b0;
             swap1_q <= 1'b0;
@@ -287,61 +319,62 @@ module activation_fetch #(
     end
 
     // ---------------------------------------------------------------- pipeline beside the memory
-    // _1: memory output; _2: bm_row; _3: sh_q, rot_q; then act.
-    reg fire_1, fire_2, fire_3;
+    // _1: memory output; _2: bm_rows; _3: win_q, rot_q; then act.
+    reg fire_1, fire_2, fire_3, shift_1, shift_2, shift_3;
     reg restart_1, restart_2, restart_3, psf_1, psf_2, psf_3, psl_1, psl_2, psl_3;
-    reg shift_1, shift_2, flush_1, flush_2;
+    reg conv_1, conv_2, conv_3;
     reg [3:0] pattern_1, pattern_2, pattern_3;
-    reg [EW-1:0] off_1, off_2;
+    reg left_3, right_3;                          // the column on that side is inside
+    reg [2:0] load_1, load_2, zero_1, zero_2;     // taps read, taps outside
+    reg [5:0] bank_1, bank_2;
+    reg [EW-1:0] off_1, off_2, woff_1;            // element of the read; of the first slice
     reg [EPR-1:0] emask_1, emask_2;
-    reg [TU-1:0] tmask_1, tmask_2;
-    reg [4*PW-1:0] pos_1, pos_2;
-    reg window_3, late_3, window_left_3, late_left_3;  // taps in place, or shifted two slots on
-
-    wire [PW-1:0] off_pos;
-    generate
-        if (EPR == 1) begin : gen_off_none
-            assign off_pos = {PW{1'b0}};
-        end else begin : gen_off
-            wire [15:0] off_units = off16 << LB;
-            wire unused = &{1'b0, off_units};
-            assign off_pos = off_units[PW-1:0];
-        end
-    endgenerate
+    reg [TU-1:0] tmask_1, tmask_2, tmask_3;
+    reg [4*PW-1:0] gpos_1, gpos_2, gpos_3;
 
     always @(posedge clk) begin
         fire_1 <= fire;
+        shift_1 <= shift;
         restart_1 <= fresh_q;
         psf_1 <= psf_q;
         psl_1 <= psl_q;
+        conv_1 <= conv_q;
         pattern_1 <= pattern;
-        shift_1 <= run_q && conv_q;
-        flush_1 <= flush_q;
+        load_1 <= load;
+        zero_1 <= {below_q, 1'b0, above_q};
+        bank_1 <= {bank[5:2], att_re ? att_at[1:0] : bank[1:0]};
         off_1 <= off;
+        woff_1 <= off + gel_q;
         emask_1 <= emask_q;
-        tmask_1 <= tmask_q & {TU{!outside}};
+        tmask_1 <= tmask_q;
+        gpos_1 <= gpos_q;
 
         fire_2 <= fire_1;
+        shift_2 <= shift_1;
         restart_2 <= restart_1;
         psf_2 <= psf_1;
         psl_2 <= psl_1;
+        conv_2 <= conv_1;
         pattern_2 <= pattern_1;
-        shift_2 <= shift_1;
-        flush_2 <= flush_1;
+        load_2 <= load_1;
+        zero_2 <= zero_1;
+        bank_2 <= bank_1;
         off_2 <= off_1;
         emask_2 <= emask_1;
         tmask_2 <= tmask_1;
-        pos_2 <= pos_1;
+        gpos_2 <= gpos_1;
 
         fire_3 <= fire_2;
+        shift_3 <= shift_2;
         restart_3 <= restart_2;
         psf_3 <= psf_2;
         psl_3 <= psl_2;
+        conv_3 <= conv_2;
         pattern_3 <= pattern_2;
-        window_3 <= shift_2 && !flush_2;
-        late_3 <= shift_2 && flush_2;
-        window_left_3 <= shift_2 && !flush_2 && !pattern_2[0];
-        late_left_3 <= shift_2 && flush_2 && !pattern_2[0];
+        left_3 <= conv_2 && !pattern_2[0];
+        right_3 <= conv_2 && !pattern_2[1];
+        tmask_3 <= tmask_2;
+        gpos_3 <= gpos_2;
 
         v_valid <= fire_3;
         v_restart <= restart_3;
@@ -356,8 +389,8 @@ module activation_fetch #(
         end
     end
 
-    // Rotation right by elements.
-    function [KW-1:0] rotate;
+    // ---------------------------------------------------------------- XLIN and attention: a whole row
+    function [KW-1:0] rotate;                     // right by elements
         input [KW-1:0] row;
         input [EW-1:0] by;
         integer i;
@@ -367,16 +400,15 @@ module activation_fetch #(
                 if (by[i]) rotate = (rotate >> (LANES << i)) | (rotate << (KW - (LANES << i)));
         end
     endfunction
-    wire [KW-1:0] rotated;
+    wire [KW-1:0] row = bm_rows[bank_2[1:0]*KW+:KW];
     generate
         if (EPR == 1) begin : gen_rotate_none
             wire unused = off_2[0];
-            assign rotated = bm_row;
+            assign att_row = row;
         end else begin : gen_rotate
-            assign rotated = rotate(bm_row, off_2);
+            assign att_row = rotate(row, off_2);
         end
     endgenerate
-    assign att_row = rotated;
 
     wire [KW-1:0] emask_bits;
     wire [GS-1:0] tmask_bits;
@@ -385,29 +417,71 @@ module activation_fetch #(
             assign emask_bits[e*LANES+:LANES] = {LANES{emask_2[e]}};
         end
         for (u = 0; u < TU; u = u + 1) begin : gen_tmask_bits
-            assign tmask_bits[u*GU+:GU] = {GU{tmask_2[u]}};
+            assign tmask_bits[u*GU+:GU] = {GU{tmask_3[u]}};
         end
     endgenerate
 
     reg [KW-1:0] rot_q;                           // 0 for XCONV
-    always @(posedge clk) rot_q <= rotated & emask_bits;
+    always @(posedge clk) rot_q <= att_row & emask_bits;
 
+    // ---------------------------------------------------------------- XCONV: the window of every tap
+    // The two elements with a token's slices, the even one low: bit i of the window is a bit with
+    // position i mod WIN in its row.
+    wire [4*WIN-1:0] windows;                     // of every bank
+    reg [3*WIN-1:0] win_q;                        // of every tap
+    reg [2:0] odd_q;                              // the token starts at an odd element
+    generate
+        if (EPR <= 2) begin : gen_whole
+            wire unused = &{1'b0, woff_1};
+            assign windows = bm_rows;
+        end else begin : gen_pair
+            reg [EW-2:0] even_2, odd_2;
+            wire [EW-1:0] next_1 = woff_1 + 1'b1;
+            wire unused = next_1[0];
+            always @(posedge clk) begin
+                even_2 <= next_1[EW-1:1];
+                odd_2  <= woff_1[EW-1:1];
+            end
+            for (b = 0; b < 4; b = b + 1) begin : gen_bank
+                wire [KW/2-1:0] even, odd;
+                for (e = 0; e < EPR / 2; e = e + 1) begin : gen_split
+                    assign even[e*LANES+:LANES] = bm_rows[b*KW+2*e*LANES+:LANES];
+                    assign odd[e*LANES+:LANES]  = bm_rows[b*KW+(2*e+1)*LANES+:LANES];
+                end
+                assign windows[b*WIN+:WIN] =
+                    {odd[odd_2*LANES+:LANES], even[even_2*LANES+:LANES]};
+            end
+        end
+        for (p = 0; p < 3; p = p + 1) begin : gen_win
+            always @(posedge clk)
+                if (load_2[p]) begin
+                    odd_q[p] <= off_2[0];
+                    win_q[p*WIN+:WIN] <= zero_2[p] ? {WIN{1'b0}}
+                        : windows[bank_2[2*p+:2]*WIN+:WIN];
+                end
+        end
+    endgenerate
+
+    // Two older columns and the new one; the outer two count only when inside the image.
     generate
         for (q = 0; q < 4; q = q + 1) begin : gen_quadrant
-            wire [KW-1:0] moved = bm_row >> {pos_2[q*PW+:PW], {UB{1'b0}}};
-            wire unused = &{1'b0, moved};
-            reg [TAPS-1:0] sh_q;                  // newest tap on top
-            wire [3*GS-1:0] low = (sh_q[0+:3*GS] & {3 * GS{window_left_3}})
-                | (sh_q[2*GS+:3*GS] & {3 * GS{late_left_3}});
-            wire [3*GS-1:0] middle = (sh_q[3*GS+:3*GS] & {3 * GS{window_3}})
-                | (sh_q[5*GS+:3*GS] & {3 * GS{late_3}});
-            wire [3*GS-1:0] high = sh_q[6*GS+:3*GS] & {3 * GS{window_3}};
+            wire [3*GS-1:0] column;
+            for (p = 0; p < 3; p = p + 1) begin : gen_slice
+                wire [PW:0] half = {odd_q[p] && EPR > 1, {PW{1'b0}}};
+                wire [PW-1:0] pos = gpos_3[q*PW+:PW] ^ half[PW:1];
+                wire [2*WIN-1:0] ring = {2{win_q[p*WIN+:WIN]}} >> {pos, {$clog2(GU) {1'b0}}};
+                wire unused = &{1'b0, half, ring};
+                assign column[p*GS+:GS] = ring[GS-1:0];
+            end
+            reg [6*GS-1:0] sh_q;
+            wire [3*GS-1:0] mask = {3{tmask_bits}};
             always @(posedge clk) begin
-                pos_1[q*PW+:PW] <= gpos_q[q*PW+:PW] + off_pos;
-                if (shift_2) sh_q <= {moved[GS-1:0] & tmask_bits, sh_q[TAPS-1:GS]};
-                if (fire_3) begin
-                    act[q*KW+:TAPS] <= rot_q[TAPS-1:0] | {high, middle, low};
-                end
+                if (shift_3) sh_q <= {column, sh_q[3*GS+:3*GS]};
+                if (fire_3)
+                    act[q*KW+:TAPS] <= rot_q[TAPS-1:0]
+                        | {column & mask & {3 * GS{right_3}},
+                           sh_q[3*GS+:3*GS] & mask & {3 * GS{conv_3}},
+                           sh_q[0+:3*GS] & mask & {3 * GS{left_3}}};
             end
             if (TAPS < KW) begin : gen_rest
                 always @(posedge clk)

@@ -1,59 +1,63 @@
-// bit_memory: BM_ROWS rows of KW bits; an element is L = LANES bits, KW/L elements a row.
+// bit_memory: BM_ROWS rows of KW bits in four banks; an element is L = LANES bits, KW/L a row.
 //
-// Element e is bank e mod (KW/L) of row e / (KW/L): bits [bank*L +: L]. One element write and one
-// row read per cycle; addresses are element addresses.
-// Latency: `row` holds the row of `raddr` two cycles after `re` (block RAM and its output register).
-// A read in the cycle of a write to the same element returns the old bits. Rows past BM_ROWS do not
-// exist: the caller never uses what such an address reads.
-// Reset: none. Cost: BM_ROWS x KW bits of block RAM with one write enable per element.
+// Element e is bits [(e mod KW/L) * L +: L] of row r = e / (KW/L); row r is row r / 4 of bank r mod 4.
+// One element write a cycle (element address) and one read of every bank a cycle: four rows with
+// different r mod 4 come at once, each at its own address.
+// Latency: `rows` holds row raddr[14*b +: 14] of bank b in [b*KW +: KW] two cycles after `re` (block
+// RAM and its output register). A read in the cycle of a write to the same element returns the old
+// bits. Rows past BM_ROWS do not exist: the caller never uses what such an address reads.
+// Reset: none. Cost: four block RAMs of BM_ROWS/4 x KW bits with one write enable per element: for
+// every 2,048 rows 8 RAMB36 at KW = 128, 16 at KW = 256; 4 KW FF unless the RAM's own are taken.
 module bit_memory #(
     parameter LANES = 16,
     parameter KW = 128,      // a power-of-two multiple of LANES
-    parameter BM_ROWS = 512  // 2 .. 65536
+    parameter BM_ROWS = 512  // 8 .. 65536
 ) (
     input  wire             clk,
     input  wire             we,
     input  wire [     15:0] waddr,
     input  wire [LANES-1:0] wdata,
     input  wire             re,
-    input  wire [     15:0] raddr,
-    output reg  [   KW-1:0] row
+    input  wire [ 4*14-1:0] raddr,
+    output wire [ 4*KW-1:0] rows
 );
-    localparam BANKS = KW / LANES;
-    localparam EW = $clog2(BANKS);
-    localparam RW = $clog2(BM_ROWS);
+    localparam EPR = KW / LANES;                  // elements per row
+    localparam EW = $clog2(EPR);
+    localparam DEPTH = (BM_ROWS + 3) / 4;         // rows of a bank
+    localparam RW = $clog2(DEPTH);
 
     generate
-        if (BANKS * LANES != KW || (1 << EW) != BANKS) begin : gen_bad_kw
+        if (EPR * LANES != KW || (1 << EW) != EPR) begin : gen_bad_kw
             ERROR_bit_memory_KW_must_be_LANES_times_a_power_of_two u_stop ();
         end
-        if (BM_ROWS < 2 || BM_ROWS > 65536) begin : gen_bad_rows
-            ERROR_bit_memory_BM_ROWS_must_be_2_to_65536 u_stop ();
+        if (BM_ROWS < 8 || BM_ROWS > 65536) begin : gen_bad_rows
+            ERROR_bit_memory_BM_ROWS_must_be_8_to_65536 u_stop ();
         end
     endgenerate
 
     wire [15:0] wrow = waddr >> EW;
-    wire [15:0] rrow = raddr >> EW;
-    wire unused = &{1'b0, wrow, raddr, rrow};
+    wire unused = &{1'b0, waddr, wrow, raddr};
 
-    reg [KW-1:0] mem[0:BM_ROWS-1];
-    reg [KW-1:0] read_q;
-
-    genvar b;
+    genvar b, e;
     generate
-        for (b = 0; b < BANKS; b = b + 1) begin : gen_bank
-            wire write;
-            if (BANKS == 1) begin : gen_one
-                assign write = we;
-            end else begin : gen_many
-                assign write = we && waddr[EW-1:0] == b;
+        for (b = 0; b < 4; b = b + 1) begin : gen_bank
+            reg [KW-1:0] mem[0:DEPTH-1];
+            reg [KW-1:0] read_q;
+            reg [KW-1:0] row_q;
+            for (e = 0; e < EPR; e = e + 1) begin : gen_element
+                wire write;
+                if (EPR == 1) begin : gen_one
+                    assign write = we && wrow[1:0] == b;
+                end else begin : gen_many
+                    assign write = we && wrow[1:0] == b && waddr[EW-1:0] == e;
+                end
+                always @(posedge clk) if (write) mem[wrow[2+:RW]][e*LANES+:LANES] <= wdata;
             end
-            always @(posedge clk) if (write) mem[wrow[RW-1:0]][b*LANES+:LANES] <= wdata;
+            always @(posedge clk) begin
+                if (re) read_q <= mem[raddr[14*b+:RW]];
+                row_q <= read_q;
+            end
+            assign rows[b*KW+:KW] = row_q;
         end
     endgenerate
-
-    always @(posedge clk) begin
-        if (re) read_q <= mem[rrow[RW-1:0]];
-        row <= read_q;
-    end
 endmodule

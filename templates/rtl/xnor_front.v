@@ -11,10 +11,10 @@
 // `w_we` follows w_fill by three cycles or more (ldw.v does both).
 // bm_*: one element write per cycle. att_*: see activation_fetch.v, only while no XNOR op issues.
 // Timing: first r_valid 10 cycles after an XLIN's start; all cycle formulas and the constants are in
-// hwgen/units/xnor_front.py. One XLIN result per cycle, one XCONV result per three cycles, no gap
-// between instructions. Reset: control only; weights and memories keep their contents.
-// Cost (Yosys, xc7; 1,024 rows, 256 partial sums): L = 16, KW = 128: 5,270 LUT, 7,300 FF, 8 RAMB36;
-// L = 64, KW = 256: 28,900 LUT, 46,800 FF, 8 RAMB36, 29 RAMB18.
+// hwgen/units/xnor_front.py. One XLIN result per cycle; one XCONV result per cycle when rows of the
+// image that are xd apart are an odd number of BM rows apart, else one per three; no gap between
+// instructions (XCONV: one cycle). Reset: control only; weights and memories keep their contents.
+// Cost (Yosys, xc7; 1,024 rows, 256 partial sums): L = 16, KW = 128: 5,750 LUT, 7,760 FF, 12 RAMB36.
 module xnor_front #(
     parameter LANES = 16,
     parameter KW = 128,
@@ -60,8 +60,8 @@ module xnor_front #(
     output wire [         3:0] r_pattern
 );
     wire bm_re;
-    wire [15:0] bm_raddr;
-    wire [KW-1:0] bm_row;
+    wire [4*14-1:0] bm_raddr;
+    wire [4*KW-1:0] bm_rows;
     bit_memory #(
         .LANES(LANES),
         .KW(KW),
@@ -73,7 +73,7 @@ module xnor_front #(
         .wdata(bm_data),
         .re(bm_re),
         .raddr(bm_raddr),
-        .row(bm_row)
+        .rows(bm_rows)
     );
 
     wire swap, v_valid, v_restart, v_first, v_last;
@@ -112,7 +112,7 @@ module xnor_front #(
         .att_row(att_row),
         .bm_re(bm_re),
         .bm_raddr(bm_raddr),
-        .bm_row(bm_row),
+        .bm_rows(bm_rows),
         .swap(swap),
         .v_valid(v_valid),
         .v_restart(v_restart),

@@ -27,7 +27,7 @@ from hwgen.schedule.sizing import Sizing
 from hwgen.sim.network import SimResult, build_simulator, simulate_program
 from hwgen.targets import get_target
 from hwgen.train.data import digits_split
-from tests.graphs import random_graph
+from tests.graphs import conv_graph, random_graph
 from tests.networks import IMAGE, small_attention_net
 
 MODEL = models_dir() / "bhvit_micro_digits.pt"
@@ -56,7 +56,7 @@ def user() -> Graph:
 @pytest.fixture(scope="module")
 def sizing(micro: Graph, user: Graph) -> Sizing:
     """One engine that holds the digit network, the random graph and the user's network."""
-    each = [choose(g, get_target("zynq")) for g in (micro, random_graph(), user)]
+    each = [choose(g, get_target("zynq")) for g in (micro, random_graph(), user, conv_graph())]
     each += [choose(g, get_target("zynq"), {"strip_tokens": 48}) for g in (micro, random_graph())]
     memories = ("fm_words", "tm_words", "bm_rows", "wb_words", "ps_words", "nt_words")
     most = {m: max(getattr(s, m) for s in each) for m in memories}
@@ -112,7 +112,11 @@ def test_digits_bit_exact_in_every_tensor(engine, micro, sizing, digits) -> None
 
 
 def test_predicted_cycles_are_the_simulated_ones(engine, micro, sizing, digits) -> None:
-    for graph, images in ((micro, digits[0][:1]), (random_graph(3), noise(random_graph(3)))):
+    for graph, images in (
+        (micro, digits[0][:1]),
+        (random_graph(3), noise(random_graph(3))),
+        (conv_graph(), noise(conv_graph())),
+    ):
         program = schedule(graph, sizing)
         simulated, predicted = simulate(engine, program, images).cycles, predict(program).cycles
         assert abs(predicted - simulated) <= 0.01 * simulated, (predicted, simulated)
@@ -145,6 +149,13 @@ def noise(graph: Graph, count: int = 1) -> np.ndarray:
 def test_random_network_with_bus_stalls(engine, sizing, seed: int) -> None:
     graph = random_graph(seed)
     result = simulate(engine, schedule(graph, sizing), noise(graph, 2), stall_seed=seed)
+    assert result.first_mismatch is None
+    assert result.frames == 2
+
+
+def test_convolutions_on_padded_rows_bit_exact(engine, sizing) -> None:
+    graph = conv_graph()
+    result = simulate(engine, schedule(graph, sizing), noise(graph, 2), stall_seed=3)
     assert result.first_mismatch is None
     assert result.frames == 2
 

@@ -13,7 +13,7 @@ from hwgen.passes.separate_streams import separate_streams
 from hwgen.paths import models_dir
 from hwgen.pipeline import load_graph
 from hwgen.schedule.choose import choose
-from hwgen.schedule.placement import BM, FM, TM, Place, place
+from hwgen.schedule.placement import BM, FM, TM, Place, demand, place
 from hwgen.schedule.plan import Part, Plan, plan
 from hwgen.schedule.program import schedule
 from hwgen.targets import get_target
@@ -109,7 +109,8 @@ def test_the_replay_sees_a_wrong_place(micro) -> None:
 
 def test_strips_need_less_memory(micro) -> None:
     whole, strips = (choose(micro, get_target("zynq"), {"strip_tokens": n}) for n in (0, 48))
-    assert strips.fm_words < whole.fm_words
-    assert strips.bm_rows < whole.bm_rows
+    (fm, _, bm), (strips_fm, _, strips_bm) = demand(micro, whole), demand(micro, strips)
+    assert strips_fm < fm
+    assert strips_bm < bm
     a, b = (len(schedule(micro, s).weights) for s in (whole, strips))
     assert b < 1.2 * a  # a strip's parameters are loaded again, not stored again

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
+from hwgen.errors import FitError
 from hwgen.ir.graph import Graph
 from hwgen.schedule import isa
+from hwgen.schedule.builder import Builder
 from hwgen.schedule.choose import choose
+from hwgen.schedule.placement import BM, Place, row_pitch
 from hwgen.schedule.program import Program, schedule
+from hwgen.schedule.sizing import Sizing
 from hwgen.schedule.steps import STEPS
+from hwgen.schedule.steps.xnor import xnor_conv
 from hwgen.targets import get_target
-from tests.graphs import random_graph
+from hwgen.units.xnor_front import column_cycles
+from tests.graphs import conv_graph, random_graph
 from tests.units.isa_reference import Machine
 
 SEED = 7
@@ -65,7 +71,49 @@ def first_difference(program: Program, machine: Machine, values: dict[str, np.nd
     ids=str,
 )
 def test_program_gives_the_golden_tensors(sizes: dict) -> None:
-    graph = random_graph(SEED)
+    check(random_graph(SEED), sizes)
+
+
+@pytest.mark.parametrize(
+    "sizes", [{}, {"nt_words": 32, "ps_words": 64}, {"nt_words": 8, "kw": 256}], ids=str
+)
+def test_padded_image_rows_give_the_golden_tensors(sizes: dict) -> None:
+    program = check(conv_graph(), sizes)
+    padded = {p.tensor for p in program.places.values() if p.padded}
+    readers = ("stem", "point", "norm", "line", "again", "last")
+    assert padded >= {f"{name}.bits" for name in readers}
+    for i in program.instructions:
+        if i.op == "XCONV":
+            cycles = column_cycles(i.fields["a_s3"], i.fields["xd"], program.sizing.row_elements)
+            assert cycles == 1, i.step
+
+
+def test_row_pitch_is_odd_in_units_of_the_dilation() -> None:
+    s = Sizing(lanes=32, kw=256, gs=16)  # 8 elements a row
+    assert row_pitch(56, 2, 1, s) == 15 * 8  # 14 rows: padded
+    assert row_pitch(24, 1, 1, s) == 24  # 3 rows
+    assert row_pitch(14, 2, 2, s) == 28  # 7 half rows: dilation 2 needs no more
+    assert row_pitch(56, 4, 2, s) == 57 * 4
+    assert row_pitch(56, 8, 2, s) == 56 * 8  # a token a row: even dilations take three cycles
+    assert row_pitch(7, 16, 1, s) == 15 * 8  # two rows a token
+
+
+def test_slices_of_an_output_word_lie_in_two_elements() -> None:
+    op = conv_graph().op("conv1")
+    weight = np.zeros((16, 3, 3, 16), dtype=np.uint8)
+    op = replace(op, weight=weight, groups=4)
+    place = Place("stem.bits", BM, 0, 4, 4, 14 * 14 * 4, 0, 1)
+    builder = Builder(Sizing(), {"stem.bits": place}, {})
+    with pytest.raises(FitError) as error:
+        xnor_conv(builder, op)
+    assert str(error.value) == (
+        "conv1: bits 0 to 55 for one output word; must lie in two neighbouring elements of 16 "
+        "bits, in one row of 128; use fewer groups or powers of two of channels"
+    )
+
+
+def check(graph: Graph, sizes: dict) -> Program:
+    """Every write and the logits are the golden ones."""
     program = schedule(graph, choose(graph, get_target("zynq"), sizes))
     image = picture(graph)
     values = graph.run(image)
@@ -73,6 +121,7 @@ def test_program_gives_the_golden_tensors(sizes: dict) -> None:
     assert first_difference(program, machine, values) == ""
     logits = program.output_values(bytes(machine.host_output))
     assert np.array_equal(logits, values[graph.output].reshape(-1)[: graph.meta["classes"]])
+    return program
 
 
 def test_wrong_weight_bit_is_found() -> None:

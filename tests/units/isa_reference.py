@@ -308,6 +308,7 @@ class Machine:
             act[:, :, :n] = self.bits(f["a_base"] + i2 * f["a_s2"] + i3 * f["a_s3"], n)
         else:
             xd = f["xd"]
+            self._check_slices(f)
             for bit, dy, dx in ((0, 0, -1), (1, 0, 1), (2, -1, 0), (3, 1, 0)):
                 pattern |= np.where(self._inside(f, i2, i3, dy * xd, dx * xd), 0, 1 << bit)
             for dy in (-1, 0, 1):
@@ -329,6 +330,13 @@ class Machine:
             a, w = (2.0 * x.astype(np.float32) - 1 for x in (act[q], self.weights[mine]))
             dot[:, mine] = np.rint(a @ w.T)
         return (dot + self.kw) // 2, pattern
+
+    def _check_slices(self, f: Mapping[str, int]) -> None:
+        """A token's slices lie in two elements: the one where the first begins and the next."""
+        first = f["g_base"] * self.gu
+        last = first + ((3 >> f["g_qsh"]) * f["g_step"] + f["g_len"]) * self.gu - 1
+        if last // self.lanes - first // self.lanes > 1:
+            raise Hazard(f"bits {first} to {last} of a token: slices lie in two elements")
 
     @staticmethod
     def _inside(f: Mapping[str, int], i2: Array, i3: Array, dy: int, dx: int) -> Array:

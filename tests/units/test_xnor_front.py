@@ -10,12 +10,12 @@ import pytest
 
 from hwgen.paths import templates_dir
 from hwgen.tools import lint_verilog, run_yosys, verilator_env
-from hwgen.units.xnor_front import XnorFront, first_result, issue_cycles, result_cycles
+from hwgen.units.xnor_front import XnorFront, column_cycles, issue_cycles, result_cycles
 
 CASES = {
-    "micro": XnorFront(lanes=16, kw=128, gu=4, gs=8, bm_rows=64, ps_words=40),
+    "micro": XnorFront(lanes=16, kw=128, gu=4, gs=8, bm_rows=66, ps_words=40),
     "small": XnorFront(lanes=16, kw=64, gu=4, gs=4, bm_rows=96, ps_words=64),
-    "wide": XnorFront(lanes=32, kw=256, gu=8, gs=16, bm_rows=50, ps_words=16),
+    "wide": XnorFront(lanes=32, kw=256, gu=8, gs=16, bm_rows=300, ps_words=128),
     "square": XnorFront(lanes=64, kw=64, gu=2, gs=4, bm_rows=300, ps_words=64),
 }
 BUILT = [*(c for c in CASES if c != "square"), pytest.param("square", marks=pytest.mark.full)]
@@ -77,14 +77,20 @@ def simulate(
 @pytest.mark.parametrize("case", BUILT)
 def test_simulation(case, tmp_path, library):
     tests, failures = simulate(CASES[case], sources(CASES[case]), tmp_path / "build", library)
-    assert (tests, failures) == (5, 0), (tmp_path / "build" / "sim.log").read_text()[-3000:]
+    assert (tests, failures) == (6, 0), (tmp_path / "build" / "sim.log").read_text()[-3000:]
 
 
 MUTANTS = {
     "left column not masked": (
         "activation_fetch.v",
-        "shift_2 && !flush_2 && !pattern_2[0]",
-        "shift_2 && !flush_2",
+        "conv_2 && !pattern_2[0]",
+        "conv_2",
+    ),
+    "next phase not masked": ("activation_fetch.v", "conv_2 && !pattern_2[1]", "conv_2"),
+    "rows of one bank at once": (
+        "activation_fetch.v",
+        "(rstep_in & ODD_MASK) == ODD_ROWS",
+        "1'b1",
     ),
     "no near bypass": ("partial_sums.v", "store_1 && index_1 == index", "1'b0"),
 }
@@ -120,6 +126,8 @@ def test_lint(case):
     [
         ({"kw": 96, "gs": 8}, "KW_must_be_LANES_times_a_power_of_two"),
         ({"gs": 16}, "GU_GS_must_be_powers_of_two_with_9_GS_in_KW"),
+        ({"kw": 512, "gs": 32}, "GS_must_not_exceed_LANES"),
+        ({"bm_rows": 4}, "BM_ROWS_must_be_8_to_65536"),
     ],
 )
 def test_parameter_guards(changed, message):
@@ -164,10 +172,24 @@ def test_counters_are_exact(tmp_path):
 
 def test_cycle_formulas():
     assert issue_cycles(False, 14, 3) == 42
-    assert issue_cycles(True, 14, 2, 1) == 2 * 14 * 3 + 1
-    assert issue_cycles(True, 14, 2, 3) == 2 * 14 * 3 + 1
-    assert issue_cycles(True, 10, 1, 1, width=14) == 10 * 3 + 3
+    assert issue_cycles(True, 14, 2, 1) == 2 * 14 + 1
+    assert issue_cycles(True, 14, 2, 3) == 2 * 14 + 1
+    assert issue_cycles(True, 14, 2, 2, column=3) == 2 * 14 * 3 + 1
+    assert issue_cycles(True, 10, 1, 1, width=14) == 11
+    assert result_cycles(True, 3, 1) == [2 + 9, 3 + 9, 4 + 9]
+    assert result_cycles(True, 1, 1, column=3) == [4 + 9]
     for n2, xd, width in ((1, 1, 1), (1, 3, 2), (7, 5, 7), (4, 3, 9), (14, 1, 14)):
-        cycles = result_cycles(True, n2, 2, xd, width)
-        assert cycles[0] == first_result(True, n2, xd, width)
-        assert cycles[-1] == issue_cycles(True, n2, 2, xd, width) + XnorFront.fire_to_result
+        for column in (1, 3):
+            cycles = result_cycles(True, n2, 2, xd, width, column)
+            issue = issue_cycles(True, n2, 2, xd, width, column)
+            assert len(cycles) == 2 * n2
+            assert cycles == sorted(set(cycles))
+            assert cycles[-1] == issue + XnorFront.fire_to_result
+
+
+def test_a_column_takes_one_cycle_when_its_rows_lie_in_three_banks():
+    for rows in range(1, 12):
+        for xd in range(1, 8):
+            banks = {rows * xd * k % 4 for k in (0, 1, 2)}
+            assert column_cycles(8 * rows, xd, 8) == (1 if len(banks) == 3 else 3)
+    assert column_cycles(12, 1, 8) == 3  # an image row ends inside a memory row

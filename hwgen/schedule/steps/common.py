@@ -115,7 +115,7 @@ def results(
         place = b.places[name]
         fields |= {
             "bit_en": 1, "bit_base": place.address(walk.token0, walk.word0),
-            "bit_s2": walk.t2 * place.stride + walk.w2, "bit_s3": walk.t3 * place.stride,
+            "bit_s2": walk.t2 * place.stride + walk.w2, "bit_s3": place.step(walk.t3),
         }  # fmt: skip
         bit = Writes(name, place.memory, place.address(token, word), token, word)
     return fields, streams, dst, bit
@@ -131,6 +131,13 @@ def token_range(op: Op, part: Part | None) -> tuple[int, int]:
 def row_range(part: Part | None, height: int) -> tuple[int, int]:
     """(first, count) of the result rows of a part."""
     return (part.first, part.count) if part else (0, height)
+
+
+def row_width(b: Builder, op: Op) -> int:
+    """Width of the image rows that the op's instructions must follow (padded in BM), or 0."""
+    bits = [f"{op.name}.bits"] if op.bits is not None else []
+    places = [b.places[t] for t in (*op.sources, *bits)]
+    return max(p.unit_tokens if p.padded else 0 for p in places)
 
 
 def word_groups(words: int, limit: int) -> list[tuple[int, int]]:

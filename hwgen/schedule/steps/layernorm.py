@@ -7,7 +7,7 @@ from hwgen.ops.layernorm import LayerNorm
 from hwgen.schedule.builder import Block, Builder
 from hwgen.schedule.plan import Part
 from hwgen.schedule.steps import step
-from hwgen.schedule.steps.common import Walk, post_fields, post_slots, results
+from hwgen.schedule.steps.common import Walk, post_fields, post_slots, results, row_width
 
 
 @step("LayerNorm")
@@ -23,6 +23,14 @@ def layer_norm(b: Builder, op: LayerNorm, part: Part | None) -> None:
             "use a power of two of channels or --set qm_slots=",
         )
     block = b.load(qm=post_slots(b, op, 0, words))
+    if not op.window and (width := row_width(b, op)):
+        height, rows = tokens // width, max(1, b.s.nt_words // width)
+        for y in range(0, height, rows):
+            for x in range(0, width, b.s.nt_words):
+                t, n2 = y * width + x, min(width - x, b.s.nt_words)
+                run = (source, t, n2, min(rows, height - y), width, t)
+                _norm(b, op, block, log2c, [run])
+        return
     if not op.window:
         for t in range(0, tokens, b.s.nt_words):
             n = min(b.s.nt_words, tokens - t)

@@ -26,6 +26,7 @@ from hwgen.schedule.steps.common import (
     post_slots,
     results,
     row_range,
+    row_width,
     token_range,
     word_groups,
 )
@@ -57,6 +58,16 @@ def pointwise(b: Builder, op: Pointwise, part: Part | None) -> None:
     place, (start, tokens) = b.places[op.sources[0]], token_range(op, part)
     for first, count in word_groups(place.words, GROUP):
         block = b.load(cm=channel_words(b, op.m, first, count), qm=post_slots(b, op, first, count))
+        if width := row_width(b, op):
+            for k in range(count):
+                walk = Walk(width, tokens // width, 1, width, token0=start, word0=first + k)
+                source = {
+                    "src_base": place.address(start, first + k),
+                    "src_s2": place.stride,
+                    "src_s3": width * place.stride,
+                }
+                _macv(b, op, block, walk, source, cm_base=block.cm + k, q_base=block.qm + k)
+            continue
         for t, n in _split(start, tokens):
             walk = Walk(count, n, 0, 1, w2=1, token0=t, word0=first)
             source = {"src_base": place.address(t, first), "src_s2": 1, "src_s3": place.stride}

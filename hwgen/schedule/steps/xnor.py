@@ -17,6 +17,7 @@ from hwgen.schedule.steps.common import (
     post_slots,
     results,
     row_range,
+    row_width,
     token_range,
 )
 
@@ -119,6 +120,15 @@ def xnor_linear(b: Builder, op: XnorLinear, part: Part | None) -> None:
                     "a_s3": w * place.stride,
                 }
                 walks.append((walk, residual, source))
+        elif width := row_width(b, op):
+            for y, n in _rows(b, width, row_range(part, source_type.tokens // width), len(pieces)):
+                walk = Walk(width, n, 1, width, token0=y * width, word0=j)
+                source = {
+                    "a_base": place.address(y * width),
+                    "a_s2": place.stride,
+                    "a_s3": place.step(width),
+                }
+                walks.append((walk, {}, source))
         else:
             first, tokens = token_range(op, part)
             limit = min(4095, b.s.ps_words if len(pieces) > 1 else 4095)
@@ -174,6 +184,14 @@ def _conv3x3(b: Builder, op: XnorConv, part: Part | None) -> None:
                     at = (3 * dx + dy) * s.gs
                     tile[:, at : at + n] = op.weight[rows, dy, dx, c : c + n]
             bit = first_group * cg + c
+            last = bit + (per_word - 1) * cg + n - 1
+            if last // lanes - bit // lanes > 1 or last // s.kw != bit // s.kw:
+                raise FitError(
+                    op.name,
+                    f"bits {bit} to {last} for one output word",
+                    f"must lie in two neighbouring elements of {lanes} bits, in one row of {s.kw}",
+                    "use fewer groups or powers of two of channels",
+                )
             tiles.append(tile)
             chunks.append(
                 {
@@ -189,7 +207,7 @@ def _conv3x3(b: Builder, op: XnorConv, part: Part | None) -> None:
             source = {
                 "a_base": place.address(y * width),
                 "a_s2": place.stride,
-                "a_s3": width * place.stride,
+                "a_s3": place.step(width),
                 "g_base": 0,
                 "g_step": cg // s.gu if per_word > 1 else 0,
                 "g_qsh": g_qsh,
@@ -228,9 +246,7 @@ def _conv_strided(b: Builder, op: XnorConv, part: Part | None) -> None:
     ow, oh = width // k, height // k
     pieces = _linear_chunks(b, place, c)
     taps = [(dy, dx, e, n) for dy in range(k) for dx in range(k) for e, n in pieces]
-    chunks = [
-        {"a_base": (dy * width + dx) * place.stride + e, "a_elems": n} for dy, dx, e, n in taps
-    ]
+    chunks = [{"a_base": place.step(dy * width + dx) + e, "a_elems": n} for dy, dx, e, n in taps]
     for j in range(out_channels // lanes):
         rows = op.weight[j * lanes : (j + 1) * lanes]
         tiles = [rows[:, dy, dx, e * lanes : (e + n) * lanes] for dy, dx, e, n in taps]
@@ -240,7 +256,7 @@ def _conv_strided(b: Builder, op: XnorConv, part: Part | None) -> None:
             source = {
                 "a_base": place.address(y * k * width),
                 "a_s2": k * place.stride,
-                "a_s3": k * width * place.stride,
+                "a_s3": place.step(k * width),
             }
             walks.append((walk, {}, source))
         om = np.full((1, lanes), -k * k * c, dtype=np.int64)
