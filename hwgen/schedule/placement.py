@@ -223,7 +223,8 @@ def feature_memories(graph: Graph, live: dict[str, _Live], time: int) -> set[str
                 "add an identity layer between the residual paths",
             )  # fmt: skip
         colour = nx.bipartite.color(g.subgraph(component))
-        sides.append([sorted(t for t in component if colour[t] == c) for c in (0, 1)])
+        # sorted, since sets have no fixed order
+        sides.append(sorted(sorted(t for t in component if colour[t] == c) for c in (0, 1)))
     use = [
         [sum((_use(live[t], time) for t in names), np.zeros(time)) for names in s] for s in sides
     ]
@@ -278,7 +279,7 @@ class _Memory:
         if top:
             inside = [(limit - t.size) // t.align * t.align, *inside]
         same = [
-            self.bases[n] for n in t.replaces
+            self.bases[n] for n in sorted(t.replaces)
             if n in self.bases and self.shapes[n] == (t.unit_size, t.stride)
         ]  # fmt: skip
         for base in (*same, *inside):
