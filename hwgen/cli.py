@@ -77,7 +77,11 @@ def compile(
     """Compile a model into RTL, program, weights, driver and report."""
     overrides = parse_overrides(set_ or [])
     folder = out or Path("out") / f"{model.stem}-{target}"
-    _pipeline().compile_model(model, target, folder, force=force, overrides=overrides, calib=calib)
+    result = _pipeline().compile_model(
+        model, target, folder, force=force, overrides=overrides, calib=calib
+    )
+    for k, reason in enumerate(result.reasons):
+        typer.echo(f"{'' if k else 'chosen':<11} {reason}")
     _show(folder)
 
 

@@ -14,7 +14,7 @@ from hwgen.emit.image import report_rows
 from hwgen.errors import HwgenError
 from hwgen.ir.graph import Graph
 from hwgen.report import save_report, update_report
-from hwgen.schedule.choose import choose
+from hwgen.schedule.choose import search
 from hwgen.schedule.predict import predict
 from hwgen.schedule.program import Program, schedule
 from hwgen.synth.model import check_fit
@@ -30,6 +30,7 @@ class CompileResult:
     folder: Path
     program: Program
     target: Target
+    reasons: tuple[str, ...]  # why the engine has its sizes
 
 
 @dataclass(frozen=True)
@@ -48,19 +49,23 @@ class Classification:
 
 def load_graph(model_path: Path, calib: Path | None, act_bits: int = 16):
     """Checkpoint -> (network, info, integer graph, calibration images or None, labels or None)."""
-    from hwgen.frontend import lower_model
     from hwgen.frontend.checkpoint import load_checkpoint
 
     network, info = load_checkpoint(model_path)
     images, labels = calibration(Path(model_path), calib, info.config.image_size)
+    return network, info, lower(network, images, info, act_bits), images, labels
+
+
+def lower(network, images: np.ndarray | None, info, act_bits: int) -> Graph:
+    """Integer graph of a loaded checkpoint."""
+    from hwgen.frontend import lower_model
+
+    size = info.config.image_size
     meta = {
-        "name": Path(model_path).stem,
-        "sha256": info.sha256,
-        "mean": list(info.mean),
-        "std": list(info.std),
-    }
-    graph = lower_model(network, images, act_bits=act_bits, meta=meta)
-    return network, info, graph, images, labels
+        "name": info.path.stem, "sha256": info.sha256, "mean": list(info.mean),
+        "std": list(info.std), "image": [size, size, info.config.in_channels],
+    }  # fmt: skip
+    return lower_model(network, images, act_bits=act_bits, meta=meta)
 
 
 def calibration(
@@ -128,8 +133,11 @@ def compile_model(
         network, info, graph, images, labels = load_graph(
             model_path, calib, int(act_bits) if str(act_bits).isdigit() else 16
         )
-        sizing = choose(graph, target, overrides)
+        choice = search(graph, target, overrides)
+        sizing = choice.sizing
         check_fit(sizing, target, graph.meta["name"])
+        if sizing.act_bits != graph.meta["act_bits"]:
+            graph = lower(network, images, info, sizing.act_bits)
         program = schedule(graph, sizing)
         held_out = evaluation_images(info.meta)
         real = images is not None
@@ -160,7 +168,7 @@ def compile_model(
             "fidelity": fidelity(network, graph, *shown) if real or held_out else {},
         }  # fmt: skip
         save_report(folder, report, graph_nodes(graph), report_rows(program))
-    return CompileResult(Path(out_dir), program, target)
+    return CompileResult(Path(out_dir), program, target, choice.reasons)
 
 
 def evaluation_images(meta: dict) -> tuple[np.ndarray, np.ndarray] | None:

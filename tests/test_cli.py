@@ -27,6 +27,7 @@ class FakePipeline:
             raise FitError("--target tiny", "150 BRAM36", "has 140", "use --set lanes=8")
         out.mkdir(parents=True, exist_ok=True)
         save_report(out, sample.report(simulated=False))
+        return SimpleNamespace(reasons=("16 lanes", "not 32 lanes"))
 
     def simulate_dir(self, folder, *, images, threads):
         self.calls.append(("simulate", folder, images, threads))

@@ -1,6 +1,10 @@
-"""Sizes of the engine for a network and a target."""
+"""Sizes of the engine for a network and a target: searched, every size can be fixed."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
 
 from hwgen.errors import FitError, HwgenError
 from hwgen.ir.graph import Graph
@@ -8,45 +12,146 @@ from hwgen.ops.dense import PatchConv
 from hwgen.ops.xnor import XnorConv, XnorLinear
 from hwgen.schedule.placement import bit_stride, demand
 from hwgen.schedule.sizing import Sizing
+from hwgen.schedule.work import cycles
+from hwgen.synth.model import estimate, excess
 from hwgen.targets import Target
 
 BLOCK_DEPTH = 512  # words of a block RAM in its widest shape
-KW_DEFAULT = 128
+KW = (256, 128, 64)
+ACT_BITS = (16, 14, 12, 10)  # the widest that fits: accuracy goes before speed
+STRIP_TOKENS = (0, 448, 224, 112)  # the longest strips that fit
+Demand = Callable[[Sizing], tuple[int, int, int]]
+ENOUGH = 1.05  # a smaller engine is taken if it needs at most this many times the cycles
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The sizes that were chosen, and why, in lines for the terminal."""
+
+    sizing: Sizing
+    reasons: tuple[str, ...]
 
 
 def choose(graph: Graph, target: Target, overrides: dict[str, str | int] | None = None) -> Sizing:
+    """The sizes of `search`."""
+    return search(graph, target, overrides).sizing
+
+
+def search(graph: Graph, target: Target, overrides: dict[str, str | int] | None = None) -> Choice:
     """Sizes that hold the network; `overrides` (name -> value) win.
 
-    lanes: the largest of 64, 32, 16 that divides every channel count. Memories: what the placement
-    needs, in whole block RAMs. Raises HwgenError for an override that is no size or not a number.
+    Of the widest features for which an engine fits the target's budget, the engine with the fewest
+    estimated cycles, or a smaller one that is nearly as fast. If none fits, the one that lacks
+    least. Raises HwgenError for an override that is no size or not a number.
     """
     fixed = _integers(overrides or {})
+    lanes = (fixed["lanes"],) if "lanes" in fixed else _lanes(graph)
     if "array_bits" in fixed:
         bits = fixed.pop("array_bits")
-        fixed.setdefault("kw", bits // fixed.get("lanes", _lanes(graph)))
-    lanes = fixed.get("lanes", _lanes(graph))
+        fixed.setdefault("kw", bits // lanes[0])
+        lanes = lanes[:1]
+    _check_lanes(graph, lanes[0])
+    reasons: list[str] = []
+    memory = cache(lambda s: demand(graph, s))
+    lacking: list[tuple[float, Sizing, str]] = []
+    for act_bits in (fixed["act_bits"],) if "act_bits" in fixed else ACT_BITS:
+        fits: list[tuple[int, float, Sizing]] = []
+        refused: list[tuple[float, Sizing, str]] = []
+        for candidate in _candidates(graph, target, lanes, fixed | {"act_bits": act_bits}, memory):
+            over = excess(candidate, target)
+            if over is None:
+                lut = estimate(candidate)["lut"]
+                fits.append((cycles(graph, candidate), lut, candidate))
+            else:
+                refused.append((over.ratio, candidate, str(over)))
+        if fits:
+            enough = ENOUGH * min(n for n, _, _ in fits)
+            count, _, best = min((f for f in fits if f[0] <= enough), key=lambda f: (f[1], f[0]))
+            faster = [r for r in refused if r[1].array_bits > best.array_bits]
+            reasons.append(f"{_named(best)}: about {count:,} cycles")
+            if faster:
+                _, size, why = min(faster, key=lambda r: r[0])
+                reasons.append(f"not {_named(size)}: {why}")
+            return Choice(best, tuple(reasons))
+        lacking += refused
+        # logic does not depend on the width of features: name the memory where that is short
+        width = [r for r in refused if "BRAM36" in r[2]] or refused
+        _, size, why = min(width, key=lambda r: r[0])
+        reasons.append(f"not {_named(size)}: {why}")
+    return Choice(min(lacking, key=lambda r: r[0])[1], tuple(reasons))
+
+
+def _named(s: Sizing) -> str:
+    strips = f", strips of {s.strip_tokens} tokens" if s.strip_tokens else ""
+    return f"{s.lanes} lanes x {s.kw} bits, {s.act_bits}-bit features{strips}"
+
+
+def _candidates(
+    graph: Graph, target: Target, lanes: tuple[int, ...], fixed: dict[str, int], memory: Demand
+) -> Iterator[Sizing]:
+    """Sizes to compare: lanes x columns, each with the longest strips that fit (else the last)."""
+    for count in lanes:
+        for kw in (fixed["kw"],) if "kw" in fixed else [k for k in KW if k >= count]:
+            strips = (fixed["strip_tokens"],) if "strip_tokens" in fixed else STRIP_TOKENS
+            own = fixed | {"lanes": count, "kw": kw}
+            least = _base(graph, target, own, 0)
+            if excess(least, target):  # whatever the memories are
+                yield least
+                continue
+            sizes = _memories(graph, target, own, strips, memory)
+            yield next((s for s in sizes if excess(s, target) is None), sizes[-1])
+
+
+def _memories(
+    graph: Graph, target: Target, fixed: dict[str, int], strips: tuple[int, ...], memory: Demand
+) -> list[Sizing]:
+    """Sizes with less and less memory: shorter strips, one copy of the largest record."""
+    out: list[Sizing] = []
+    for tokens in strips:
+        try:
+            base = _base(graph, target, fixed, tokens)
+            out += [_sized(graph, base, fixed, double, memory) for double in (True, False)]
+        except FitError:  # beyond the addresses of the program
+            if tokens == strips[-1] and not out:
+                raise
+    return out
+
+
+def _base(graph: Graph, target: Target, fixed: dict[str, int], strip_tokens: int) -> Sizing:
+    """The engine with the smallest memories."""
+    lanes, kw = fixed["lanes"], fixed["kw"]
+    gs = fixed.get("gs", min(lanes, 1 << ((kw // 9).bit_length() - 1)))
+    return Sizing(
+        lanes=lanes, kw=kw, gs=gs, gu=fixed.get("gu", min(gs, _group_unit(graph))),
+        axi_bits=fixed.get("axi_bits", min(target.axi_bits, lanes * 8)),
+        act_bits=fixed["act_bits"], strip_tokens=strip_tokens,
+        fm_words=BLOCK_DEPTH, tm_words=BLOCK_DEPTH, bm_rows=4 * BLOCK_DEPTH,
+    )  # fmt: skip
+
+
+def _sized(
+    graph: Graph, base: Sizing, fixed: dict[str, int], double: bool, memory: Demand
+) -> Sizing:
+    """Memories that the placement needs, in whole block RAMs; `double`: two of every record."""
+    fm, tm, bm = memory(base.replace(act_bits=16))  # the same for all widths
+    record = _largest_record(graph)
+    sized = base.replace(
+        fm_words=_blocks(fm), tm_words=_blocks(tm), bm_rows=4 * _blocks(-(-bm // 4)),
+        wb_words=_blocks(max((1 + double) * record, 2 * base.kw // 16)),
+        ps_words=max(256, _widest_partial(graph, base)),
+    )  # fmt: skip
+    return sized.replace(**fixed)
+
+
+def _check_lanes(graph: Graph, lanes: int) -> None:
     for name, t in graph.types().items():
         if t.kind != "image" and t.channels % lanes:
             raise FitError(
                 name,
                 f"{t.channels} channels",
                 f"lanes={lanes} must divide them",
-                f"--set lanes={_lanes(graph)}",
+                f"--set lanes={_lanes(graph)[0]}",
             )
-    kw = fixed.get("kw", max(KW_DEFAULT, lanes))
-    gs = fixed.get("gs", min(lanes, 1 << ((kw // 9).bit_length() - 1)))
-    base = Sizing(
-        lanes=lanes, kw=kw, gs=gs, gu=fixed.get("gu", min(gs, _group_unit(graph))),
-        axi_bits=fixed.get("axi_bits", min(target.axi_bits, lanes * 8)),
-        act_bits=fixed.get("act_bits", 16), strip_tokens=fixed.get("strip_tokens", 0),
-    )  # fmt: skip
-    fm, tm, bm = demand(graph, base)
-    sized = base.replace(
-        fm_words=_blocks(fm), tm_words=_blocks(tm), bm_rows=4 * _blocks(-(-bm // 4)),
-        wb_words=_blocks(2 * _largest_record(graph, base)),
-        ps_words=max(256, _widest_partial(graph, base)),
-    )  # fmt: skip
-    return sized.replace(**fixed)
 
 
 def _integers(overrides: dict[str, str | int]) -> dict[str, int]:
@@ -66,11 +171,12 @@ def _integers(overrides: dict[str, str | int]) -> dict[str, int]:
     return out
 
 
-def _lanes(graph: Graph) -> int:
+def _lanes(graph: Graph) -> tuple[int, ...]:
+    """Lane counts that divide every channel count, the largest first."""
     channels = [t.channels for t in graph.types().values() if t.kind != "image"]
-    for lanes in (64, 32, 16):
-        if all(c % lanes == 0 for c in channels):
-            return lanes
+    found = tuple(n for n in (64, 32, 16) if all(c % n == 0 for c in channels))
+    if found:
+        return found
     odd = next(n for n, t in graph.types().items() if t.kind != "image" and t.channels % 16)
     raise FitError(odd, "channels", "must be a multiple of 16 lanes", "widen the layer")
 
@@ -89,9 +195,8 @@ def _blocks(words: int) -> int:
     return max(1, -(-words // BLOCK_DEPTH)) * BLOCK_DEPTH
 
 
-def _largest_record(graph: Graph, s: Sizing) -> int:
-    dense = [op.weight[0].size for op in graph.ops if isinstance(op, PatchConv)]
-    return max([s.kw // 16, *dense])
+def _largest_record(graph: Graph) -> int:
+    return max([0, *(op.weight[0].size for op in graph.ops if isinstance(op, PatchConv))])
 
 
 def _widest_partial(graph: Graph, s: Sizing) -> int:

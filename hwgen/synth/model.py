@@ -6,6 +6,7 @@ an estimate is never reported as synthesis.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import ceil
 
 from hwgen.errors import FitError
@@ -51,17 +52,40 @@ def estimate(s: Sizing) -> dict[str, float]:
     }
 
 
-def check_fit(s: Sizing, target: Target, network: str) -> None:
-    """Raises FitError when the estimate exceeds the target: what, by how much, what helps."""
+@dataclass(frozen=True)
+class Excess:
+    """The resource of which an engine needs most beyond a target's budget."""
+
+    resource: str
+    need: int
+    have: int
+    target: str
+
+    @property
+    def ratio(self) -> float:
+        return self.need / self.have
+
+    def __str__(self) -> str:
+        return f"needs about {self.need:,} {self.resource.upper()} of {self.have:,}"
+
+
+def excess(s: Sizing, target: Target) -> Excess | None:
+    """What the estimate exceeds the target's budget by most; None when the engine fits."""
     need = estimate(s)
     budget = {name: getattr(target.budget, name) for name in RESOURCES}
     budget["bram36"] += 8 * target.budget.uram  # a 288-kbit block holds eight of 36 kbit
-    over = {n: need[n] / budget[n] for n in RESOURCES if need[n] > budget[n]}
+    over = [Excess(n, round(need[n]), budget[n], target.name) for n in RESOURCES]
+    worst = max(over, key=lambda e: e.ratio)
+    return worst if worst.need > worst.have else None
+
+
+def check_fit(s: Sizing, target: Target, network: str) -> None:
+    """Raises FitError when the estimate exceeds the target: what, by how much, what helps."""
+    over = excess(s, target)
     if over:
-        worst = max(over, key=over.get)
         raise FitError(
             network,
-            f"needs about {round(need[worst]):,} {worst.upper()}",
-            f"{target.name} has {budget[worst]:,}, {round(need[worst] - budget[worst]):,} too few",
-            f"{HELP[worst]}, or take a larger target",
+            f"needs about {over.need:,} {over.resource.upper()}",
+            f"{over.target} has {over.have:,}, {over.need - over.have:,} too few",
+            f"{HELP[over.resource]}, or take a larger target",
         )

@@ -56,8 +56,10 @@ def user() -> Graph:
 @pytest.fixture(scope="module")
 def sizing(micro: Graph, user: Graph) -> Sizing:
     """One engine that holds the digit network, the random graph and the user's network."""
-    each = [choose(g, get_target("zynq")) for g in (micro, random_graph(), user, conv_graph())]
-    each += [choose(g, get_target("zynq"), {"strip_tokens": 48}) for g in (micro, random_graph())]
+    array = {"array_bits": 2048, "lanes": 16}
+    graphs = (micro, random_graph(), user, conv_graph())
+    each = [choose(g, get_target("zynq"), array) for g in graphs]
+    each += [choose(g, get_target("zynq"), array | {"strip_tokens": 48}) for g in graphs[:2]]
     memories = ("fm_words", "tm_words", "bm_rows", "wb_words", "ps_words", "nt_words")
     most = {m: max(getattr(s, m) for s in each) for m in memories}
     return each[0].replace(**most, gu=min(s.gu for s in each), strip_tokens=0)

@@ -76,7 +76,8 @@ def test_runs_a_frame(driver) -> None:
     assert mmio.values[0x30] == len(program.instructions)
     frac = program.graph.types()[program.graph.output].frac
     assert logits.tolist() == [k * 2.0**-frac for k in range(10)]
-    assert module.SIZES == 16 | 16 << 8 | 128 << 16
+    s = program.sizing
+    assert s.lanes | s.act_bits << 8 | s.kw << 16 == module.SIZES
 
 
 def test_refuses_another_engine(driver) -> None:

@@ -102,10 +102,10 @@ def test_slices_of_an_output_word_lie_in_two_elements() -> None:
     op = conv_graph().op("conv1")
     weight = np.zeros((16, 3, 3, 16), dtype=np.uint8)
     op = replace(op, weight=weight, groups=4)
-    place = Place("stem.bits", BM, 0, 4, 4, 14 * 14 * 4, 0, 1)
+    place = Place("stem.bits", BM, 0, 4, 4, 14 * 14 * 4, 14, 14 * 4)
     builder = Builder(Sizing(), {"stem.bits": place}, {})
     with pytest.raises(FitError) as error:
-        xnor_conv(builder, op)
+        xnor_conv(builder, op, None)
     assert str(error.value) == (
         "conv1: bits 0 to 55 for one output word; must lie in two neighbouring elements of 16 "
         "bits, in one row of 128; use fewer groups or powers of two of channels"

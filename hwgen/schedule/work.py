@@ -1,0 +1,91 @@
+"""Cycles of a graph on an engine, op by op and without a schedule: to compare engine sizes.
+
+Per op the slowest of compute (a beat per cycle: a vector of the array, or a word of the lanes) and
+memory port (its parameters and weights, once per strip). `schedule.predict` gives exact cycles.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+
+from hwgen.ir.graph import Graph
+from hwgen.ops.attention import Attention
+from hwgen.ops.base import Op
+from hwgen.ops.constant import Constant
+from hwgen.ops.dense import PatchConv
+from hwgen.ops.layernorm import LayerNorm
+from hwgen.ops.numerics import HEAD_DIM
+from hwgen.ops.vector import AvgPool, CrossFilter, MergeMean, MergePool, TokenMean
+from hwgen.ops.xnor import XnorConv, XnorLinear
+from hwgen.schedule.plan import Plan, plan
+from hwgen.schedule.sizing import Sizing
+
+PARAMETER_WORDS = 9  # of an output word: a slot of the post chain and a multiplier
+BORDER_WORDS = 16  # offsets of the border patterns of a 3x3 convolution
+
+
+def chunks(op: Op, s: Sizing) -> int:
+    """Weight tiles of one output word."""
+    if isinstance(op, XnorLinear):
+        return ceil(op.weight.shape[1] / s.kw)
+    if isinstance(op, XnorConv):
+        per_tap = s.gs if op.stride == 1 else s.kw
+        taps = 1 if op.stride == 1 else op.stride**2
+        return taps * ceil(op.weight.shape[-1] / per_tap)
+    return 0
+
+
+def beats(op: Op, s: Sizing, types: dict) -> int:
+    """Compute cycles of an op if nothing ever waits."""
+    out = op.feature or op.bits
+    words = out.tokens * ceil(out.channels / s.lanes) << op.post.pool
+    if isinstance(op, Attention):
+        tokens, groups = types[op.sources[1]].shape[-2], out.tokens * out.channels // HEAD_DIM
+        return groups * max(ceil(tokens / s.pk), HEAD_DIM // s.lanes, 3)
+    if isinstance(op, Constant):
+        return 0
+    if isinstance(op, XnorLinear | XnorConv):
+        return words * chunks(op, s)
+    if isinstance(op, PatchConv):
+        return words * op.weight[0].size
+    if isinstance(op, CrossFilter):
+        return words * len(op.offsets)
+    if isinstance(op, AvgPool):
+        return words * op.kernel**2
+    if isinstance(op, MergePool):
+        return words * op.window**2
+    if isinstance(op, LayerNorm):
+        return 3 * words  # two passes of statistics
+    if isinstance(op, TokenMean | MergeMean):
+        return ceil(types[op.sources[0]].tokens * out.channels / s.lanes)
+    return words
+
+
+def port_cycles(op: Op, s: Sizing) -> int:
+    """Cycles of the memory port for an op's parameters and weights, once."""
+    out = op.feature or op.bits
+    words = ceil(out.channels / s.lanes) << op.post.pool
+    word = s.lanes * 16 / s.axi_bits
+    if isinstance(op, Constant):
+        return ceil(op.value.size / s.lanes * word)
+    rows = PARAMETER_WORDS + chunks(op, s) * s.kw // 16
+    if isinstance(op, XnorConv) and op.stride == 1:
+        rows += BORDER_WORDS
+    if isinstance(op, PatchConv):
+        rows += op.weight[0].size
+    return ceil(words * rows * word)
+
+
+def cycles(graph: Graph, s: Sizing, order: Plan | None = None) -> int:
+    """Estimated cycles of a frame."""
+    order = order or plan(graph, s.strip_tokens, s.lanes)
+    types = graph.types()
+    ops = {op.name: op for op in graph.ops}
+    pieces: dict[str, int] = {}
+    for piece in order.pieces:
+        pieces[piece.name] = pieces.get(piece.name, 0) + 1
+    total = 0
+    for name, op in ops.items():
+        loads = 1 if isinstance(op, Constant) else pieces[name]
+        total += max(beats(op, s, types), loads * port_cycles(op, s))
+    return total
