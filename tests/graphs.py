@@ -12,6 +12,7 @@ from hwgen.ops.attention import Attention
 from hwgen.ops.constant import Constant
 from hwgen.ops.dense import PatchConv
 from hwgen.ops.layernorm import LayerNorm
+from hwgen.ops.numerics import SH1_SHIFTS
 from hwgen.ops.post import Post
 from hwgen.ops.vector import (
     AvgPool,
@@ -39,15 +40,11 @@ class _Maker:
         return self.rng.integers(0, 2, shape).astype(np.uint8)
 
     def post(self, c: int, *stages: str, sh1: int = 4, **more) -> Post:
-        """A post chain with random constants; stages: rp, aff, bits."""
-        fields = {"sh1": sh1, "b": self.ints(-30, 30, c)}
+        """A post chain with random constants; stages: rp, aff, bits. sh1 is rounded up."""
+        sh1 = min(s for s in SH1_SHIFTS if s >= sh1) if sh1 else 0
+        fields = {"sh1": sh1, "b": self.ints(-80, 80, c)}
         if "rp" in stages:
-            fields |= {
-                "g": self.ints(-50, 50, c),
-                "slope": self.ints(-8000, 8000, c),
-                "sh2": 14,
-                "z": self.ints(-50, 50, c),
-            }
+            fields |= {"slope": self.ints(-8000, 8000, c), "sh2": 14, "b3": self.ints(-50, 50, c)}
         if "aff" in stages:
             fields |= {"m3": self.ints(-9000, 9000, c), "sh3": 13, "b3": self.ints(-40, 40, c)}
         if "bits" in stages:
@@ -211,7 +208,7 @@ def _convolutions(m: _Maker, p: str, x: str, side: int, c: int, window: int) -> 
 def _attention(m: _Maker, p: str, x: str, side: int, c: int, window: int) -> str:
     n, inside = side // window, window**2
     windows, tokens = n * n, window**2 + n * n
-    grid, one = (side, side), np.ones(c, dtype=np.int64)
+    grid, one = (side, side), np.full(c, 8, dtype=np.int64)
     u = m.add(
         Pointwise, f"{p}u", [x], m.post(c, sh1=13), (side**2, c), grid, m=m.ints(-9000, 9000, c)
     )
@@ -251,7 +248,7 @@ def _attention(m: _Maker, p: str, x: str, side: int, c: int, window: int) -> str
     )
     bits = [f"{t}.bits"]
     for name in ("kbits", "vbits"):
-        post = m.post(c, "bits", sh1=0, b=None)
+        post = m.post(c, "bits", sh1=3, b=None)
         bits.append(
             m.add(Pointwise, f"{p}{name}", [t], post, (windows, tokens, c), feature=False, m=one)
             + ".bits"

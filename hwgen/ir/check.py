@@ -10,12 +10,19 @@ from hwgen.errors import HwgenError
 from hwgen.ir.graph import Graph
 from hwgen.ir.types import TensorType
 from hwgen.ops.base import Op
-from hwgen.ops.numerics import ACC_BITS, GELU_FRAC, PARAM_BITS
+from hwgen.ops.numerics import (
+    ACC_BITS,
+    GELU_FRAC,
+    PARAM_BITS,
+    SH1_SHIFTS,
+    SH2_SHIFTS,
+    SH3_SHIFTS,
+)
 
 LANE_CHANNELS = 16  # channels of a stored tensor come in words of at least this many lanes
-SHIFT_BITS = {"sh1": 6, "sh2": 5, "sh3": 5}
+SHIFTS = {"sh1": SH1_SHIFTS, "sh2": SH2_SHIFTS, "sh3": SH3_SHIFTS}
 MAX_POOL = 3
-VECTORS = ("b", "g", "slope", "z", "m3", "b3", "t")
+VECTORS = ("b", "slope", "m3", "b3", "t")
 BIT_OPS = ("XnorLinear", "XnorConv", "Attention")
 
 
@@ -114,15 +121,18 @@ def _parameters(op: Op, channels: int) -> Iterator[str]:
             yield f"{name} in [{value.min()}, {value.max()}]; must fit {PARAM_BITS} bits"
         if name == "m" and value.shape[-1] != channels:
             yield f"m of shape {value.shape}; must end in {channels}"
-    for name, bits in SHIFT_BITS.items():
-        if not 0 <= getattr(post, name) < 1 << bits:
-            yield f"{name}={getattr(post, name)}; must fit {bits} bits"
+    multiplies = {"m", "weight"} & op.parameters().keys()
+    used = {"sh1": multiplies, "sh2": post.slope is not None, "sh3": post.m3 is not None}
+    for name, allowed in SHIFTS.items():
+        valid = allowed if used[name] else (0,)
+        if getattr(post, name) not in valid:
+            yield f"{name}={getattr(post, name)}; must be one of {', '.join(map(str, valid))}"
     if not 0 <= post.pool <= MAX_POOL:
         yield f"pool={post.pool}; must be 0..{MAX_POOL}"
-    for names in (("g", "slope", "z"), ("m3", "b3")):
-        given = [vectors[n] is not None for n in names]
-        if any(given) and not all(given):
-            yield f"some of {', '.join(names)}; must be given together"
+    if post.m3 is not None and post.b3 is None:
+        yield "m3 without b3; needs it"
+    if post.slope is not None and post.gelu:
+        yield "slope and gelu; must be one of them"
 
 
 def _residuals(op: Op, types: dict[str, TensorType], shape: tuple[int, ...]) -> Iterator[str]:

@@ -19,7 +19,7 @@ from hwgen.ops.base import REGISTRY, Op
 from hwgen.ops.post import Post
 
 Array = np.ndarray
-FORMAT = 1
+FORMAT = 2
 IN_CACHE = 1 << 21  # values of the largest tensor of the images that run together
 
 

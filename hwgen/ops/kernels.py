@@ -42,12 +42,12 @@ def _affine(y, factor, shift, bias):
 
 
 @njit(cache=True, nogil=True)
-def _rprelu(y, g, slope, shift, z):
+def _rprelu(y, slope, shift):
     half = 1 << (shift - 1) if shift else 0  # shift 63 must not overflow
     for c in range(len(y)):
-        t = y[c] - g[c]
+        t = y[c]
         negative = (t * slope[c] + half) >> shift
-        y[c] = (t if t >= 0 else negative) + z[c]
+        y[c] = t if t >= 0 else negative
 
 
 @njit(cache=True, nogil=True)
@@ -68,13 +68,14 @@ def _binarize(y, t, bits):
 
 @njit(cache=True, nogil=True)
 def chain(
-    acc, m, sh1, b, pre, g, slope, sh2, z, segments, mid, m3, sh3, b3, out, pool, t, bit_y3,
-    act_bits, feature, bits,
+    acc, m, sh1, b, pre, slope, sh2, segments, mid, m3, sh3, b3, out, pool, t, bit_y3, act_bits,
+    feature, bits,
 ):  # fmt: skip
     """Fill feature (rows, C >> pool) and bits (rows, C) from acc (rows, C).
 
     Constants are int64 (C,), residuals int64 (rows, c) with c dividing C; a stage whose array is
-    empty is off (b and m are always given). `segments` holds GELU's slopes and intercepts.
+    empty is off (b and m are always given, m3 only with b3). `segments` holds GELU's slopes and
+    intercepts.
     """
     top = (1 << (act_bits - 1)) - 1
     y = np.empty(acc.shape[1], np.int64)
@@ -86,20 +87,22 @@ def chain(
         if pre.size:
             _add(y, pre[row])
         if slope.size:
-            _rprelu(y, g, slope, sh2, z)
+            _rprelu(y, slope, sh2)
         elif segments.size:
             _gelu(y, segments[0], segments[1])
-        _clip(y, -top - 1, top)
+        _clip(y, Y_MIN, Y_MAX)
         if bit_y3 and t.size:
             _binarize(y, t, bits[row])
         if mid.size:
             _add(y, mid[row])
         if m3.size:
             _affine(y, m3, sh3, b3)
+        elif b3.size:
+            _add(y, b3)
+            _clip(y, Y_MIN, Y_MAX)
         if out.size:
             _add(y, out[row])
-        if mid.size or m3.size or out.size:
-            _clip(y, -top - 1, top)
+        _clip(y, -top - 1, top)
         if t.size and not bit_y3:
             _binarize(y, t, bits[row])
         if pool == 0:

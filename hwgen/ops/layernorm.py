@@ -10,7 +10,7 @@ import numpy as np
 
 from hwgen.ir.types import TensorType
 from hwgen.ops.base import Array, Op, register
-from hwgen.ops.numerics import NORM_V_BITS, Y_BITS, norm_stats, rshift_round, saturate
+from hwgen.ops.numerics import NORM_V_BITS, norm_stats, rshift_round
 from hwgen.ops.xnor import grid_to_windows
 
 
@@ -42,7 +42,7 @@ class LayerNorm(Op):
     def sums(self, x: Array, merge: Array | None = None) -> tuple[Array, Array | None]:
         tokens = self.gather(x, merge)
         mean2, r, shift = norm_stats(tokens, tokens.shape[-1].bit_length() - 1, self.eps)
-        centred = saturate(2 * tokens - mean2[..., None], Y_BITS)
+        centred = 2 * tokens - mean2[..., None]
         return rshift_round(centred * r[..., None], shift[..., None]), None
 
     def acc_bounds(self, x: TensorType, *merge: TensorType) -> tuple[int, int]:

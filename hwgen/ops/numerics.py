@@ -12,9 +12,13 @@ import numpy as np
 
 Array = np.ndarray
 
-Y_BITS = 18  # width of y1 and y5, the unsaturated values inside a post lane
+Y_BITS = 18  # width of y1, y3 and y5, the values inside a post lane
 PARAM_BITS = 16  # width of every per-channel parameter
 ACC_BITS = 40  # width of the multiply-accumulator
+SH1_SHIFTS = (3, 5, 7, 9, 11, 13, 15, 17)  # the shifts that a lane has
+SH2_SHIFTS = (10, 14)
+SH3_SHIFTS = (10, 13, 16, 19)
+SH3_OFF = 13  # without an affine step, m3 = 2**13
 GELU_FRAC = 12  # GELU works on values with scale 2**-12
 GELU_SEGMENTS = 64
 GELU_SLOPE_FRAC = 14
@@ -125,9 +129,13 @@ def norm_stats(x: Array, log2c: int, eps: int) -> tuple[Array, Array, Array]:
     """LayerNorm statistics of tokens x (N, 2**log2c): mean2 (N,), R (N,), shift (N,).
 
     mean2 = rshift_round(sum x, log2c - 1) is twice the mean; V = C sum x^2 - (sum x)^2 + eps with
-    eps = C^2 eps_float / scale^2; (R, h) = rsqrt_fixed(V); shift = max(0, h + 3 - log2c).
+    eps = C^2 eps_float / scale^2; (r, h) = rsqrt_fixed(V). The gain is r 2**-full with
+    full = max(3, h + 3 - log2c); shift is the largest of SH1_SHIFTS up to full, and
+    R = rshift_round(r, full - shift).
     """
     s1 = x.sum(-1)
     v = (x * x).sum(-1) * (1 << log2c) - s1 * s1 + eps
     r, h = rsqrt_array(np.clip(v, 1, (1 << NORM_V_BITS) - 1))
-    return rshift_round(s1, log2c - 1), r, np.maximum(0, h + 3 - log2c)
+    full = np.maximum(min(SH1_SHIFTS), h + 3 - log2c)
+    shift = np.array(SH1_SHIFTS)[np.searchsorted(SH1_SHIFTS, full, side="right") - 1]
+    return rshift_round(s1, log2c - 1), rshift_round(r, full - shift), shift

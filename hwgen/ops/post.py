@@ -2,16 +2,17 @@
 
     y1 = sat18(rshift_round(acc, sh1) + b)
     y2 = y1 + pre
-    y3 = satA(t >= 0 ? t + z : rshift_round(t slope, sh2) + z),  t = y2 - g      (rp)
-    y3 = satA(gelu(y2)) when gelu, satA(y2) when neither
+    y3 = sat18(y2 >= 0 ? y2 : rshift_round(y2 slope, sh2))  when rp (slope given)
+    y3 = sat18(gelu(y2)) when gelu, sat18(y2) when neither
     y4 = y3 + mid
-    y5 = sat18(rshift_round(y4 m3, sh3) + b3)  when aff, else y4
+    y5 = sat18(rshift_round(y4 m3, sh3) + b3), m3 2**-sh3 = 1 when not given
     y6 = satA(y5 + out)
     bit = (bit_y3 ? y3 : y6) >= t
     pooled = rshift_round(sum of 2**pool adjacent channels of y6, pool)
 
 acc is the sum of products in * m: for XNOR ops in = 2 popcount + om and m = cm, so the caller
-passes acc already multiplied. A is the activation width.
+passes acc already multiplied. A is the activation width. RPReLU's two offsets are part of b and of
+b3 (passes/quantize.py). Shifts come from the sets in `numerics`.
 """
 
 from __future__ import annotations
@@ -51,16 +52,14 @@ def _vector(values: Array | None) -> Array:
 class Post:
     """Constants of a post chain; vectors are int64 of shape (C,), None where a stage is off.
 
-    b, g, slope, z, m3, b3, t are 16-bit; `pre`, `mid`, `out` are names of graph tensors.
+    b, slope, m3, b3, t are 16-bit; `pre`, `mid`, `out` are names of graph tensors.
     """
 
     sh1: int = 0
     b: Array | None = None
     pre: str | None = None
-    g: Array | None = None
     slope: Array | None = None
     sh2: int = 0
-    z: Array | None = None
     gelu: bool = False
     mid: str | None = None
     m3: Array | None = None
@@ -94,9 +93,8 @@ class Post:
             self.sh1,
             np.zeros(channels, dtype=np.int64) if self.b is None else _vector(self.b),
             _rows(pre, acc.shape),
-            *map(_vector, (self.g, self.slope)),
+            _vector(self.slope),
             self.sh2,
-            _vector(self.z),
             np.stack(gelu_segments()) if self.gelu else NO_RESIDUAL,
             _rows(mid, acc.shape),
             _vector(self.m3),
@@ -132,20 +130,19 @@ class Post:
             ends = [v + self.b for v in ends]
         low, high = plus(*(saturate(v, Y_BITS) for v in ends), pre)
         if self.slope is not None:
-            low, high = self._rprelu_bounds(low - self.g, high - self.g)
-            low, high = low + self.z, high + self.z
+            low, high = self._rprelu_bounds(low, high)
         elif self.gelu:
             dip = gelu(np.arange(-1 << 14, 0)).min()  # the only part that is not monotonic
             ends = [gelu(low), gelu(high)]
             low = np.where(low < 0, np.where(high < -1 << 14, 0, dip), ends[0])
             high = np.maximum(ends[1], np.where(low < 0, 0, ends[1]))
-        low, high = plus(saturate(low, a), saturate(high, a), mid)
+        low, high = plus(saturate(low, Y_BITS), saturate(high, Y_BITS), mid)
         if self.m3 is not None:
             ends = [rshift_round(v * self.m3, self.sh3) for v in (low, high)]
-            low, high = (
-                saturate(f(ends[0], ends[1]) + self.b3, Y_BITS) for f in (np.minimum, np.maximum)
-            )
-        low, high = plus(low, high, out)
+            low, high = np.minimum(*ends), np.maximum(*ends)
+        if self.b3 is not None:
+            low, high = low + self.b3, high + self.b3
+        low, high = plus(saturate(low, Y_BITS), saturate(high, Y_BITS), out)
         return int(saturate(low, a).min()), int(saturate(high, a).max())
 
     def _rprelu_bounds(self, low: Array, high: Array) -> tuple[Array, Array]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import floor, log2
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -13,22 +13,18 @@ Array = np.ndarray
 TOP = (1 << (PARAM_BITS - 1)) - 1
 
 
-def multiplier(values: Array, max_shift: int, place: str) -> tuple[Array, int]:
-    """(m, s): integers m = round(values 2**s) with |m| <= 32767, s as large as that allows."""
+def multiplier(values: Array, shifts: Sequence[int], place: str) -> tuple[Array, int]:
+    """(m, s): integers m = round(values 2**s) with |m| <= 32767, s the largest of `shifts`."""
     largest = float(np.abs(values).max(initial=0.0))
     if largest == 0.0:
-        return np.zeros(values.shape, dtype=np.int64), 0
-    shift = min(max_shift, floor(log2((TOP + 0.5) / largest)) + 1)
-    while shift >= 0 and np.rint(largest * 2.0**shift) > TOP:
-        shift -= 1
-    if shift < 0:
+        return np.zeros(values.shape, dtype=np.int64), max(shifts)
+    fitting = [s for s in shifts if np.rint(largest * 2.0**s) <= TOP]
+    if not fitting:
         raise FitError(
-            place,
-            f"multiplier {largest:.3g}",
-            f"must be at most {TOP}",
+            place, f"multiplier {largest:.3g}", f"must be at most {TOP * 2.0 ** -min(shifts):.6g}",
             "retrain or scale the layer",
-        )
-    return np.rint(values * 2.0**shift).astype(np.int64), shift
+        )  # fmt: skip
+    return np.rint(values * 2.0 ** max(fitting)).astype(np.int64), max(fitting)
 
 
 def constant(values: Array, frac: int, place: str) -> Array | None:

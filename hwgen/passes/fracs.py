@@ -3,7 +3,9 @@
 A chain has two points: "a" (pre, y1..y4, mid) and "c" (y5, y6, out), the same one without an
 affine step. Union-find joins the points that a residual or a shared LayerNorm connects; a class
 takes as many fraction bits as its largest value on the calibration images, with `HEADROOM`, and
-its largest constant leave. GELU and LayerNorm fix theirs.
+its largest constant leave. Only what is stored has act_bits, the values before it have 18; y3 has
+16 where its sign is taken, the bits of a threshold. GELU and LayerNorm fix their points. A
+multiplier of 16 bits and the smallest shift limit how many bits a step can add.
 """
 
 from __future__ import annotations
@@ -14,9 +16,10 @@ import numpy as np
 
 from hwgen.errors import FitError
 from hwgen.frontend.float_graph import FloatGraph
-from hwgen.ops.numerics import GELU_FRAC, NORM_FRAC, PARAM_BITS, Y_BITS
+from hwgen.ops.numerics import GELU_FRAC, NORM_FRAC, PARAM_BITS, SH1_SHIFTS, SH3_SHIFTS, Y_BITS
 from hwgen.passes.fuse import Chain, is_identity
 
+Array = np.ndarray
 HEADROOM = 1.25
 MAX_FRAC = 24
 
@@ -32,6 +35,7 @@ class Fracs:
         self.limit: dict[str, float] = {}  # point -> fraction bits that fit
         self.cause: dict[str, str] = {}  # point -> node that sets the limit
         self.pinned: dict[str, int] = {}
+        self.steps: list[tuple[str | None, str, int]] = []  # from, to, most fraction bits more
         self.act_bits = act_bits
         for node in graph.nodes.values():
             if node.kind == "constant":
@@ -65,24 +69,35 @@ class Fracs:
     def _chain(self, chain: Chain, largest: dict[str, float]) -> None:
         a, c, bits = self.key(chain, "a"), self.key(chain, "c"), self.act_bits
         n = chain.anchor
-        alone = len(chain.before) == 1  # y1 is y3 as well
-        self._add(a, largest.get(chain.before[0], 0.0), bits if alone else Y_BITS, n.name)
-        for name in chain.before[1:]:
-            self._add(a, largest[name], bits, name)
-        constants = [n.params.get("bias"), n.params.get("b")]
-        if chain.act is not None and chain.act.kind == "rprelu":
-            constants += [chain.act["g"], chain.act["z"]]
-        for value in constants:
-            if value is not None:
-                self._add(a, np.abs(value).max(), PARAM_BITS, n.name)
+        for name in chain.before:
+            stored = chain.aff is None and name is chain.before[-1]
+            self._add(a, largest.get(name, 0.0), bits if stored else Y_BITS, name)
+        if chain.sign is not None and chain.bit_y3:
+            name = chain.sign.inputs[0]
+            self._add(a, largest.get(name, 0.0), PARAM_BITS, name)
+        for point, value in zip((a, c), chain.offsets()):
+            self._add(point, np.abs(value).max(), PARAM_BITS, n.name)
+        factors = chain.factors()
+        if factors is not None and n.inputs[0] in self.owner:
+            self._step(self.owner[n.inputs[0]], a, factors, SH1_SHIFTS)
+        elif factors is not None:
+            self._step(None, a, factors, SH1_SHIFTS)
         if chain.aff is not None:
-            self._add(c, np.abs(chain.aff[1]).max(), PARAM_BITS, n.name)
+            self._step(a, c, chain.aff[0], SH3_SHIFTS)
             self._add(c, largest[chain.after[0]], Y_BITS, chain.after[0])
             self._add(c, largest[chain.after[-1]], bits, chain.after[-1])
         if chain.act is not None and chain.act.kind == "gelu":
             self.pinned[a] = GELU_FRAC
         if n.kind == "layer_norm":
             self.pinned[a] = NORM_FRAC
+
+    def _step(
+        self, source: str | None, target: str, factors: Array, shifts: tuple[int, ...]
+    ) -> None:
+        """`target` is `source` (bits, an image where None) times factors of 16 bits >> shift."""
+        gain, top = float(np.abs(factors).max()), (1 << (PARAM_BITS - 1)) - 1
+        if gain > 0:
+            self.steps.append((source, target, floor(log2(top / gain)) - min(shifts)))
 
     def _add(self, point: str, value: float, bits: int, cause: str) -> None:
         self.parent.setdefault(point, point)
@@ -103,6 +118,7 @@ class Fracs:
     def _solve(self) -> None:
         self.frac: dict[str, int] = {}
         classes: dict[str, list[str]] = {}
+        pinned = {self._root(p) for p in self.pinned}
         for point in self.parent:
             classes.setdefault(self._root(point), []).append(point)
         for root, points in classes.items():
@@ -115,6 +131,14 @@ class Fracs:
                 raise FitError(
                     self.cause[tight],
                     f"needs {need} more bits at {min(pins)} fraction bits",
-                    f"features have {self.act_bits} bits, constants {PARAM_BITS}",
-                    "use act_bits=16, or train with smaller values before GELU",
+                    f"features have {self.act_bits} bits, sums {Y_BITS}, constants {PARAM_BITS}",
+                    "use more act_bits, or train with smaller values before GELU",
                 )
+        changed = True
+        while changed:
+            changed = False
+            for source, target, more in self.steps:
+                root = self._root(target)
+                most = more + (self.frac[self._root(source)] if source else 0)
+                if self.frac[root] > most and root not in pinned:
+                    self.frac[root], changed = most, True

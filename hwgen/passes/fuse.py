@@ -48,6 +48,24 @@ class Chain:
         """Node whose value is y6."""
         return (self.after or self.before)[-1]
 
+    def factors(self) -> np.ndarray | None:
+        """What the anchor multiplies by; None where that follows from the data."""
+        names = {"conv": "weight", "cross_filter": "coeff", "affine": "a"}
+        return self.anchor.params.get(names.get(self.anchor.kind, "scale"))
+
+    def offsets(self) -> tuple[np.ndarray, np.ndarray]:
+        """What is added to y1 and to y5, real values of shape (C,) or ().
+
+        RPReLU is f(y2 - g) + z with f(t) = max(t, 0) + slope min(t, 0): g goes into y1's bias and
+        z through the affine step into y5's.
+        """
+        bias = self.anchor.params.get("bias", self.anchor.params.get("b"))
+        before = np.zeros(()) if bias is None else np.asarray(bias)
+        scale, after = self.aff or (np.ones(()), np.zeros(()))
+        if self.act is not None and self.act.kind == "rprelu":
+            before, after = before - self.act["g"], after + scale * self.act["z"]
+        return before, after
+
 
 class Fuser:
     """Covers the graph with chains, in the graph's order."""

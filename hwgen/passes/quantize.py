@@ -12,14 +12,20 @@ from hwgen.errors import FitError, UnsupportedOpError
 from hwgen.frontend.float_graph import FloatGraph, Layout, Node
 from hwgen.ir.types import TensorType
 from hwgen.ops.base import Op
-from hwgen.ops.numerics import ACC_BITS, KAPPA_FRAC
+from hwgen.ops.numerics import (
+    ACC_BITS,
+    KAPPA_FRAC,
+    SH1_SHIFTS,
+    SH2_SHIFTS,
+    SH3_SHIFTS,
+    Y_BITS,
+)
 from hwgen.ops.post import Post
 from hwgen.passes.fixed import constant, multiplier, threshold
 from hwgen.passes.fracs import Fracs
 from hwgen.passes.fuse import Chain
 
 Array = np.ndarray
-MAX_SH1, MAX_SH2, MAX_SH3 = 47, 31, 31  # 63 fit the field; beyond 47 every result is zero
 KAPPA_TOP = (1 << ops.attention.KAPPA_BITS) - 1
 
 
@@ -62,19 +68,19 @@ class Quantizer:
         sources = tuple(self.tensor[name] for name in chain.anchor.inputs)
         source_types = [self.types[s] for s in sources]
         post = self._post(chain)
-        limit, shift = 1 << (ACC_BITS - 1), MAX_SH1
+        limit, shifts = 1 << (ACC_BITS - 1), SH1_SHIFTS
         while True:  # fewer bits of the multiplier where the accumulator would overflow
-            cls, params, sh1 = self._body(chain, sources, shift)
+            cls, params, sh1 = self._body(chain, sources, shifts)
             op = cls(chain.name, sources, replace(post, sh1=sh1), None, None, **params)
             low, high = op.acc_bounds(*source_types)
             if -limit <= low and high < limit:
                 break
-            if sh1 == 0:
+            if sh1 == min(SH1_SHIFTS):
                 raise FitError(
                     chain.name, f"accumulator range [{low}, {high}]", f"must fit {ACC_BITS} bits",
                     "use fewer channels or a smaller kernel",
                 )  # fmt: skip
-            shift = sh1 - 1
+            shifts = tuple(s for s in SH1_SHIFTS if s < sh1)
         return self._typed(chain, op, low, high)
 
     def _typed(self, chain: Chain, op: Op, low: int, high: int) -> Op:
@@ -95,34 +101,34 @@ class Quantizer:
 
     def _post(self, chain: Chain) -> Post:
         a, c = self.fracs.point(chain, "a"), self.fracs.point(chain, "c")
-        n, name = chain.anchor, chain.name
+        name = chain.name
         fields: dict[str, Any] = {"act_bits": self.act_bits, "pool": chain.pool}
-        bias = n.params.get("bias", n.params.get("b"))
-        if bias is not None:
-            fields["b"] = constant(bias, a, name)
+        before, after = chain.offsets()
+        fields["b"], fields["b3"] = constant(before, a, name), constant(after, c, name)
         for field in ("pre", "mid", "out"):
             value = getattr(chain, field)
             fields[field] = None if value is None else self.tensor[value]
         if chain.act is not None and chain.act.kind == "rprelu":
-            zero = np.zeros(chain.act.layout.channels, dtype=np.int64)
-            fields["slope"], fields["sh2"] = multiplier(chain.act["slope"], MAX_SH2, name)
-            for field in ("g", "z"):
-                value = constant(chain.act[field], a, name)
-                fields[field] = zero if value is None else value
+            fields["slope"], fields["sh2"] = multiplier(chain.act["slope"], SH2_SHIFTS, name)
         elif chain.act is not None:
             fields["gelu"] = True
         if chain.aff is not None:
-            scale, shift = chain.aff
-            fields["m3"], fields["sh3"] = multiplier(scale * 2.0 ** (c - a), MAX_SH3, name)
-            value = constant(shift, c, name)
-            fields["b3"] = np.zeros(len(scale), dtype=np.int64) if value is None else value
+            scale = chain.aff[0]
+            fields["m3"], fields["sh3"] = multiplier(scale * 2.0 ** (c - a), SH3_SHIFTS, name)
+            if fields["b3"] is None:
+                fields["b3"] = np.zeros(len(scale), dtype=np.int64)
         if chain.sign is not None:
             fields["t"] = self._threshold(chain, chain.sign, a if chain.bit_y3 else c)
             fields["bit_y3"] = chain.bit_y3
         return Post(**fields)
 
     def _threshold(self, chain: Chain, sign: Node, frac: int) -> Array:
-        t, invert = threshold(sign["a"], sign["b"], frac, self.act_bits)
+        offset, width = sign["b"], self.act_bits
+        if chain.bit_y3:  # y3 is without the activation's output offset
+            width = Y_BITS
+            if chain.act is not None and chain.act.kind == "rprelu":
+                offset = offset + sign["a"] * chain.act["z"]
+        t, invert = threshold(sign["a"], offset, frac, width)
         bits = f"{chain.name}.bits"
         readers = [n for n in self.graph.nodes.values() if sign.name in n.inputs]
         if any(r.kind == "attention" for r in readers):
@@ -140,15 +146,14 @@ class Quantizer:
     # ------------------------------------------------------------------- op per kind of anchor
 
     def _body(
-        self, chain: Chain, sources: tuple[str, ...], max_shift: int
+        self, chain: Chain, sources: tuple[str, ...], shifts: tuple[int, ...]
     ) -> tuple[type[Op], dict[str, Any], int]:
-        """Class, parameters and sh1 of a chain's op; multipliers with at most `max_shift` bits."""
+        """Class, parameters and sh1 (one of `shifts`) of a chain's op."""
         node = chain.anchor
         gain = 2.0 ** (self.fracs.point(chain, "a") - self.types[sources[0]].frac)
-        key = {"conv": "weight", "cross_filter": "coeff", "affine": "a"}.get(node.kind, "scale")
-        m, sh1 = None, 0
-        if key in node.params:
-            m, sh1 = multiplier(node[key] * gain, max_shift, chain.name)
+        m, sh1, factors = None, 0, chain.factors()
+        if factors is not None:
+            m, sh1 = multiplier(factors * gain, shifts, chain.name)
         grid = self.types[sources[0]].grid
         return *getattr(self, f"_{node.kind}")(node, sources, m, grid), sh1
 

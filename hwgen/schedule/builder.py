@@ -19,7 +19,6 @@ from hwgen.schedule.placement import BM, Place
 from hwgen.schedule.sizing import Sizing
 
 Array = np.ndarray
-QM_FIELDS = ("b", "g", "slope", "z", "m3", "b3", "t")
 IN_FLIGHT = 40  # cycles after which every effect of an issued beat has landed (checked by tests)
 
 

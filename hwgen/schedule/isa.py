@@ -10,6 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from hwgen.ops.numerics import SH3_SHIFTS
+
 INSTR_BITS = 512
 INSTR_BYTES = INSTR_BITS // 8
 TAPS = 12
@@ -45,7 +49,7 @@ LOAD = [
     ("n_wb", 16, False), ("wb", 16, False),  # words of LANES x 16 bits (as all words of a record)
     ("n_cm", 8, False), ("cm", 8, False),
     ("n_om", 8, False), ("om", 8, False),
-    ("n_qm", 8, False), ("qm", 8, False),  # slots of 8 words: b g slope z m3 b3 t -
+    ("n_qm", 8, False), ("qm", 8, False),  # slots of 8 words: QM_FIELDS
     ("crc", 32, False),  # CRC-32 (zlib) over the record's bytes
 ]  # fmt: skip
 LOADF = [
@@ -56,6 +60,15 @@ LOADF = [
 ]  # fmt: skip
 STORE = [("ddr", 32, False), ("words", 16, False), ("mem", 1, False), ("addr", 14, False)]
 LDW = [("wb", 16, False), ("n", 8, False)]  # n words = 16 n array columns; the rest is 1
+
+
+QM_FIELDS = ("b", "slope", "m3", "c3", "c3_high", "t")  # words of a QM slot; two are unused
+C3_SHIFT = min(SH3_SHIFTS) - 1  # place of c3 in the second affine step's product
+
+
+def c3(b3: np.ndarray, sh3: int) -> np.ndarray:
+    """b3 and the rounding, 26 bits: (x + c3 2**9) >> sh3 = rshift_round(x, sh3) + b3."""
+    return (b3 << (sh3 - C3_SHIFT)) + (1 << (sh3 - 1 - C3_SHIFT))
 
 
 def _stream(name: str) -> list[tuple[str, int, bool]]:

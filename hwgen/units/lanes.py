@@ -23,7 +23,6 @@ Y_AT = 25
 IN_KINDS = {"feature": 0, "xnor": 1, "attention": 2, "scalar": 3, "norm": 4}
 MUL_KINDS = {"cm": 0, "weight": 1, "one": 2, "self": 3, "norm": 4}
 P_SEL = {"cm": 0, "om": 1, "qm": 2}
-QM_FIELDS = ("b", "g", "slope", "z", "m3", "b3", "t")
 
 
 @dataclass(frozen=True)
@@ -51,9 +50,8 @@ class Lanes:
     verilog = (
         "rtl/lanes.v",
         "rtl/lane.v",
-        "rtl/shift_round_add.v",
         "rtl/param_ram.v",
-        "rtl/lane_delay.v",
+        "rtl/delay_line.v",
     )
 
     def parameters(self) -> dict[str, int]:

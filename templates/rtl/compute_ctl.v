@@ -103,9 +103,6 @@ module compute_ctl #(
     output wire [4:0]                l_sh3,
     output wire [1:0]                l_pool,
     output wire                      l_bit_y3,
-    output wire                      l_pre_en,
-    output wire                      l_mid_en,
-    output wire                      l_out_en,
     output wire [LANES*ACT_BITS-1:0] l_pre_word,
     output wire [LANES*ACT_BITS-1:0] l_mid_word,
     output wire [LANES*ACT_BITS-1:0] l_out_word,
@@ -333,6 +330,7 @@ module compute_ctl #(
 
     // ---- results
     wire        pre_re, mid_re, out_re, pre_sel, mid_sel, out_sel, dst_we, bit_we;
+    wire        pre_on, mid_on, out_on;
     wire [14:0] pre_at, mid_at, out_at, dst_at;
     wire [7:0]  dst_mask;
 
@@ -356,10 +354,10 @@ module compute_ctl #(
         .l_cm_slot(l_cm_slot), .l_om_slot(l_om_slot), .l_q_slot(l_q_slot), .l_first(l_first),
         .l_last(l_last), .l_is_max(l_is_max), .l_sh1(l_sh1), .l_rp(l_rp), .l_sh2(l_sh2),
         .l_gelu(l_gelu), .l_aff(l_aff), .l_sh3(l_sh3), .l_pool(l_pool), .l_bit_y3(l_bit_y3),
-        .l_pre_en(l_pre_en), .l_mid_en(l_mid_en), .l_out_en(l_out_en),
         .pre_re(pre_re), .mid_re(mid_re), .out_re(out_re),
         .pre_at(pre_at), .mid_at(mid_at), .out_at(out_at),
         .pre_sel(pre_sel), .mid_sel(mid_sel), .out_sel(out_sel),
+        .pre_on(pre_on), .mid_on(mid_on), .out_on(out_on),
         .l_y_valid(l_y_valid), .dst_we(dst_we), .dst_at(dst_at), .dst_mask(dst_mask),
         .bit_we(bit_we), .bit_at(t_bit_addr),
         .l_acc_valid(l_acc_valid), .nu_valid(nu_valid), .nu_phase(nu_phase),
@@ -378,9 +376,9 @@ module compute_ctl #(
         .fr_word(fr_word), .fm_word(fm_word), .tm_word(tm_word), .conflict(port_conflict)
     );
 
-    assign l_pre_word = pre_sel ? tm_word : fm_word;
-    assign l_mid_word = mid_sel ? tm_word : fm_word;
-    assign l_out_word = out_sel ? tm_word : fm_word;
+    assign l_pre_word = {W{pre_on}} & (pre_sel ? tm_word : fm_word);
+    assign l_mid_word = {W{mid_on}} & (mid_sel ? tm_word : fm_word);
+    assign l_out_word = {W{out_on}} & (out_sel ? tm_word : fm_word);
 
     // ---- bits, traces
     assign bm_we = bit_we;

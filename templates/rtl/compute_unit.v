@@ -127,9 +127,6 @@ module compute_unit #(
   wire [4:0] l_sh3;
   wire [1:0] l_pool;
   wire l_bit_y3;
-  wire l_pre_en;
-  wire l_mid_en;
-  wire l_out_en;
   wire [LANES*ACT_BITS-1:0] l_pre_word;
   wire [LANES*ACT_BITS-1:0] l_mid_word;
   wire [LANES*ACT_BITS-1:0] l_out_word;
@@ -231,9 +228,6 @@ module compute_unit #(
       .l_sh3(l_sh3),
       .l_pool(l_pool),
       .l_bit_y3(l_bit_y3),
-      .l_pre_en(l_pre_en),
-      .l_mid_en(l_mid_en),
-      .l_out_en(l_out_en),
       .l_pre_word(l_pre_word),
       .l_mid_word(l_mid_word),
       .l_out_word(l_out_word),
@@ -379,9 +373,6 @@ module compute_unit #(
       .sh3(l_sh3),
       .pool(l_pool),
       .bit_y3(l_bit_y3),
-      .pre_en(l_pre_en),
-      .mid_en(l_mid_en),
-      .out_en(l_out_en),
       .pre_word(l_pre_word),
       .mid_word(l_mid_word),
       .out_word(l_out_word),

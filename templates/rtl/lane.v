@@ -1,83 +1,75 @@
 // lane: one channel of the engine's post chain (hwgen/ops/post.py), 25 cycles with lanes.v.
 //
-//   in  = feature | 2 popcount + om | attention | scalar | sat18(2 feature - mean2)
-//   acc = sum over first .. last of in * w          (max: acc = w * max of in)
+//   x   = feature | 2 popcount + om | attention | scalar
+//   acc = base + sum over first .. last of x * w          (max: acc = w * max of x)
 //   y1  = sat18(rshift_round(acc, sh1) + b)
-//   t   = y1 + pre - (rp ? g : 0)
-//   y3  = satA(rp ? (t >= 0 ? t : rshift_round(t slope, sh2)) + z : gelu ? GELU(t) : t)
-//   y5  = aff ? sat18(rshift_round((y3 + mid) m3, sh3) + b3) : y3 + mid
+//   t   = y1 + pre
+//   y3  = sat18(rshift_round(t f, sh2)),  f = rp and t < 0: slope, else 2**sh2;  gelu: GELU(t)
+//   y5  = sat18(((y3 + mid) m3 + c3 2**9) >> sh3)
 //   y6  = satA(y5 + out);   bit = (bit_y3 ? y3 : y6) >= t
 //
 // A port named cN_* is sampled N cycles after the beat's inputs (cycle 0). Stages: 0 operand
-// select, 1 add, 2 saturate and maximum, 3 multiply, 4 accumulate, 5..7 shift and b, 8 residual,
-// 9 slope, 10 multiply, 11 product register, 12..14 shift and z, 15 residual, 16 multiply,
-// 17 product register, 18..20 shift and b3, 21 residual, 22..23 threshold.
-// The multipliers are always in the path: a stage that is off multiplies by 1 and shifts by 0, so
-// no value has to be delayed beside them. GELU uses the RPReLU multiplier with a chord's slope.
-// `c2_max` is for features only (the other kinds are wider than the maximum register).
-// acc wraps at 40 bits; in, t and the products keep all their bits.
+// select, 1 maximum, 2 add, 3 multiply, 4 accumulate, 5 shift, 6 b, 8 residual, 9 sign and chord,
+// 10 slope, 11 multiply, 12 rounding or intercept, 13 shift, 16 residual, 17 multiply, 18 c3,
+// 19 shift, 21 residual, 22..23 threshold. Adders and registers of stages 2..4, 11..12 and
+// 16..18 lie in the three DSP48.
+// Shifts are selections: sh1 = 3 + 4 c5_sh1 + 2 c6_sh1, sh2 = c13_sh2 ? 14 : 10, sh3 = 10 + 3 c19_sh3.
+// The multipliers are always in the path: a stage that is off multiplies by a power of two and
+// shifts it out, so no value has to be delayed beside them.
+// `c1_max` is for features only (the other kinds are wider than the maximum). acc wraps at 40
+// bits; everything else keeps all its bits up to the saturation in the equations.
 // One beat per cycle, no stall, no reset (validity is kept by lanes.v).
-// Cost (Yosys, xc7, A = 16): 650 LUT, 24 SRL16, 466 FF, 3 DSP48.
+// Cost (Yosys, xc7): see hwgen/units/lanes.py.
 module lane #(
     parameter ACT_BITS = 16
 ) (
     input  wire                       clk,
     // operands
-    input  wire [1:0]                 c0_x_sel,     // feature, popcount, attention, 2 feature
-    input  wire                       c0_x_zero,
-    input  wire                       c0_om_sel,    // addend is om, else c0_common
-    input  wire signed [17:0]         c0_common,
-    input  wire [1:0]                 c0_w_sel,     // 0 cm, 1 weight, 2 c0_w_common, 3 feature
-    input  wire signed [15:0]         c0_w_common,
+    input  wire [1:0]                 c0_x_sel,     // feature, popcount, attention, scalar
+    input  wire                       c0_om_on,
+    input  wire [1:0]                 c0_w_sel,     // cm, weight, c0_w_common, feature
+    input  wire signed [16:0]         c0_w_common,
+    input  wire signed [15:0]         c0_scalar,
     input  wire signed [ACT_BITS-1:0] c0_feat,
     input  wire [15:0]                c0_pop,
     input  wire signed [15:0]         c0_att,
     input  wire signed [15:0]         c0_weight,
     input  wire signed [15:0]         c0_cm,
     input  wire signed [15:0]         c0_om,
-    input  wire                       c1_carry,
-    input  wire                       c2_valid,
-    input  wire                       c2_first,
-    input  wire                       c2_max,
+    input  wire                       c1_valid,
+    input  wire                       c1_first,
+    input  wire                       c1_max,
     input  wire                       c4_valid,
-    input  wire                       c4_load,      // start the sum with this product
+    input  wire                       c4_load,      // start the sum with this product and c4_base
+    input  wire signed [33:0]         c4_base,
     output wire signed [39:0]         c5_acc,
     // y1
-    input  wire [2:0]                 c5_sh1,
-    input  wire [1:0]                 c6_sh1,
-    input  wire                       c7_sh1,
-    input  wire signed [15:0]         c6_b,
+    input  wire [1:0]                 c5_sh1,
+    input  wire signed [15:0]         c5_b,
+    input  wire                       c6_sh1,
     // residual, RPReLU or GELU
-    input  wire signed [15:0]         c6_g,
-    input  wire                       c7_rp,
-    input  wire                       c7_pre_en,
     input  wire signed [ACT_BITS-1:0] c7_pre,
     input  wire                       c9_rp,
     input  wire                       c9_gelu,      // never together with rp
-    input  wire signed [15:0]         c9_slope,
-    input  wire [1:0]                 c12_sh2,      // 14 for GELU
-    input  wire [1:0]                 c13_sh2,
-    input  wire                       c14_sh2,
-    input  wire                       c13_rp,
-    input  wire signed [15:0]         c13_z,
+    input  wire signed [15:0]         c10_slope,
+    input  wire                       c10_sh2,      // 1 for GELU
+    input  wire                       c11_sh2,
+    input  wire                       c13_sh2,
     // residual, affine
-    input  wire                       c15_mid_en,
     input  wire signed [ACT_BITS-1:0] c15_mid,
-    input  wire                       c15_aff,
+    input  wire                       c15_aff,      // m3 = 2**13 when off
     input  wire signed [15:0]         c15_m3,
-    input  wire [1:0]                 c18_sh3,      // 0 when aff is off
+    input  wire signed [25:0]         c17_c3,
     input  wire [1:0]                 c19_sh3,
-    input  wire                       c20_sh3,
-    input  wire                       c19_aff,
-    input  wire signed [15:0]         c19_b3,
     // residual, threshold
-    input  wire                       c21_out_en,
     input  wire signed [ACT_BITS-1:0] c21_out,
     output wire signed [ACT_BITS-1:0] c22_y,
-    input  wire                       c22_bit_y3,
     input  wire signed [15:0]         c22_t,
+    input  wire                       c23_bit_y3,
     output wire                       c24_bit
 );
+    localparam A = ACT_BITS;
+
     generate
         if (ACT_BITS < 8 || ACT_BITS > 16) begin : gen_guard
             ERROR_lane_ACT_BITS_must_be_8_to_16 u_stop ();
@@ -85,176 +77,217 @@ module lane #(
     endgenerate
 
     // ---- 0: operands
-    wire signed [17:0] feat_wide = {{(18-ACT_BITS){c0_feat[ACT_BITS-1]}}, c0_feat};
-    wire signed [17:0] x_sel = c0_x_sel == 2'd0 ? feat_wide
-                             : c0_x_sel == 2'd1 ? $signed({1'b0, c0_pop, 1'b0})
-                             : c0_x_sel == 2'd2 ? $signed({{2{c0_att[15]}}, c0_att})
-                             : $signed({feat_wide[16:0], 1'b0});
-    wire signed [15:0] w_sel = c0_w_sel == 2'd0 ? c0_cm
-                             : c0_w_sel == 2'd1 ? c0_weight
-                             : c0_w_sel == 2'd2 ? c0_w_common
-                             : $signed(feat_wide[15:0]);
+    wire signed [15:0] feat = {{(17-A){c0_feat[A-1]}}, c0_feat[A-2:0]};
+    wire [17:0] x_0 = c0_x_sel == 2'd0 ? {{2{feat[15]}}, feat}
+                    : c0_x_sel == 2'd1 ? {1'b0, c0_pop, 1'b0}
+                    : c0_x_sel == 2'd2 ? {{2{c0_att[15]}}, c0_att}
+                    : {{2{c0_scalar[15]}}, c0_scalar};
+    wire [16:0] w_0 = c0_w_sel == 2'd0 ? {c0_cm[15], c0_cm}
+                    : c0_w_sel == 2'd1 ? {c0_weight[15], c0_weight}
+                    : c0_w_sel == 2'd2 ? c0_w_common
+                    : {feat[15], feat};
     reg signed [17:0] x_1;
-    reg signed [17:0] add_1;
-    reg signed [15:0] w_1;
+    reg signed [15:0] om_1;
+    reg signed [16:0] w_1;
     always @(posedge clk) begin
-        x_1   <= c0_x_zero ? 18'sd0 : x_sel;
-        add_1 <= c0_om_sel ? $signed({{2{c0_om[15]}}, c0_om}) : c0_common;
-        w_1   <= w_sel;
+        x_1  <= $signed(x_0);
+        w_1  <= $signed(w_0);
+        om_1 <= c0_om;
+        if (!c0_om_on) om_1 <= 16'sd0;
     end
 
-    // ---- 1: add
-    reg signed [18:0] sum_2;
-    reg signed [15:0] w_2;
+    // ---- 1: the operand register keeps the maximum
+    reg signed [17:0] x_2;
+    reg signed [15:0] om_2;
+    reg signed [16:0] w_2;
+    wire take_1 = ~c1_max | c1_first | ($signed(x_2[A-1:0]) < $signed(x_1[A-1:0]));
     always @(posedge clk) begin
-        sum_2 <= $signed({x_1[17], x_1}) + $signed({add_1[17], add_1}) + $signed({18'd0, c1_carry});
-        w_2   <= w_1;
+        if (c1_valid & take_1) x_2 <= x_1;
+        om_2 <= om_1;
+        w_2  <= w_1;
     end
 
-    // ---- 2: saturate, running maximum
-    wire signed [17:0] in_2 = sum_2[18] != sum_2[17] ? $signed({sum_2[18], {17{~sum_2[18]}}})
-                                                     : $signed(sum_2[17:0]);
-    reg signed [ACT_BITS-1:0] max_3;
-    wire take_2 = c2_first | ($signed(sum_2[ACT_BITS-1:0]) > max_3);
-    reg signed [17:0] x_3;
-    reg signed [15:0] w_3;
-    always @(posedge clk) begin
-        if (c2_valid & take_2) max_3 <= $signed(sum_2[ACT_BITS-1:0]);
-        x_3 <= (c2_max & ~take_2) ? $signed({{(18-ACT_BITS){max_3[ACT_BITS-1]}}, max_3}) : in_2;
-        w_3 <= w_2;
-    end
-
-    // ---- 3, 4: multiply, accumulate
-    reg signed [33:0] product_4;
+    // ---- 2, 3, 4: add, multiply, accumulate
+    reg signed [18:0] sum_3;
+    reg signed [16:0] w_3;
+    reg signed [35:0] product_4;
     reg signed [39:0] acc_5;
-    wire signed [39:0] acc_base = c4_load ? 40'sd0 : acc_5;
     always @(posedge clk) begin
-        product_4 <= x_3 * w_3;
-        if (c4_valid) acc_5 <= acc_base + $signed({{6{product_4[33]}}, product_4});
+        sum_3     <= $signed({x_2[17], x_2}) + $signed({{3{om_2[15]}}, om_2});
+        w_3       <= w_2;
+        product_4 <= sum_3 * w_3;
+        if (c4_valid)
+            acc_5 <= (c4_load ? $signed({{6{c4_base[33]}}, c4_base}) : acc_5)
+                     + $signed({{4{product_4[35]}}, product_4});
     end
     assign c5_acc = acc_5;
 
-    // ---- 5, 6, 7: y1
-    reg signed [15:0] b_7;
-    always @(posedge clk) b_7 <= c6_b;
-    wire signed [17:0] y1_8;
-    shift_round_add #(.IN_W(40), .SH_W(6), .B_W(16), .OUT_W(18)) u_y1 (
-        .clk(clk), .x(acc_5), .s_hi(c5_sh1), .s_mid(c6_sh1), .s_lo(c7_sh1), .b(b_7), .y(y1_8)
-    );
+    // ---- 5: coarse shift; one bit below the point, the one that rounds
+    wire [21:0] coarse_5 = c5_sh1 == 2'd0 ? acc_5[23:2]
+                         : c5_sh1 == 2'd1 ? acc_5[27:6]
+                         : c5_sh1 == 2'd2 ? acc_5[31:10]
+                         : acc_5[35:14];
+    wire [15:0] above_5 = acc_5[38:23] ^ {16{acc_5[39]}};
+    wire [3:0]  far_5 = {|above_5[15:12], |above_5[11:8], |above_5[7:4], |above_5[3:0]};
+    reg  [21:0] coarse_6;
+    reg         over_6;
+    reg         neg_6;
+    reg  signed [15:0] b_6;
+    always @(posedge clk) begin
+        coarse_6 <= coarse_5;
+        over_6   <= |(far_5 & (4'b1111 << c5_sh1));
+        neg_6    <= acc_5[39];
+        b_6      <= c5_b;
+    end
 
-    // ---- 7, 8: t = y1 + (pre - g)
-    reg signed [15:0] g_7;
-    reg signed [16:0] step_8;
+    // ---- 6, 7: fine shift, b. A value outside 19 bits stays outside 18 with any b.
+    wire signed [18:0] fine_6 = $signed(c6_sh1 ? coarse_6[21:3] : coarse_6[19:1]);
+    wire               half_6 = c6_sh1 ? coarse_6[2] : coarse_6[0];
+    reg  signed [19:0] sum_7;
+    reg                over_7;
+    reg                neg_7;
+    reg  [17:0]        y1_8;
+    reg                over_8;
+    reg                neg_8;
+    reg  signed [A-1:0] pre_8;
+    always @(posedge clk) begin
+        sum_7  <= $signed({{4{b_6[15]}}, b_6}) + $signed({fine_6[18], fine_6})
+                  + $signed({19'd0, half_6});
+        over_7 <= over_6 | (~c6_sh1 & ((coarse_6[20] ^ neg_6) | (coarse_6[19] ^ neg_6)));
+        neg_7  <= neg_6;
+        y1_8   <= sum_7[17:0];
+        over_8 <= over_7 | (sum_7[19:17] != {3{sum_7[19]}});
+        neg_8  <= over_7 ? neg_7 : sum_7[19];
+        pre_8  <= c7_pre;
+    end
+
+    // ---- 8: t = y1 + pre
+    wire signed [17:0] y1 = $signed(over_8 ? {neg_8, {17{~neg_8}}} : y1_8);
     reg signed [18:0] t_9;
-    wire signed [16:0] pre_7 = c7_pre_en ? $signed({{(17-ACT_BITS){c7_pre[ACT_BITS-1]}}, c7_pre})
-                                         : 17'sd0;
-    wire signed [16:0] thr_7 = c7_rp ? $signed({g_7[15], g_7}) : 17'sd0;
-    always @(posedge clk) begin
-        g_7    <= c6_g;
-        step_8 <= pre_7 - thr_7;
-        t_9    <= $signed({y1_8[17], y1_8}) + $signed({{2{step_8[16]}}, step_8});
-    end
+    always @(posedge clk) t_9 <= $signed({{(19-A){pre_8[A-1]}}, pre_8}) + $signed({y1[17], y1});
 
-    // ---- 9: slope; GELU's chord k covers t + 2^14 in [512 k, 512 k + 512)
-    wire gelu_in_9  = c9_gelu & (t_9[18:14] == {5{t_9[18]}});
-    wire leaky_9    = c9_rp & t_9[18];
-    wire below_9    = c9_gelu & t_9[18];
-    wire [5:0] chord_9 = {~t_9[14], t_9[13:9]};
-    wire [5:0] chord_13;
-    wire gelu_in_13;
-    wire signed [15:0] chord_slope_9;
-    wire signed [15:0] chord_intercept_13;
-    gelu_rom u_gelu (
-        .slope_index(chord_9), .slope(chord_slope_9),
-        .intercept_index(chord_13), .intercept(chord_intercept_13)
-    );
-    lane_delay #(.WIDTH(7), .STAGES(4)) u_chord (
-        .clk(clk), .d({gelu_in_9, chord_9}), .q({gelu_in_13, chord_13})
-    );
+    // ---- 9: which factor. 0 GELU's chord, 1 slope, 2 nothing, 3 one
+    wire inside_9 = t_9[18:14] == {5{t_9[18]}};
     reg signed [18:0] t_10;
-    reg signed [15:0] slope_10;
+    reg [1:0]         factor_10;
     always @(posedge clk) begin
-        t_10     <= t_9;
-        slope_10 <= gelu_in_9 ? chord_slope_9 : leaky_9 ? c9_slope : $signed({15'd0, ~below_9});
+        t_10      <= t_9;
+        factor_10 <= c9_gelu ? (inside_9 ? 2'd0 : {1'b1, ~t_9[18]}) : {~(c9_rp & t_9[18]), 1'b1};
     end
 
-    // ---- 10, 11: multiply
-    reg signed [34:0] product_11;
+    // ---- 10: chord k covers t + 2^14 in [512 k, 512 k + 512)
+    wire [5:0] chord_10 = {~t_10[14], t_10[13:9]};
+    wire signed [15:0] chord_slope;
+    wire signed [15:0] chord_intercept;
+    gelu_rom u_gelu (
+        .slope_index(chord_10), .slope(chord_slope),
+        .intercept_index(chord_10), .intercept(chord_intercept)
+    );
+    reg signed [18:0] t_11;
+    reg signed [15:0] factor_11;
+    reg signed [15:0] intercept_11;
+    always @(posedge clk) begin
+        t_11         <= t_10;
+        factor_11    <= factor_10 == 2'd0 ? chord_slope
+                      : factor_10 == 2'd1 ? c10_slope
+                      : factor_10 == 2'd2 ? 16'sd0
+                      : $signed({1'b0, c10_sh2, 3'b000, ~c10_sh2, 10'd0});
+        intercept_11 <= chord_intercept;
+        if (factor_10 != 2'd0) intercept_11 <= 16'sd0;
+    end
+
+    // ---- 11, 12: multiply; half of the last place, and the intercept
+    reg signed [29:0] add_12;
     reg signed [34:0] product_12;
+    reg signed [35:0] product_13;
     always @(posedge clk) begin
-        product_11 <= t_10 * slope_10;
-        product_12 <= product_11;
+        add_12     <= $signed({intercept_11, c11_sh2, 3'b000, ~c11_sh2, 9'd0});
+        product_12 <= t_11 * factor_11;
+        product_13 <= $signed({product_12[34], product_12})
+                      + $signed({{6{add_12[29]}}, add_12});
     end
 
-    // ---- 12, 13, 14: y3; only a scaled value is shifted
-    reg  scaled_13;
-    reg  scaled_14;
-    wire scaled_12;
-    lane_delay #(.WIDTH(1), .STAGES(3)) u_scaled (
-        .clk(clk), .d(gelu_in_9 | leaky_9), .q(scaled_12)
+    // ---- 13: y3, waits for mid
+    wire far_13  = product_13[34:31] != {4{product_13[35]}};
+    wire near_13 = product_13[30:27] != {4{product_13[35]}};
+    wire over_13 = far_13 | (~c13_sh2 & near_13);
+    wire [17:0] y3_13 = over_13 ? {product_13[35], {17{~product_13[35]}}}
+                      : c13_sh2 ? product_13[31:14] : product_13[27:10];
+    wire unused_13 = &{1'b0, product_13[9:0]};
+    reg signed [17:0] y3_14;
+    reg signed [17:0] y3_15;
+    reg signed [17:0] y3_16;
+    always @(posedge clk) begin
+        y3_14 <= $signed(y3_13);
+        y3_15 <= y3_14;
+        y3_16 <= y3_15;
+    end
+
+    // ---- 15 .. 18: (y3 + mid) m3 + c3
+    reg signed [A-1:0] mid_16;
+    reg signed [15:0]  m3_16;
+    reg signed [15:0]  m3_17;
+    reg signed [18:0]  y4_17;
+    reg signed [34:0]  product_18;
+    reg signed [25:0]  c3_18;
+    reg signed [35:0]  product_19;
+    always @(posedge clk) begin
+        mid_16     <= c15_mid;
+        m3_16      <= c15_m3;
+        if (!c15_aff) m3_16 <= 16'sd8192;
+        m3_17      <= m3_16;
+        y4_17      <= $signed({y3_16[17], y3_16}) + $signed({{(19-A){mid_16[A-1]}}, mid_16});
+        product_18 <= y4_17 * m3_17;
+        c3_18      <= c17_c3;
+        product_19 <= $signed({product_18[34], product_18}) + $signed({c3_18[25], c3_18, 9'd0});
+    end
+
+    // ---- 19, 20: y5
+    wire [2:0] above_19 = {product_19[34:33] != {2{product_19[35]}},
+                           product_19[32:30] != {3{product_19[35]}},
+                           product_19[29:27] != {3{product_19[35]}}};
+    wire unused_19 = &{1'b0, product_19[9:0]};
+    reg [17:0] y5_20;
+    reg        over_20;
+    reg        neg_20;
+    reg [17:0] y5_21;
+    reg        over_21;
+    reg        neg_21;
+    always @(posedge clk) begin
+        y5_20   <= c19_sh3 == 2'd0 ? product_19[27:10]
+                 : c19_sh3 == 2'd1 ? product_19[30:13]
+                 : c19_sh3 == 2'd2 ? product_19[33:16]
+                 : {product_19[35], product_19[35:19]};
+        over_20 <= |(above_19 & (3'b111 << c19_sh3));
+        neg_20  <= product_19[35];
+        y5_21   <= y5_20;
+        over_21 <= over_20;
+        neg_21  <= neg_20;
+    end
+
+    // ---- 21, 22: y6
+    wire signed [17:0] y5 = $signed(over_21 ? {neg_21, {17{~neg_21}}} : y5_21);
+    reg signed [18:0] sum_22;
+    always @(posedge clk) sum_22 <= $signed({{(19-A){c21_out[A-1]}}, c21_out})
+                                    + $signed({y5[17], y5});
+    assign c22_y = sum_22[17:A-1] != {(19-A){sum_22[18]}}
+                   ? $signed({sum_22[18], {(A-1){~sum_22[18]}}}) : $signed(sum_22[A-1:0]);
+
+    // ---- 22, 23: value >= t where t - value - 1 is negative
+    wire [17:0] y3_23;
+    delay_line #(.WIDTH(18), .DEPTH(9), .RESET(0)) u_y3 (
+        .clk(clk), .rst(1'b0), .d(y3_14), .q(y3_23)
     );
-    reg signed [15:0] z_14;
+    reg signed [A-1:0] y6_23;
+    reg signed [15:0]  t_23;
+    reg                bit_24;
+    wire [17:0] value_23 = c23_bit_y3 ? y3_23 : {{(18-A){y6_23[A-1]}}, y6_23};
+    wire [18:0] rest_23 = {{3{t_23[15]}}, t_23} + {~value_23[17], ~value_23};
+    wire unused_rest = &{1'b0, rest_23[17:0]};
     always @(posedge clk) begin
-        scaled_13 <= scaled_12;
-        scaled_14 <= scaled_13;
-        z_14      <= gelu_in_13 ? chord_intercept_13 : c13_rp ? c13_z : 16'sd0;
-    end
-    wire signed [ACT_BITS-1:0] y3_15;
-    shift_round_add #(.IN_W(35), .SH_W(5), .B_W(16), .OUT_W(ACT_BITS)) u_y3 (
-        .clk(clk), .x(product_12), .s_hi(c12_sh2 & {2{scaled_12}}),
-        .s_mid(c13_sh2 & {2{scaled_13}}), .s_lo(c14_sh2 & scaled_14), .b(z_14), .y(y3_15)
-    );
-
-    // ---- 15: residual
-    reg signed [ACT_BITS:0] y4_16;
-    reg signed [15:0]       m3_16;
-    wire signed [ACT_BITS-1:0] mid_15 = c15_mid_en ? c15_mid : {ACT_BITS{1'b0}};
-    always @(posedge clk) begin
-        y4_16 <= $signed({y3_15[ACT_BITS-1], y3_15}) + $signed({mid_15[ACT_BITS-1], mid_15});
-        m3_16 <= c15_aff ? c15_m3 : 16'sd1;
-    end
-
-    // ---- 16, 17: multiply
-    reg signed [32:0] product_17;
-    reg signed [32:0] product_18;
-    wire signed [16:0] y4_wide = {{(16-ACT_BITS){y4_16[ACT_BITS]}}, y4_16};
-    always @(posedge clk) begin
-        product_17 <= y4_wide * m3_16;
-        product_18 <= product_17;
-    end
-
-    // ---- 18, 19, 20: y5
-    reg signed [15:0] b3_20;
-    always @(posedge clk) b3_20 <= c19_aff ? c19_b3 : 16'sd0;
-    wire signed [17:0] y5_21;
-    shift_round_add #(.IN_W(33), .SH_W(5), .B_W(16), .OUT_W(18)) u_y5 (
-        .clk(clk), .x(product_18), .s_hi(c18_sh3), .s_mid(c19_sh3), .s_lo(c20_sh3), .b(b3_20),
-        .y(y5_21)
-    );
-
-    // ---- 21: y6
-    wire signed [ACT_BITS-1:0] out_21 = c21_out_en ? c21_out : {ACT_BITS{1'b0}};
-    wire signed [18:0] y6_sum = $signed({y5_21[17], y5_21})
-                              + $signed({{(19-ACT_BITS){out_21[ACT_BITS-1]}}, out_21});
-    reg signed [ACT_BITS-1:0] y6_22;
-    always @(posedge clk) begin
-        y6_22 <= y6_sum[18:ACT_BITS-1] != {(20-ACT_BITS){y6_sum[18]}}
-                 ? $signed({y6_sum[18], {(ACT_BITS-1){~y6_sum[18]}}})
-                 : $signed(y6_sum[ACT_BITS-1:0]);
-    end
-    assign c22_y = y6_22;
-
-    // ---- 22, 23: threshold
-    wire [ACT_BITS-1:0] y3_22;
-    lane_delay #(.WIDTH(ACT_BITS), .STAGES(7)) u_y3_22 (.clk(clk), .d(y3_15), .q(y3_22));
-    reg signed [ACT_BITS-1:0] value_23;
-    reg signed [15:0]         t_23;
-    reg                       bit_24;
-    always @(posedge clk) begin
-        value_23 <= c22_bit_y3 ? $signed(y3_22) : y6_22;
-        t_23     <= c22_t;
-        bit_24   <= $signed({{(17-ACT_BITS){value_23[ACT_BITS-1]}}, value_23})
-                    >= $signed({t_23[15], t_23});
+        y6_23  <= c22_y;
+        t_23   <= c22_t;
+        bit_24 <= rest_23[18];
     end
     assign c24_bit = bit_24;
 endmodule

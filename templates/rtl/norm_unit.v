@@ -1,8 +1,10 @@
 // LayerNorm statistics of a token and the table of them.
 //
 //   S1 = sum of all lanes of the beat with phase 0, S2 = of the beat with phase 1 (sums of x, of x x)
-//   V = clip(2**log2c S2 - S1 S1 + eps, 1, 2**52 - 1);  (norm_r, h) = rsqrt(V)
-//   mean2 = rshift_round(S1, log2c - 1);  norm_shift = max(0, h + 3 - log2c)
+//   V = clip(2**log2c S2 - S1 S1 + eps, 1, 2**52 - 1);  (r, h) = rsqrt(V)
+//   mean2 = rshift_round(S1, log2c - 1);  full = max(3, h + 3 - log2c)
+//   norm_shift = the largest of 3, 5 .. 17 up to full
+//   norm_r = rshift_round(r, full - norm_shift)
 //
 // hwgen.ops.numerics.norm_stats. Lane l of acc_word in bits [l*40 +: 40], signed. One beat per cycle
 // with any gaps, phases 0 and 1 in turn: a token per two beats. log2c is 1..10, x 16 bits: |S1| <= 2**25
@@ -129,20 +131,32 @@ module norm_unit #(
 
     always @(posedge clk) mean2_d <= {mean2_d[18*9-1:0], mean2_q};
 
-    wire [5:0] exponent = {1'b0, h} + 6'd3;
-    wire [5:0] shift    = (exponent > {2'b00, log2c}) ? exponent - {2'b00, log2c} : 6'd0;
-
-    // ------------------------------------------------------------------ table
-    reg  [38:0]        table_mem [0:NT_WORDS-1];
-    reg  [38:0]        entry_q;
-    reg  [INDEX_W-1:0] index_q;
-
-    assign mean2      = entry_q[38:21];
-    assign norm_r     = {1'b0, entry_q[20:6]};
-    assign norm_shift = entry_q[5:0];
+    // The lanes have eight shifts: r loses the bits in between (cycle 7 of the root).
+    wire [5:0] above = ({1'b0, h} > {2'b00, log2c}) ? {1'b0, h} - {2'b00, log2c} : 6'd0;
+    wire [5:0] less  = above + 6'd2;  // full - 1, at most 27
+    reg  [4:0] shift;
+    reg  [3:0] drop;
+    wire       unused_less = less[5];
 
     always @(posedge clk) begin
-        if (square_t[WRITE_AT]) table_mem[index_q] <= {mean2_d[18*9 +: 18], r, shift};
+        shift <= less[4] ? 5'd17 : {less[4:1], 1'b1};
+        drop  <= less[4] ? less[3:0] : {3'd0, less[0]};
+    end
+
+    wire [15:0] cut   = {r, 1'b0} >> drop;
+    wire [14:0] scale = cut[15:1] + {14'd0, cut[0]};
+
+    // ------------------------------------------------------------------ table
+    reg  [37:0]        table_mem [0:NT_WORDS-1];
+    reg  [37:0]        entry_q;
+    reg  [INDEX_W-1:0] index_q;
+
+    assign mean2      = entry_q[37:20];
+    assign norm_r     = {1'b0, entry_q[19:5]};
+    assign norm_shift = {1'b0, entry_q[4:0]};
+
+    always @(posedge clk) begin
+        if (square_t[WRITE_AT]) table_mem[index_q] <= {mean2_d[18*9 +: 18], scale, shift};
         entry_q <= table_mem[rd_index];
         index_q <= index_q + {{(INDEX_W-1){1'b0}}, square_t[WRITE_AT]};
         if (rst || reset) index_q <= {INDEX_W{1'b0}};

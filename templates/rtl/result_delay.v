@@ -1,7 +1,7 @@
 // result_delay: carries what a result needs later from stage 0 of the lanes to its stage.
 //
 //   residual requests at PRE_AT - 2, MID_AT - 2, OUT_AT - 2 (memories answer 2 cycles later),
-//   their memory select at PRE_AT, MID_AT, OUT_AT; destination at Y_AT; statistics at ACC_AT;
+//   their memory select and whether there is one at PRE_AT, MID_AT, OUT_AT; destination at Y_AT; statistics at ACC_AT;
 //   `retired` in Y_AT, the cycle of the instruction's last write.
 //
 // So every instruction in flight keeps its own addresses and enables. Throughput one result per
@@ -41,6 +41,9 @@ module result_delay #(
     output wire        pre_sel,
     output wire        mid_sel,
     output wire        out_sel,
+    output wire        pre_on,
+    output wire        mid_on,
+    output wire        out_on,
     output wire        dst_we,
     output wire        bit_we,
     output wire [14:0] dst_at,
@@ -62,8 +65,8 @@ module result_delay #(
     delay_line #(.WIDTH(15), .DEPTH(PRE_AT - 2), .RESET(0)) u_pre (
         .clk(clk), .rst(rst), .d(pre), .q(pre_at)
     );
-    delay_line #(.WIDTH(1), .DEPTH(2), .RESET(0)) u_pre_sel (
-        .clk(clk), .rst(rst), .d(pre_at[14]), .q(pre_sel)
+    delay_line #(.WIDTH(2), .DEPTH(2), .RESET(0)) u_pre_sel (
+        .clk(clk), .rst(rst), .d({pre_re, pre_at[14]}), .q({pre_on, pre_sel})
     );
     delay_line #(.WIDTH(1), .DEPTH(MID_AT - 2), .RESET(1)) u_mid_re (
         .clk(clk), .rst(rst), .d(step && mid_en), .q(mid_re)
@@ -71,8 +74,8 @@ module result_delay #(
     delay_line #(.WIDTH(15), .DEPTH(MID_AT - 2), .RESET(0)) u_mid (
         .clk(clk), .rst(rst), .d(mid), .q(mid_at)
     );
-    delay_line #(.WIDTH(1), .DEPTH(2), .RESET(0)) u_mid_sel (
-        .clk(clk), .rst(rst), .d(mid_at[14]), .q(mid_sel)
+    delay_line #(.WIDTH(2), .DEPTH(2), .RESET(0)) u_mid_sel (
+        .clk(clk), .rst(rst), .d({mid_re, mid_at[14]}), .q({mid_on, mid_sel})
     );
     delay_line #(.WIDTH(1), .DEPTH(OUT_AT - 2), .RESET(1)) u_out_re (
         .clk(clk), .rst(rst), .d(step && out_en), .q(out_re)
@@ -80,8 +83,8 @@ module result_delay #(
     delay_line #(.WIDTH(15), .DEPTH(OUT_AT - 2), .RESET(0)) u_out (
         .clk(clk), .rst(rst), .d(out), .q(out_at)
     );
-    delay_line #(.WIDTH(1), .DEPTH(2), .RESET(0)) u_out_sel (
-        .clk(clk), .rst(rst), .d(out_at[14]), .q(out_sel)
+    delay_line #(.WIDTH(2), .DEPTH(2), .RESET(0)) u_out_sel (
+        .clk(clk), .rst(rst), .d({out_re, out_at[14]}), .q({out_on, out_sel})
     );
     delay_line #(.WIDTH(3), .DEPTH(Y_AT), .RESET(1)) u_write (
         .clk(clk), .rst(rst), .d({step && dst_en, step && bit_en, retire}),

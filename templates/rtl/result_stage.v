@@ -75,9 +75,6 @@ module result_stage #(
     output wire [4:0]  l_sh3,
     output wire [1:0]  l_pool,
     output wire        l_bit_y3,
-    output wire        l_pre_en,
-    output wire        l_mid_en,
-    output wire        l_out_en,
     // residual words, destinations, statistics
     output wire        pre_re,
     output wire        mid_re,
@@ -88,6 +85,9 @@ module result_stage #(
     output wire        pre_sel,
     output wire        mid_sel,
     output wire        out_sel,
+    output wire        pre_on,
+    output wire        mid_on,
+    output wire        out_on,
     input  wire        l_y_valid,
     output wire        dst_we,
     output wire [14:0] dst_at,
@@ -104,7 +104,7 @@ module result_stage #(
     wire        retire, r_xnor, r_att, r_macs, r_apply;
     wire [7:0]  r_cm, r_om_base;
     wire [20:0] r_modes;
-    wire        r_dst_en, r_bit_en;
+    wire        r_pre_en, r_mid_en, r_out_en, r_dst_en, r_bit_en;
     wire [14:0] r_pre, r_mid, r_out, r_dst;
     wire [7:0]  r_dst_mask;
     wire [15:0] r_bit;
@@ -124,7 +124,7 @@ module result_stage #(
         .retire(retire), .front_done(front_done),
         .r_xnor(r_xnor), .r_att(r_att), .r_macs(r_macs), .r_apply(r_apply),
         .r_cm(r_cm), .r_om_base(r_om_base), .r_q(l_q_slot), .r_modes(r_modes), .r_pool(l_pool),
-        .r_pre_en(l_pre_en), .r_mid_en(l_mid_en), .r_out_en(l_out_en),
+        .r_pre_en(r_pre_en), .r_mid_en(r_mid_en), .r_out_en(r_out_en),
         .r_pre(r_pre), .r_mid(r_mid), .r_out(r_out),
         .r_dst_en(r_dst_en), .r_dst(r_dst), .r_dst_mask(r_dst_mask),
         .r_bit_en(r_bit_en), .r_bit(r_bit)
@@ -149,13 +149,14 @@ module result_stage #(
         .PRE_AT(PRE_AT), .MID_AT(MID_AT), .OUT_AT(OUT_AT), .Y_AT(Y_AT), .ACC_AT(ACC_AT)
     ) u_delay (
         .clk(clk), .rst(rst), .step(step), .retire(retire),
-        .pre_en(l_pre_en), .mid_en(l_mid_en), .out_en(l_out_en),
+        .pre_en(r_pre_en), .mid_en(r_mid_en), .out_en(r_out_en),
         .dst_en(r_dst_en), .bit_en(r_bit_en),
         .pre(r_pre), .mid(r_mid), .out(r_out), .dst(r_dst), .dst_mask(r_dst_mask),
         .bit_addr(r_bit), .stat(s_valid && s_stat && s_last), .stat_phase(s_phase),
         .pre_re(pre_re), .mid_re(mid_re), .out_re(out_re),
         .pre_at(pre_at), .mid_at(mid_at), .out_at(out_at),
         .pre_sel(pre_sel), .mid_sel(mid_sel), .out_sel(out_sel),
+        .pre_on(pre_on), .mid_on(mid_on), .out_on(out_on),
         .dst_we(dst_en_at), .bit_we(bit_en_at), .dst_at(dst_at), .dst_mask_at(dst_mask),
         .bit_at(bit_at), .retired(retired), .acc_stat(acc_stat), .acc_phase(nu_phase)
     );

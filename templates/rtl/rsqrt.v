@@ -4,7 +4,7 @@
 //   y0 = table[v >> 8];  q = rshift_round(y0 y0, 14) (from the table too);  p = rshift_round(v q, 14)
 //   r = min(rshift_round(y0 (3 2**16 - p), 17), 2**15 - 1)     (one Newton step, r >= 2**14)
 //
-// Latency 8 cycles (normalise 3, table, product, difference, product, round), one value per cycle.
+// h is given in cycle 7, r in cycle 8 (normalise 3, table, product, difference, product, round), one value per cycle.
 // Reset: none, data only. Cost: two DSP48E1, one block RAM or 130 LUT, about 250 LUT.
 // hwgen.ops.numerics.rsqrt_fixed.
 `default_nettype none
@@ -29,7 +29,7 @@ module rsqrt (
     reg  [3:0]  zb_q;
     wire        z1 = ~|n2_q[17:16];
     reg  [15:0] v_q;
-    reg  [29:0] h_q;  // six cycles, oldest highest
+    reg  [24:0] h_q;  // five cycles, oldest highest
 
     wire unused_n4 = &{1'b0, n4[29:0]};
 
@@ -48,7 +48,7 @@ module rsqrt (
 
     wire unused_vq = &{1'b0, vq_q[12:0], y_q[15:0]};
 
-    assign h = h_q[29:25];
+    assign h = h_q[24:20];
 
     always @(posedge clk) begin
         n8_q <= n8;
@@ -56,7 +56,7 @@ module rsqrt (
         n2_q <= n2;
         zb_q <= {za_q, z4, z2};
         v_q  <= z1 ? n2_q[15:0] : n2_q[17:2];
-        h_q  <= {h_q[24:0], 5'd26 - {zb_q, z1}};
+        h_q  <= {h_q[19:0], 5'd26 - {zb_q, z1}};
         v4_q <= v_q;
         vq_q <= {16'd0, v4_q} * {16'd0, q};
         y5_q <= y0;

@@ -60,7 +60,18 @@ VIOLATIONS = {
         "stem", with_post(b=np.full(32, 1 << 15)), r"stem: b in .*; must fit 16 bits",
     ),
     "bits without a threshold": ("stem", with_post(t=None), r"need each other"),
-    "shift": ("stem", with_post(sh1=64), r"sh1=64; must fit 6 bits"),
+    "first shift": (
+        "stem", with_post(sh1=6), r"sh1=6; must be one of 3, 5, 7, 9, 11, 13, 15, 17",
+    ),
+    "second shift": (
+        "value",
+        with_post(slope=np.ones(64, dtype=np.int64), sh2=0),
+        "sh2=0; must be one of 10, 14",
+    ),
+    "third shift": ("stem", with_post(sh3=12), "sh3=12; must be one of 0"),
+    "affine step without its offset": (
+        "value", with_post(m3=np.ones(64, dtype=np.int64), sh3=13, b3=None), "m3 without b3; needs",
+    ),
     "dilation": (
         "blocks.1.conv", lambda op: replace(op, dilation=8), r"dilation 8; must be 1..7",
     ),

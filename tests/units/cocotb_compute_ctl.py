@@ -10,9 +10,8 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge
 
-from hwgen.schedule.isa import SET_KINDS
+from hwgen.schedule.isa import QM_FIELDS, SET_KINDS
 from hwgen.units.compute_ctl import CycleModel
-from hwgen.units.lanes import QM_FIELDS
 from tests.units.compute_programs import FREE, Generator, StandIn, Step
 from tests.units.compute_standins import (
     Bench,

@@ -40,7 +40,9 @@ def reference(x, log2c, eps):
     r = min(rounded(y0 * newton, 2**17), 2**15 - 1)
     assert abs(r * r * big / (4.0**14 * 4.0**h) - 1) < 2.0**-12  # it is 1 / sqrt
     mean2 = rounded(s1, len(values) // 2) if log2c > 1 else s1
-    return mean2, r, max(0, h + 3 - log2c)
+    full = max(3, h + 3 - log2c)
+    shift = min(17, full - (full + 1) % 2)
+    return mean2, rounded(r, 2 ** (full - shift)), shift
 
 
 def token(rng, channels, kind):

@@ -101,8 +101,8 @@ class Generator:
     def post(self) -> dict[str, int]:
         r = self.random
         return {
-            "sh1": r.randint(0, 24), "rp": self.pick(0.4), "sh2": r.randint(0, 17),
-            "aff": self.pick(0.4), "sh3": r.randint(0, 17), "gelu": self.pick(0.3),
+            "sh1": r.randrange(3, 18, 2), "rp": self.pick(0.4), "sh2": r.choice([10, 14]),
+            "aff": self.pick(0.4), "sh3": r.choice([10, 13, 16, 19]), "gelu": self.pick(0.3),
             "bit_y3": self.pick(0.4), "pool": r.choice([0, 0, 1, 2, 3]),
         }  # fmt: skip
 

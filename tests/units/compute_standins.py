@@ -10,7 +10,7 @@ from cocotb.triggers import FallingEdge, ReadOnly
 
 from hwgen.schedule.isa import CMP_SOURCE
 from tests.units.compute_programs import FREE, Step
-from tests.units.isa_reference import Machine, rsqrt_fixed, shift_round
+from tests.units.isa_reference import Machine, norm_gain, rsqrt_fixed, shift_round
 
 FRONT = 10  # cycles from a vector of xnor_front to its result
 
@@ -123,7 +123,7 @@ class Norm:
         v = (value << log2c) - self.sum**2 + eps
         r, h = rsqrt_fixed(min(max(v, 1), (1 << 52) - 1))
         mean2 = int(shift_round(np.int64(self.sum), log2c - 1))
-        self.due.append((cycle + self.delay, (mean2, r, max(0, h + 3 - log2c))))
+        self.due.append((cycle + self.delay, (mean2, *norm_gain(r, max(3, h + 3 - log2c)))))
         self.until = cycle + self.delay
 
     def advance(self, cycle: int) -> None:

@@ -21,7 +21,8 @@ from hwgen.ops.numerics import exp_table, gelu, rsqrt_fixed
 from hwgen.schedule.isa import CMP_SOURCE, SET_KINDS, TAPS, decode
 
 Array = np.ndarray
-QM_FIELDS = ("b", "g", "slope", "z", "m3", "b3", "t", "unused")
+QM_FIELDS = ("b", "slope", "m3", "c3", "c3_high", "t", "unused_6", "unused_7")
+NORM_SHIFTS = (17, 15, 13, 11, 9, 7, 5, 3)  # shifts of y1 that the lanes have
 
 
 class Hazard(Exception):
@@ -30,6 +31,12 @@ class Hazard(Exception):
 
 class Fault(Exception):
     """The engine would stop with an error."""
+
+
+def norm_gain(r: int, shift: int) -> tuple[int, int]:
+    """The gain r 2**-shift with a shift that the lanes have: fewer bits of r, rounded."""
+    have = next(s for s in NORM_SHIFTS if s <= shift)
+    return int(shift_round(np.int64(r), shift - have)), have
 
 
 def shift_round(x: Array, s: Array | int) -> Array:
@@ -274,7 +281,7 @@ class Machine:
             v = (b << self.log2c) - a * a + self.eps
             r, h = rsqrt_fixed(min(max(v, 1), (1 << 52) - 1))
             mean2 = int(shift_round(np.int64(a), self.log2c - 1))
-            self.norm.append((mean2, r, max(0, h + 3 - self.log2c)))
+            self.norm.append((mean2, *norm_gain(r, max(3, h + 3 - self.log2c))))
 
     def _lnapply(self, f: Mapping[str, int], i2: Array, i3: Array) -> tuple[Array, Array]:
         self._used = []
@@ -290,7 +297,7 @@ class Machine:
         for i1 in range(f["n1"]):
             for i0 in range(f["n0"]):
                 word = self._word(f, self._source(f, i0, i1, i2, i3))
-                total = total + sat(2 * word - mean2, 18) * r
+                total = total + (2 * word - mean2) * r
         return total, shift
 
     # ---- XNOR
@@ -383,14 +390,15 @@ class Machine:
         y = sat(shift_round(acc, sh1) + p["b"], 18)
         y = y + self._residual(f, "pre", i2, i3)
         if f["rp"]:
-            t = y - p["g"]
-            y = np.where(t >= 0, t, shift_round(t * p["slope"], f["sh2"])) + p["z"]
+            y = np.where(y >= 0, y, shift_round(y * p["slope"], f["sh2"]))
         elif f["gelu"]:
             y = gelu(y)
-        y3 = sat(y, self.act_bits)
+        y3 = sat(y, 18)
         y = y3 + self._residual(f, "mid", i2, i3)
-        if f["aff"]:
-            y = sat(shift_round(y * p["m3"], f["sh3"]) + p["b3"], 18)
+        c3 = (p["c3"] & 0xFFFF) | (p["c3_high"] & 0x3FF) << 16
+        c3 = np.where(c3 >= 1 << 25, c3 - (1 << 26), c3)
+        m3, sh3 = (p["m3"], f["sh3"]) if f["aff"] else (1 << 13, 13)
+        y = sat((y * m3 + c3 * 512) >> sh3, 18)
         y6 = sat(y + self._residual(f, "out", i2, i3), self.act_bits)
         bits = ((y3 if f["bit_y3"] else y6) >= p["t"]).astype(np.uint8)
 

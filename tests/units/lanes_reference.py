@@ -9,7 +9,8 @@ import numpy as np
 
 FEATURE, XNOR, ATTENTION, SCALAR, NORM = range(5)
 CM, WEIGHT, ONE, SELF, NORM_R = range(5)
-FIELDS = ("b", "g", "slope", "z", "m3", "b3", "t")
+FIELDS = ("b", "slope", "m3", "c3", "c3_high", "t")
+SH1, SH2, SH3 = (3, 5, 7, 9, 11, 13, 15, 17), (10, 14), (10, 13, 16, 19)
 
 
 def sat(x, bits):
@@ -71,7 +72,6 @@ def accumulate(r: Result, params, act_bits: int) -> np.ndarray:
             SCALAR: np.full_like(beat["feat"], beat["scalar"]),
             NORM: 2 * beat["feat"] - beat["mean2"],
         }[r.kind]
-        x = sat(x, 18)
         weight = {
             CM: params["cm"][beat["cm_slot"]],
             WEIGHT: beat["weight"],
@@ -90,15 +90,16 @@ def post(acc, r: Result, q, act_bits: int, gelu_error=0):
     y1 = sat(round_shift(acc, m["sh1"]) + q["b"], 18)
     y2 = y1 + (r.pre if m["pre_en"] else 0)
     if m["rp"]:
-        t = y2 - q["g"]
-        y3 = np.where(t < 0, round_shift(t * q["slope"], m["sh2"]), t) + q["z"]
+        y3 = np.where(y2 < 0, round_shift(y2 * q["slope"], m["sh2"]), y2)
     elif m["gelu"]:
         y3 = gelu(y2, gelu_error)
     else:
         y3 = y2
-    y3 = sat(y3, act_bits)
+    y3 = sat(y3, 18)
     y4 = y3 + (r.mid if m["mid_en"] else 0)
-    y5 = sat(round_shift(y4 * q["m3"], m["sh3"]) + q["b3"], 18) if m["aff"] else y4
+    c3 = (q["c3"] % 2**16 + (q["c3_high"] % 2**10) * 2**16 + 2**25) % 2**26 - 2**25
+    m3, sh3 = (q["m3"], m["sh3"]) if m["aff"] else (2**13, 13)
+    y5 = sat((y4 * m3 + c3 * 2**9) // 2**sh3, 18)
     y6 = sat(y5 + (r.out if m["out_en"] else 0), act_bits)
     bits = (y3 if m["bit_y3"] else y6) >= q["t"]
     means = [
@@ -124,9 +125,13 @@ class Generator:
 
     def params(self) -> dict:
         """All slots of all parameter memories."""
-        n, s = self.lanes, self.slots
+        s = self.slots
         out = {"cm": self.rows(s["cm"]), "om": self.rows(s["om"])}
-        return out | {name: self.rows(s["qm"]) for name in FIELDS if n}
+        out |= {name: self.rows(s["qm"]) for name in FIELDS}
+        # c3 of any size, most of them so small that y5 does not saturate
+        c3 = self.rng.integers(-(2**25), 2**25, out["c3"].shape)
+        c3 >>= self.rng.integers(0, 25, (s["qm"], 1))
+        return out | {"c3": (c3 + 2**15) % 2**16 - 2**15, "c3_high": c3 >> 16}
 
     def rows(self, count: int) -> np.ndarray:
         return np.stack([self.signed(16, self.lanes) for _ in range(count)])
@@ -139,18 +144,18 @@ class Generator:
         rng, n, a = self.rng, self.lanes, self.act_bits
         is_max = bool(rng.random() < 0.15)
         kind = FEATURE if is_max else int(rng.integers(5))
-        mul = int(rng.integers(5))
+        mul = NORM_R if kind == NORM else int(rng.integers(4))
         if mul == SELF and kind != FEATURE:
             mul = CM
         beats = []
-        for _ in range(int(rng.choice([1, 1, 1, 2, 3, 5, 9]))):
+        for _ in range(1 if kind == NORM else int(rng.choice([1, 1, 1, 2, 3, 5, 9]))):
             pop = rng.integers(0, 2 ** int(rng.choice([7, 11, 16])), n)
             beats.append(
                 {
                     "feat": self.signed(a, n), "pop": pop, "acc": self.signed(16, n),
                     "weight": self.signed(16, n), "scalar": int(self.signed(16, 1)[0]),
                     "mean2": int(self.signed(18 if rng.random() < 0.2 else a + 1, 1)[0]),
-                    "norm_r": int(rng.integers(2**14, 2**15)),
+                    "norm_r": int(rng.integers(2**12, 2**15)),
                     "cm_slot": self.slot("cm", half), "om_slot": self.slot("om", half),
                 }
             )  # fmt: skip
@@ -158,18 +163,17 @@ class Generator:
         flag = {k: int(rng.random() < 0.5) for k in ("aff", "bit_y3", "pre_en", "mid_en", "out_en")}
         modes = dict(
             q_slot=self.slot("qm", half), rp=int(act == 1), gelu=int(act == 2),
-            sh2=int(rng.integers(32)), sh3=int(rng.integers(32)),
+            sh2=int(rng.choice(SH2)), sh3=int(rng.choice(SH3)),
             pool=int(rng.choice([0, 0, 1, 2, 3])), **flag,
         )  # fmt: skip
-        if rng.random() < 0.7:
-            modes |= {"sh2": int(rng.integers(8, 18)), "sh3": int(rng.integers(8, 18))}
         words = [self.signed(a, n) for _ in range(3)]
         r = Result(kind, mul, is_max, modes, beats, *words)
         acc = accumulate(r, params, a)
         size = int(np.median(np.abs(acc))).bit_length() + 1
-        modes["sh1"] = int(rng.integers(64))
+        modes["sh1"] = int(rng.choice(SH1))
         if rng.random() < 0.75:  # leave 8 .. 19 significant bits
-            modes["sh1"] = max(0, size - int(rng.integers(8, 20)))
+            want = size - int(rng.integers(8, 20))
+            modes["sh1"] = min(SH1, key=lambda s: abs(s - want))
         r.expected["acc"] = acc
         return r
 

@@ -28,7 +28,7 @@ class Simulation:
 
     def __init__(self, unit: ComputeCtl, folder, edit=None, simulator="verilator"):
         self.unit, self.folder = unit, folder
-        sources = [HARNESS, *unit.sources(), *lanes.write_sources(folder)]
+        sources = list(dict.fromkeys([HARNESS, *unit.sources(), *lanes.write_sources(folder)]))
         if edit is not None:
             name, old, new = edit
             index = next(i for i, s in enumerate(sources) if str(s).endswith(f"/{name}"))

@@ -7,23 +7,32 @@ from dataclasses import dataclass
 import numpy as np
 
 from hwgen.ops.base import Op
-from hwgen.schedule.builder import QM_FIELDS, Builder, Writes, nest_order
+from hwgen.ops.numerics import PARAM_BITS, SH3_OFF
+from hwgen.schedule import isa
+from hwgen.schedule.builder import Builder, Writes, nest_order
 from hwgen.schedule.plan import Part
 
 Array = np.ndarray
 
 
 def post_slots(b: Builder, op: Op, first: int, count: int) -> Array:
-    """(count, 8, L) constants of channel words first .. (fields b .. t, unused)."""
-    lanes = b.s.lanes
+    """(count, 8, L) constants of channel words first .. (isa.QM_FIELDS, the rest unused)."""
+    lanes, p = b.s.lanes, op.post
+    b3 = np.zeros((first + count) * lanes, dtype=np.int64) if p.b3 is None else p.b3
+    c3 = isa.c3(b3, SH3_OFF if p.m3 is None else p.sh3)
+    values = {"c3": _low(c3), "c3_high": c3 >> PARAM_BITS}
     out = np.zeros((count, 8, lanes), dtype=np.int64)
-    for k, name in enumerate(QM_FIELDS):
-        vector = getattr(op.post, name)
+    for k, name in enumerate(isa.QM_FIELDS):
+        vector = values.get(name, getattr(p, name, None))
         if vector is not None:
-            out[:, k] = np.asarray(vector)[first * lanes : (first + count) * lanes].reshape(
-                count, lanes
-            )
+            out[:, k] = channel_words(b, vector, first, count)
     return out
+
+
+def _low(value: Array) -> Array:
+    """The low 16 bits, as a signed number."""
+    half = 1 << (PARAM_BITS - 1)
+    return (value + half) % (2 * half) - half
 
 
 def channel_words(b: Builder, m: Array, first: int, count: int) -> Array:

@@ -94,7 +94,7 @@ module compute_harness #(
     wire [15:0]         bm_addr;
     wire [LANES-1:0]    bm_data;
     wire                l_valid, l_first, l_last, l_is_max, l_rp, l_gelu, l_aff, l_bit_y3;
-    wire                l_pre_en, l_mid_en, l_out_en, acc_valid, y_valid;
+    wire                acc_valid, y_valid;
     wire [2:0]          l_in_kind, l_mul_kind;
     wire [W-1:0]        l_feat, l_pre_word, l_mid_word, l_out_word, y_word;
     wire [15:0]         l_scalar;
@@ -137,8 +137,7 @@ module compute_harness #(
         .l_feat(l_feat), .l_scalar(l_scalar), .l_cm_slot(l_cm_slot), .l_om_slot(l_om_slot),
         .l_q_slot(l_q_slot), .l_first(l_first), .l_last(l_last), .l_is_max(l_is_max),
         .l_sh1(l_sh1), .l_rp(l_rp), .l_sh2(l_sh2), .l_gelu(l_gelu), .l_aff(l_aff), .l_sh3(l_sh3),
-        .l_pool(l_pool), .l_bit_y3(l_bit_y3), .l_pre_en(l_pre_en), .l_mid_en(l_mid_en),
-        .l_out_en(l_out_en), .l_pre_word(l_pre_word), .l_mid_word(l_mid_word),
+        .l_pool(l_pool), .l_bit_y3(l_bit_y3), .l_pre_word(l_pre_word), .l_mid_word(l_mid_word),
         .l_out_word(l_out_word), .l_acc_valid(acc_valid), .l_y_valid(y_valid), .l_y_word(y_word),
         .l_y_bits(y_bits), .nu_valid(nu_valid), .nu_phase(nu_phase), .nu_log2c(nu_log2c),
         .nu_eps(nu_eps), .nu_reset(nu_reset), .nu_busy(nu_busy), .nu_index(nu_index),
@@ -170,8 +169,7 @@ module compute_harness #(
         .in_weight(wb_word_q), .mean2(mean2), .norm_r(norm_r), .cm_slot(l_cm_slot),
         .om_slot(l_om_slot), .first(l_first), .last(l_last), .is_max(l_is_max),
         .q_slot(l_q_slot), .sh1(l_sh1), .rp(l_rp), .sh2(l_sh2), .gelu(l_gelu), .aff(l_aff),
-        .sh3(l_sh3), .pool(l_pool), .bit_y3(l_bit_y3), .pre_en(l_pre_en), .mid_en(l_mid_en),
-        .out_en(l_out_en), .pre_word(l_pre_word), .mid_word(l_mid_word), .out_word(l_out_word),
+        .sh3(l_sh3), .pool(l_pool), .bit_y3(l_bit_y3), .pre_word(l_pre_word), .mid_word(l_mid_word), .out_word(l_out_word),
         .acc_valid(acc_valid), .acc_word(acc_word), .y_valid(y_valid), .y_word(y_word),
         .y_bits(y_bits), .p_we(p_we), .p_sel(p_sel), .p_slot(p_slot), .p_field(p_field),
         .p_word(p_word)
