@@ -16,6 +16,7 @@ from hwgen.ops.post import Post
 from hwgen.ops.vector import Pointwise
 
 RESIDUALS = ("pre", "mid", "out")
+ONE = 13  # a copy multiplies by 2**13 and shifts it out
 
 
 class _Parity:
@@ -54,8 +55,8 @@ def separate_streams(graph: Graph) -> Graph:
                 continue
             if not all(parity.differ(tensor, other) for other in together):
                 copy = f"{op.name}.{role}.copy"
-                one = np.ones(types[tensor].channels, dtype=np.int64)
-                post = Post(act_bits=op.post.act_bits)
+                one = np.full(types[tensor].channels, 1 << ONE, dtype=np.int64)
+                post = Post(sh1=ONE, act_bits=op.post.act_bits)
                 ops.append(Pointwise(copy, (tensor,), post, types[tensor], None, m=one))
                 types[copy] = types[tensor]
                 op = replace(op, post=replace(op.post, **{role: copy}))

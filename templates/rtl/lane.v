@@ -19,14 +19,14 @@
 // `c1_max` is for features only (the other kinds are wider than the maximum). acc wraps at 40
 // bits; everything else keeps all its bits up to the saturation in the equations.
 // One beat per cycle, no stall, no reset (validity is kept by lanes.v).
-// Cost (Yosys, xc7): see hwgen/units/lanes.py.
+// Cost (Yosys, xc7): 259 LUT, 18 SRL16, 370 FF, 3 DSP48 with A = 16; 255, 18, 358, 3 with 12.
 module lane #(
     parameter ACT_BITS = 16
 ) (
     input  wire                       clk,
     // operands
     input  wire [1:0]                 c0_x_sel,     // feature, popcount, attention, scalar
-    input  wire                       c0_om_on,
+    input  wire                       c0_om_off,
     input  wire [1:0]                 c0_w_sel,     // cm, weight, c0_w_common, feature
     input  wire signed [16:0]         c0_w_common,
     input  wire signed [15:0]         c0_scalar,
@@ -50,14 +50,14 @@ module lane #(
     // residual, RPReLU or GELU
     input  wire signed [ACT_BITS-1:0] c7_pre,
     input  wire                       c9_rp,
-    input  wire                       c9_gelu,      // never together with rp
+    input  wire                       c9_gelu_off,  // not both rp and gelu
     input  wire signed [15:0]         c10_slope,
     input  wire                       c10_sh2,      // 1 for GELU
-    input  wire                       c11_sh2,
+    input  wire [1:0]                 c11_half,     // 2 for sh2 = 14, else 1
     input  wire                       c13_sh2,
     // residual, affine
     input  wire signed [ACT_BITS-1:0] c15_mid,
-    input  wire                       c15_aff,      // m3 = 2**13 when off
+    input  wire                       c15_aff_off,  // m3 = 2**13
     input  wire signed [15:0]         c15_m3,
     input  wire signed [25:0]         c17_c3,
     input  wire [1:0]                 c19_sh3,
@@ -93,7 +93,7 @@ module lane #(
         x_1  <= $signed(x_0);
         w_1  <= $signed(w_0);
         om_1 <= c0_om;
-        if (!c0_om_on) om_1 <= 16'sd0;
+        if (c0_om_off) om_1 <= 16'sd0;
     end
 
     // ---- 1: the operand register keeps the maximum
@@ -172,7 +172,8 @@ module lane #(
     reg [1:0]         factor_10;
     always @(posedge clk) begin
         t_10      <= t_9;
-        factor_10 <= c9_gelu ? (inside_9 ? 2'd0 : {1'b1, ~t_9[18]}) : {~(c9_rp & t_9[18]), 1'b1};
+        factor_10 <= c9_gelu_off ? {~(c9_rp & t_9[18]), 1'b1}
+                   : inside_9 ? 2'd0 : {1'b1, ~t_9[18]};
     end
 
     // ---- 10: chord k covers t + 2^14 in [512 k, 512 k + 512)
@@ -201,7 +202,7 @@ module lane #(
     reg signed [34:0] product_12;
     reg signed [35:0] product_13;
     always @(posedge clk) begin
-        add_12     <= $signed({intercept_11, c11_sh2, 3'b000, ~c11_sh2, 9'd0});
+        add_12     <= $signed({intercept_11, c11_half[1], 3'b000, c11_half[0], 9'd0});
         product_12 <= t_11 * factor_11;
         product_13 <= $signed({product_12[34], product_12})
                       + $signed({{6{add_12[29]}}, add_12});
@@ -234,7 +235,7 @@ module lane #(
     always @(posedge clk) begin
         mid_16     <= c15_mid;
         m3_16      <= c15_m3;
-        if (!c15_aff) m3_16 <= 16'sd8192;
+        if (c15_aff_off) m3_16 <= 16'sd8192;
         m3_17      <= m3_16;
         y4_17      <= $signed({y3_16[17], y3_16}) + $signed({{(19-A){mid_16[A-1]}}, mid_16});
         product_18 <= y4_17 * m3_17;

@@ -123,21 +123,22 @@ module lanes #(
         .clk(clk), .rst(1'b0), .d(m5_fine), .q(m6_fine)
     );
 
-    wire m9_rp, m9_gelu, m10_sh2, m11_sh2, m13_sh2, m15_aff;
+    wire m9_rp, m9_gelu_off, m10_sh2, m13_sh2, m15_aff_off;
+    wire [1:0] m11_half;
     delay_line #(.WIDTH(2), .DEPTH(9), .RESET(0)) u_m9 (
-        .clk(clk), .rst(1'b0), .d({rp, gelu_only}), .q({m9_rp, m9_gelu})
+        .clk(clk), .rst(1'b0), .d({rp, ~gelu_only}), .q({m9_rp, m9_gelu_off})
     );
     delay_line #(.WIDTH(1), .DEPTH(10), .RESET(0)) u_sh2_10 (
         .clk(clk), .rst(1'b0), .d(sh2_14), .q(m10_sh2)
     );
-    delay_line #(.WIDTH(1), .DEPTH(1), .RESET(0)) u_sh2_11 (
-        .clk(clk), .rst(1'b0), .d(m10_sh2), .q(m11_sh2)
+    delay_line #(.WIDTH(2), .DEPTH(1), .RESET(0)) u_half (
+        .clk(clk), .rst(1'b0), .d({m10_sh2, ~m10_sh2}), .q(m11_half)
     );
     delay_line #(.WIDTH(1), .DEPTH(2), .RESET(0)) u_sh2_13 (
-        .clk(clk), .rst(1'b0), .d(m11_sh2), .q(m13_sh2)
+        .clk(clk), .rst(1'b0), .d(m11_half[1]), .q(m13_sh2)
     );
     delay_line #(.WIDTH(1), .DEPTH(15), .RESET(0)) u_aff (
-        .clk(clk), .rst(1'b0), .d(aff), .q(m15_aff)
+        .clk(clk), .rst(1'b0), .d(~aff), .q(m15_aff_off)
     );
 
     wire [1:0] m19_sh3;
@@ -252,7 +253,7 @@ module lanes #(
             assign p_high[l*10 +: 10] = p_word[l*16 +: 10];
             lane #(.ACT_BITS(A)) u_lane (
                 .clk(clk),
-                .c0_x_sel(x_sel), .c0_om_on(in_kind == 3'd1), .c0_w_sel(w_sel),
+                .c0_x_sel(x_sel), .c0_om_off(in_kind != 3'd1), .c0_w_sel(w_sel),
                 .c0_w_common(w_common), .c0_scalar(in_scalar),
                 .c0_feat(in_feat[l*A +: A]), .c0_pop(in_pop[l*16 +: 16]),
                 .c0_att(in_acc[l*16 +: 16]), .c0_weight(in_weight[l*16 +: 16]),
@@ -261,10 +262,10 @@ module lanes #(
                 .c4_valid(valid[4]), .c4_load(m4_load), .c4_base(base_4),
                 .c5_acc(acc_word[l*40 +: 40]),
                 .c5_sh1(m5_coarse), .c5_b(q_data[(0*LANES+l)*16 +: 16]), .c6_sh1(m6_fine),
-                .c7_pre(pre_word[l*A +: A]), .c9_rp(m9_rp), .c9_gelu(m9_gelu),
+                .c7_pre(pre_word[l*A +: A]), .c9_rp(m9_rp), .c9_gelu_off(m9_gelu_off),
                 .c10_slope(q_data[(1*LANES+l)*16 +: 16]),
-                .c10_sh2(m10_sh2), .c11_sh2(m11_sh2), .c13_sh2(m13_sh2),
-                .c15_mid(mid_word[l*A +: A]), .c15_aff(m15_aff),
+                .c10_sh2(m10_sh2), .c11_half(m11_half), .c13_sh2(m13_sh2),
+                .c15_mid(mid_word[l*A +: A]), .c15_aff_off(m15_aff_off),
                 .c15_m3(q_data[(2*LANES+l)*16 +: 16]),
                 .c17_c3({c3_high[l*10 +: 10], c3_low[l*16 +: 16]}), .c19_sh3(m19_sh3),
                 .c21_out(out_word[l*A +: A]), .c22_y(c22_y[l*A +: A]),

@@ -130,16 +130,19 @@ def test_calibration_images_saturate_nothing() -> None:
             assert largest[chain.final] * 2.0**feature.frac < (1 << 15) - 1, chain.name
 
 
-def test_shipped_digits_network() -> None:
+@pytest.mark.parametrize(("act_bits", "agreement"), [(16, 0.99), (12, 0.99), (10, 0.98)])
+def test_shipped_digits_network(act_bits: int, agreement: float) -> None:
     path = models_dir() / "bhvit_micro_digits.pt"
     if not path.exists():
         pytest.skip("no shipped checkpoint")
     module, info = load_checkpoint(path)
     images = np.load(path.with_suffix(".calib.npz"))["images"]
     meta = {"mean": info.mean, "std": info.std, "name": path.stem, "sha256": info.sha256}
-    graph = lower_model(module, images, meta=meta)
+    graph = lower_model(module, images, meta=meta, act_bits=act_bits)
     _, _, held_out, labels = digits_split()
     result = fidelity(module, graph, held_out, labels)
     print(result)
-    assert result["top1_agreement"] >= 0.99
-    assert abs(result["accuracy_float"] - result["accuracy_int"]) <= 0.005
+    assert result["top1_agreement"] >= agreement
+    assert abs(result["accuracy_float"] - result["accuracy_int"]) <= (
+        0.005 if act_bits == 16 else 0.01
+    )

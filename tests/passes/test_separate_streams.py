@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from hwgen.ir.check import problems
 from hwgen.passes.separate_streams import separate_streams
 from hwgen.schedule.choose import choose
 from hwgen.schedule.program import schedule
@@ -27,6 +28,7 @@ def test_a_tensor_read_twice_gets_a_copy_and_the_same_values() -> None:
     )
     graph = replace(graph, ops=twice)
     apart = separate_streams(graph)
+    assert not list(problems(apart))
     added = [op.name for op in apart.ops if op.name not in {o.name for o in graph.ops}]
     assert added == [f"{name}.out.copy"]
     image = np.random.default_rng(1).integers(0, 256, (1, 96, 96, 3)).astype(np.uint8)
