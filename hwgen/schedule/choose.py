@@ -68,7 +68,7 @@ def search(graph: Graph, target: Target, overrides: dict[str, str | int] | None 
             enough = ENOUGH * min(n for n, _, _ in fits)
             count, _, best = min((f for f in fits if f[0] <= enough), key=lambda f: (f[1], f[0]))
             faster = [r for r in refused if r[1].array_bits > best.array_bits]
-            reasons.append(f"{_named(best)}: about {count:,} cycles")
+            reasons.insert(0, f"{_named(best)}: about {count:,} cycles")
             if faster:
                 _, size, why = min(faster, key=lambda r: r[0])
                 reasons.append(f"not {_named(size)}: {why}")
@@ -90,16 +90,25 @@ def _candidates(
     graph: Graph, target: Target, lanes: tuple[int, ...], fixed: dict[str, int], memory: Demand
 ) -> Iterator[Sizing]:
     """Sizes to compare: lanes x columns, each with the longest strips that fit (else the last)."""
+    found, problem = False, None
     for count in lanes:
         for kw in (fixed["kw"],) if "kw" in fixed else [k for k in KW if k >= count]:
             strips = (fixed["strip_tokens"],) if "strip_tokens" in fixed else STRIP_TOKENS
             own = fixed | {"lanes": count, "kw": kw}
             least = _base(graph, target, own, 0)
             if excess(least, target):  # whatever the memories are
+                found = True
                 yield least
                 continue
-            sizes = _memories(graph, target, own, strips, memory)
+            try:
+                sizes = _memories(graph, target, own, strips, memory)
+            except FitError as error:
+                problem = error
+                continue
+            found = True
             yield next((s for s in sizes if excess(s, target) is None), sizes[-1])
+    if problem and not found:
+        raise problem
 
 
 def _memories(

@@ -26,6 +26,7 @@ from hwgen.schedule.sizing import Sizing
 
 Array = np.ndarray
 FM, TM, BM = 0, 1, 2
+FM_STEP = 512  # words of a block RAM
 MEMORY_NAMES = ("FM", "TM", "BM")
 
 
@@ -331,8 +332,20 @@ def _place(live: dict[str, _Live], s: Sizing, top: bool) -> Iterator[tuple[str, 
 def demand(graph: Graph, s: Sizing) -> tuple[int, int, int]:
     """Words of FM and TM and rows of BM that the graph needs, whatever `s` offers."""
     graph = separate_streams(graph)
+    order = plan(graph, s.strip_tokens, s.lanes)
+    live = live_ranges(graph, order, s)
     roomy = s.replace(fm_words=1 << 14, tm_words=1 << 14, bm_rows=(1 << 16) // s.row_elements)
-    tops = [0, 0, 0]
-    for p in place(graph, roomy).values():
-        tops[p.memory] = max(tops[p.memory], p.base + p.size)
+    tops = _tops(dict(_place(live, roomy, False)))
+    used = sum((_use(t, len(order.pieces)) for t in live.values() if t.memory == FM), np.zeros(1))
+    for words in range(tops[FM] // FM_STEP * FM_STEP, int(used.max()) - 1, -FM_STEP):
+        try:  # results that overlay their operand from the top of the memory down
+            tops = _tops(dict(_place(live, roomy.replace(fm_words=words), True)))
+        except FitError:
+            break
     return tops[FM], tops[TM], -(-tops[BM] // s.row_elements)
+
+
+def _tops(places: dict[str, Place]) -> list[int]:
+    """Words used of every memory."""
+    return [max((p.base + p.size for p in places.values() if p.memory == m), default=0)
+            for m in (FM, TM, BM)]  # fmt: skip
