@@ -32,10 +32,10 @@ def estimate(s: Sizing) -> dict[str, float]:
     """Estimated lut, ff, bram36, dsp of the whole engine."""
     lanes = s.lanes
     lut_lane = (
-        720 + 70 + 118 + 46 + 1.43 * s.kw + 32 + 27 + 50
+        720 + 70 + 118 + 46 + 1.22 * s.kw + 27 + 27 + 50
     )  # arithmetic .. address and DMA muxes
     lut_rest = 730 + 12 * s.kw + 3700 + 92 * s.pk + 4000 + 600 + 1300 + 2150
-    ff_lane = 520 + 2 * s.kw + 0.7 * s.kw + 120
+    ff_lane = 520 + 2 * s.kw + 0.9 * s.kw + 120
     return {
         "lut": lanes * lut_lane + lut_rest,
         "ff": lanes * ff_lane + 10200 + 3.3 * s.kw,

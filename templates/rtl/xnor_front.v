@@ -162,7 +162,8 @@ module xnor_front #(
 
     partial_sums #(
         .LANES(LANES),
-        .PS_WORDS(PS_WORDS)
+        .PS_WORDS(PS_WORDS),
+        .POP_W($clog2(KW + 1))
     ) u_ps (
         .clk(clk),
         .rst(rst),
