@@ -34,10 +34,10 @@ def estimate(s: Sizing) -> dict[str, float]:
     lanes = s.lanes
     slots = 16 * s.cm_slots + 16 * s.om_slots + 90 * max(32, s.qm_slots)  # bits of a lane
     lut_lane = (
-        277 + 38 + slots / 48 + 46 + 1.43 * s.kw + 32 + 27 + 88
+        277 + 38 + slots / 48 + 46 + 1.22 * s.kw + 27 + 27 + 88
     )  # arithmetic, pooling, parameters .. address and DMA muxes
     lut_rest = 730 + 12 * s.kw + 3700 + 92 * s.pk + 4000 + 600 + 1300 + 2150
-    ff_lane = 445 + 2 * s.kw + 0.7 * s.kw + 120
+    ff_lane = 445 + 2 * s.kw + 0.9 * s.kw + 120
     return {
         "lut": lanes * lut_lane + lut_rest,
         "ff": lanes * ff_lane + 10200 + 3.3 * s.kw,

@@ -42,8 +42,9 @@ class Attention:
         "rtl/adder_tree.v",
         "rtl/popcount.v",
         "rtl/popcount_xnor3.v",
-        "rtl/popcount_6to3.v",
+        "rtl/popcount_xnor8.v",
         "rtl/popcount_pairs.v",
+        "rtl/popcount_total.v",
     )
     dsp = 2
 

@@ -43,8 +43,9 @@ class XnorFront:
         "rtl/xnor_array.v",
         "rtl/popcount.v",
         "rtl/popcount_xnor3.v",
-        "rtl/popcount_6to3.v",
+        "rtl/popcount_xnor8.v",
         "rtl/popcount_pairs.v",
+        "rtl/popcount_total.v",
         "rtl/partial_sums.v",
     )
 

@@ -7,10 +7,11 @@
 //
 // Timing: i_* in cycle t, pop in cycle t + 1, r_* in cycle t + 2. One result per cycle, no
 // back-pressure. Reset: control only. Cost: PS_WORDS x 16 L bits of RAM (registered read), 32 L FF,
-// about 34 L LUT (bypass and adders).
+// 18 + POP_W LUT a lane (bypass and adders).
 module partial_sums #(
     parameter LANES = 16,
-    parameter PS_WORDS = 256
+    parameter PS_WORDS = 256,
+    parameter POP_W = 16  // bits of a popcount; the bits above it in `pop` are not read
 ) (
     input  wire                clk,
     input  wire                rst,
@@ -46,7 +47,9 @@ module partial_sums #(
     genvar l;
     generate
         for (l = 0; l < LANES; l = l + 1) begin : gen_lane
-            assign sum[16*l+:16] = pop[16*l+:16] + (held[16*l+:16] & {16{!first_1}});
+            wire unused = &{1'b0, pop[16*l+:16]};
+            assign sum[16*l+:16] =
+                {{(16 - POP_W) {1'b0}}, pop[16*l+:POP_W]} + (held[16*l+:16] & {16{!first_1}});
         end
     endgenerate
 

@@ -14,7 +14,7 @@
 // hwgen/units/xnor_front.py. One XLIN result per cycle; one XCONV result per cycle when rows of the
 // image that are xd apart are an odd number of BM rows apart, else one per three; no gap between
 // instructions (XCONV: one cycle). Reset: control only; weights and memories keep their contents.
-// Cost (Yosys, xc7; 1,024 rows, 256 partial sums): L = 16, KW = 128: 5,750 LUT, 7,760 FF, 12 RAMB36.
+// Cost (Yosys, xc7; 1,024 rows, 256 partial sums): L = 16, KW = 128: 5,240 LUT, 8,150 FF, 12 RAMB36.
 module xnor_front #(
     parameter LANES = 16,
     parameter KW = 128,
@@ -162,7 +162,8 @@ module xnor_front #(
 
     partial_sums #(
         .LANES(LANES),
-        .PS_WORDS(PS_WORDS)
+        .PS_WORDS(PS_WORDS),
+        .POP_W($clog2(KW + 1))
     ) u_ps (
         .clk(clk),
         .rst(rst),
