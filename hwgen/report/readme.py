@@ -18,8 +18,8 @@ BEGIN = "<!-- numbers:begin -->"
 END = "<!-- numbers:end -->"
 COLUMNS = (
     "network", "target", "accuracy, golden model (float)", "cycles, simulated (predicted)",
-    "frames/s at the planned clock", "LUT, Yosys", "BRAM36, Yosys", "DSP, Yosys",
-    "tensors checked in RTL",
+    "frames/s at the planned clock", "binary GOPS sustained", "array use",
+    "LUT, Yosys", "BRAM36, Yosys", "DSP, Yosys", "tensors checked in RTL",
 )  # fmt: skip
 
 
@@ -67,12 +67,27 @@ def _report_cells(report: Report) -> list[str]:
         f"{values.percent(fidelity.accuracy_int)} ({values.percent(fidelity.accuracy_float)})",
         f"{values.count(cycles.simulated)} ({values.count(cycles.predicted)})",
         speed if fps.simulated or not fps.predicted else f"{speed} (predicted)",
+        _sustained(report),
+        values.percent(_array_use(report), 0),
         *(
             f"{values.count(getattr(res, key))} ({values.percent(_share(res, budget, key), 0)})"
             for key in ("lut", "bram36", "dsp")
         ),
         checked,
     ]
+
+
+def _sustained(report: Report) -> str:
+    """Two operations per binary multiply-accumulate, at the planned clock."""
+    fps, macs = report.fps.simulated or report.fps.predicted, report.model.binary_macs
+    return values.rate(2 * macs * fps / 1e9) if fps and macs else values.MISSING
+
+
+def _array_use(report: Report) -> float | None:
+    """Binary multiply-accumulates per cycle, of those that the array can do."""
+    cycles = report.cycles.simulated or report.cycles.predicted
+    macs, bits = report.model.binary_macs, report.config.array_bits
+    return macs / (cycles * bits) if cycles and macs and bits else None
 
 
 def _share(res, budget, key: str) -> float | None:

@@ -30,10 +30,12 @@ def test_numbers_of_a_report_and_a_bench(tmp_path):
     (tmp_path / "other.json").write_text("[]")
     assert readme.numbers(tmp_path).splitlines() == [
         "| network | target | accuracy, golden model (float) | cycles, simulated (predicted) "
-        "| frames/s at the planned clock | LUT, Yosys | BRAM36, Yosys | DSP, Yosys "
+        "| frames/s at the planned clock | binary GOPS sustained | array use "
+        "| LUT, Yosys | BRAM36, Yosys | DSP, Yosys "
         "| tensors checked in RTL |",
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-        "| bhvit_sample | zynq | 96.4 % (96.7 %) | 75,411 (75,354) | 2,652 | 20,930 (39 %) "
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| bhvit_sample | zynq | 96.4 % (96.7 %) | 75,411 (75,354) | 2,652 | 27.2 | 3 % "
+        "| 20,930 (39 %) "
         "| 61.5 (44 %) | 48 (22 %) | 1,472, 0 differ |",
         "",
         "Benchmark (`make bench`, 2 cores):",
@@ -52,7 +54,7 @@ def test_nothing_is_claimed_without_reports(tmp_path):
 def test_predicted_speed_says_so(tmp_path):
     (tmp_path / "small.json").write_text(sample.report(simulated=False).to_json())
     row = readme.numbers(tmp_path).splitlines()[2]
-    assert "| – (75,354) | 2,654 (predicted) | – (–) |" in row
+    assert "| – (75,354) | 2,654 (predicted) | 27.2 | 3 % | – (–) |" in row
 
 
 def test_fill_replaces_only_the_block():

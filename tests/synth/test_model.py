@@ -9,17 +9,25 @@ import pytest
 from hwgen.errors import FitError
 from hwgen.paths import reports_dir
 from hwgen.schedule.sizing import Sizing
-from hwgen.synth.model import check_fit, estimate
+from hwgen.synth.model import RESOURCES, check_fit, estimate
 from hwgen.targets import get_target
 
 MICRO = Sizing(fm_words=2560, tm_words=1024, bm_rows=1024)
 
 
-@pytest.mark.parametrize("name", ["lut", "ff", "bram36", "dsp"])
-def test_within_ten_percent_of_the_recorded_synthesis(name: str) -> None:
-    recorded = json.loads((reports_dir() / "bhvit_micro_digits-zynq.json").read_text())["resources"]
-    assert "Yosys" in recorded["source"]
-    assert abs(estimate(MICRO)[name] - recorded[name]) <= 0.1 * recorded[name]
+POINTS = json.loads((reports_dir() / "resource_model.json").read_text())
+
+
+@pytest.mark.parametrize("name", RESOURCES)
+@pytest.mark.parametrize("point", POINTS, ids=lambda p: "{lanes}x{kw}".format(**p["sizing"]))
+def test_within_ten_percent_of_the_recorded_synthesis(point: dict, name: str) -> None:
+    assert "Yosys" in point["source"]
+    counted = point["counted"][name]
+    assert abs(estimate(Sizing(**point["sizing"]))[name] - counted) <= 0.1 * counted
+
+
+def test_the_recorded_engines_differ_in_lanes_and_columns() -> None:
+    assert len({(p["sizing"]["lanes"], p["sizing"]["kw"]) for p in POINTS}) >= 3
 
 
 def test_too_large_an_engine_is_refused() -> None:
