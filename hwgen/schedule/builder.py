@@ -69,7 +69,8 @@ class Ring:
         self.cmp = np.zeros(size, dtype=np.int64)
         self.ldw = np.zeros(size, dtype=np.int64)
 
-    def take(self, n: int, step: str) -> int:
+    def take(self, n: int, step: str, limit: int | None = None) -> int:
+        """First of `n` slots in a row; limit: all of them below it."""
         if n > self.size:
             raise FitError(
                 step,
@@ -77,7 +78,7 @@ class Ring:
                 f"{self.size} exist",
                 f"--set {self.name}={n} or more",
             )
-        if self.next + n > self.size:
+        if self.next + n > min(self.size, limit or self.size):
             self.next = 0
         start, self.next = self.next, self.next + n
         return start
@@ -115,17 +116,26 @@ class Builder:
         cm: Array | None = None,
         om: Array | None = None,
         qm: Array | None = None,
+        cm_quad: bool = False,
     ) -> Block:
-        """Bring parameter words (n, L) int16 (qm: (n, 8, L)) from DDR into the ring buffers."""
+        """Bring parameter words (n, L) int16 (qm: (n, 8, L)) from DDR into the ring buffers.
+
+        cm_quad: four words of `cm` share a slot, in the four banks of CM.
+        """
         parts = {"wb": wb, "cm": cm, "om": om, "qm": qm}
         parts = {k: v for k, v in parts.items() if v is not None and len(v)}
-        block = Block(self.counts["dma"] + 1, sizes={k: len(v) for k, v in parts.items()})
+        sizes = {k: len(v) for k, v in parts.items()}
+        if cm_quad:
+            assert sizes["cm"] % 4 == 0, f"{self.step}: {sizes['cm']} words in slots of four"
+            sizes["cm"] //= 4
+        block = Block(self.counts["dma"] + 1, sizes=sizes)
         wait_cmp = wait_ldw = 0
-        for k, v in parts.items():
-            start = self.rings[k].take(len(v), self.step)
+        for k, n in sizes.items():
+            limit = self.s.quad_slots if k == "cm" and cm_quad else None
+            start = self.rings[k].take(n, self.step, limit)
             setattr(block, k, start)
-            wait_cmp = max(wait_cmp, int(self.rings[k].cmp[start : start + len(v)].max()))
-            wait_ldw = max(wait_ldw, int(self.rings[k].ldw[start : start + len(v)].max()))
+            wait_cmp = max(wait_cmp, int(self.rings[k].cmp[start : start + n].max()))
+            wait_ldw = max(wait_ldw, int(self.rings[k].ldw[start : start + n].max()))
         order = [
             v.astype("<i2").tobytes()
             for k in ("wb", "cm", "om", "qm")
@@ -136,7 +146,7 @@ class Builder:
         values |= {k: getattr(block, k) for k in parts}
         self.emit(
             "LOAD", ddr=self._store(record), crc=zlib.crc32(record),
-            wait_cmp=wait_cmp, wait_ldw=wait_ldw, **values,
+            wait_cmp=wait_cmp, wait_ldw=wait_ldw, cm_quad=int(cm_quad), **values,
         )  # fmt: skip
         return block
 

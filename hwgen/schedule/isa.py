@@ -51,6 +51,7 @@ LOAD = [
     ("n_om", 8, False), ("om", 8, False),
     ("n_qm", 8, False), ("qm", 8, False),  # slots of 8 words: QM_FIELDS
     ("crc", 32, False),  # CRC-32 (zlib) over the record's bytes
+    ("cm_quad", 1, False),  # four CM words a slot: word k to slot cm + k / 4, bank k % 4
 ]  # fmt: skip
 LOADF = [
     ("base_sel", 2, False),  # 0 weight image, 1 input, 2 output
@@ -102,6 +103,7 @@ SOURCES = {
         ("src_mem", 1, False), ("src_taps", 1, False),
         ("src_base", 20, False), ("src_s0", 18, True), ("src_s1", 18, True),
         ("src_s2", 18, True), ("src_s3", 18, True),
+        ("quad", 1, False),  # MACS: four elements a beat, weights from the banks of CM
     ],
     "xnor": [  # BM element units (LANES bits)
         ("a_base", 16, False), ("a_s2", 16, True), ("a_s3", 16, True),
@@ -115,7 +117,7 @@ SOURCES = {
         ("t_stride", 12, False), ("tokens", 9, False),
     ],
 }  # fmt: skip
-# MACS takes its weights from WB instead of CM: wb_w overlays cm_base and cm_s0
+# MACS takes its weights from WB instead of CM (quad: from CM): wb_w overlays cm_base and cm_s0
 SET_KINDS = {"taps": 0, "att": 1, "norm": 2}
 SET = [("kind", 2, False)]
 SET_LSB = INSTR_BITS - SET_PAYLOAD_BITS

@@ -80,6 +80,11 @@ class Sizing:
         return self.kw // self.lanes
 
     @property
+    def quad_slots(self) -> int:
+        """CM slots with four banks (lanes.v): rows of four weights of a quad MACS."""
+        return min(self.cm_slots, 32)
+
+    @property
     def word_bytes(self) -> int:
         """Bytes of a word of L x 16 bits in DDR."""
         return self.lanes * 2

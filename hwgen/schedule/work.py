@@ -35,6 +35,16 @@ def chunks(op: Op, s: Sizing) -> int:
     return 0
 
 
+def quad(op: PatchConv, s: Sizing) -> bool:
+    """Whether four products of a kernel row go into one beat, with the weights in CM.
+
+    Four elements that begin at a multiple of 4 lie in one word, so kernel rows must be multiples
+    of 4 (image rows and the strips' first rows then are), and the taps must fit the banks of CM.
+    """
+    _, k, _, c = op.weight.shape
+    return k * c % 4 == 0 and k * k * c <= 4 * s.quad_slots
+
+
 def beats(op: Op, s: Sizing, types: dict) -> int:
     """Compute cycles of an op if nothing ever waits."""
     out = op.feature or op.bits
@@ -47,7 +57,7 @@ def beats(op: Op, s: Sizing, types: dict) -> int:
     if isinstance(op, XnorLinear | XnorConv):
         return words * chunks(op, s)
     if isinstance(op, PatchConv):
-        return words * op.weight[0].size
+        return words * op.weight[0].size // (4 if quad(op, s) else 1)
     if isinstance(op, CrossFilter):
         return words * len(op.offsets)
     if isinstance(op, AvgPool):

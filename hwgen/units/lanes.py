@@ -14,11 +14,11 @@ from jinja2 import Environment, StrictUndefined
 from hwgen.ops.numerics import GELU_SEGMENTS, gelu_segments
 from hwgen.paths import templates_dir
 
-ACC_AT = 5
-PRE_AT = 7
-MID_AT = 15
-OUT_AT = 21
-Y_AT = 25
+ACC_AT = 6
+PRE_AT = 8
+MID_AT = 16
+OUT_AT = 22
+Y_AT = 26
 
 IN_KINDS = {"feature": 0, "xnor": 1, "attention": 2, "scalar": 3, "norm": 4}
 MUL_KINDS = {"cm": 0, "weight": 1, "one": 2, "self": 3, "norm": 4}
@@ -67,8 +67,8 @@ class Lanes:
 
     @property
     def dsp(self) -> int:
-        """DSP48 slices: multiply-accumulate, RPReLU or GELU, second affine; LayerNorm's mean."""
-        return 3 * self.lanes + 1
+        """DSP48 slices: four products, RPReLU or GELU, second affine; LayerNorm's mean."""
+        return 6 * self.lanes + 1
 
 
 def _constants(values: list[int]) -> list[str]:

@@ -24,11 +24,11 @@ module compute_ctl #(
     parameter FM_WORDS = 1024,  // 2 .. 16384
     parameter TM_WORDS = 1024,
     parameter NT_WORDS = 64,
-    parameter PRE_AT   = 7,     // of lanes
-    parameter MID_AT   = 15,
-    parameter OUT_AT   = 21,
-    parameter Y_AT     = 25,
-    parameter ACC_AT   = 5,
+    parameter PRE_AT   = 8,     // of lanes
+    parameter MID_AT   = 16,
+    parameter OUT_AT   = 22,
+    parameter Y_AT     = 26,
+    parameter ACC_AT   = 6,
     parameter NT_AW    = $clog2(NT_WORDS)
 ) (
     input  wire                      clk,
@@ -89,6 +89,7 @@ module compute_ctl #(
     output wire [2:0]                l_mul_kind,
     output wire [LANES*ACT_BITS-1:0] l_feat,
     output wire [15:0]               l_scalar,
+    output wire [47:0]               l_extra,
     output wire [7:0]                l_cm_slot,
     output wire [7:0]                l_om_slot,
     output wire [5:0]                l_q_slot,
@@ -155,6 +156,7 @@ module compute_ctl #(
     localparam C_SRC_BASE = 418;
     localparam C_SRC_S0 = 438;
     localparam C_SRC_S3 = 492;
+    localparam C_QUAD = 510;
     localparam X_A_BASE = 416;
     localparam X_A_S2 = 432;
     localparam X_A_S3 = 448;
@@ -311,13 +313,13 @@ module compute_ctl #(
     wire         src_fm_re, src_tm_re;
     wire [13:0]  src_addr;
     wire [W-1:0] fm_word, tm_word;
-    wire         s_valid, s_first, s_last, s_result, s_stat, s_phase;
+    wire         s_valid, s_first, s_last, s_result, s_stat, s_phase, s_quad;
     wire [7:0]   s_cm;
 
     mac_source #(.LANES(LANES), .ACT_BITS(A), .NT_AW(NT_AW)) u_source (
         .clk(clk), .rst(rst), .load(mac_start),
         .mem(b_source[C_SRC_MEM - SOURCE_LSB]), .taps(b_source[C_SRC_TAPS - SOURCE_LSB]),
-        .macs(b_macs), .stat(b_stat), .apply(b_apply), .share(b_q_mask), .index_reset(nu_reset),
+        .macs(b_macs), .quad(b_macs && b_source[C_QUAD - SOURCE_LSB]), .stat(b_stat), .apply(b_apply), .share(b_q_mask), .index_reset(nu_reset),
         .valid(n_valid), .addr(n_addr), .pos(n_pos), .i2(n_i2), .phase(n_phase),
         .first(n_first), .last(n_last), .result(n_result), .cm(n_cm), .wb(n_wb),
         .tap_offset(tap_offset), .tap_dx(tap_dx), .width(taps_width), .wsx(taps_wsx),
@@ -325,7 +327,8 @@ module compute_ctl #(
         .fm_word(fm_word), .tm_word(tm_word),
         .wbr_re(wbr_re), .wbr_addr(wbr_addr), .nt_index(nu_index),
         .s_valid(s_valid), .s_first(s_first), .s_last(s_last), .s_result(s_result),
-        .s_stat(s_stat), .s_phase(s_phase), .s_cm(s_cm), .s_feat(l_feat), .s_scalar(l_scalar)
+        .s_stat(s_stat), .s_phase(s_phase), .s_quad(s_quad), .s_cm(s_cm), .s_feat(l_feat),
+        .s_scalar(l_scalar), .s_extra(l_extra)
     );
 
     // ---- results
@@ -348,7 +351,7 @@ module compute_ctl #(
         .p_modes(b_modes), .p_pool(b_pool),
         .none_ended(none_ended), .xnor_ended(xnor_ended),
         .s_valid(s_valid), .s_first(s_first), .s_last(s_last), .s_result(s_result),
-        .s_stat(s_stat), .s_phase(s_phase), .s_cm(s_cm),
+        .s_stat(s_stat), .s_phase(s_phase), .s_quad(s_quad), .s_cm(s_cm),
         .xf_valid(xf_valid), .xf_pattern(xf_pattern), .at_valid(at_valid), .nu_shift(nu_shift),
         .l_valid(l_valid), .l_in_kind(l_in_kind), .l_mul_kind(l_mul_kind),
         .l_cm_slot(l_cm_slot), .l_om_slot(l_om_slot), .l_q_slot(l_q_slot), .l_first(l_first),

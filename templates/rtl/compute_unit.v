@@ -113,6 +113,7 @@ module compute_unit #(
   wire [2:0] l_mul_kind;
   wire [LANES*ACT_BITS-1:0] l_feat;
   wire [15:0] l_scalar;
+  wire [47:0] l_extra;
   wire [7:0] l_cm_slot;
   wire [7:0] l_om_slot;
   wire [5:0] l_q_slot;
@@ -214,6 +215,7 @@ module compute_unit #(
       .l_mul_kind(l_mul_kind),
       .l_feat(l_feat),
       .l_scalar(l_scalar),
+      .l_extra(l_extra),
       .l_cm_slot(l_cm_slot),
       .l_om_slot(l_om_slot),
       .l_q_slot(l_q_slot),
@@ -356,6 +358,7 @@ module compute_unit #(
       .in_pop(xf_pop),
       .in_acc(at_acc),
       .in_scalar(l_scalar),
+      .in_extra(l_extra),
       .in_weight(wbr_word),
       .mean2(mean2),
       .norm_r(norm_r),

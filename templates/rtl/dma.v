@@ -3,7 +3,7 @@
 // Front: takes an instruction, waits for its wait_* counts, requests its reads, and passes it on;
 // so the reads of the next instructions are under way while the current one's data arrive.
 // Back, in order: packs beats into words (lane 0 lowest), writes word k of a record to WB wb + k,
-// then CM cm + k, OM om + k, then QM: slot qm + k / 8, field k % 8 (field 7 is not written); or to
+// then CM cm + k (cm_quad: slot cm + k / 4, bank k % 4), OM om + k, then QM: slot qm + k / 8, field k % 8 (field 7 is not written); or to
 // FM/TM addr + k (`bytes`: one byte per lane, zero-extended); or reads words for the write master.
 // The CRC-32 of a LOAD record is taken over its beats: another value than the instruction's raises
 // `error_crc` (a strobe); the record never retires and the unit stops until reset.
@@ -23,10 +23,10 @@ module dma #(
     input wire rst,
     input wire halt,  // an error elsewhere: retire nothing more
 
-    // Queue: the low 196 bits of an instruction.
+    // Queue: the low 197 bits of an instruction.
     input  wire         i_valid,
     output wire         i_ready,
-    input  wire [195:0] i_word,
+    input  wire [196:0] i_word,
 
     input  wire [ 15:0] retired_ldw,
     input  wire [ 15:0] retired_cmp,
@@ -99,6 +99,7 @@ module dma #(
   localparam LD_N_QM = 148;
   localparam LD_QM = 156;
   localparam LD_CRC = 164;
+  localparam LD_CM_QUAD = 196;
   localparam LF_BASE_SEL = 52;
   localparam LF_DDR = 54;
   localparam LF_WORDS = 86;
@@ -130,7 +131,7 @@ module dma #(
   localparam [1:0] F_WAIT = 2'd2;
 
   reg [1:0] front;
-  reg [195:0] cur_q;
+  reg [196:0] cur_q;
   reg [TOTAL_BITS-1:0] words_q;
   reg [ADDR_BITS-1:0] addr_q;
 
@@ -169,7 +170,7 @@ module dma #(
   wire reads = op != OP_STORE && !none;
 
   // Passed on: opcode class, beats, address (STORE), and the fields of the back.
-  localparam DESC = 146 + BEAT_BITS + ADDR_BITS;
+  localparam DESC = 147 + BEAT_BITS + ADDR_BITS;
   wire desc_ready;
   wire desc_valid;
   wire desc_take;
@@ -192,7 +193,7 @@ module dma #(
       .rst(rst),
       .s_valid(pass),
       .s_ready(desc_ready),
-      .s_data({addr_q, beats, op[1:0], cur_q[195:52]}),
+      .s_data({addr_q, beats, op[1:0], cur_q[196:52]}),
       .m_valid(desc_valid),
       .m_ready(desc_take),
       .m_data(desc)
@@ -237,13 +238,14 @@ module dma #(
   reg [7:0] n_cm_q;
   reg [7:0] n_om_q;
   reg [15:0] wb_q;
-  reg [7:0] cm_q;
+  reg [9:0] cm_q;  // slot, bank
+  reg cm_quad_q;
   reg [7:0] om_q;
   reg [10:0] qm_q;  // slot, field
   reg [13:0] f_addr_q;
 
-  wire [1:0] d_op = desc[145:144];
-  wire [BEAT_BITS-1:0] d_beats = desc[146+:BEAT_BITS];
+  wire [1:0] d_op = desc[146:145];
+  wire [BEAT_BITS-1:0] d_beats = desc[147+:BEAT_BITS];
   wire d_loadf = d_op == OP_LOADF[1:0];
   wire d_store = d_op == OP_STORE[1:0];
   wire d_none = d_beats == {BEAT_BITS{1'b0}};
@@ -304,8 +306,8 @@ module dma #(
   assign wb_addr = wb_q;
   assign p_we = word_v && load_q && !in_wb && !(in_qm && qm_q[2:0] == 3'd7);
   assign p_sel = in_cm ? 2'd0 : in_om ? 2'd1 : 2'd2;
-  assign p_slot = in_cm ? cm_q : in_om ? om_q : qm_q[10:3];
-  assign p_field = in_qm ? qm_q[2:0] : 3'd0;
+  assign p_slot = in_cm ? cm_q[9:2] : in_om ? om_q : qm_q[10:3];
+  assign p_field = in_qm ? qm_q[2:0] : in_cm ? {1'b0, cm_q[1:0]} : 3'd0;
 
   assign f_we = word_v && !load_q;
   assign f_mem = mem_q;
@@ -359,7 +361,7 @@ module dma #(
       end
       if (in_cm) begin
         n_cm_q <= n_cm_q - 8'd1;
-        cm_q   <= cm_q + 8'd1;
+        cm_q   <= cm_q + (cm_quad_q ? 10'd1 : 10'd4);
       end
       if (in_om) begin
         n_om_q <= n_om_q - 8'd1;
@@ -383,10 +385,11 @@ module dma #(
         n_cm_q <= desc[LD_N_CM-52+:8];
         n_om_q <= desc[LD_N_OM-52+:8];
         wb_q <= desc[LD_WB-52+:16];
-        cm_q <= desc[LD_CM-52+:8];
+        cm_q <= {desc[LD_CM-52+:8], 2'd0};
+        cm_quad_q <= desc[LD_CM_QUAD-52];
         om_q <= desc[LD_OM-52+:8];
         qm_q <= {desc[LD_QM-52+:8], 3'd0};
-        wr_addr_q <= desc[146+BEAT_BITS+:ADDR_BITS];
+        wr_addr_q <= desc[147+BEAT_BITS+:ADDR_BITS];
         if (d_store) back <= d_none ? B_GET : B_STORE;
         else back <= d_none ? B_CHECK : B_READ;
       end

@@ -107,7 +107,7 @@ module hwgen_core #(
     output wire [              47:0] t_retired      // {cmp, ldw, dma}
 );
   localparam BEAT_BITS = 21;
-  localparam DMA_WORD = 196;
+  localparam DMA_WORD = 197;
   localparam LDW_WORD = 76;
 
   // ---------------------------------------------------------------- control

@@ -1,7 +1,7 @@
-// lane: one channel of the engine's post chain (hwgen/ops/post.py), 25 cycles with lanes.v.
+// lane: one channel of the engine's post chain (hwgen/ops/post.py), 26 cycles with lanes.v.
 //
 //   x   = feature | 2 popcount + om | attention | scalar
-//   acc = base + sum over first .. last of x * w          (max: acc = w * max of x)
+//   acc = base + sum over first .. last of x * w + e . v    (max: acc = w * max of x + e . v)
 //   y1  = sat18(rshift_round(acc, sh1) + b)
 //   t   = y1 + pre
 //   y3  = sat18(rshift_round(t f, sh2)),  f = rp and t < 0: slope, else 2**sh2;  gelu: GELU(t)
@@ -9,11 +9,14 @@
 //   y6  = satA(y5 + out);   bit = (bit_y3 ? y3 : y6) >= t
 //
 // A port named cN_* is sampled N cycles after the beat's inputs (cycle 0). Stages: 0 operand
-// select, 1 maximum, 2 add, 3 multiply, 4 accumulate, 5 shift, 6 b, 8 residual, 9 sign and chord,
-// 10 slope, 11 multiply, 12 rounding or intercept, 13 shift, 16 residual, 17 multiply, 18 c3,
-// 19 shift, 21 residual, 22..23 threshold. Adders and registers of stages 2..4, 11..12 and
-// 16..18 lie in the three DSP48.
-// Shifts are selections: sh1 = 3 + 4 c5_sh1 + 2 c6_sh1, sh2 = c13_sh2 ? 14 : 10, sh3 = 10 + 3 c19_sh3.
+// select, 1 maximum, 2 add, 3 multiply, 4 sum of the products, 5 accumulate, 6 shift, 7 b,
+// 9 residual, 10 sign and chord, 11 slope, 12 multiply, 13 rounding or intercept, 14 shift,
+// 17 residual, 18 multiply, 19 c3, 20 shift, 22 residual, 23..24 threshold. Adders and registers
+// of stages 2..4, 12..13 and 17..19 lie in three DSP48.
+// e . v: three more products of every beat (e is 0 where a beat has none), in three DSP48 that add
+// along a cascade into the first one; so that it ends in time its first product has no register
+// of its own before the sum.
+// Shifts are selections: sh1 = 3 + 4 c6_sh1 + 2 c7_sh1, sh2 = c14_sh2 ? 14 : 10, sh3 = 10 + 3 c20_sh3.
 // The multipliers are always in the path: a stage that is off multiplies by a power of two and
 // shifts it out, so no value has to be delayed beside them.
 // `c1_max` is for features only (the other kinds are wider than the maximum). acc wraps at 40
@@ -36,37 +39,39 @@ module lane #(
     input  wire signed [15:0]         c0_weight,
     input  wire signed [15:0]         c0_cm,
     input  wire signed [15:0]         c0_om,
+    input  wire [47:0]                c0_extra,     // e: three signed numbers, 0 lowest
+    input  wire [47:0]                c0_extra_cm,  // v
     input  wire                       c1_valid,
     input  wire                       c1_first,
     input  wire                       c1_max,
-    input  wire                       c4_valid,
-    input  wire                       c4_load,      // start the sum with this product and c4_base
-    input  wire signed [33:0]         c4_base,
-    output wire signed [39:0]         c5_acc,
+    input  wire                       c5_valid,
+    input  wire                       c5_load,      // start the sum with this product and c5_base
+    input  wire signed [33:0]         c5_base,
+    output wire signed [39:0]         c6_acc,
     // y1
-    input  wire [1:0]                 c5_sh1,
-    input  wire signed [15:0]         c5_b,
-    input  wire                       c6_sh1,
+    input  wire [1:0]                 c6_sh1,
+    input  wire signed [15:0]         c6_b,
+    input  wire                       c7_sh1,
     // residual, RPReLU or GELU
-    input  wire signed [ACT_BITS-1:0] c7_pre,
-    input  wire                       c9_rp,
-    input  wire                       c9_gelu_off,  // not both rp and gelu
-    input  wire signed [15:0]         c10_slope,
-    input  wire                       c10_sh2,      // 1 for GELU
-    input  wire [1:0]                 c11_half,     // 2 for sh2 = 14, else 1
-    input  wire                       c13_sh2,
+    input  wire signed [ACT_BITS-1:0] c8_pre,
+    input  wire                       c10_rp,
+    input  wire                       c10_gelu_off,  // not both rp and gelu
+    input  wire signed [15:0]         c11_slope,
+    input  wire                       c11_sh2,      // 1 for GELU
+    input  wire [1:0]                 c12_half,     // 2 for sh2 = 14, else 1
+    input  wire                       c14_sh2,
     // residual, affine
-    input  wire signed [ACT_BITS-1:0] c15_mid,
-    input  wire                       c15_aff_off,  // m3 = 2**13
-    input  wire signed [15:0]         c15_m3,
-    input  wire signed [25:0]         c17_c3,
-    input  wire [1:0]                 c19_sh3,
+    input  wire signed [ACT_BITS-1:0] c16_mid,
+    input  wire                       c16_aff_off,  // m3 = 2**13
+    input  wire signed [15:0]         c16_m3,
+    input  wire signed [25:0]         c18_c3,
+    input  wire [1:0]                 c20_sh3,
     // residual, threshold
-    input  wire signed [ACT_BITS-1:0] c21_out,
-    output wire signed [ACT_BITS-1:0] c22_y,
-    input  wire signed [15:0]         c22_t,
-    input  wire                       c23_bit_y3,
-    output wire                       c24_bit
+    input  wire signed [ACT_BITS-1:0] c22_out,
+    output wire signed [ACT_BITS-1:0] c23_y,
+    input  wire signed [15:0]         c23_t,
+    input  wire                       c24_bit_y3,
+    output wire                       c25_bit
 );
     localparam A = ACT_BITS;
 
@@ -107,188 +112,213 @@ module lane #(
         w_2  <= w_1;
     end
 
-    // ---- 2, 3, 4: add, multiply, accumulate
+    // ---- 0 .. 3: the further products, one stage later each
+    reg signed [15:0] e0_1, e1_1, e2_1;
+    reg signed [15:0] v0_1, v1_1, v2_1;
+    reg signed [15:0] e0_2, v0_2;
+    reg signed [31:0] product_e1_2;
+    reg signed [31:0] sum_e2_2;
+    reg signed [31:0] product_e0_3;
+    reg signed [32:0] sum_e1_3;
+    reg signed [33:0] sum_e0_4;
+    always @(posedge clk) begin
+        {e2_1, e1_1, e0_1} <= c0_extra;
+        {v2_1, v1_1, v0_1} <= c0_extra_cm;
+        e0_2         <= e0_1;
+        v0_2         <= v0_1;
+        sum_e2_2     <= e2_1 * v2_1;
+        product_e1_2 <= e1_1 * v1_1;
+        sum_e1_3     <= $signed({product_e1_2[31], product_e1_2})
+                        + $signed({sum_e2_2[31], sum_e2_2});
+        product_e0_3 <= e0_2 * v0_2;
+        sum_e0_4     <= $signed({{2{product_e0_3[31]}}, product_e0_3})
+                        + $signed({sum_e1_3[32], sum_e1_3});
+    end
+
+    // ---- 2 .. 5: add, multiply, sum of the products, accumulate
     reg signed [18:0] sum_3;
     reg signed [16:0] w_3;
     reg signed [35:0] product_4;
-    reg signed [39:0] acc_5;
+    reg signed [36:0] sum_5;
+    reg signed [39:0] acc_6;
     always @(posedge clk) begin
         sum_3     <= $signed({x_2[17], x_2}) + $signed({{3{om_2[15]}}, om_2});
         w_3       <= w_2;
         product_4 <= sum_3 * w_3;
-        if (c4_valid)
-            acc_5 <= (c4_load ? $signed({{6{c4_base[33]}}, c4_base}) : acc_5)
-                     + $signed({{4{product_4[35]}}, product_4});
+        sum_5     <= $signed({product_4[35], product_4}) + $signed({{3{sum_e0_4[33]}}, sum_e0_4});
+        if (c5_valid)
+            acc_6 <= $signed({{3{sum_5[36]}}, sum_5})
+                     + (c5_load ? $signed({{6{c5_base[33]}}, c5_base}) : acc_6);
     end
-    assign c5_acc = acc_5;
+    assign c6_acc = acc_6;
 
-    // ---- 5: coarse shift; one bit below the point, the one that rounds
-    wire [21:0] coarse_5 = c5_sh1 == 2'd0 ? acc_5[23:2]
-                         : c5_sh1 == 2'd1 ? acc_5[27:6]
-                         : c5_sh1 == 2'd2 ? acc_5[31:10]
-                         : acc_5[35:14];
-    wire [15:0] above_5 = acc_5[38:23] ^ {16{acc_5[39]}};
-    wire [3:0]  far_5 = {|above_5[15:12], |above_5[11:8], |above_5[7:4], |above_5[3:0]};
-    reg  [21:0] coarse_6;
-    reg         over_6;
-    reg         neg_6;
-    reg  signed [15:0] b_6;
+    // ---- 6: coarse shift; one bit below the point, the one that rounds
+    wire [21:0] coarse_6 = c6_sh1 == 2'd0 ? acc_6[23:2]
+                         : c6_sh1 == 2'd1 ? acc_6[27:6]
+                         : c6_sh1 == 2'd2 ? acc_6[31:10]
+                         : acc_6[35:14];
+    wire [15:0] above_6 = acc_6[38:23] ^ {16{acc_6[39]}};
+    wire [3:0]  far_6 = {|above_6[15:12], |above_6[11:8], |above_6[7:4], |above_6[3:0]};
+    reg  [21:0] coarse_7;
+    reg         over_7;
+    reg         neg_7;
+    reg  signed [15:0] b_7;
     always @(posedge clk) begin
-        coarse_6 <= coarse_5;
-        over_6   <= |(far_5 & (4'b1111 << c5_sh1));
-        neg_6    <= acc_5[39];
-        b_6      <= c5_b;
+        coarse_7 <= coarse_6;
+        over_7   <= |(far_6 & (4'b1111 << c6_sh1));
+        neg_7    <= acc_6[39];
+        b_7      <= c6_b;
     end
 
-    // ---- 6, 7: fine shift, b. A value outside 19 bits stays outside 18 with any b.
-    wire signed [18:0] fine_6 = $signed(c6_sh1 ? coarse_6[21:3] : coarse_6[19:1]);
-    wire               half_6 = c6_sh1 ? coarse_6[2] : coarse_6[0];
-    reg  signed [19:0] sum_7;
-    reg                over_7;
-    reg                neg_7;
-    reg  [17:0]        y1_8;
+    // ---- 7, 8: fine shift, b. A value outside 19 bits stays outside 18 with any b.
+    wire signed [18:0] fine_7 = $signed(c7_sh1 ? coarse_7[21:3] : coarse_7[19:1]);
+    wire               half_7 = c7_sh1 ? coarse_7[2] : coarse_7[0];
+    reg  signed [19:0] sum_8;
     reg                over_8;
     reg                neg_8;
-    reg  signed [A-1:0] pre_8;
+    reg  [17:0]        y1_9;
+    reg                over_9;
+    reg                neg_9;
+    reg  signed [A-1:0] pre_9;
     always @(posedge clk) begin
-        sum_7  <= $signed({{4{b_6[15]}}, b_6}) + $signed({fine_6[18], fine_6})
-                  + $signed({19'd0, half_6});
-        over_7 <= over_6 | (~c6_sh1 & ((coarse_6[20] ^ neg_6) | (coarse_6[19] ^ neg_6)));
-        neg_7  <= neg_6;
-        y1_8   <= sum_7[17:0];
-        over_8 <= over_7 | (sum_7[19:17] != {3{sum_7[19]}});
-        neg_8  <= over_7 ? neg_7 : sum_7[19];
-        pre_8  <= c7_pre;
+        sum_8  <= $signed({{4{b_7[15]}}, b_7}) + $signed({fine_7[18], fine_7})
+                  + $signed({19'd0, half_7});
+        over_8 <= over_7 | (~c7_sh1 & ((coarse_7[20] ^ neg_7) | (coarse_7[19] ^ neg_7)));
+        neg_8  <= neg_7;
+        y1_9   <= sum_8[17:0];
+        over_9 <= over_8 | (sum_8[19:17] != {3{sum_8[19]}});
+        neg_9  <= over_8 ? neg_8 : sum_8[19];
+        pre_9  <= c8_pre;
     end
 
-    // ---- 8: t = y1 + pre
-    wire signed [17:0] y1 = $signed(over_8 ? {neg_8, {17{~neg_8}}} : y1_8);
-    reg signed [18:0] t_9;
-    always @(posedge clk) t_9 <= $signed({{(19-A){pre_8[A-1]}}, pre_8}) + $signed({y1[17], y1});
-
-    // ---- 9: which factor. 0 GELU's chord, 1 slope, 2 nothing, 3 one
-    wire inside_9 = t_9[18:14] == {5{t_9[18]}};
+    // ---- 9: t = y1 + pre
+    wire signed [17:0] y1 = $signed(over_9 ? {neg_9, {17{~neg_9}}} : y1_9);
     reg signed [18:0] t_10;
-    reg [1:0]         factor_10;
+    always @(posedge clk) t_10 <= $signed({{(19-A){pre_9[A-1]}}, pre_9}) + $signed({y1[17], y1});
+
+    // ---- 10: which factor. 0 GELU's chord, 1 slope, 2 nothing, 3 one
+    wire inside_10 = t_10[18:14] == {5{t_10[18]}};
+    reg signed [18:0] t_11;
+    reg [1:0]         factor_11;
     always @(posedge clk) begin
-        t_10      <= t_9;
-        factor_10 <= c9_gelu_off ? {~(c9_rp & t_9[18]), 1'b1}
-                   : inside_9 ? 2'd0 : {1'b1, ~t_9[18]};
+        t_11      <= t_10;
+        factor_11 <= c10_gelu_off ? {~(c10_rp & t_10[18]), 1'b1}
+                   : inside_10 ? 2'd0 : {1'b1, ~t_10[18]};
     end
 
-    // ---- 10: chord k covers t + 2^14 in [512 k, 512 k + 512)
-    wire [5:0] chord_10 = {~t_10[14], t_10[13:9]};
+    // ---- 11: chord k covers t + 2^14 in [512 k, 512 k + 512)
+    wire [5:0] chord_11 = {~t_11[14], t_11[13:9]};
     wire signed [15:0] chord_slope;
     wire signed [15:0] chord_intercept;
     gelu_rom u_gelu (
-        .slope_index(chord_10), .slope(chord_slope),
-        .intercept_index(chord_10), .intercept(chord_intercept)
+        .slope_index(chord_11), .slope(chord_slope),
+        .intercept_index(chord_11), .intercept(chord_intercept)
     );
-    reg signed [18:0] t_11;
-    reg signed [15:0] factor_11;
-    reg signed [15:0] intercept_11;
+    reg signed [18:0] t_12;
+    reg signed [15:0] factor_12;
+    reg signed [15:0] intercept_12;
     always @(posedge clk) begin
-        t_11         <= t_10;
-        factor_11    <= factor_10 == 2'd0 ? chord_slope
-                      : factor_10 == 2'd1 ? c10_slope
-                      : factor_10 == 2'd2 ? 16'sd0
-                      : $signed({1'b0, c10_sh2, 3'b000, ~c10_sh2, 10'd0});
-        intercept_11 <= chord_intercept;
-        if (factor_10 != 2'd0) intercept_11 <= 16'sd0;
+        t_12         <= t_11;
+        factor_12    <= factor_11 == 2'd0 ? chord_slope
+                      : factor_11 == 2'd1 ? c11_slope
+                      : factor_11 == 2'd2 ? 16'sd0
+                      : $signed({1'b0, c11_sh2, 3'b000, ~c11_sh2, 10'd0});
+        intercept_12 <= chord_intercept;
+        if (factor_11 != 2'd0) intercept_12 <= 16'sd0;
     end
 
-    // ---- 11, 12: multiply; half of the last place, and the intercept
-    reg signed [29:0] add_12;
-    reg signed [34:0] product_12;
-    reg signed [35:0] product_13;
+    // ---- 12, 13: multiply; half of the last place, and the intercept
+    reg signed [29:0] add_13;
+    reg signed [34:0] product_13;
+    reg signed [35:0] product_14;
     always @(posedge clk) begin
-        add_12     <= $signed({intercept_11, c11_half[1], 3'b000, c11_half[0], 9'd0});
-        product_12 <= t_11 * factor_11;
-        product_13 <= $signed({product_12[34], product_12})
-                      + $signed({{6{add_12[29]}}, add_12});
+        add_13     <= $signed({intercept_12, c12_half[1], 3'b000, c12_half[0], 9'd0});
+        product_13 <= t_12 * factor_12;
+        product_14 <= $signed({product_13[34], product_13})
+                      + $signed({{6{add_13[29]}}, add_13});
     end
 
-    // ---- 13: y3, waits for mid
-    wire far_13  = product_13[34:31] != {4{product_13[35]}};
-    wire near_13 = product_13[30:27] != {4{product_13[35]}};
-    wire over_13 = far_13 | (~c13_sh2 & near_13);
-    wire [17:0] y3_13 = over_13 ? {product_13[35], {17{~product_13[35]}}}
-                      : c13_sh2 ? product_13[31:14] : product_13[27:10];
-    wire unused_13 = &{1'b0, product_13[9:0]};
-    reg signed [17:0] y3_14;
+    // ---- 14: y3, waits for mid
+    wire far_14  = product_14[34:31] != {4{product_14[35]}};
+    wire near_14 = product_14[30:27] != {4{product_14[35]}};
+    wire over_14 = far_14 | (~c14_sh2 & near_14);
+    wire [17:0] y3_14 = over_14 ? {product_14[35], {17{~product_14[35]}}}
+                      : c14_sh2 ? product_14[31:14] : product_14[27:10];
+    wire unused_14 = &{1'b0, product_14[9:0]};
     reg signed [17:0] y3_15;
     reg signed [17:0] y3_16;
+    reg signed [17:0] y3_17;
     always @(posedge clk) begin
-        y3_14 <= $signed(y3_13);
-        y3_15 <= y3_14;
+        y3_15 <= $signed(y3_14);
         y3_16 <= y3_15;
+        y3_17 <= y3_16;
     end
 
-    // ---- 15 .. 18: (y3 + mid) m3 + c3
-    reg signed [A-1:0] mid_16;
-    reg signed [15:0]  m3_16;
+    // ---- 16 .. 18: (y3 + mid) m3 + c3
+    reg signed [A-1:0] mid_17;
     reg signed [15:0]  m3_17;
-    reg signed [18:0]  y4_17;
-    reg signed [34:0]  product_18;
-    reg signed [25:0]  c3_18;
-    reg signed [35:0]  product_19;
+    reg signed [15:0]  m3_18;
+    reg signed [18:0]  y4_18;
+    reg signed [34:0]  product_19;
+    reg signed [25:0]  c3_19;
+    reg signed [35:0]  product_20;
     always @(posedge clk) begin
-        mid_16     <= c15_mid;
-        m3_16      <= c15_m3;
-        if (c15_aff_off) m3_16 <= 16'sd8192;
-        m3_17      <= m3_16;
-        y4_17      <= $signed({y3_16[17], y3_16}) + $signed({{(19-A){mid_16[A-1]}}, mid_16});
-        product_18 <= y4_17 * m3_17;
-        c3_18      <= c17_c3;
-        product_19 <= $signed({product_18[34], product_18}) + $signed({c3_18[25], c3_18, 9'd0});
+        mid_17     <= c16_mid;
+        m3_17      <= c16_m3;
+        if (c16_aff_off) m3_17 <= 16'sd8192;
+        m3_18      <= m3_17;
+        y4_18      <= $signed({y3_17[17], y3_17}) + $signed({{(19-A){mid_17[A-1]}}, mid_17});
+        product_19 <= y4_18 * m3_18;
+        c3_19      <= c18_c3;
+        product_20 <= $signed({product_19[34], product_19}) + $signed({c3_19[25], c3_19, 9'd0});
     end
 
-    // ---- 19, 20: y5
-    wire [2:0] above_19 = {product_19[34:33] != {2{product_19[35]}},
-                           product_19[32:30] != {3{product_19[35]}},
-                           product_19[29:27] != {3{product_19[35]}}};
-    wire unused_19 = &{1'b0, product_19[9:0]};
-    reg [17:0] y5_20;
-    reg        over_20;
-    reg        neg_20;
+    // ---- 20, 21: y5
+    wire [2:0] above_20 = {product_20[34:33] != {2{product_20[35]}},
+                           product_20[32:30] != {3{product_20[35]}},
+                           product_20[29:27] != {3{product_20[35]}}};
+    wire unused_20 = &{1'b0, product_20[9:0]};
     reg [17:0] y5_21;
     reg        over_21;
     reg        neg_21;
+    reg [17:0] y5_22;
+    reg        over_22;
+    reg        neg_22;
     always @(posedge clk) begin
-        y5_20   <= c19_sh3 == 2'd0 ? product_19[27:10]
-                 : c19_sh3 == 2'd1 ? product_19[30:13]
-                 : c19_sh3 == 2'd2 ? product_19[33:16]
-                 : {product_19[35], product_19[35:19]};
-        over_20 <= |(above_19 & (3'b111 << c19_sh3));
-        neg_20  <= product_19[35];
-        y5_21   <= y5_20;
-        over_21 <= over_20;
-        neg_21  <= neg_20;
+        y5_21   <= c20_sh3 == 2'd0 ? product_20[27:10]
+                 : c20_sh3 == 2'd1 ? product_20[30:13]
+                 : c20_sh3 == 2'd2 ? product_20[33:16]
+                 : {product_20[35], product_20[35:19]};
+        over_21 <= |(above_20 & (3'b111 << c20_sh3));
+        neg_21  <= product_20[35];
+        y5_22   <= y5_21;
+        over_22 <= over_21;
+        neg_22  <= neg_21;
     end
 
-    // ---- 21, 22: y6
-    wire signed [17:0] y5 = $signed(over_21 ? {neg_21, {17{~neg_21}}} : y5_21);
-    reg signed [18:0] sum_22;
-    always @(posedge clk) sum_22 <= $signed({{(19-A){c21_out[A-1]}}, c21_out})
+    // ---- 22, 23: y6
+    wire signed [17:0] y5 = $signed(over_22 ? {neg_22, {17{~neg_22}}} : y5_22);
+    reg signed [18:0] sum_23;
+    always @(posedge clk) sum_23 <= $signed({{(19-A){c22_out[A-1]}}, c22_out})
                                     + $signed({y5[17], y5});
-    assign c22_y = sum_22[17:A-1] != {(19-A){sum_22[18]}}
-                   ? $signed({sum_22[18], {(A-1){~sum_22[18]}}}) : $signed(sum_22[A-1:0]);
+    assign c23_y = sum_23[17:A-1] != {(19-A){sum_23[18]}}
+                   ? $signed({sum_23[18], {(A-1){~sum_23[18]}}}) : $signed(sum_23[A-1:0]);
 
-    // ---- 22, 23: value >= t where t - value - 1 is negative
-    wire [17:0] y3_23;
+    // ---- 23, 24: value >= t where t - value - 1 is negative
+    wire [17:0] y3_24;
     delay_line #(.WIDTH(18), .DEPTH(9), .RESET(0)) u_y3 (
-        .clk(clk), .rst(1'b0), .d(y3_14), .q(y3_23)
+        .clk(clk), .rst(1'b0), .d(y3_15), .q(y3_24)
     );
-    reg signed [A-1:0] y6_23;
-    reg signed [15:0]  t_23;
-    reg                bit_24;
-    wire [17:0] value_23 = c23_bit_y3 ? y3_23 : {{(18-A){y6_23[A-1]}}, y6_23};
-    wire [18:0] rest_23 = {{3{t_23[15]}}, t_23} + {~value_23[17], ~value_23};
-    wire unused_rest = &{1'b0, rest_23[17:0]};
+    reg signed [A-1:0] y6_24;
+    reg signed [15:0]  t_24;
+    reg                bit_25;
+    wire [17:0] value_24 = c24_bit_y3 ? y3_24 : {{(18-A){y6_24[A-1]}}, y6_24};
+    wire [18:0] rest_24 = {{3{t_24[15]}}, t_24} + {~value_24[17], ~value_24};
+    wire unused_rest = &{1'b0, rest_24[17:0]};
     always @(posedge clk) begin
-        y6_23  <= c22_y;
-        t_23   <= c22_t;
-        bit_24 <= rest_23[18];
+        y6_24  <= c23_y;
+        t_24   <= c23_t;
+        bit_25 <= rest_24[18];
     end
-    assign c24_bit = bit_24;
+    assign c25_bit = bit_25;
 endmodule

@@ -4,12 +4,14 @@
 //   stage 2  taps: addr -/+ width sx when the column is outside [0, width); memory read request
 //   stage 3  WB read request
 //   stage 4  words at the memories' outputs; norm table index (the table answers one cycle later)
-//   stage 5  in_feat, in_scalar and the flags: stage 0 of the lanes
+//   stage 5  in_feat, in_scalar, in_extra and the flags: stage 0 of the lanes
 //
-// MACS: addr counts elements, word = addr / LANES, lane = addr mod LANES.
+// MACS: addr counts elements, word = addr / LANES, lane = addr mod LANES. quad: a beat takes four
+// elements, addr (a multiple of 4) .. addr + 3: s_scalar and s_extra; without it s_extra is 0.
 // LNAPPLY reads table entry count / (share + 1), count = its results since `index_reset`.
-// One beat per cycle. Reset: control only. Cost: LANES x ACT_BITS + 250 flip-flops, two 20-bit
-// adders, LANES x ACT_BITS / 2 LUTs of memory select, a LANES : 1 multiplexer of ACT_BITS.
+// One beat per cycle. Reset: control only. Cost: LANES x ACT_BITS + 300 flip-flops, two 20-bit
+// adders, LANES x ACT_BITS / 2 LUTs of memory select, four LANES / 4 : 1 multiplexers of ACT_BITS
+// and one 4 : 1.
 module mac_source #(
     parameter LANES = 16,
     parameter ACT_BITS = 16,
@@ -22,6 +24,7 @@ module mac_source #(
     input  wire                      mem,
     input  wire                      taps,
     input  wire                      macs,
+    input  wire                      quad,
     input  wire                      stat,
     input  wire                      apply,
     input  wire [5:0]                share,
@@ -60,15 +63,18 @@ module mac_source #(
     output wire                      s_phase,
     output wire [7:0]                s_cm,
     output wire [LANES*ACT_BITS-1:0] s_feat,
-    output wire [15:0]               s_scalar
+    output wire                      s_quad,
+    output wire [15:0]               s_scalar,
+    output wire [47:0]               s_extra
 );
     localparam LL = $clog2(LANES);
-    // flags that travel with a beat: mem stat phase first last result
-    localparam FLAGS = 6;
+    // flags that travel with a beat: quad mem stat phase first last result
+    localparam FLAGS = 7;
 
     reg         mem_q;
     reg         taps_q;
     reg         macs_q;
+    reg         quad_q;
     reg         stat_q;
     reg         apply_q;
     reg  [5:0]  share_q;
@@ -78,6 +84,7 @@ module mac_source #(
             mem_q <= mem;
             taps_q <= taps;
             macs_q <= macs;
+            quad_q <= quad;
             stat_q <= stat;
             apply_q <= apply;
             share_q <= share;
@@ -108,13 +115,13 @@ module mac_source #(
         taps_1_q <= taps_q;
         macs_1_q <= macs_q;
         macs_2_q <= macs_1_q;
-        flags_1_q <= {mem_q, stat_q, phase, first, last, result};
+        flags_1_q <= {quad_q, mem_q, stat_q, phase, first, last, result};
         addr_2_q <= taps_1_q ? addr_1_q + turn + {19'd0, above} : addr_1_q;
         flags_2_q <= flags_1_q;
         valid_1_q <= valid;
         fm_re_2_q <= valid_1_q && !flags_1_q[5];
         tm_re_2_q <= valid_1_q && flags_1_q[5];
-        wbr_re_3_q <= (fm_re_2_q || tm_re_2_q) && macs_2_q;
+        wbr_re_3_q <= (fm_re_2_q || tm_re_2_q) && macs_2_q && !flags_2_q[6];
         if (rst) begin
             valid_1_q <= 1'b0;
             fm_re_2_q <= 1'b0;
@@ -128,7 +135,6 @@ module mac_source #(
     wire [27:0] element = {8'd0, addr_2_q};
 
     assign re_addr = macs_2_q ? element[LL+13:LL] : element[13:0];
-
 
     // LNAPPLY: table index, counted per result
     reg  [5:0]       shared_q;
@@ -152,8 +158,10 @@ module mac_source #(
     wire [LL-1:0]    lane_4;
     reg              valid_5_q;
     reg  [4:0]       flags_5_q;
+    reg              quad_5_q;
     reg  [LANES*ACT_BITS-1:0] feat_5_q;
     reg  [ACT_BITS-1:0] scalar_5_q;
+    reg  [3*ACT_BITS-1:0] extra_5_q;
 
     delay_line #(.WIDTH(1), .DEPTH(2), .RESET(1)) u_valid (
         .clk(clk), .rst(rst), .d(fm_re_2_q || tm_re_2_q), .q(valid_4)
@@ -170,22 +178,35 @@ module mac_source #(
     delay_line #(.WIDTH(8), .DEPTH(5), .RESET(0)) u_cm (.clk(clk), .rst(rst), .d(cm), .q(s_cm));
 
     wire [LANES*ACT_BITS-1:0] word_4 = flags_4[5] ? tm_word : fm_word;
+    wire [4*ACT_BITS-1:0] four_4 = word_4[lane_4[LL-1:2]*4*ACT_BITS +: 4*ACT_BITS];
 
     always @(posedge clk) begin
         feat_5_q <= word_4;
-        scalar_5_q <= word_4[lane_4*ACT_BITS +: ACT_BITS];
+        scalar_5_q <= four_4[lane_4[1:0]*ACT_BITS +: ACT_BITS];
+        extra_5_q <= four_4[ACT_BITS +: 3*ACT_BITS];
         flags_5_q <= flags_4[4:0];
+        quad_5_q <= flags_4[6];
+        if (!(valid_4 && flags_4[6])) extra_5_q <= {3*ACT_BITS{1'b0}};
         valid_5_q <= valid_4;
         if (rst) valid_5_q <= 1'b0;
     end
 
     wire [15+ACT_BITS:0] scalar = {{16{scalar_5_q[ACT_BITS-1]}}, scalar_5_q};
+    wire unused = &{1'b0, element, scalar};
+    genvar k;
+    generate
+        for (k = 0; k < 3; k = k + 1) begin : gen_extra
+            wire [15+ACT_BITS:0] wide = {{16{extra_5_q[(k+1)*ACT_BITS-1]}},
+                                         extra_5_q[k*ACT_BITS +: ACT_BITS]};
+            wire unused_wide = &{1'b0, wide};
+            assign s_extra[16*k +: 16] = wide[15:0];
+        end
+    endgenerate
 
     assign s_valid = valid_5_q;
     assign {s_stat, s_phase, s_first, s_last, s_result} = flags_5_q;
     assign s_feat = feat_5_q;
+    assign s_quad = quad_5_q;
     assign s_scalar = scalar[15:0];
     assign wbr_re = wbr_re_3_q;
-
-    wire unused = &{1'b0, element, scalar};
 endmodule

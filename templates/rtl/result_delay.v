@@ -7,11 +7,11 @@
 // So every instruction in flight keeps its own addresses and enables. Throughput one result per
 // cycle. Reset: valid flags only. Cost: about 60 shift-register LUTs, 100 flip-flops.
 module result_delay #(
-    parameter PRE_AT = 7,
-    parameter MID_AT = 15,
-    parameter OUT_AT = 21,
-    parameter Y_AT = 25,
-    parameter ACC_AT = 5
+    parameter PRE_AT = 8,
+    parameter MID_AT = 16,
+    parameter OUT_AT = 22,
+    parameter Y_AT = 26,
+    parameter ACC_AT = 6
 ) (
     input  wire        clk,
     input  wire        rst,

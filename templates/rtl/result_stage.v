@@ -7,11 +7,11 @@
 // in_kind 0 feature, 1 xnor, 2 attention, 3 scalar, 4 norm apply; mul_kind 0 cm, 1 weight, 2 one,
 // 3 self, 4 norm R. Latency 0 to stage 0. Reset: control only. Cost: the two parts, 60 LUTs.
 module result_stage #(
-    parameter PRE_AT = 7,
-    parameter MID_AT = 15,
-    parameter OUT_AT = 21,
-    parameter Y_AT = 25,
-    parameter ACC_AT = 5
+    parameter PRE_AT = 8,
+    parameter MID_AT = 16,
+    parameter OUT_AT = 22,
+    parameter Y_AT = 26,
+    parameter ACC_AT = 6
 ) (
     input  wire        clk,
     input  wire        rst,
@@ -52,6 +52,7 @@ module result_stage #(
     input  wire        s_result,
     input  wire        s_stat,
     input  wire        s_phase,
+    input  wire        s_quad,
     input  wire [7:0]  s_cm,
     input  wire        xf_valid,
     input  wire [3:0]  xf_pattern,
@@ -134,7 +135,7 @@ module result_stage #(
 
     assign l_valid = s_valid || xf_valid || at_valid;
     assign l_in_kind = r_xnor ? 3'd1 : r_att ? 3'd2 : r_macs ? 3'd3 : r_apply ? 3'd4 : 3'd0;
-    assign l_mul_kind = r_macs ? 3'd1 : r_apply ? 3'd4 : front || !s_stat ? 3'd0
+    assign l_mul_kind = r_macs ? {2'd0, !s_quad} : r_apply ? 3'd4 : front || !s_stat ? 3'd0
                       : s_phase ? 3'd3 : 3'd2;
     assign l_first = front || s_first;
     assign l_last = front || s_last;

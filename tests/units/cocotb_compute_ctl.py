@@ -51,6 +51,7 @@ async def load(bench: Bench, machine: StandIn) -> None:
             await bench.tick()
     bench.set("f_we", 0)
     tables = [(0, 0, machine.cm), (1, 0, machine.om)]
+    tables += [(0, k + 1, bank) for k, bank in enumerate(machine.cm_banks)]
     tables += [(2, k, machine.qm[name]) for k, name in enumerate(QM_FIELDS)]
     for sel, item, table in tables:
         for slot, row in enumerate(table):
@@ -222,7 +223,7 @@ def new_machine(seed: int) -> StandIn:
     for memory in m.feature:
         memory[:] = rng.integers(-edge, edge, memory.shape) >> rng.integers(0, 8, (len(memory), 1))
         memory[rng.random(memory.shape) < 0.02] = -edge
-    for table in (m.wb, m.cm, m.om, *m.qm.values()):
+    for table in (m.wb, m.cm, *m.cm_banks, m.om, *m.qm.values()):
         table[:] = rng.integers(-(1 << 15), 1 << 15, table.shape)
     return m
 

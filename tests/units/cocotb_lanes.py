@@ -13,7 +13,7 @@ from cocotb.triggers import FallingEdge
 from hwgen.ops.post import Post
 from hwgen.schedule.isa import QM_FIELDS, c3
 from hwgen.units.lanes import IN_KINDS, MUL_KINDS, P_SEL, Lanes
-from tests.units.lanes_reference import FIELDS, Generator, pack, post
+from tests.units.lanes_reference import BANKS, FIELDS, Generator, pack, post
 
 UNIT = Lanes(*(int(v) for v in os.environ["LANES_UNIT"].split()))
 SEED = int(os.environ["LANES_SEED"])
@@ -25,7 +25,8 @@ assert (IN_KINDS["norm"], MUL_KINDS["norm"], P_SEL["qm"], QM_FIELDS) == (4, 4, 2
 
 WIDTHS = {
     "in_valid": 1, "in_kind": 3, "mul_kind": 3, "in_feat": L * A, "in_pop": 16 * L,
-    "in_acc": 16 * L, "in_scalar": 16, "in_weight": 16 * L, "mean2": 18, "norm_r": 16,
+    "in_acc": 16 * L, "in_scalar": 16, "in_extra": 48, "in_weight": 16 * L,
+    "mean2": 18, "norm_r": 16,
     "cm_slot": 8, "om_slot": 8, "first": 1, "last": 1, "is_max": 1, "q_slot": 6, "sh1": 6, "rp": 1,
     "sh2": 5, "gelu": 1, "aff": 1, "sh3": 5, "pool": 2, "bit_y3": 1,
     "pre_word": L * A, "mid_word": L * A, "out_word": L * A, "p_we": 1, "p_sel": 2,
@@ -33,13 +34,21 @@ WIDTHS = {
 }  # fmt: skip
 
 
+def rows_of(name, params, half):
+    """The slots of a half; of the banks every second one (lanes_reference.Generator.result)."""
+    n = len(params[name])
+    if half is None:
+        return slice(0, n)
+    return slice(half, n, 2) if name in BANKS else slice(half * n // 2, (half + 1) * n // 2)
+
+
 def writes_of(params, half=None):
     """(sel, slot, field, row) of every parameter word; half: only the lower or upper slots."""
-    for sel, name in [(0, "cm"), (1, "om"), *((2, f) for f in FIELDS)]:
-        size = SLOTS["qm" if sel == 2 else name]
-        low, high = (0, size) if half is None else (half * size // 2, (half + 1) * size // 2)
-        for slot in range(low, high):
+    for sel, name in [(0, "cm"), (1, "om"), *((0, k) for k in BANKS), *((2, f) for f in FIELDS)]:
+        for slot in range(len(params[name]))[rows_of(name, params, half)]:
             field = FIELDS.index(name) if sel == 2 else random.randrange(8)
+            if sel == 0:
+                field = field & 4 | ("cm", *BANKS).index(name)
             yield sel, slot, field, params[name][slot]
     yield 2, 0, 6, np.zeros(L, dtype=int)  # fields 6 and 7 do not exist
     yield 2, 0, 7, np.zeros(L, dtype=int)
@@ -83,6 +92,7 @@ class Plan:
             self.write(cycle, write)
             cycle += 1
         cycle += 2
+        start_of_work = cycle
         for phase in range(phases):
             half = phase % 2
             start = cycle
@@ -101,8 +111,7 @@ class Plan:
                 self.write(at, write)
                 at += 1
             for name in params:
-                n = len(params[name]) // 2
-                rows = slice((1 - half) * n, (2 - half) * n)
+                rows = rows_of(name, params, 1 - half)
                 params[name] = params[name].copy()
                 params[name][rows] = fresh[name][rows]
             cycle = max(cycle, at + 1)
@@ -110,6 +119,11 @@ class Plan:
         if fault == "weight":  # one bit of every CM word of the first load
             for c in range(SLOTS["cm"]):
                 self.drive[c]["p_word"] ^= 1 << 9
+        if fault == "bank":  # banks 1 and 2 swapped in the first load
+            for c in range(start_of_work):
+                entry = self.drive.get(c, {})
+                if entry.get("p_sel") == 0 and entry["p_field"] & 3 in (1, 2):
+                    entry["p_field"] ^= 3
 
     def write(self, cycle, write):
         sel, slot, field, row = write
@@ -131,7 +145,8 @@ class Plan:
                 cycle, in_valid=1, in_kind=r.kind, mul_kind=r.mul, first=int(i == 0),
                 last=int(end), is_max=int(r.is_max), in_feat=pack(beat["feat"], A),
                 in_pop=pack(beat["pop"], 16), in_acc=pack(beat["acc"], 16),
-                in_scalar=beat["scalar"] & 0xFFFF, in_weight=pack(beat["weight"], 16),
+                in_scalar=beat["scalar"] & 0xFFFF, in_extra=pack(beat["extra"], 16),
+                in_weight=pack(beat["weight"], 16),
                 mean2=beat["mean2"] & 0x3FFFF, norm_r=beat["norm_r"],
                 cm_slot=beat["cm_slot"], om_slot=beat["om_slot"], **modes,
             )  # fmt: skip
@@ -206,7 +221,7 @@ async def every_result_matches(dut):
 @cocotb.test()
 async def planted_faults_are_seen(dut):
     await start(dut)
-    for fault in ("weight", "late", "chord"):
+    for fault in ("weight", "late", "chord", "bank"):
         bad = await play(dut, Plan(SEED + 1, 1, 60, fault=fault))
         assert bad, f"fault {fault!r} was not seen"
     assert not await play(dut, Plan(SEED + 1, 1, 60))

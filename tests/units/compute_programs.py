@@ -182,7 +182,11 @@ class Generator:
         elif op == "MACV":
             f["max"] = self.pick(0.3)
         elif op == "MACS":
-            f["wb_w"] = r.randrange(256 - f["n0"] * f["n1"])
+            f["quad"] = self.pick(0.5)
+            if f["quad"]:
+                f["src_s0"], f["src_s1"], scale = 4 * f["src_s0"], 4 * f["src_s1"], 4 * scale
+            else:
+                f["wb_w"] = r.randrange(256 - f["n0"] * f["n1"])
         if op == "MACV" and self.pick(0.4):
             width = m.taps[2]
             f |= {
@@ -199,7 +203,14 @@ class Generator:
             reach = [a + b for a in reach for b in (0, (f["n1"] - 1) * f["src_s1"])]
             if max(reach) - min(reach) >= limit // 2:
                 return None
-            base, s2, s3, _ = self.strides(f, limit, min(reach), max(reach), scale)
+            if f.get("quad"):
+                # base multiple of 4, element 3 of the last four inside
+                base, s2, s3, _ = self.strides(
+                    f, limit // 4, min(reach) // 4, max(reach) // 4, scale // 4
+                )
+                base, s2, s3 = 4 * base, 4 * s2, 4 * s3
+            else:
+                base, s2, s3, _ = self.strides(f, limit, min(reach), max(reach), scale)
             f |= {"src_base": base, "src_s2": s2, "src_s3": s3}
         nest = [(i0, i1) for i0 in range(f["n0"]) for i1 in range(f["n1"])]
         reads = [m._source(f, i0, i1, i2, i3) for i0, i1 in nest]
@@ -221,11 +232,12 @@ class Generator:
             return False
         f |= {"cm_s1": r.randrange(8), "cm_mask": r.choice([0, 1, 3, 7, 15, 255])}
         f["cm_s2"] = r.choice([1, 2, r.randrange(8), 255])
-        if op == "MACS":
+        if op == "MACS" and not f["quad"]:
             return True
-        f |= {"cm_base": r.randrange(m.cm_slots), "cm_s0": r.choice([0, 1, 2, 254])}
+        limit = 32 if op == "MACS" else m.cm_slots  # only these slots have banks
+        f |= {"cm_base": r.randrange(limit), "cm_s0": r.choice([0, 1, 2, 254])}
         nest = [(i0, i1) for i0 in range(f["n0"]) for i1 in range(f["n1"])]
-        return max(m._cm_slot(f, i2, i0, i1).max() for i0, i1 in nest) < m.cm_slots
+        return max(m._cm_slot(f, i2, i0, i1).max() for i0, i1 in nest) < limit
 
     def streams(self, op: str, f, used) -> None:
         """Residual streams on ports that are still free, and destinations that nobody reads."""

@@ -136,6 +136,7 @@ class Program:
             self.add(
                 "LOAD", (), (f"wb{wb}", f"slots{slots}"), record,
                 n_wb=n_wb, wb=wb_base, n_cm=n_cm, cm=slot,
+                cm_quad=int(rng.integers(2)),
                 n_om=n_om, om=slots * SLOT_BLOCK, n_qm=n_qm, qm=slots * SLOT_BLOCK + 1,
             )  # fmt: skip
         elif kind == "LOADF":
@@ -216,7 +217,8 @@ class Reference:
         wb, cm, om, qm = np.split(words, np.cumsum([f["n_wb"], f["n_cm"], f["n_om"]]))
         self.wb[f["wb"] : f["wb"] + len(wb)] = wb
         for k, word in enumerate(cm):
-            self.par[(f["cm"] + k) << 3] = word
+            slot, bank = (k // 4, k % 4) if f["cm_quad"] else (k, 0)
+            self.par[(f["cm"] + slot) << 3 | bank] = word
         for k, word in enumerate(om):
             self.par[1 << 11 | (f["om"] + k) << 3] = word
         for k, word in enumerate(qm):

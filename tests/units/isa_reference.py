@@ -90,6 +90,8 @@ class Machine:
         self.bm = np.zeros(self.bm_rows * self.kw, np.uint8)
         self.wb = self._zeros(self.wb_words, lanes)
         self.cm = self._zeros(self.cm_slots, lanes)
+        # banks 1, 2, 3 of CM, which quad MACS reads besides: 32 slots at most
+        self.cm_banks = self._zeros(3, min(self.cm_slots, 32), lanes)
         self.om = self._zeros(self.om_slots, lanes)
         self.qm = {name: self._zeros(self.qm_slots, lanes) for name in QM_FIELDS}
         self.shadow: Array | None = None
@@ -138,10 +140,17 @@ class Machine:
         words = self._lane_words(data, sum(counts))
         wb, cm, om, qm = np.split(words, np.cumsum(counts)[:-1])
         self.wb[f["wb"] : f["wb"] + len(wb)] = wb
-        self.cm[f["cm"] : f["cm"] + len(cm)] = cm
+        if f["cm_quad"]:
+            for k, word in enumerate(cm):
+                self._bank(k % 4)[f["cm"] + k // 4] = word
+        else:
+            self.cm[f["cm"] : f["cm"] + len(cm)] = cm
         self.om[f["om"] : f["om"] + len(om)] = om
         for k, name in enumerate(QM_FIELDS):
             self.qm[name][f["qm"] : f["qm"] + f["n_qm"]] = qm[k::8]
+
+    def _bank(self, k: int) -> Array:
+        return self.cm_banks[k - 1] if k else self.cm
 
     def _loadf(self, f: Mapping[str, int]) -> None:
         source = (self.host_weights, self.host_input, bytes(self.host_output))[f["base_sel"]]
@@ -265,10 +274,24 @@ class Machine:
         for i1 in range(f["n1"]):
             for i0 in range(f["n0"]):
                 element = self._source(f, i0, i1, i2, i3)
+                if f["quad"]:
+                    total = total + self._four(f, element, self._cm_slot(f, i2, i0, i1))
+                    continue
                 word = self._word(f, element // self.lanes)
                 scalar = word[np.arange(len(i2)), element % self.lanes]
                 total = total + scalar[:, None] * self.wb[(f["wb_w"] + count) & 0xFFFF]
                 count += 1
+        return total
+
+    def _four(self, f: Mapping[str, int], element: Array, slot: Array) -> Array:
+        """Elements element .. element + 3, each times the slot of its own bank."""
+        if (element % 4).any():
+            raise Hazard("four elements that do not begin at a multiple of 4")
+        total = 0
+        for k in range(4):
+            place = element + k
+            scalar = self._word(f, place // self.lanes)[np.arange(len(place)), place % self.lanes]
+            total = total + scalar[:, None] * self._bank(k)[slot]
         return total
 
     def _lnstat(self, f: Mapping[str, int], i2: Array, i3: Array) -> None:

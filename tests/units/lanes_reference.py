@@ -10,6 +10,8 @@ import numpy as np
 FEATURE, XNOR, ATTENTION, SCALAR, NORM = range(5)
 CM, WEIGHT, ONE, SELF, NORM_R = range(5)
 FIELDS = ("b", "slope", "m3", "c3", "c3_high", "t")
+BANKS = ("cm1", "cm2", "cm3")  # banks of CM besides the first
+BANK_SLOTS = 32
 SH1, SH2, SH3 = (3, 5, 7, 9, 11, 13, 15, 17), (10, 14), (10, 13, 16, 19)
 
 
@@ -62,7 +64,7 @@ class Result:
 
 
 def accumulate(r: Result, params, act_bits: int) -> np.ndarray:
-    products, inputs, weight = [], [], None
+    products, inputs, extra, weight = [], [], [], None
     for beat in r.beats:
         om = params["om"][beat["om_slot"]]
         x = {
@@ -81,7 +83,11 @@ def accumulate(r: Result, params, act_bits: int) -> np.ndarray:
         }[r.mul]
         inputs.append(x)
         products.append(x * weight)
-    return np.max(inputs, axis=0) * weight if r.is_max else np.sum(products, axis=0)
+        for k in range(3):
+            extra.append(beat["extra"][k] * params[f"cm{k + 1}"][beat["cm_slot"] % BANK_SLOTS])
+    if r.is_max:  # no extra products
+        return np.max(inputs, axis=0) * weight
+    return np.sum(products, axis=0) + np.sum(extra, axis=0)
 
 
 def post(acc, r: Result, q, act_bits: int, gelu_error=0):
@@ -127,6 +133,7 @@ class Generator:
         """All slots of all parameter memories."""
         s = self.slots
         out = {"cm": self.rows(s["cm"]), "om": self.rows(s["om"])}
+        out |= {name: self.rows(min(s["cm"], BANK_SLOTS)) for name in BANKS}
         out |= {name: self.rows(s["qm"]) for name in FIELDS}
         # c3 of any size, most of them so small that y5 does not saturate
         c3 = self.rng.integers(-(2**25), 2**25, out["c3"].shape)
@@ -147,6 +154,7 @@ class Generator:
         mul = NORM_R if kind == NORM else int(rng.integers(4))
         if mul == SELF and kind != FEATURE:
             mul = CM
+        quad = not is_max and bool(rng.random() < 0.4)
         beats = []
         for _ in range(1 if kind == NORM else int(rng.choice([1, 1, 1, 2, 3, 5, 9]))):
             pop = rng.integers(0, 2 ** int(rng.choice([7, 11, 16])), n)
@@ -157,8 +165,13 @@ class Generator:
                     "mean2": int(self.signed(18 if rng.random() < 0.2 else a + 1, 1)[0]),
                     "norm_r": int(rng.integers(2**12, 2**15)),
                     "cm_slot": self.slot("cm", half), "om_slot": self.slot("om", half),
+                    "extra": [0, 0, 0],
                 }
             )  # fmt: skip
+            if quad:  # all slots share the banks' slots: even ones for half 0, odd ones for half 1
+                beats[-1]["cm_slot"] = beats[-1]["cm_slot"] & ~1 | half
+                bits = int(rng.choice([9, 16]))
+                beats[-1]["extra"] = [int(self.signed(bits, 1)[0]) for _ in range(3)]
         act = int(rng.integers(3))
         flag = {k: int(rng.random() < 0.5) for k in ("aff", "bit_y3", "pre_en", "mid_en", "out_en")}
         modes = dict(

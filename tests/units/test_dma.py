@@ -231,6 +231,7 @@ def test_harness_reports_wrong_files(engines, tmp_path):
 
 
 MUTANTS = {
+    "CM words of a quad record in one bank": ("dma.v", "cm_quad_q ? 10'd1 : 10'd4", "10'd4"),
     "QM field 7 written": ("dma.v", "!(in_qm && qm_q[2:0] == 3'd7)", "1'b1"),
     "CRC not compared": ("dma.v", "crc_q == ~want_q;", "crc_q != 0 || want_q != 0;"),
     "wait_cmp ignored": ("dma.v", "!ahead_ldw[15] && !ahead_cmp[15];", "!ahead_ldw[15];"),
@@ -248,6 +249,9 @@ def directed(name: str) -> Program:
     if name == "QM field 7 written":
         p.add("LOAD", (), ("par",), words[:16], n_wb=0, n_qm=2, qm=3)
         p.add("LNAPPLY", ("par",), (), src_base=(2 << 11) + (3 << 3), n2=16, **MAC)
+    elif name.startswith("CM words"):
+        p.add("LOAD", (), ("par",), words[:10], n_wb=0, n_cm=10, cm=3, cm_quad=1)
+        p.add("LNAPPLY", ("par",), (), src_base=3 << 3, n2=20, **MAC)
     elif name == "wait_cmp ignored":
         p.add("LOAD", (), ("wb",), words, n_wb=40)
         for k in range(6):

@@ -1,4 +1,8 @@
-"""PatchConv: scalars of the source times weight words (stem, full-precision conv, classifier)."""
+"""PatchConv: scalars of the source times weight words (stem, full-precision conv, classifier).
+
+Where the kernel's rows allow it (`work.quad`), a beat takes four scalars and their weights stay in
+CM; else one scalar, with the weights read from WB.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from hwgen.schedule.builder import Builder
 from hwgen.schedule.plan import Part
 from hwgen.schedule.steps import step
 from hwgen.schedule.steps.common import Walk, post_fields, post_slots, results, row_range
+from hwgen.schedule.work import quad
 
 
 @step("PatchConv")
@@ -21,13 +26,21 @@ def patch_conv(b: Builder, op: PatchConv, part: Part | None) -> None:
         source += 0 if part is None or place.slots else first * k * width * c
     else:
         source = place.address(first * k * width) * lanes
+    per_beat = 4 if quad(op, b.s) else 1
+    assert source % per_beat == 0, f"{op.name}: element {source} is not the first of four"
     for j in range(out_channels // lanes):
-        block = b.load(wb=words[:, j * lanes : (j + 1) * lanes], qm=post_slots(b, op, j, 1))
+        tile, qm = words[:, j * lanes : (j + 1) * lanes], post_slots(b, op, j, 1)
+        if per_beat == 4:
+            block = b.load(cm=tile, cm_quad=True, qm=qm)
+            weights = {"quad": 1, "cm_base": block.cm, "cm_s0": 1, "cm_s1": k * c // 4}
+        else:
+            block = b.load(wb=tile, qm=qm)
+            weights = {"wb_w": block.wb}
         walk = Walk(ow, rows, 1, ow, token0=first * ow, word0=j)
         fields, streams, dst, bit = results(b, op, walk, {})
         fields |= {
-            "n0": k * c, "n1": k, "src_mem": place.memory, "src_base": source,
-            "src_s0": 1, "src_s1": width * c, "src_s2": k * c, "src_s3": k * width * c,
-            "wb_w": block.wb, "q_base": block.qm,
+            "n0": k * c // per_beat, "n1": k, "src_mem": place.memory, "src_base": source,
+            "src_s0": per_beat, "src_s1": width * c, "src_s2": k * c, "src_s3": k * width * c,
+            "q_base": block.qm, **weights,
         }  # fmt: skip
         b.compute("MACS", block, [op.sources[0]], streams, dst, bit, **fields, **post_fields(op))
