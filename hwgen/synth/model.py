@@ -32,12 +32,13 @@ def _blocks(width: int, depth: int) -> float:
 def estimate(s: Sizing) -> dict[str, float]:
     """Estimated lut, ff, bram36, dsp of the whole engine."""
     lanes = s.lanes
-    slots = 16 * s.cm_slots + 16 * s.om_slots + 90 * max(32, s.qm_slots)  # bits of a lane
+    banks = 48 * 32  # of CM: no LUT RAM is shallower
+    slots = 16 * s.cm_slots + banks + 16 * s.om_slots + 90 * max(32, s.qm_slots)  # bits of a lane
     lut_lane = (
-        277 + 38 + slots / 48 + 46 + 1.22 * s.kw + 27 + 27 + 88
+        318 + 38 + slots / 48 + 46 + 1.22 * s.kw + 27 + 27 + 88
     )  # arithmetic, pooling, parameters .. address and DMA muxes
     lut_rest = 730 + 12 * s.kw + 3700 + 92 * s.pk + 4000 + 600 + 1300 + 2150
-    ff_lane = 445 + 2 * s.kw + 0.9 * s.kw + 120
+    ff_lane = 485 + 2 * s.kw + 0.9 * s.kw + 120
     return {
         "lut": lanes * lut_lane + lut_rest,
         "ff": lanes * ff_lane + 10200 + 3.3 * s.kw,
@@ -49,7 +50,7 @@ def estimate(s: Sizing) -> dict[str, float]:
         + 4 * ceil(s.kw / 64) * ceil(s.bm_rows / 2048)  # byte writes: 64 of 72 bits
         + _blocks(16 * lanes, s.wb_words)
         + _blocks(16 * lanes, s.ps_words),
-        "dsp": 3 * lanes + 8,
+        "dsp": 6 * lanes + 8,
     }
 
 

@@ -1,7 +1,7 @@
 // lane: one channel of the engine's post chain (hwgen/ops/post.py), 26 cycles with lanes.v.
 //
 //   x   = feature | 2 popcount + om | attention | scalar
-//   acc = base + sum over first .. last of x * w + e . v    (max: acc = w * max of x + e . v)
+//   acc = base + sum over first .. last of x * w + e . v    (max: acc = w * max of x, e = 0)
 //   y1  = sat18(rshift_round(acc, sh1) + b)
 //   t   = y1 + pre
 //   y3  = sat18(rshift_round(t f, sh2)),  f = rp and t < 0: slope, else 2**sh2;  gelu: GELU(t)
@@ -22,7 +22,7 @@
 // `c1_max` is for features only (the other kinds are wider than the maximum). acc wraps at 40
 // bits; everything else keeps all its bits up to the saturation in the equations.
 // One beat per cycle, no stall, no reset (validity is kept by lanes.v).
-// Cost (Yosys, xc7): 259 LUT, 18 SRL16, 370 FF, 3 DSP48 with A = 16; 255, 18, 358, 3 with 12.
+// Cost (Yosys, xc7): 301 LUT, 18 SRL16, 410 FF, 6 DSP48 with A = 16; 296, 18, 398, 6 with 12.
 module lane #(
     parameter ACT_BITS = 16
 ) (

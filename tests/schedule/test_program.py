@@ -159,3 +159,19 @@ def test_waits_point_backwards() -> None:
         for queue in ("dma", "ldw", "cmp"):
             assert i.fields.get(f"wait_{queue}", 0) <= seen[queue], f"{i.step} {i.op} {i.index}"
         seen[i.queue] += 1
+
+
+@pytest.mark.parametrize(("cm_slots", "products"), [(64, {48: 4, 128: 4}), (16, {48: 4, 128: 1})])
+def test_four_products_a_beat_where_the_weights_fit(cm_slots: int, products: dict) -> None:
+    """Stem of 48 taps, head of 128: 12 and 32 slots with four banks, of which 32 exist."""
+    program = check(random_graph(SEED), {"cm_slots": cm_slots})
+    seen = {}
+    for i in program.instructions:
+        f = i.fields
+        if i.op == "MACS":
+            taps = program.graph.op(i.step).weight[0].size
+            seen[taps] = 4 if f.get("quad") else 1
+            assert f["n0"] * f["n1"] * seen[taps] == taps
+        elif i.op == "LOAD" and f["cm_quad"]:
+            assert f["cm"] + f["n_cm"] // 4 <= min(cm_slots, 32)
+    assert seen == products
