@@ -100,30 +100,31 @@ def _candidates(
                 found = True
                 yield least
                 continue
+            best = None
             try:
-                sizes = _memories(graph, target, own, strips, memory)
+                for best in _memories(graph, target, own, strips, memory):
+                    if excess(best, target) is None:
+                        break
             except FitError as error:
                 problem = error
-                continue
-            found = True
-            yield next((s for s in sizes if excess(s, target) is None), sizes[-1])
+            if best is not None:
+                found = True
+                yield best
     if problem and not found:
         raise problem
 
 
 def _memories(
     graph: Graph, target: Target, fixed: dict[str, int], strips: tuple[int, ...], memory: Demand
-) -> list[Sizing]:
+) -> Iterator[Sizing]:
     """Sizes with less and less memory: shorter strips, one copy of the largest record."""
-    out: list[Sizing] = []
     for tokens in strips:
+        base = _base(graph, target, fixed, tokens)
         try:
-            base = _base(graph, target, fixed, tokens)
-            out += [_sized(graph, base, fixed, double, memory) for double in (True, False)]
+            yield from (_sized(graph, base, fixed, double, memory) for double in (True, False))
         except FitError:  # beyond the addresses of the program
-            if tokens == strips[-1] and not out:
+            if tokens == strips[-1]:
                 raise
-    return out
 
 
 def _base(graph: Graph, target: Target, fixed: dict[str, int], strip_tokens: int) -> Sizing:

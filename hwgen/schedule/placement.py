@@ -276,9 +276,10 @@ class _Memory:
         step = -(-step // t.align) * t.align
         bases = {0, *range(0, limit, step)}
         bases |= {-(-int(h) // t.align) * t.align for h in self.high[near]}
-        inside = sorted((b for b in bases if b + t.size <= limit), reverse=top)
+        last = limit - t.size
+        inside = sorted((b for b in bases if b <= last), reverse=top)
         if top:
-            inside = [(limit - t.size) // t.align * t.align, *inside]
+            inside = [last // t.align * t.align, *inside]
         same = [
             self.bases[n] for n in sorted(t.replaces)
             if n in self.bases and self.shapes[n] == (t.unit_size, t.stride)
