@@ -132,7 +132,7 @@ class Fracs:
                     self.cause[tight],
                     f"needs {need} more bits at {min(pins)} fraction bits",
                     f"features have {self.act_bits} bits, sums {Y_BITS}, constants {PARAM_BITS}",
-                    "use more act_bits, or train with smaller values before GELU",
+                    "use act_bits=16, or train with smaller values before GELU",
                 )
         changed = True
         while changed:
