@@ -7,6 +7,7 @@ from math import prod
 
 import numpy as np
 
+from hwgen.errors import FitError
 from hwgen.ir.graph import Graph
 from hwgen.passes.separate_streams import separate_streams
 from hwgen.schedule import isa
@@ -17,6 +18,7 @@ from hwgen.schedule.sizing import Sizing
 from hwgen.schedule.steps import run_step
 
 Array = np.ndarray
+MAX_INSTRUCTIONS = (1 << 16) - 1  # PROG_COUNT
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,4 +126,10 @@ def schedule(graph: Graph, s: Sizing) -> Program:
     out = places[graph.output]
     b.emit("STORE", ddr=0, words=out.size, mem=out.memory, addr=out.base, wait_cmp=b.counts["cmp"])
     b.emit("END")
+    if len(b.instructions) > MAX_INSTRUCTIONS:
+        raise FitError(
+            "program", f"{len(b.instructions):,} instructions",
+            f"the sequencer counts up to {MAX_INSTRUCTIONS:,}",
+            "--set strip_tokens= or kw= larger",
+        )  # fmt: skip
     return Program(graph, s, places, tuple(b.instructions), bytes(b.image), out.size)

@@ -27,16 +27,13 @@ def pictures() -> np.ndarray:
     return photographs(224)
 
 
-OTHERS = (("bhvit_small", True), ("bhvit_tiny", False), ("bhvit_small", False))
-FULL = [pytest.param(*n, marks=pytest.mark.full) for n in OTHERS]
+SMALL = pytest.param("bhvit_small", marks=pytest.mark.full)
 
 
-@pytest.mark.parametrize(("name", "binary"), [("bhvit_tiny", True), *FULL])
-def test_a_photograph_bit_exact(
-    name: str, binary: bool, pictures: np.ndarray, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("name", ["bhvit_tiny", SMALL])
+def test_a_photograph_bit_exact(name: str, pictures: np.ndarray, tmp_path: Path) -> None:
     target = get_target("zynq")
-    network = untrained(name, pictures, binary_downsampling=binary)
+    network = untrained(name, pictures)
     sizing = search(lower_model(network, pictures), target).sizing
     assert excess(sizing, target) is None
     graph = lower_model(network, pictures, act_bits=sizing.act_bits)

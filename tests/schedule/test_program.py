@@ -175,3 +175,11 @@ def test_four_products_a_beat_where_the_weights_fit(cm_slots: int, products: dic
         elif i.op == "LOAD" and f["cm_quad"]:
             assert f["cm"] + f["n_cm"] // 4 <= min(cm_slots, 32)
     assert seen == products
+
+
+def test_a_program_too_long_for_the_counter(monkeypatch) -> None:
+    graph = random_graph()
+    sizing = choose(graph, get_target("zynq"))
+    monkeypatch.setattr("hwgen.schedule.program.MAX_INSTRUCTIONS", 100)
+    with pytest.raises(FitError, match=r"^program: .* instructions; the sequencer counts up to"):
+        schedule(graph, sizing)
