@@ -173,7 +173,7 @@ class _Planner:
 
     def _band(self, band: list[Op], rows: int, count: int, image: str | None) -> None:
         made = {t for op in band for t in op.outputs()}
-        fit = [op for op in band if result_grid(op) or (not op.inputs and self._has_grid(op, band))]
+        fit = [op for op in band if result_grid(op) == result_grid(band[-1])]  # else: a constant
         whole = [op for op in band if not any(op is f for f in fit)]
         self.pieces += [Piece(op.name, None) for op in whole]
         ahead = [op for op in fit if _wraps(op, rows) and not made & set(op.inputs)]
@@ -202,10 +202,6 @@ class _Planner:
                 size = self.strips[image].rows
                 self.pieces.append(Piece(image, Part(strip * size, size, strip)))
             self.pieces += parts(rest, strip)
-
-    @staticmethod
-    def _has_grid(op: Op, band: list[Op]) -> bool:
-        return op.feature is not None and op.feature.grid == result_grid(band[-1])
 
 
 def _slots(count: int, loaded: bool, ahead: bool) -> Iterator[int]:
