@@ -9,6 +9,7 @@ import numpy as np
 from torch import nn
 
 from hwgen.errors import HwgenError
+from hwgen.frontend.checkpoint import IMAGENET_MEAN, IMAGENET_STD
 from hwgen.frontend.float_graph import FloatGraph
 from hwgen.frontend.trace import trace
 from hwgen.ir import Graph
@@ -31,7 +32,6 @@ PASSES = (
     fold_backward, flatten_sums, fold_forward, merge_filters, sink_unwindow, absorb_shifts, dedup,
     order_sums,
 )  # fmt: skip
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def pad_classes(graph: FloatGraph) -> FloatGraph:

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from hwgen.frontend.checkpoint import IMAGENET_MEAN, IMAGENET_STD
 from hwgen.zoo.registry import create
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SPREAD = 0.1  # standard deviation added to every per-channel parameter
 
 
@@ -35,7 +35,7 @@ def untrained(name: str, images: np.ndarray, **overrides: object) -> nn.Module:
     torch.manual_seed(0)
     network = create(name, **overrides)
     x = torch.from_numpy(images).permute(0, 3, 1, 2) / 255.0
-    mean, std = (torch.tensor(v).view(-1, 1, 1) for v in (MEAN, STD))
+    mean, std = (torch.tensor(v).view(-1, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
     with torch.no_grad():
         for parameter in network.parameters():
             if parameter.ndim == 1:
