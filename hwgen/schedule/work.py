@@ -6,6 +6,7 @@ memory port (its parameters and weights, once per strip). `schedule.predict` giv
 
 from __future__ import annotations
 
+from collections import Counter
 from math import ceil
 
 from hwgen.ir.graph import Graph
@@ -17,7 +18,7 @@ from hwgen.ops.layernorm import LayerNorm
 from hwgen.ops.numerics import HEAD_DIM
 from hwgen.ops.vector import AvgPool, CrossFilter, MergeMean, MergePool, TokenMean
 from hwgen.ops.xnor import XnorConv, XnorLinear
-from hwgen.schedule.plan import Plan, plan
+from hwgen.schedule.plan import plan
 from hwgen.schedule.sizing import Sizing
 
 PARAMETER_WORDS = 9  # of an output word: a slot of the post chain and a multiplier
@@ -86,14 +87,11 @@ def port_cycles(op: Op, s: Sizing) -> int:
     return ceil(words * rows * word)
 
 
-def cycles(graph: Graph, s: Sizing, order: Plan | None = None) -> int:
+def cycles(graph: Graph, s: Sizing) -> int:
     """Estimated cycles of a frame."""
-    order = order or plan(graph, s.strip_tokens, s.lanes)
     types = graph.types()
     ops = {op.name: op for op in graph.ops}
-    pieces: dict[str, int] = {}
-    for piece in order.pieces:
-        pieces[piece.name] = pieces.get(piece.name, 0) + 1
+    pieces = Counter(piece.name for piece in plan(graph, s.strip_tokens, s.lanes).pieces)
     total = 0
     for name, op in ops.items():
         loads = 1 if isinstance(op, Constant) else pieces[name]

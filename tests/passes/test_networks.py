@@ -133,8 +133,6 @@ def test_calibration_images_saturate_nothing() -> None:
 @pytest.mark.parametrize(("act_bits", "agreement"), [(16, 0.99), (12, 0.99), (10, 0.98)])
 def test_shipped_digits_network(act_bits: int, agreement: float) -> None:
     path = models_dir() / "bhvit_micro_digits.pt"
-    if not path.exists():
-        pytest.skip("no shipped checkpoint")
     module, info = load_checkpoint(path)
     images = np.load(path.with_suffix(".calib.npz"))["images"]
     meta = {"mean": info.mean, "std": info.std, "name": path.stem, "sha256": info.sha256}
