@@ -211,10 +211,8 @@ class Builder:
         ins.fields["wait_dma"] = max(waits)
         ins.dst, ins.bit = dst, bit
         self._check_addresses(ins)
-        for t in {*sources, *streams.values(), *((dst.tensor,) if dst else ())}:
-            p = self.places[t]
-            if p.memory != BM:
-                self.region_cmp[p.memory].append((p.base, p.base + p.size, done))
+        for memory, low, high in self._touched(ins, sources):
+            self.region_cmp[memory].append((low, high, done))
         issue = _Issue.of(ins, sources, streams, self.places)
         ins.fields["drain"] = int(any(issue.conflicts(e, self.places) for e in self.recent))
         if ins.fields["drain"]:
@@ -227,6 +225,31 @@ class Builder:
                 del self.recent[:k]
                 break
         return ins
+
+    def _touched(self, ins: Instruction, sources: list[str]) -> list[tuple[int, int, int]]:
+        """(memory, first word, last word + 1) of the feature words that it reads or writes."""
+        f, found = ins.fields, []
+
+        def span(prefix: str, levels: str) -> tuple[int, int]:
+            ends = [(f[f"n{k}"] - 1) * f.get(f"{prefix}_s{k}", 0) for k in levels]
+            first = f[f"{prefix}_base"]
+            return first + sum(min(e, 0) for e in ends), first + sum(max(e, 0) for e in ends)
+
+        for name in ("pre", "mid", "out", "dst"):
+            if f.get(f"{name}_en"):
+                low, high = span(name, "23")
+                found.append((f[f"{name}_mem"], low, high + 1))
+        if isa.CMP_SOURCE[ins.op] == "mac":
+            if f.get("src_taps"):  # offsets are in a register
+                found += [
+                    (p.memory, p.base, p.base + p.size) for p in map(self.places.get, sources)
+                ]
+            else:
+                low, high = span("src", "0123")
+                if ins.op == "MACS":
+                    low, high = low // self.s.lanes, (high + 3 * f.get("quad", 0)) // self.s.lanes
+                found.append((f["src_mem"], low, high + 1))
+        return found
 
     def _check_addresses(self, ins: Instruction) -> None:
         """The addresses that the nest produces are those of the tokens and words meant."""

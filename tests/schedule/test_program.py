@@ -183,3 +183,21 @@ def test_a_program_too_long_for_the_counter(monkeypatch) -> None:
     monkeypatch.setattr("hwgen.schedule.program.MAX_INSTRUCTIONS", 100)
     with pytest.raises(FitError, match=r"^program: .* instructions; the sequencer counts up to"):
         schedule(graph, sizing)
+
+
+def test_loads_wait_only_for_the_words_that_they_replace() -> None:
+    """Strips of the image alternate between two slots: one is filled while the other is read."""
+    graph = random_graph(SEED)
+    program = check(graph, {"strip_tokens": 48})
+    assert program.places["image"].slots is not None
+    ends = {}  # slot's address -> compute instructions that had read it
+    loads = reads = 0
+    for i in program.instructions:
+        if i.op == "LOADF" and i.fields["base_sel"] == 1:
+            assert i.fields["wait_cmp"] == ends.get(i.fields["addr"], 0)
+            loads, address = loads + 1, i.fields["addr"]
+        elif i.step == "stem" and i.queue == "cmp":
+            ends[address] = i.index + 1
+            reads += 1
+    assert loads == reads > 2
+    assert len(ends) == 2
