@@ -17,6 +17,7 @@ from hwgen.ir.types import TensorType
 from hwgen.schedule import isa
 from hwgen.schedule.placement import BM, Place
 from hwgen.schedule.sizing import Sizing
+from hwgen.units.compute_ctl import mac_cycles
 
 Array = np.ndarray
 IN_FLIGHT = 40  # cycles after which every effect of an issued beat has landed (checked by tests)
@@ -98,6 +99,7 @@ class Builder:
             "om": Ring("om_slots", s.om_slots), "qm": Ring("qm_slots", s.qm_slots),
         }  # fmt: skip
         self.step = ""
+        self.taps: dict[str, int] = {}  # of the last SET
         self.recent: list[_Issue] = []  # compute instructions that may still be in flight
         self.tensor_load: dict[str, int] = {}  # tensors brought by LOADF: dma count to wait for
         self.region_cmp = {m: [] for m in (0, 1)}  # (lo, hi, cmp count) of reads and writes
@@ -184,7 +186,11 @@ class Builder:
         self.rings["wb"].ldw[block.wb : block.wb + block.sizes["wb"]] = ldw.index + 1
 
     def config(self, kind: str, **values: int) -> None:
-        """SET of taps, attention or norm constants."""
+        """SET of taps, attention or norm constants; the same taps again need none."""
+        if kind == "taps":
+            if values == self.taps:
+                return
+            self.taps = values
         self.emit("SET", kind=isa.SET_KINDS[kind], **values)
 
     def compute(
@@ -296,7 +302,7 @@ class _Issue:
                 )
                 reads[m] = (stage, streams[name])
         written = {w.tensor for w in (ins.dst, ins.bit) if w is not None}
-        beats = results * f.get("n0", 1) * f.get("n1", 1)
+        beats = mac_cycles(f) if isa.CMP_SOURCE[ins.op] == "mac" else results
         return _Issue(beats, results, reads, {*sources, *streams.values()}, written, ins)
 
     def conflicts(self, earlier: _Issue, places: dict[str, Place]) -> bool:

@@ -104,6 +104,7 @@ SOURCES = {
         ("src_base", 20, False), ("src_s0", 18, True), ("src_s1", 18, True),
         ("src_s2", 18, True), ("src_s3", 18, True),
         ("quad", 1, False),  # MACS: four elements a beat, weights from the banks of CM
+        ("stencil", 1, False),  # MACV: nine words around a cell, two image rows at a time
     ],
     "xnor": [  # BM element units (LANES bits)
         ("a_base", 16, False), ("a_s2", 16, True), ("a_s3", 16, True),

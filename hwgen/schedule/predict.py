@@ -15,7 +15,7 @@ from hwgen.sim.network import program_steps, step_cycles
 from hwgen.units import dma as dma_unit
 from hwgen.units import sequencer as seq
 from hwgen.units.attention import Attention
-from hwgen.units.compute_ctl import DECODE, CycleModel, Times
+from hwgen.units.compute_ctl import DECODE, CycleModel, Times, mac_cycles
 from hwgen.units.dma import Dma
 from hwgen.units.lanes import ACC_AT
 from hwgen.units.norm import NormUnit
@@ -215,7 +215,7 @@ def roofline(program: Program) -> int:
             work[0] += f["n2"] * f["n3"] * 9 * f["g_len"] * s.gu / s.kw
             work[1] += f["n2"] * f["n3"] * f["psum_last"]
         elif i.op != "SET" and i.queue == "cmp":
-            work[1] += f["n0"] * f["n1"] * f["n2"] * f["n3"]
+            work[1] += mac_cycles(f)
     for work in per_op.values():
         total += max(work)
     return round(total)

@@ -13,8 +13,9 @@ instruction k of the compute queue, with all times in cycles:
     start >= last LNSTAT beat + LN_QUIET + 1, norm unit idle     LNAPPLY, SET norm
     fewer than QUEUE instructions between their push and their first result
 
-Issue cycles: MACV, MACS, LNSTAT, LNAPPLY n0 n1 n2 n3; SET taps 14, other SET 1; XNOR and ATT those
-of their units (to the cycle in which `ready` comes back). The first beat of a MAC op is the cycle
+Issue cycles: MACV, MACS, LNSTAT, LNAPPLY n0 n1 n2 n3, of a stencil STENCIL_BEATS (n3 + STENCIL_LEAD)
+(with n2 = 1 its last result comes STENCIL_BEATS / 2 before the end); SET taps 14, other SET 1; XNOR
+and ATT those of their units (to the cycle in which `ready` comes back). The first beat of a MAC op is the cycle
 after start, so instructions follow one another without a bubble. An instruction is pushed at start
 (SET taps: in its last cycle). At stage 0 of the lanes its last result is at z:
 
@@ -41,6 +42,8 @@ RETIRE = Y_AT + 1  # from stage 0 to the retired count
 QUEUE = 8  # instructions between issue and first result
 LN_QUIET = SOURCE + ACC_AT + 4  # wait after the last LNSTAT beat, before norm_busy is trusted
 SET_TAPS_CYCLES = 14
+STENCIL_BEATS = 6  # of a column of a MACV stencil
+STENCIL_LEAD = 4  # its columns before the first result
 READ = 2  # cycles of a feature memory read
 
 
@@ -70,6 +73,8 @@ class ComputeCtl:
         "rtl/tap_table.v",
         "rtl/mac_nest.v",
         "rtl/mac_source.v",
+        "rtl/stencil_memory.v",
+        "rtl/param_ram.v",
         "rtl/result_stage.v",
         "rtl/result_nest.v",
         "rtl/result_order.v",
@@ -103,6 +108,8 @@ class ComputeCtl:
 
 def mac_cycles(fields: Mapping[str, int]) -> int:
     """Issue cycles of MACV, MACS, LNSTAT, LNAPPLY."""
+    if fields.get("stencil"):
+        return STENCIL_BEATS * (fields["n3"] + STENCIL_LEAD)
     return fields["n0"] * fields["n1"] * fields["n2"] * fields["n3"]
 
 
@@ -173,6 +180,8 @@ class CycleModel:
         pop = max(push + 1, self._last_z)
         if source == "mac":
             z = issue_end + SOURCE
+            if fields.get("stencil") and fields["n2"] == 1:
+                z -= STENCIL_BEATS // 2
         elif source == "set":
             z = max(pop + 1, push + 1)
         elif delivered:

@@ -90,6 +90,8 @@ module compute_ctl #(
     output wire [LANES*ACT_BITS-1:0] l_feat,
     output wire [15:0]               l_scalar,
     output wire [47:0]               l_extra,
+    output wire                      l_stencil,     // l_words belong to the beat
+    output wire [3*LANES*ACT_BITS-1:0] l_words,
     output wire [7:0]                l_cm_slot,
     output wire [7:0]                l_om_slot,
     output wire [5:0]                l_q_slot,
@@ -157,6 +159,7 @@ module compute_ctl #(
     localparam C_SRC_S0 = 438;
     localparam C_SRC_S3 = 492;
     localparam C_QUAD = 510;
+    localparam C_STENCIL = 511;
     localparam X_A_BASE = 416;
     localparam X_A_S2 = 432;
     localparam X_A_S3 = 448;
@@ -192,7 +195,7 @@ module compute_ctl #(
     wire [1:0]   b_kind;
     wire [383:0] b_payload;
     wire         b_drain, b_swap;
-    wire [11:0]  b_n0, b_n2, b_n3;
+    wire [11:0]  b_n0, b_n2, b_n3, b_mac_n2, b_mac_n3;
     wire [7:0]   b_n1;
     wire [2:0]   b_xd;
     wire [7:0]   b_cm_base, b_cm_s0, b_cm_s1, b_cm_mask;
@@ -216,7 +219,8 @@ module compute_ctl #(
         .b_set(b_set), .b_xnor(b_xnor), .b_conv(b_conv), .b_att(b_att), .b_mac(b_mac),
         .b_macs(b_macs), .b_stat(b_stat), .b_apply(b_apply),
         .b_kind(b_kind), .b_payload(b_payload), .b_drain(b_drain), .b_swap(b_swap),
-        .b_n0(b_n0), .b_n1(b_n1), .b_n2(b_n2), .b_n3(b_n3), .b_xd(b_xd),
+        .b_n0(b_n0), .b_n1(b_n1), .b_n2(b_n2), .b_n3(b_n3), .b_mac_n2(b_mac_n2),
+        .b_mac_n3(b_mac_n3), .b_xd(b_xd),
         .b_cm_base(b_cm_base), .b_cm_s0(b_cm_s0), .b_cm_s1(b_cm_s1), .b_wb(b_wb),
         .b_cm_mask(b_cm_mask), .b_cm_x(b_cm_x), .b_cm_x_wrap(b_cm_x_wrap),
         .b_cm_1(b_cm_1), .b_cm_1_wrap(b_cm_1_wrap), .b_om_base(b_om_base),
@@ -252,6 +256,8 @@ module compute_ctl #(
 
     // ---- SET
     wire [3:0]  n_i0;
+    wire        n_phase;
+    wire        n_stencil;
     wire [19:0] tap_offset;
     wire [3:0]  tap_dx;
     wire [11:0] taps_width;
@@ -260,7 +266,7 @@ module compute_ctl #(
     compute_set u_set (
         .clk(clk), .rst(rst), .set_taps(set_taps), .set_att(set_att), .set_norm(set_norm),
         .payload(b_payload), .taps_busy(taps_busy), .taps_done(taps_done), .taps_sx(taps_sx),
-        .tap_index(n_i0), .tap_offset(tap_offset), .tap_dx(tap_dx),
+        .tap_index(n_stencil && n_phase ? n_i0 + 4'd3 : n_i0), .tap_offset(tap_offset), .tap_dx(tap_dx),
         .taps_width(taps_width), .taps_wsx(taps_wsx),
         .kappa1(at_kappa1), .kappa2(at_kappa2), .kappa3(at_kappa3), .neg(at_neg),
         .log2c(nu_log2c), .eps(nu_eps), .norm_reset(nu_reset)
@@ -294,18 +300,19 @@ module compute_ctl #(
     wire [17:0] src_s3 = b_source[C_SRC_S3 - SOURCE_LSB +: 18];
     wire [19:0] n_addr, n_pos;
     wire [11:0] n_i2;
-    wire        n_phase, n_first, n_last, n_result;
+    wire        n_first, n_last, n_result;
+    wire        stencil = b_source[C_STENCIL - SOURCE_LSB];
     wire [7:0]  n_cm;
     wire [15:0] n_wb;
 
     mac_nest u_nest (
         .clk(clk), .rst(rst), .load(mac_start),
-        .n0(b_n0), .n1(b_n1), .n2(b_n2), .n3(b_n3), .xd(b_xd),
+        .n0(b_n0), .n1(b_n1), .n2(b_mac_n2), .n3(b_mac_n3), .xd(b_xd),
         .base(b_source[C_SRC_BASE - SOURCE_LSB +: 20]),
         .s0({{2{src_s0[17]}}, src_s0}), .s1(b_src_s1), .s2(b_src_s2),
         .s3({{2{src_s3[17]}}, src_s3}), .x2(b_src_x2),
         .cm_base(b_cm_base), .cm_s0(b_cm_s0), .cm_s1(b_cm_s1), .wb_base(b_wb), .stat(b_stat),
-        .free(mac_free), .valid(n_valid), .addr(n_addr), .pos(n_pos), .i0(n_i0), .i2(n_i2),
+        .stencil(stencil), .free(mac_free), .valid(n_valid), .addr(n_addr), .pos(n_pos), .i0(n_i0), .i2(n_i2),
         .phase(n_phase), .first(n_first), .last(n_last), .result(n_result), .stat_on(n_stat),
         .cm(n_cm), .wb(n_wb)
     );
@@ -319,7 +326,9 @@ module compute_ctl #(
     mac_source #(.LANES(LANES), .ACT_BITS(A), .NT_AW(NT_AW)) u_source (
         .clk(clk), .rst(rst), .load(mac_start),
         .mem(b_source[C_SRC_MEM - SOURCE_LSB]), .taps(b_source[C_SRC_TAPS - SOURCE_LSB]),
-        .macs(b_macs), .quad(b_macs && b_source[C_QUAD - SOURCE_LSB]), .stat(b_stat), .apply(b_apply), .share(b_q_mask), .index_reset(nu_reset),
+        .macs(b_macs), .quad(b_macs && b_source[C_QUAD - SOURCE_LSB]),
+        .stencil(stencil), .one_row(b_n2 == 12'd1),
+        .stat(b_stat), .apply(b_apply), .share(b_q_mask), .index_reset(nu_reset),
         .valid(n_valid), .addr(n_addr), .pos(n_pos), .i2(n_i2), .phase(n_phase),
         .first(n_first), .last(n_last), .result(n_result), .cm(n_cm), .wb(n_wb),
         .tap_offset(tap_offset), .tap_dx(tap_dx), .width(taps_width), .wsx(taps_wsx),
@@ -328,7 +337,8 @@ module compute_ctl #(
         .wbr_re(wbr_re), .wbr_addr(wbr_addr), .nt_index(nu_index),
         .s_valid(s_valid), .s_first(s_first), .s_last(s_last), .s_result(s_result),
         .s_stat(s_stat), .s_phase(s_phase), .s_quad(s_quad), .s_cm(s_cm), .s_feat(l_feat),
-        .s_scalar(l_scalar), .s_extra(l_extra)
+        .s_scalar(l_scalar), .s_extra(l_extra),
+        .stencil_on(n_stencil), .s_stencil(l_stencil), .s_words(l_words)
     );
 
     // ---- results

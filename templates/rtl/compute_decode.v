@@ -40,6 +40,8 @@ module compute_decode (
     output wire [7:0]   b_n1,
     output wire [11:0]  b_n2,
     output wire [11:0]  b_n3,
+    output reg  [11:0]  b_mac_n2,     // levels 2 and 3 of the MAC nest (stencil: all its columns)
+    output reg  [11:0]  b_mac_n3,
     output wire [2:0]   b_xd,
     output wire [7:0]   b_cm_base,
     output wire [7:0]   b_cm_s0,
@@ -122,6 +124,8 @@ module compute_decode (
     localparam C_SRC_TAPS = 417;
     localparam C_SRC_S1 = 456;
     localparam C_SRC_S2 = 474;
+    localparam C_STENCIL = 511;
+    localparam LEAD = 12'd4;  // columns of a stencil before its first result
 
     reg          a_valid_q;
     reg  [511:0] a_q;
@@ -203,6 +207,8 @@ module compute_decode (
             b_out_x2 <= out_x2;
             b_dst_x2 <= dst_x2;
             b_bit_x2 <= bit_x2;
+            b_mac_n2 <= a_q[C_STENCIL] ? a_q[C_N3 +: 12] + LEAD : a_q[C_N2 +: 12];
+            b_mac_n3 <= a_q[C_STENCIL] ? 12'd1 : a_q[C_N3 +: 12];
             b_src_s1 <= src_s1;
             b_src_s2 <= src_s2;
             b_src_x2 <= src_x2;

@@ -114,6 +114,8 @@ module compute_unit #(
   wire [LANES*ACT_BITS-1:0] l_feat;
   wire [15:0] l_scalar;
   wire [47:0] l_extra;
+  wire l_stencil;
+  wire [3*LANES*ACT_BITS-1:0] l_words;
   wire [7:0] l_cm_slot;
   wire [7:0] l_om_slot;
   wire [5:0] l_q_slot;
@@ -216,6 +218,8 @@ module compute_unit #(
       .l_feat(l_feat),
       .l_scalar(l_scalar),
       .l_extra(l_extra),
+      .l_stencil(l_stencil),
+      .l_words(l_words),
       .l_cm_slot(l_cm_slot),
       .l_om_slot(l_om_slot),
       .l_q_slot(l_q_slot),
@@ -359,6 +363,8 @@ module compute_unit #(
       .in_acc(at_acc),
       .in_scalar(l_scalar),
       .in_extra(l_extra),
+      .in_stencil(l_stencil),
+      .in_words(l_words),
       .in_weight(wbr_word),
       .mean2(mean2),
       .norm_r(norm_r),

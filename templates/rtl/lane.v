@@ -13,7 +13,8 @@
 // 9 residual, 10 sign and chord, 11 slope, 12 multiply, 13 rounding or intercept, 14 shift,
 // 17 residual, 18 multiply, 19 c3, 20 shift, 22 residual, 23..24 threshold. Adders and registers
 // of stages 2..4, 12..13 and 17..19 lie in three DSP48.
-// e . v: three more products of every beat (e is 0 where a beat has none), in three DSP48 that add
+// e . v: three more products of every beat (e is 0 where a beat has none; with c0_stencil it is that
+// lane's own words), in three DSP48 that add
 // along a cascade into the first one; so that it ends in time its first product has no register
 // of its own before the sum.
 // Shifts are selections: sh1 = 3 + 4 c6_sh1 + 2 c7_sh1, sh2 = c14_sh2 ? 14 : 10, sh3 = 10 + 3 c20_sh3.
@@ -40,6 +41,8 @@ module lane #(
     input  wire signed [15:0]         c0_cm,
     input  wire signed [15:0]         c0_om,
     input  wire [47:0]                c0_extra,     // e: three signed numbers, 0 lowest
+    input  wire                       c0_stencil,
+    input  wire [3*ACT_BITS-1:0]      c0_words,     // added to e, e is 0 then
     input  wire [47:0]                c0_extra_cm,  // v
     input  wire                       c1_valid,
     input  wire                       c1_first,
@@ -115,19 +118,26 @@ module lane #(
     // ---- 0 .. 3: the further products, one stage later each
     reg signed [15:0] e0_1, e1_1, e2_1;
     reg signed [15:0] v0_1, v1_1, v2_1;
-    reg signed [15:0] e0_2, v0_2;
+    reg signed [A-1:0] own0_1, own1_1;
+    reg signed [16:0] e0_2;
+    reg signed [15:0] v0_2;
+    wire signed [16:0] e1 = $signed({e1_1[15], e1_1}) + $signed({{(17-A){own1_1[A-1]}}, own1_1});
     reg signed [31:0] product_e1_2;
     reg signed [31:0] sum_e2_2;
     reg signed [31:0] product_e0_3;
     reg signed [32:0] sum_e1_3;
     reg signed [33:0] sum_e0_4;
     always @(posedge clk) begin
-        {e2_1, e1_1, e0_1} <= c0_extra;
+        {e1_1, e0_1} <= c0_extra[31:0];
+        e2_1 <= c0_extra[47:32]
+                | ({{(16-A+1){c0_words[3*A-1]}}, c0_words[2*A +: A-1]} & {16{c0_stencil}});
+        {own1_1, own0_1} <= c0_words[2*A-1:0];
+        if (!c0_stencil) {own1_1, own0_1} <= {2*A{1'b0}};
         {v2_1, v1_1, v0_1} <= c0_extra_cm;
-        e0_2         <= e0_1;
+        e0_2         <= $signed({e0_1[15], e0_1}) + $signed({{(17-A){own0_1[A-1]}}, own0_1});
         v0_2         <= v0_1;
         sum_e2_2     <= e2_1 * v2_1;
-        product_e1_2 <= e1_1 * v1_1;
+        product_e1_2 <= e1 * v1_1;
         sum_e1_3     <= $signed({product_e1_2[31], product_e1_2})
                         + $signed({sum_e2_2[31], sum_e2_2});
         product_e0_3 <= e0_2 * v0_2;

@@ -14,6 +14,8 @@
 // norm_r (below 2^15); in_kind 4 and mul_kind 4 belong together, and one beat is the whole sum.
 // in_extra: three more signed numbers for all lanes, element 0 lowest; number k is multiplied by
 // slot cm_slot of bank k + 1 of CM and added to the beat's product. 0 where a beat has none.
+// in_words: three more words, number 0 lowest; with in_stencil lane l of word k is added to number k
+// of in_extra (0 then).
 // is_max (features only, on every beat of a result): acc = multiplier of the last beat x maximum.
 // Residual words are 0 where a result has none.
 // sh1 is 3, 5 .. 17, sh2 10 or 14, sh3 10, 13, 16 or 19 (hwgen.ops.numerics).
@@ -45,6 +47,8 @@ module lanes #(
     input  wire [LANES*16-1:0]       in_acc,
     input  wire [15:0]               in_scalar,
     input  wire [47:0]               in_extra,
+    input  wire                      in_stencil,
+    input  wire [3*LANES*ACT_BITS-1:0] in_words,
     input  wire [LANES*16-1:0]       in_weight,
     input  wire [17:0]               mean2,
     input  wire [15:0]               norm_r,
@@ -278,7 +282,9 @@ module lanes #(
                 .c0_feat(in_feat[l*A +: A]), .c0_pop(in_pop[l*16 +: 16]),
                 .c0_att(in_acc[l*16 +: 16]), .c0_weight(in_weight[l*16 +: 16]),
                 .c0_cm(c0_cm[l*16 +: 16]), .c0_om(c0_om[l*16 +: 16]),
-                .c0_extra(in_extra),
+                .c0_extra(in_extra), .c0_stencil(in_stencil),
+                .c0_words({in_words[(2*LANES+l)*A +: A], in_words[(LANES+l)*A +: A],
+                           in_words[l*A +: A]}),
                 .c0_extra_cm({c0_extra[2*LANES*16+l*16 +: 16], c0_extra[LANES*16+l*16 +: 16],
                               c0_extra[l*16 +: 16]}),
                 .c1_valid(valid[1]), .c1_first(m1_first), .c1_max(m1_max),

@@ -7,6 +7,7 @@
 // cycle t -> beats in t + 1 .. t + n0 n1 n2 n3, without gaps; `free` is high when idle and in the
 // last beat, when the next load may come.
 // stat (LNSTAT): first and last frame every level 1 iteration instead of the whole result.
+// stencil: every level 1 iteration is a result.
 // Reset: control only. Cost: 9 adders of 8 to 20 bits, about 330 flip-flops.
 module mac_nest (
     input  wire        clk,
@@ -28,6 +29,7 @@ module mac_nest (
     input  wire [7:0]  cm_s1,
     input  wire [15:0] wb_base,
     input  wire        stat,
+    input  wire        stencil,
     output wire        free,
     output wire        valid,
     output wire [19:0] addr,
@@ -44,6 +46,7 @@ module mac_nest (
 );
     reg         busy_q;
     reg         stat_q;
+    reg         stencil_q;
     reg  [11:0] n0_q;               // n0 - 1
     reg  [7:0]  n1_q;               // n1 - 1
     reg  [11:0] i0_q;
@@ -110,9 +113,9 @@ module mac_nest (
     assign pos = pos_q;
     assign i0 = i0_q[3:0];
     assign phase = i1_q[0];
-    assign first = first0_q && (stat_q || first1_q);
-    assign last = last0_q && (stat_q || last1_q);
-    assign result = last0_q && last1_q;
+    assign first = first0_q && (stat_q || stencil_q || first1_q);
+    assign last = last0_q && (stat_q || stencil_q || last1_q);
+    assign result = last0_q && (stencil_q || last1_q);
     assign stat_on = stat_q;
     assign cm = cm_q;
     assign wb = wb_q;
@@ -120,6 +123,7 @@ module mac_nest (
     always @(posedge clk) begin
         if (load) begin
             stat_q <= stat;
+            stencil_q <= stencil;
             n0_q <= n0 - 12'd1;
             n1_q <= n1 - 8'd1;
             i0_q <= 12'd0;

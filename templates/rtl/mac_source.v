@@ -8,6 +8,8 @@
 //
 // MACS: addr counts elements, word = addr / LANES, lane = addr mod LANES. quad: a beat takes four
 // elements, addr (a multiple of 4) .. addr + 3: s_scalar and s_extra; without it s_extra is 0.
+// stencil: beats whose words only fill the stencil memory (of the first LEAD columns; of the second
+// row when there is one_row) do not reach the lanes; s_words see stencil_memory.v.
 // LNAPPLY reads table entry count / (share + 1), count = its results since `index_reset`.
 // One beat per cycle. Reset: control only. Cost: LANES x ACT_BITS + 300 flip-flops, two 20-bit
 // adders, LANES x ACT_BITS / 2 LUTs of memory select, four LANES / 4 : 1 multiplexers of ACT_BITS
@@ -25,6 +27,8 @@ module mac_source #(
     input  wire                      taps,
     input  wire                      macs,
     input  wire                      quad,
+    input  wire                      stencil,
+    input  wire                      one_row,
     input  wire                      stat,
     input  wire                      apply,
     input  wire [5:0]                share,
@@ -65,16 +69,22 @@ module mac_source #(
     output wire [LANES*ACT_BITS-1:0] s_feat,
     output wire                      s_quad,
     output wire [15:0]               s_scalar,
-    output wire [47:0]               s_extra
+    output wire [47:0]               s_extra,
+    output wire                      stencil_on,    // stencil of the running instruction
+    output wire                      s_stencil,
+    output wire [3*LANES*ACT_BITS-1:0] s_words
 );
     localparam LL = $clog2(LANES);
-    // flags that travel with a beat: quad mem stat phase first last result
-    localparam FLAGS = 7;
+    // flags that travel with a beat: fill stencil quad mem stat phase first last result
+    localparam FLAGS = 9;
+    localparam LEAD = 12'd4;
 
     reg         mem_q;
     reg         taps_q;
     reg         macs_q;
     reg         quad_q;
+    reg         stencil_q;
+    reg         one_row_q;
     reg         stat_q;
     reg         apply_q;
     reg  [5:0]  share_q;
@@ -85,6 +95,8 @@ module mac_source #(
             taps_q <= taps;
             macs_q <= macs;
             quad_q <= quad;
+            stencil_q <= stencil;
+            one_row_q <= one_row;
             stat_q <= stat;
             apply_q <= apply;
             share_q <= share;
@@ -105,6 +117,7 @@ module mac_source #(
     reg  [19:0] addr_2_q;
     reg  [FLAGS-1:0] flags_2_q;
 
+    wire        fill = stencil_q && (i2 < LEAD || (phase && one_row_q));
     wire        below = column_1_q[13];
     wire        above = !column_1_q[13] && column_1_q[12:0] >= {1'b0, width};
     wire [19:0] turn = (wsx & {20{below}}) | (~wsx & {20{above}});
@@ -115,7 +128,7 @@ module mac_source #(
         taps_1_q <= taps_q;
         macs_1_q <= macs_q;
         macs_2_q <= macs_1_q;
-        flags_1_q <= {quad_q, mem_q, stat_q, phase, first, last, result};
+        flags_1_q <= {fill, stencil_q, quad_q, mem_q, stat_q, phase, first, last, result};
         addr_2_q <= taps_1_q ? addr_1_q + turn + {19'd0, above} : addr_1_q;
         flags_2_q <= flags_1_q;
         valid_1_q <= valid;
@@ -159,6 +172,7 @@ module mac_source #(
     reg              valid_5_q;
     reg  [4:0]       flags_5_q;
     reg              quad_5_q;
+    reg              stencil_5_q;
     reg  [LANES*ACT_BITS-1:0] feat_5_q;
     reg  [ACT_BITS-1:0] scalar_5_q;
     reg  [3*ACT_BITS-1:0] extra_5_q;
@@ -177,6 +191,11 @@ module mac_source #(
     );
     delay_line #(.WIDTH(8), .DEPTH(5), .RESET(0)) u_cm (.clk(clk), .rst(rst), .d(cm), .q(s_cm));
 
+    stencil_memory #(.LANES(LANES), .ACT_BITS(ACT_BITS)) u_stencil (
+        .clk(clk), .rst(rst), .beat(valid_4 && flags_4[7]), .row(flags_4[3]),
+        .first(flags_4[2]), .third(flags_4[1]), .word(feat_5_q), .words(s_words)
+    );
+
     wire [LANES*ACT_BITS-1:0] word_4 = flags_4[5] ? tm_word : fm_word;
     wire [4*ACT_BITS-1:0] four_4 = word_4[lane_4[LL-1:2]*4*ACT_BITS +: 4*ACT_BITS];
 
@@ -187,7 +206,8 @@ module mac_source #(
         flags_5_q <= flags_4[4:0];
         quad_5_q <= flags_4[6];
         if (!(valid_4 && flags_4[6])) extra_5_q <= {3*ACT_BITS{1'b0}};
-        valid_5_q <= valid_4;
+        stencil_5_q <= valid_4 && flags_4[7];
+        valid_5_q <= valid_4 && !flags_4[8];
         if (rst) valid_5_q <= 1'b0;
     end
 
@@ -207,6 +227,8 @@ module mac_source #(
     assign {s_stat, s_phase, s_first, s_last, s_result} = flags_5_q;
     assign s_feat = feat_5_q;
     assign s_quad = quad_5_q;
+    assign s_stencil = stencil_5_q;
+    assign stencil_on = stencil_q;
     assign s_scalar = scalar[15:0];
     assign wbr_re = wbr_re_3_q;
 endmodule

@@ -25,7 +25,8 @@ assert (IN_KINDS["norm"], MUL_KINDS["norm"], P_SEL["qm"], QM_FIELDS) == (4, 4, 2
 
 WIDTHS = {
     "in_valid": 1, "in_kind": 3, "mul_kind": 3, "in_feat": L * A, "in_pop": 16 * L,
-    "in_acc": 16 * L, "in_scalar": 16, "in_extra": 48, "in_weight": 16 * L,
+    "in_acc": 16 * L, "in_scalar": 16, "in_extra": 48, "in_stencil": 1,
+    "in_words": 3 * L * A, "in_weight": 16 * L,
     "mean2": 18, "norm_r": 16,
     "cm_slot": 8, "om_slot": 8, "first": 1, "last": 1, "is_max": 1, "q_slot": 6, "sh1": 6, "rp": 1,
     "sh2": 5, "gelu": 1, "aff": 1, "sh3": 5, "pool": 2, "bit_y3": 1,
@@ -146,6 +147,8 @@ class Plan:
                 last=int(end), is_max=int(r.is_max), in_feat=pack(beat["feat"], A),
                 in_pop=pack(beat["pop"], 16), in_acc=pack(beat["acc"], 16),
                 in_scalar=beat["scalar"] & 0xFFFF, in_extra=pack(beat["extra"], 16),
+                in_stencil=int(beat["stencil"]),
+                in_words=pack(np.concatenate(beat["words"]), A),
                 in_weight=pack(beat["weight"], 16),
                 mean2=beat["mean2"] & 0x3FFFF, norm_r=beat["norm_r"],
                 cm_slot=beat["cm_slot"], om_slot=beat["om_slot"], **modes,

@@ -180,7 +180,9 @@ class Generator:
                 return None
             self.last_share = f["q_mask"]
         elif op == "MACV":
-            f["max"] = self.pick(0.3)
+            f |= {"max": self.pick(0.3), "stencil": self.pick(0.25)}
+            if f["stencil"]:
+                return self.stencil(f)
         elif op == "MACS":
             f["quad"] = self.pick(0.5)
             if f["quad"]:
@@ -223,6 +225,25 @@ class Generator:
         words = np.concatenate(reads) // (m.lanes if op == "MACS" else 1)
         return set(words.tolist())
 
+    def stencil(self, f) -> set[int] | None:
+        """Source of a MACV stencil: the rows and columns of the taps' image."""
+        r, m = self.random, self.machine
+        offset, dx, width, _ = m.taps
+        if width < 4:
+            return None
+        f |= {"n0": 3, "n1": 2, "n2": r.randint(1, 2), "n3": r.randint(1, width), "xd": 1}
+        f |= {"max": 0, "src_taps": 1, "src_base": 0, "src_s2": 0, "src_s3": 0}
+        steps = np.arange(f["n3"] + 4)
+        if steps[-1] + max(dx[:6]) >= 2 * width:
+            return None
+        columns = [(steps + dx[k]) % width * m.taps[3] + offset[k] for k in range(6)]
+        low, high = int(np.min(columns)), int(np.max(columns))
+        limit = self.memory_limit(f["src_mem"])
+        if high - min(low, 0) >= limit:
+            return None
+        f["src_base"] = r.randint(max(0, -low), limit - 1 - high)
+        return set((np.concatenate(columns) + f["src_base"]).tolist())
+
     def slots(self, op: str, f) -> bool:
         r, m = self.random, self.machine
         f["q_base"] = r.randrange(m.qm_slots)
@@ -234,7 +255,8 @@ class Generator:
         f["cm_s2"] = r.choice([1, 2, r.randrange(8), 255])
         if op == "MACS" and not f["quad"]:
             return True
-        limit = 32 if op == "MACS" else m.cm_slots  # only these slots have banks
+        banks = op == "MACS" or f.get("stencil")
+        limit = 32 if banks else m.cm_slots  # only these slots have banks
         f |= {"cm_base": r.randrange(limit), "cm_s0": r.choice([0, 1, 2, 254])}
         nest = [(i0, i1) for i0 in range(f["n0"]) for i1 in range(f["n1"])]
         return max(m._cm_slot(f, i2, i0, i1).max() for i0, i1 in nest) < limit

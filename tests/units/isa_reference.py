@@ -257,6 +257,8 @@ class Machine:
 
     def _macv(self, f: Mapping[str, int], i2: Array, i3: Array) -> Array:
         self._used = []
+        if f["stencil"]:
+            return self._stencil(f, i2, i3)
         total = None
         for i1 in range(f["n1"]):
             for i0 in range(f["n0"]):
@@ -267,6 +269,34 @@ class Machine:
                 else:
                     total = word * m if total is None else total + word * m
         return total * m if f["max"] else total
+
+    def _stencil(self, f: Mapping[str, int], row: Array, x: Array) -> Array:
+        """Cross of nine words around column x of rows 0 and 1 of an image, offsets in the taps."""
+        offset, dx, width, sx = self.taps
+
+        def word(k: Array | int, step: Array) -> Array:
+            """Word of tap k (its image row) at the column that comes in step `step`."""
+            column = (step + dx[k]) % width
+            return self._word(f, f["src_base"] + offset[k] + column * sx)
+
+        taps = {0: 0, -2: 1, -1: 2, 1: 3, 2: 4, 3: 5}  # image row, from row 0 on -> tap
+
+        def at(dy: int, dx: int) -> Array:
+            k = np.array([taps[r + dy] for r in (0, 1)])[row]
+            return word(k, x + 2 + dx)
+
+        cross = [
+            [(0, 2), (0, 1), (0, 0), (0, -1)],
+            [None, (0, -2), (-2, 0), (-1, 0)],
+            [None, (1, 0), (2, 0), (2, 0)],
+        ]
+        total = np.zeros((), np.int64)
+        for beat, cells in enumerate(cross):
+            for bank, cell in enumerate(cells):
+                value = at(*cell) if cell else word(3 * row + beat, x + 4)
+                slot = self._cm_slot(f, row, beat) + row * f["cm_s1"] & 255
+                total = total + value * self._bank(bank)[slot]
+        return total
 
     def _macs(self, f: Mapping[str, int], i2: Array, i3: Array) -> Array:
         self._used = []

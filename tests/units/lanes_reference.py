@@ -84,7 +84,9 @@ def accumulate(r: Result, params, act_bits: int) -> np.ndarray:
         inputs.append(x)
         products.append(x * weight)
         for k in range(3):
-            extra.append(beat["extra"][k] * params[f"cm{k + 1}"][beat["cm_slot"] % BANK_SLOTS])
+            own = beat["words"][k] if beat["stencil"] else 0
+            bank = params[f"cm{k + 1}"][beat["cm_slot"] % BANK_SLOTS]
+            extra.append((beat["extra"][k] + own) * bank)
     if r.is_max:  # no extra products
         return np.max(inputs, axis=0) * weight
     return np.sum(products, axis=0) + np.sum(extra, axis=0)
@@ -155,6 +157,7 @@ class Generator:
         if mul == SELF and kind != FEATURE:
             mul = CM
         quad = not is_max and bool(rng.random() < 0.4)
+        stencil = not is_max and not quad and bool(rng.random() < 0.4)
         beats = []
         for _ in range(1 if kind == NORM else int(rng.choice([1, 1, 1, 2, 3, 5, 9]))):
             pop = rng.integers(0, 2 ** int(rng.choice([7, 11, 16])), n)
@@ -166,10 +169,14 @@ class Generator:
                     "norm_r": int(rng.integers(2**12, 2**15)),
                     "cm_slot": self.slot("cm", half), "om_slot": self.slot("om", half),
                     "extra": [0, 0, 0],
+                    "stencil": stencil, "words": [self.signed(a, n) for _ in range(3)],
                 }
             )  # fmt: skip
-            if quad:  # all slots share the banks' slots: even ones for half 0, odd ones for half 1
+            if (
+                quad or stencil
+            ):  # all slots share the banks' slots: even ones for half 0, odd ones for half 1
                 beats[-1]["cm_slot"] = beats[-1]["cm_slot"] & ~1 | half
+            if quad:
                 bits = int(rng.choice([9, 16]))
                 beats[-1]["extra"] = [int(self.signed(bits, 1)[0]) for _ in range(3)]
         act = int(rng.integers(3))

@@ -125,6 +125,8 @@ def require_icarus() -> None:
 FAULTS = [
     ("mac_source.v", "{19'd0, above}", "20'd0"),
     ("mac_source.v", "if (!(valid_4 && flags_4[6])) extra_5_q", "if (!valid_4) extra_5_q"),
+    ("stencil_memory.v", "{5'd16, 5'd14, 5'd25}", "{5'd16, 5'd12, 5'd25}"),
+    ("mac_source.v", "(phase && one_row_q)", "1'b0"),
     ("lanes.v", "localparam [1:0] BANK = k + 1;", "localparam [1:0] BANK = 3 - k;"),
     ("tap_table.v", "{20{entry_dx[3]}}", "20'd0"),
     ("result_nest.v", "cm_phase_q <= cm_1;", "cm_phase_q <= cm_q;"),

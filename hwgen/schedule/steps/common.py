@@ -124,7 +124,7 @@ def results(
         place = b.places[name]
         fields |= {
             "bit_en": 1, "bit_base": place.address(walk.token0, walk.word0),
-            "bit_s2": walk.t2 * place.stride + walk.w2, "bit_s3": place.step(walk.t3),
+            "bit_s2": place.step(walk.t2) + walk.w2, "bit_s3": place.step(walk.t3),
         }  # fmt: skip
         bit = Writes(name, place.memory, place.address(token, word), token, word)
     return fields, streams, dst, bit

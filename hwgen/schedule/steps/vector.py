@@ -17,6 +17,7 @@ from hwgen.ops.vector import (
 )
 from hwgen.schedule import isa
 from hwgen.schedule.builder import Builder
+from hwgen.schedule.placement import Place
 from hwgen.schedule.plan import Part
 from hwgen.schedule.steps import step
 from hwgen.schedule.steps.common import (
@@ -30,8 +31,18 @@ from hwgen.schedule.steps.common import (
     token_range,
     word_groups,
 )
+from hwgen.schedule.work import STENCIL_REACH, stencil
 
 GROUP = 8  # channel words whose constants are resident together
+STENCIL_GROUP = 4  # .. of a stencil: it has three slots a word in all banks of CM
+STENCIL_ROWS = (0, -2, -1, 1, 2, 3)  # image rows of a column, in the order in which they are read
+# (dy, dx) of the products: a beat takes one of each bank. Beats read row 0 first, whose newest word
+# is the multiplier's own; in the other beats that word belongs to no tap.
+STENCIL = (
+    (0, 2), (0, 1), (0, 0), (0, -1),
+    None, (0, -2), (-2, 0), (-1, 0),
+    None, (1, 0), (2, 0), None,
+)  # fmt: skip
 
 
 def _macv(
@@ -93,6 +104,9 @@ def window_mix(b: Builder, op: WindowMix, part: Part | None) -> None:
 
 @step("CrossFilter")
 def cross_filter(b: Builder, op: CrossFilter, part: Part | None) -> None:
+    if stencil(op):
+        _stencil(b, op, part)
+        return
     place, (height, width) = b.places[op.sources[0]], op.in_grid
     assert len(op.offsets) <= isa.TAPS
     runs: list[
@@ -109,9 +123,12 @@ def cross_filter(b: Builder, op: CrossFilter, part: Part | None) -> None:
         m = np.stack([channel_words(b, row, word, 1)[0] for row in op.m])
         block = b.load(cm=m, qm=post_slots(b, op, word, 1))
         for y, count, rows in runs:
-            payload = {f"off{k}": r * width * place.stride for k, r in enumerate(rows)}
-            payload |= {f"dx{k}": wrapped(dx, width) for k, (_, dx) in enumerate(op.offsets)}
-            b.config("taps", width=width, sx=place.stride, **payload)
+            _taps(
+                b,
+                place,
+                width,
+                [(r, wrapped(dx, width)) for r, (_, dx) in zip(rows, op.offsets, strict=True)],
+            )
             walk = Walk(width, count, 1, width, token0=y * width, word0=word)
             source = {
                 "src_taps": 1,
@@ -122,6 +139,38 @@ def cross_filter(b: Builder, op: CrossFilter, part: Part | None) -> None:
                 "cm_s0": 1,
             }
             _macv(b, op, block, walk, source)
+
+
+def _taps(b: Builder, place: Place, width: int, taps: list[tuple[int, int]]) -> None:
+    """The tap table: (rows down, columns right) from the address of an instruction."""
+    payload = {f"off{k}": down * width * place.stride for k, (down, _) in enumerate(taps)}
+    payload |= {f"dx{k}": dx for k, (_, dx) in enumerate(taps)}
+    b.config("taps", width=width, sx=place.stride, **payload)
+
+
+def _stencil(b: Builder, op: CrossFilter, part: Part | None) -> None:
+    """Two image rows an instruction; their weights in the four banks of CM."""
+    place, (height, width) = b.places[op.sources[0]], op.in_grid
+    weight = dict(zip(op.offsets, op.m, strict=True))
+    none = np.zeros_like(op.m[0])
+    cells = np.stack([weight.get(cell, none) for cell in STENCIL])
+    first, rows = row_range(part, height)
+    for word0, words in word_groups(place.words, STENCIL_GROUP):
+        cm = [channel_words(b, m, word0 + k, 1)[0] for k in range(words) for m in cells]
+        block = b.load(cm=np.stack(cm), cm_quad=True, qm=post_slots(b, op, word0, words))
+        for y in range(first, first + rows, 2):
+            down = [(y + dy) % height - y for dy in STENCIL_ROWS]
+            _taps(b, place, width, [(d, -STENCIL_REACH) for d in down])
+            for k in range(words):
+                walk = Walk(
+                    min(2, first + rows - y), width, width, 1, token0=y * width, word0=word0 + k
+                )
+                source = {
+                    "stencil": 1, "src_taps": 1, "n0": 3, "n1": 2, "cm_s0": 1,
+                    "src_base": place.address(y * width, word0 + k), "src_s2": place.stride,
+                }  # fmt: skip
+                slots = {"cm_base": block.cm + 3 * k, "q_base": block.qm + k}
+                _macv(b, op, block, walk, source, **slots)
 
 
 def wrapped(dx: int, width: int) -> int:

@@ -99,6 +99,8 @@ module compute_harness #(
     wire [W-1:0]        l_feat, l_pre_word, l_mid_word, l_out_word, y_word;
     wire [15:0]         l_scalar;
     wire [47:0]         l_extra;
+    wire                l_stencil;
+    wire [3*W-1:0]      l_words;
     wire [7:0]          l_cm_slot, l_om_slot;
     wire [5:0]          l_q_slot, l_sh1;
     wire [4:0]          l_sh2, l_sh3;
@@ -135,7 +137,8 @@ module compute_harness #(
         .at_v_bits(at_v_bits), .at_t_stride(at_t_stride), .at_tokens(at_tokens),
         .at_kappa1(at_kappa1), .at_kappa2(at_kappa2), .at_kappa3(at_kappa3), .at_neg(at_neg),
         .at_valid(at_valid), .l_valid(l_valid), .l_in_kind(l_in_kind), .l_mul_kind(l_mul_kind),
-        .l_feat(l_feat), .l_scalar(l_scalar), .l_extra(l_extra), .l_cm_slot(l_cm_slot), .l_om_slot(l_om_slot),
+        .l_feat(l_feat), .l_scalar(l_scalar), .l_extra(l_extra),
+        .l_stencil(l_stencil), .l_words(l_words), .l_cm_slot(l_cm_slot), .l_om_slot(l_om_slot),
         .l_q_slot(l_q_slot), .l_first(l_first), .l_last(l_last), .l_is_max(l_is_max),
         .l_sh1(l_sh1), .l_rp(l_rp), .l_sh2(l_sh2), .l_gelu(l_gelu), .l_aff(l_aff), .l_sh3(l_sh3),
         .l_pool(l_pool), .l_bit_y3(l_bit_y3), .l_pre_word(l_pre_word), .l_mid_word(l_mid_word),
@@ -167,6 +170,7 @@ module compute_harness #(
     ) u_lanes (
         .clk(clk), .rst(rst), .in_valid(l_valid), .in_kind(l_in_kind), .mul_kind(l_mul_kind),
         .in_feat(l_feat), .in_pop(xf_pop), .in_acc(at_acc), .in_scalar(l_scalar), .in_extra(l_extra),
+        .in_stencil(l_stencil), .in_words(l_words),
         .in_weight(wb_word_q), .mean2(mean2), .norm_r(norm_r), .cm_slot(l_cm_slot),
         .om_slot(l_om_slot), .first(l_first), .last(l_last), .is_max(l_is_max),
         .q_slot(l_q_slot), .sh1(l_sh1), .rp(l_rp), .sh2(l_sh2), .gelu(l_gelu), .aff(l_aff),

@@ -1,0 +1,60 @@
+// stencil_memory: the words of a MACV stencil that come again, three a beat, each lane its own.
+//
+// A stencil's columns come one after the other, rows 0 .. 5 of a column in six beats (compiler:
+// y, y - 2, y - 1, y + 1, y + 2, y + 3 of an image). Beats 0 .. 2 belong to the result of row y,
+// beats 3 .. 5 to that of row y + 1, each at the column two before the one that comes. With x the
+// column of the result, a beat's own word is x + 2 of the result's row (first beat), and the words
+// of this unit are, in the order of `words`, lowest first:
+//
+//   first beat   row 0, columns x + 1, x, x - 1
+//   second       row 0, column x - 2; column x, rows - 2, - 1
+//   third        column x, rows + 1, + 2; the third is one of these again (its weight is 0)
+//
+// (rows count from the result's own). In the order in which the words came these lie 6 to 25 beats
+// back: a ring of 32 words with one write and three reads a beat.
+// `beat`, `row`, `first`, `third` one cycle before `word`; `words` in the cycle of `word`, read
+// without a register. Reset: the write position. Cost: 3 x 32 x LANES x ACT_BITS bits of LUT RAM.
+module stencil_memory #(
+    parameter LANES    = 16,
+    parameter ACT_BITS = 16
+) (
+    input  wire                        clk,
+    input  wire                        rst,
+    input  wire                        beat,
+    input  wire                        row,       // the result's row: 0 or 1
+    input  wire                        first,     // beat of the result
+    input  wire                        third,
+    input  wire [LANES*ACT_BITS-1:0]   word,
+    output wire [3*LANES*ACT_BITS-1:0] words
+);
+    reg       beat_q;
+    reg [4:0] position_q;
+    wire [4:0] position = position_q + 5'd1;
+
+    // how many beats ago the words came, number 0 lowest
+    wire [14:0] back = first ? {5'd18, 5'd12, 5'd6}
+                     : third ? (row ? {5'd12, 5'd12, 5'd13} : {5'd10, 5'd10, 5'd11})
+                     : row ? {5'd16, 5'd14, 5'd25} : {5'd11, 5'd12, 5'd25};
+
+    always @(posedge clk) begin
+        beat_q <= beat;
+        if (beat) position_q <= position;
+        if (rst) begin
+            beat_q <= 1'b0;
+            position_q <= 5'd0;
+        end
+    end
+
+    genvar k;
+    generate
+        for (k = 0; k < 3; k = k + 1) begin : gen_read
+            reg [4:0] at_q;
+
+            always @(posedge clk) at_q <= position - back[5*k +: 5];
+            param_ram #(.WIDTH(LANES*ACT_BITS), .SLOTS(32), .ADDR_W(5)) u_stencil (
+                .clk(clk), .we(beat_q), .waddr(position_q), .wdata(word), .raddr(at_q),
+                .rdata(words[k*LANES*ACT_BITS +: LANES*ACT_BITS])
+            );
+        end
+    endgenerate
+endmodule
