@@ -13,11 +13,12 @@ instruction k of the compute queue, with all times in cycles:
     start >= last LNSTAT beat + LN_QUIET + 1, norm unit idle     LNAPPLY, SET norm
     fewer than QUEUE instructions between their push and their first result
 
-Issue cycles: MACV, MACS, LNSTAT, LNAPPLY n0 n1 n2 n3, of a stencil STENCIL_BEATS (n3 + STENCIL_LEAD)
-(with n2 = 1 its last result comes STENCIL_BEATS / 2 before the end); SET taps 14, other SET 1; XNOR
-and ATT those of their units (to the cycle in which `ready` comes back). The first beat of a MAC op is the cycle
-after start, so instructions follow one another without a bubble. An instruction is pushed at start
-(SET taps: in its last cycle). At stage 0 of the lanes its last result is at z:
+Issue cycles: MACV, MACS, LNSTAT, LNAPPLY n0 n1 n2 n3; MACV stencil STENCIL_BEATS (n3 +
+STENCIL_LEAD), with its last result STENCIL_BEATS / 2 before the end if n2 = 1; SET taps 14, other
+SET 1; XNOR and ATT those of their units (to the cycle in which `ready` comes back). The first beat
+of a MAC op is the cycle after start, so instructions follow one another without a bubble. An
+instruction is pushed at start (SET taps: in its last cycle). At stage 0 of the lanes its last
+result is at z:
 
     MAC op   start + issue + SOURCE
     XNOR, ATT with results: last r_valid
