@@ -14,6 +14,7 @@ from hwgen.ops.kernels import cross_filter
 
 Result = tuple[tuple[int, ...], tuple[int, int]]
 TAPS = 12  # of a filter; a tap's column offset has 4 bits
+CROSS_REACH = 2  # rows and columns from the middle of a cross that MACV stencil runs
 
 
 def _grid(op: str, in_grid: tuple[int, int], x: TensorType, divisor: int = 1) -> Iterator[str]:
@@ -59,6 +60,12 @@ class CrossFilter(Op):
     in_grid: tuple[int, int]
 
     UNIT: ClassVar[str] = "MACV"
+
+    @property
+    def is_cross(self) -> bool:
+        """True when all taps lie on the two axes, at most CROSS_REACH cells from the middle."""
+        near = all(0 in offset and max(map(abs, offset)) <= CROSS_REACH for offset in self.offsets)
+        return near and min(self.in_grid) >= CROSS_REACH
 
     def sums(self, v: Array) -> tuple[Array, Array | None]:
         grid = v.reshape(v.shape[0], *self.in_grid, -1)

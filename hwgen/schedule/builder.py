@@ -15,6 +15,7 @@ import numpy as np
 from hwgen.errors import FitError
 from hwgen.ir.types import TensorType
 from hwgen.schedule import isa
+from hwgen.schedule.beside import Beside
 from hwgen.schedule.placement import BM, Place
 from hwgen.schedule.sizing import Sizing
 from hwgen.units.compute_ctl import mac_cycles
@@ -99,6 +100,7 @@ class Builder:
             "om": Ring("om_slots", s.om_slots), "qm": Ring("qm_slots", s.qm_slots),
         }  # fmt: skip
         self.step = ""
+        self.beside = Beside(iter(()))  # what runs beside the step
         self.taps: dict[str, int] = {}  # of the last SET
         self.recent: list[_Issue] = []  # compute instructions that may still be in flight
         self.tensor_load: dict[str, int] = {}  # tensors brought by LOADF: dma count to wait for
@@ -280,7 +282,8 @@ class _Issue:
     beats: int  # lower bound of its issue cycles
     results: int
     reads: dict[int, tuple[int, str]]  # memory -> (stage, tensor)
-    tensors: set[str]  # everything it reads
+    sources: list[str]
+    streams: dict[str, str]
     written: set[str]
     ins: Instruction
 
@@ -302,15 +305,18 @@ class _Issue:
                 )
                 reads[m] = (stage, streams[name])
         written = {w.tensor for w in (ins.dst, ins.bit) if w is not None}
-        beats = mac_cycles(f) if isa.CMP_SOURCE[ins.op] == "mac" else results
-        return _Issue(beats, results, reads, {*sources, *streams.values()}, written, ins)
+        if isa.CMP_SOURCE[ins.op] == "mac":
+            beats = mac_cycles(f)
+        else:  # other instructions run beside a partial one
+            beats = results * f.get("psum_last", 1)
+        return _Issue(beats, results, reads, sources, streams, written, ins)
 
     def conflicts(self, earlier: _Issue, places: dict[str, Place]) -> bool:
         """True when this one, issued right after, could read too early or share a read port."""
         for m, (stage, _) in self.reads.items():
             if m in earlier.reads and earlier.reads[m][0] > stage:
                 return True
-        for t in self.tensors & earlier.written:
+        for t in {*self.sources, *self.streams.values()} & earlier.written:
             if self._too_close(earlier, t):
                 return True
         return bool(earlier.ins.fields.get("psum_last", 1) == 0 and self.results <= 4)
@@ -324,7 +330,20 @@ class _Issue:
             and self.ins.fields["n2"] == earlier.ins.fields["n2"]
             and self.ins.fields["n3"] == earlier.ins.fields["n3"]
         )
-        return not (same_order and self.results > IN_FLIGHT)
+        return not (same_order and self.results > IN_FLIGHT) and not self._later(earlier, tensor)
+
+    def _later(self, earlier: _Issue, tensor: str) -> bool:
+        """True when a residual's first word that `earlier` wrote is read long after its write."""
+        f, writes = self.ins.fields, earlier.ins.dst
+        names = [name for name, t in self.streams.items() if t == tensor]
+        if tensor in self.sources or writes is None or writes.tensor != tensor:
+            return False
+        i2, i3 = nest_order(f["n2"], f["n3"], f.get("xd", 1))
+        for name in names:
+            address = f[f"{name}_base"] + i2 * f[f"{name}_s2"] + i3 * f[f"{name}_s3"]
+            if np.isin(address[: IN_FLIGHT + 1], writes.address).any():
+                return False
+        return True
 
 
 def nest_order(n2: int, n3: int, xd: int = 1) -> tuple[Array, Array]:

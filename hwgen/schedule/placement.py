@@ -146,8 +146,11 @@ def _shape(t: TensorType, s: Sizing, strips: Strips | None) -> tuple[int, int, i
     return words, stride, rows * width, height // rows
 
 
-def _in_place(op: Op, types: dict[str, TensorType], out: TensorType) -> set[str]:
-    """Operands of which every word is read once, just before the same word is written."""
+def _in_place(op: Op, guest: Op | None, types: dict[str, TensorType], out: TensorType) -> set[str]:
+    """Operands of which every word is read once, just before the same word is written.
+
+    guest: runs beside the op and is a word ahead of it (`hwgen.schedule.beside`).
+    """
     if op.post.pool:
         return set()  # a word is made of several, and residuals are read again for each
     read = {t for t in (op.post.pre, op.post.mid, op.post.out) if t}
@@ -155,6 +158,7 @@ def _in_place(op: Op, types: dict[str, TensorType], out: TensorType) -> set[str]
         read |= set(op.sources)
     else:
         read -= set(op.sources)
+    read |= set(guest.sources if guest else ())
     return {t for t in read if types[t].shape == out.shape and types[t].kind == out.kind}
 
 
@@ -171,7 +175,9 @@ def live_ranges(graph: Graph, order: Plan, s: Sizing) -> dict[str, _Live]:
         strips = order.strips.get(name)
         return sorted({r // strips.rows for r in rows}) if strips else rows
 
-    for time, piece in enumerate(order.pieces):
+    time, guest = -1, None  # the op that runs beside this piece
+    for piece in order.pieces:
+        time += guest is None
         op, part = ops.get(piece.name), piece.part
         rows = list(range(part.first, part.first + part.count)) if part else None
         made = op.outputs() if op else {piece.name: types[piece.name]}
@@ -186,7 +192,7 @@ def live_ranges(graph: Graph, order: Plan, s: Sizing) -> dict[str, _Live]:
                     name, BM if bits else FM, stride, words,
                     s.row_elements if bits else 1, tokens, size,
                     strips.slots if strips else None, np.full(count, -1), np.full(count, -1),
-                    _in_place(op, types, t) if op and not strips else set(),
+                    _in_place(op, guest, types, t) if op and not strips else set(),
                 )  # fmt: skip
             live[name].start[units(name, rows)] = time
             live[name].end[units(name, rows)] = time
@@ -195,6 +201,7 @@ def live_ranges(graph: Graph, order: Plan, s: Sizing) -> dict[str, _Live]:
             if part and name in op.sources:
                 need = op.source_rows(part.first, part.count)
             live[name].end[units(name, need)] = time
+        guest = op if piece.beside else None
     live[graph.output].end[:] = len(order.pieces)
     for name in feature_memories(graph, live, len(order.pieces)):
         live[name].memory = TM

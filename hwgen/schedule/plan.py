@@ -11,11 +11,13 @@ strip first: then its source may be overwritten by the band's result in place.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from hwgen.ir.graph import Graph
 from hwgen.ops.base import Op
+from hwgen.ops.vector import CrossFilter
+from hwgen.ops.xnor import XnorLinear
 
 STRIP_CHANNELS = 64  # a strip of wider tokens has fewer of them
 LOADED_SLOTS = 2  # of a tensor that comes from DDR: the next strip arrives during this one
@@ -32,10 +34,14 @@ class Part:
 
 @dataclass(frozen=True)
 class Piece:
-    """One step of the plan: an op (by name, or the graph's input) and its rows; None: all."""
+    """One step of the plan: an op (by name, or the graph's input) and its rows; None: all.
+
+    beside: it runs beside the next piece, word by word (`_beside`).
+    """
 
     name: str
     part: Part | None
+    beside: bool = False
 
 
 @dataclass(frozen=True)
@@ -169,7 +175,43 @@ class _Planner:
             self._band(band, rows, count, image if pending and split_image is not None else None)
             if split_image is not None:
                 pending = ""
-        return Plan(tuple(self.pieces), self.strips)
+        return Plan(tuple(self._beside()), self.strips)
+
+    def _beside(self) -> list[Piece]:
+        """Pieces in order; a cross filter moves to just before the linear layer that adds it.
+
+        While that layer sums over several tiles of weights the lanes have nothing to do; there the
+        filter's instructions go. Both run channel word by channel word, the filter first.
+        """
+        hosts = {}
+        for op in self.graph.ops:
+            host = self._host(op) if isinstance(op, CrossFilter) and op.is_cross else None
+            if host is not None:
+                hosts[host.name] = op.name
+        out: list[Piece] = []
+        waiting: dict[str, Piece] = {}  # the last piece of a filter since its layer's last
+        for piece in self.pieces:
+            filter_name = hosts.get(piece.name)
+            if filter_name in waiting:
+                guest = waiting.pop(filter_name)
+                out.remove(guest)
+                out.append(replace(guest, beside=True))
+            out.append(piece)
+            if piece.name in hosts.values():
+                waiting[piece.name] = piece
+            elif filter_name is not None:
+                waiting.pop(filter_name, None)
+        return out
+
+    def _host(self, op: Op) -> Op | None:
+        """The only reader of a filter's result, if it is a linear layer with the same words."""
+        readers = self.readers.get(op.name, [])
+        if len(readers) != 1 or op.bits is not None or op.name == self.graph.output:
+            return None
+        (host,) = readers
+        linear = isinstance(host, XnorLinear) and not host.unwindow and host.post.pool == 0
+        same = linear and host.feature is not None and host.feature.shape == op.feature.shape
+        return host if same and op.name not in host.sources else None
 
     def _band(self, band: list[Op], rows: int, count: int, image: str | None) -> None:
         made = {t for op in band for t in op.outputs()}

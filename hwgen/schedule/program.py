@@ -15,7 +15,7 @@ from hwgen.schedule.builder import Builder, Instruction, Writes
 from hwgen.schedule.placement import Place, place
 from hwgen.schedule.plan import plan
 from hwgen.schedule.sizing import Sizing
-from hwgen.schedule.steps import run_step
+from hwgen.schedule.steps import run_beside, run_step
 
 Array = np.ndarray
 MAX_INSTRUCTIONS = (1 << 16) - 1  # PROG_COUNT
@@ -117,7 +117,9 @@ def schedule(graph: Graph, s: Sizing) -> Program:
     b = Builder(s, places, types)
     ops = {op.name: op for op in graph.ops}
     for piece in order.pieces:
-        if piece.name in ops:
+        if piece.beside:
+            b.beside = run_beside(b, ops[piece.name], piece.part)
+        elif piece.name in ops:
             run_step(b, ops[piece.name], piece.part)
         else:
             b.step = "input"

@@ -16,14 +16,13 @@ from hwgen.ops.constant import Constant
 from hwgen.ops.dense import PatchConv
 from hwgen.ops.layernorm import LayerNorm
 from hwgen.ops.numerics import HEAD_DIM
-from hwgen.ops.vector import AvgPool, CrossFilter, MergeMean, MergePool, TokenMean
+from hwgen.ops.vector import CROSS_REACH, AvgPool, CrossFilter, MergeMean, MergePool, TokenMean
 from hwgen.ops.xnor import XnorConv, XnorLinear
 from hwgen.schedule.plan import plan
 from hwgen.schedule.sizing import Sizing
 
 STENCIL_WEIGHTS = 12  # words: three slots in four banks
 PARAMETER_WORDS = 9  # of an output word: a slot of the post chain and a multiplier
-STENCIL_REACH = 2  # rows and columns from the middle of a cross filter that has hardware of its own
 BORDER_WORDS = 16  # offsets of the border patterns of a 3x3 convolution
 
 
@@ -48,13 +47,6 @@ def quad(op: PatchConv, s: Sizing) -> bool:
     return k * c % 4 == 0 and k * k * c <= 4 * s.quad_slots
 
 
-def stencil(op: CrossFilter) -> bool:
-    """Whether a filter is a cross around its cell, which runs two image rows at a time."""
-    reach = range(-STENCIL_REACH, STENCIL_REACH + 1)
-    cross = all(0 in (dy, dx) and dy in reach and dx in reach for dy, dx in op.offsets)
-    return cross and min(op.in_grid) >= STENCIL_REACH
-
-
 def beats(op: Op, s: Sizing, types: dict) -> int:
     """Compute cycles of an op if nothing ever waits."""
     out = op.feature or op.bits
@@ -69,12 +61,10 @@ def beats(op: Op, s: Sizing, types: dict) -> int:
     if isinstance(op, PatchConv):
         return words * op.weight[0].size // (4 if quad(op, s) else 1)
     if isinstance(op, CrossFilter):
-        width = op.in_grid[1]
-        return (
-            words * 3 * (width + 2 * STENCIL_REACH) // width
-            if stencil(op)
-            else words * len(op.offsets)
-        )
+        if not op.is_cross:
+            return words * len(op.offsets)
+        width = op.in_grid[1]  # two rows of results in six beats a column
+        return words * 3 * (width + 2 * CROSS_REACH) // width
     if isinstance(op, AvgPool):
         return words * op.kernel**2
     if isinstance(op, MergePool):
@@ -99,7 +89,7 @@ def port_cycles(op: Op, s: Sizing) -> int:
     if isinstance(op, PatchConv):
         rows += op.weight[0].size
     if isinstance(op, CrossFilter):
-        rows += STENCIL_WEIGHTS if stencil(op) else len(op.offsets)
+        rows += STENCIL_WEIGHTS if op.is_cross else len(op.offsets)
     return ceil(words * rows * word)
 
 

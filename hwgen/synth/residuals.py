@@ -1,45 +1,65 @@
-"""How far the resource estimate is from Yosys, on synthesised output folders.
+"""How far the resource estimate is from Yosys, over engines of all shapes.
 
-python -m hwgen.synth.residuals out/reports out/frames/bhvit_tiny_untrained-zynq
+python -m hwgen.synth.residuals
 
 writes reports/resource_model.json: sizes, Yosys counts, estimates and their relative differences.
+Minutes per engine the first time, then kept results (hwgen.synth.run).
 """
 
 from __future__ import annotations
 
 import json
-import sys
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
 from hwgen.atomic import write_text_atomic
+from hwgen.emit.rtl import TOP, write_rtl
 from hwgen.paths import reports_dir
-from hwgen.report import load_report
 from hwgen.schedule.sizing import Sizing
+from hwgen.synth import count_rtl
 from hwgen.synth.model import RESOURCES, estimate
+from hwgen.synth.run import command
+from hwgen.targets import get_target
+
+_SMALL = {"fm_words": 2560, "tm_words": 1024, "bm_rows": 2048}
+_WIDE = {"act_bits": 12, "gu": 16, "gs": 16, "bm_rows": 2048}
+SWEEP = (
+    ("zynq", Sizing(lanes=16, kw=64, gs=4, **_SMALL)),
+    ("zynq", Sizing(lanes=16, kw=128, **_SMALL)),
+    ("zynq", Sizing(lanes=16, kw=256, gs=16, axi_bits=64, **_SMALL)),
+    ("zynq", Sizing(lanes=32, kw=128, act_bits=14, cm_slots=32, om_slots=32, pk=4, **_SMALL)),
+    ("zynq", Sizing(lanes=32, kw=256, fm_words=7168, tm_words=2048, **_WIDE)),
+    ("zynq", Sizing(lanes=64, kw=128, fm_words=3584, tm_words=1024, gs=8, act_bits=12, pk=16)),
+    ("zynq", Sizing(lanes=64, kw=256, fm_words=3584, tm_words=1024, **_WIDE)),
+)
 
 
-def point(folder: Path) -> dict:
-    """Sizes of an output folder, its Yosys counts and what the model says."""
-    sizes = json.loads((folder / "image" / "memory_map.json").read_text())["sizing"]
-    report = load_report(folder)
-    counted = {name: getattr(report.resources, name) for name in RESOURCES}
-    model = estimate(Sizing(**sizes))
+def point(target_name: str, s: Sizing) -> dict:
+    """Sizes of an engine, its Yosys counts and what the model says."""
+    target = get_target(target_name)
+    with tempfile.TemporaryDirectory(prefix="hwgen_sweep_") as folder:
+        total, _ = count_rtl(write_rtl(Path(folder), s), TOP, target)
+    counted = {name: getattr(total, name) for name in RESOURCES}
+    model = estimate(s)
     return {
-        "sizing": asdict(Sizing(**sizes)),
-        "source": report.resources.source,
+        "target": target_name,
+        "sizing": asdict(s),
+        "source": command(target),
         "counted": counted,
         "estimated": {name: round(model[name], 1) for name in RESOURCES},
         "residual": {name: round(model[name] / counted[name] - 1, 4) for name in RESOURCES},
     }
 
 
-def main(folders: list[str]) -> None:
-    points = [point(Path(folder)) for folder in folders]
+def main() -> None:
+    points = []
+    for target, sizing in SWEEP:
+        points.append(point(target, sizing))
+        p = points[-1]
+        print(target, sizing.lanes, sizing.kw, sizing.act_bits, p["counted"], p["residual"])
     write_text_atomic(reports_dir() / "resource_model.json", json.dumps(points, indent=1) + "\n")
-    for p in points:
-        print(p["sizing"]["lanes"], p["sizing"]["kw"], p["sizing"]["act_bits"], p["residual"])
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

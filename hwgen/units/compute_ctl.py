@@ -5,7 +5,8 @@ instruction k of the compute queue, with all times in cycles:
 
     start >= accepted + DECODE              accepted: transfer from the queue
     start >= start of k - 1, plus 1         (SET taps: its issue end)
-    start >= issue end of k - 1             issue end = start + issue cycles
+    start >= issue end of k - 1             issue end = start + issue cycles, partial XNOR + 1
+    start >= array end                      XNOR, ATT: the partial XNOR before has issued
     start >= reached + 1                    reached: both retired counts seen at the ports
     start >= shadow_full                    swap
     start >= retired of all before          drain
@@ -22,7 +23,7 @@ result is at z:
 
     MAC op   start + issue + SOURCE
     XNOR, ATT with results: last r_valid
-    SET, XNOR with psum_last = 0: the first cycle in which it is current and has ended
+    SET, partial XNOR (psum_last = 0): the first cycle in which it is current and has ended
 
 and retired_cmp counts it from z + Y_AT + 1, when its last write can be read.
 """
@@ -136,6 +137,7 @@ class CycleModel:
     _popped: list[int] = field(default_factory=list)
     _take: int = -1  # cycle in which the last instruction left the decoder
     _issue_end: int = 0
+    _array_end: int = 0  # last issue cycle of a partial XNOR
     _last_z: int = -1
     _delivered: int = -1  # last r_valid of XNOR and ATT so far
     _front: str = ""  # xnor or att: source of the last one with results
@@ -162,6 +164,8 @@ class CycleModel:
         if source != "set":
             if fields["drain"]:
                 start = max(start, self._last_z + RETIRE)
+            if source != "mac":
+                start = max(start, self._array_end)
             if fields["swap"]:
                 start = max(start, shadow_full)
             if source != self._front:
@@ -176,6 +180,8 @@ class CycleModel:
             issue = mac_cycles(fields)
         elif source == "set":
             issue = set_cycles(fields)
+        if source == "xnor" and not delivered:
+            self._array_end, issue = start + issue, 1
         issue_end = start + issue
         push = issue_end - 1 if source == "set" else start
         pop = max(push + 1, self._last_z)
@@ -183,13 +189,11 @@ class CycleModel:
             z = issue_end + SOURCE
             if fields.get("stencil") and fields["n2"] == 1:
                 z -= STENCIL_BEATS // 2
-        elif source == "set":
-            z = max(pop + 1, push + 1)
         elif delivered:
             z = self._delivered = start + delivered
             self._front = source
         else:
-            z = max(pop + 1, issue_end + 1)
+            z = max(pop + 1, push + 1)
         if op == "LNSTAT":
             self._statistic = issue_end
         self._pushed.append(push)

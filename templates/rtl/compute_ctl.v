@@ -233,7 +233,7 @@ module compute_ctl #(
 
     // ---- issue
     wire mac_free, mac_start, taps_busy, taps_done, set_taps, set_att, set_norm;
-    wire n_valid, n_stat, queue_full, push, none_ended, xnor_ended, front_done, retired, flying;
+    wire n_valid, n_stat, queue_full, push, none_ended, front_done, retired, flying;
 
     compute_issue #(.LN_QUIET(SOURCE + ACC_AT + 4)) u_issue (
         .clk(clk), .rst(rst),
@@ -246,7 +246,7 @@ module compute_ctl #(
         .set_taps(set_taps), .set_att(set_att), .set_norm(set_norm),
         .shadow_full(shadow_full), .swap(swap),
         .stat_beat(n_valid && n_stat), .norm_busy(nu_busy),
-        .queue_full(queue_full), .push(push), .none_ended(none_ended), .xnor_ended(xnor_ended),
+        .queue_full(queue_full), .push(push), .none_ended(none_ended),
         .front_done(front_done), .retired(retired), .retired_cmp(retired_cmp),
         .in_flight(flying), .t_start(t_start), .t_issue_end(t_issue_end)
     );
@@ -359,7 +359,7 @@ module compute_ctl #(
         .p_om_base(b_om_base), .p_q_base(b_q_base), .p_q_mask(b_q_mask),
         .p_pre(b_pre), .p_mid(b_mid), .p_out(b_out), .p_dst(b_dst), .p_bit(b_bit),
         .p_modes(b_modes), .p_pool(b_pool),
-        .none_ended(none_ended), .xnor_ended(xnor_ended),
+        .none_ended(none_ended),
         .s_valid(s_valid), .s_first(s_first), .s_last(s_last), .s_result(s_result),
         .s_stat(s_stat), .s_phase(s_phase), .s_quad(s_quad), .s_cm(s_cm),
         .xf_valid(xf_valid), .xf_pattern(xf_pattern), .at_valid(at_valid), .nu_shift(nu_shift),

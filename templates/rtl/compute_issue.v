@@ -4,12 +4,15 @@
 //   its waits were reached in an earlier cycle; the instruction before it has issued (its last
 //   beat is this cycle or was earlier); the result queue has room;
 //   drain: every earlier instruction is retired; swap: shadow_full;
+//   XNOR, ATT: the XNOR instruction before it has issued;
 //   MAC ops: no result of an XNOR or ATT instruction is outstanding;
 //   XNOR after ATT, ATT after XNOR: no result of the other is outstanding;
 //   LNAPPLY, SET norm: no statistic in flight (LN_QUIET cycles after the last LNSTAT beat and
 //   norm_busy low).
 // "Issued": MAC n0 n1 n2 n3 cycles after start; XNOR xf_ready; ATT at_ready; SET taps 14 cycles,
 // other SET 1 cycle after start. So the next start is in the last issue cycle: no bubble.
+// A partial XNOR (psum_last = 0) needs no lanes: it counts as issued and retired 1 cycle after
+// start, and MAC ops and SET run beside it.
 // Reset: control only. Cost: about 60 flip-flops, 80 LUTs.
 module compute_issue #(
     parameter LN_QUIET = 14
@@ -50,8 +53,7 @@ module compute_issue #(
     // results
     input  wire        queue_full,
     output wire        push,
-    output wire        none_ended,
-    output wire        xnor_ended,
+    output wire        none_ended,  // SET or partial XNOR
     input  wire        front_done,
     input  wire        retired,
     output wire [15:0] retired_cmp,
@@ -69,11 +71,13 @@ module compute_issue #(
     reg [4:0]  front_q;       // XNOR and ATT instructions with results outstanding
     reg        fronting_q;    // front_q != 0
     reg        front_att_q;   // .. of which the latest is ATT
-    reg        open_q;        // an XNOR instruction without results is issuing
+    reg        open_q;        // a partial XNOR is issuing
     reg [4:0]  quiet_q;
     reg        running_q;
 
-    wire free = mac_free && xf_ready && at_ready && !taps_busy;
+    wire beside = mac_free && at_ready && !taps_busy;
+    wire free = beside && (xf_ready || (open_q && (b_mac || b_set)));
+    wire partial = b_xnor && !b_psum_last;
     wire order_ok = !fronting_q || b_set || (b_xnor && !front_att_q) || (b_att && front_att_q);
     wire norm_ok = !(b_apply || (b_set && b_kind == KIND_NORM)) || (quiet_q == 5'd0 && !norm_busy);
     wire flags_ok = b_set || ((!b_drain || !flying_q) && (!b_swap || shadow_full));
@@ -88,12 +92,11 @@ module compute_issue #(
     assign set_att = go && b_set && b_kind == KIND_ATT;
     assign set_norm = go && b_set && b_kind == KIND_NORM;
     assign swap = start && b_swap;
-    assign none_ended = (go && b_set && b_kind != KIND_TAPS) || taps_done;
+    assign none_ended = (go && b_set && b_kind != KIND_TAPS) || taps_done || (start && partial);
     assign take = start || none_ended;
     assign push = take;
-    assign xnor_ended = open_q && xf_ready;
     assign t_start = go;
-    assign t_issue_end = running_q && free;
+    assign t_issue_end = running_q && beside && (xf_ready || open_q);
     assign retired_cmp = retired_q;
     assign in_flight = flying_q;
 
@@ -107,10 +110,10 @@ module compute_issue #(
         front_q <= front_next;
         fronting_q <= front_next != 5'd0;
         if (start && has_front) front_att_q <= b_att;
-        open_q <= xf_start ? !b_psum_last : open_q && !xf_ready;
+        open_q <= xf_start ? partial : open_q && !xf_ready;
         if (stat_beat) quiet_q <= LN_QUIET[4:0];
         else if (quiet_q != 5'd0) quiet_q <= quiet_q - 5'd1;
-        running_q <= go || (running_q && !free);
+        running_q <= go || (running_q && !t_issue_end);
         if (rst) begin
             retired_q <= 16'd0;
             flight_q <= 7'd0;

@@ -3,8 +3,8 @@
 // Instructions wait in a queue (LUT RAM) from their issue until their first result reaches stage 0
 // of the lanes; the oldest is "current" and enumerates its results (levels 2 and 3). `step`: a
 // result is at stage 0 in this cycle and uses the r_* values of this cycle. Instructions without
-// results (SET, XNOR with psum_last = 0) are only marked in order: `ended` counts those whose
-// issue has ended, each takes one cycle as current in which no result may come.
+// results (SET, partial XNOR) are only marked in order: `ended` counts those that may leave, each
+// takes one cycle as current in which no result may come.
 //
 //   q = q_base + (i2 & q_mask), cm2 = (i2 & cm_mask) cm_s2 (cm_mask = 2**k - 1)
 //   retire: the last result of an instruction (with step), or a marked one
@@ -44,8 +44,7 @@ module result_nest #(
     input  wire [64:0] p_bit,       // {x2, s3, s2, base, en}
     input  wire [20:0] p_modes,
     input  wire [4:0]  p_pool,      // {pool_pos, pool}
-    input  wire        none_ended,  // SET taken
-    input  wire        xnor_ended,  // XNOR without results ended
+    input  wire        none_ended,  // one without results may leave
     input  wire        step,
     output wire        retire,
     output wire        front_done,  // last result of an XNOR or ATT instruction
@@ -118,7 +117,7 @@ module result_nest #(
         count_q <= count_next;
         full_q <= count_next == QUEUE[AW:0];
         current_q <= pop || (current_q && !retire);
-        ended_q <= ended_q + {5'd0, none_ended} + {5'd0, xnor_ended} - {5'd0, mark};
+        ended_q <= ended_q + {5'd0, none_ended} - {5'd0, mark};
         if (rst) begin
             write_q <= {AW{1'b0}};
             read_q <= {AW{1'b0}};

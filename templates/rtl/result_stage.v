@@ -44,7 +44,6 @@ module result_stage #(
     input  wire [20:0] p_modes,
     input  wire [4:0]  p_pool,
     input  wire        none_ended,
-    input  wire        xnor_ended,
     // beats
     input  wire        s_valid,
     input  wire        s_first,
@@ -121,7 +120,7 @@ module result_stage #(
         .p_om_base(p_om_base), .p_q_base(p_q_base), .p_q_mask(p_q_mask),
         .p_pre(p_pre), .p_mid(p_mid), .p_out(p_out), .p_dst(p_dst), .p_bit(p_bit),
         .p_modes(p_modes), .p_pool(p_pool),
-        .none_ended(none_ended), .xnor_ended(xnor_ended), .step(step),
+        .none_ended(none_ended), .step(step),
         .retire(retire), .front_done(front_done),
         .r_xnor(r_xnor), .r_att(r_att), .r_macs(r_macs), .r_apply(r_apply),
         .r_cm(r_cm), .r_om_base(r_om_base), .r_q(l_q_slot), .r_modes(r_modes), .r_pool(l_pool),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from hwgen.ops.base import Op
+from hwgen.schedule.beside import Beside
 from hwgen.schedule.builder import Builder
 from hwgen.schedule.plan import Part
 
@@ -26,6 +27,22 @@ def run_step(b: Builder, op: Op, part: Part | None = None) -> None:
     """Append the instructions of one op, or of some rows of its result."""
     b.step = op.name
     STEPS[type(op).__name__](b, op, part)
+
+
+def run_beside(b: Builder, op: Op, part: Part | None) -> Beside:
+    """The instructions of a cross filter, appended one by one as the next step asks for them."""
+
+    def instructions() -> Iterator[tuple[int, int]]:
+        own = vector.stencil(b, op, part)
+        while True:
+            host, b.step = b.step, op.name
+            made = next(own, None)
+            b.step = host
+            if made is None:
+                return
+            yield made
+
+    return Beside(instructions())
 
 
 from hwgen.schedule.steps import attention, constant, dense, layernorm, vector, xnor  # noqa: E402, F401

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from hwgen.ops.base import Op
 from hwgen.ops.vector import (
+    CROSS_REACH,
     AvgPool,
     CrossFilter,
     MergeMean,
@@ -16,7 +19,7 @@ from hwgen.ops.vector import (
     merge_cells,
 )
 from hwgen.schedule import isa
-from hwgen.schedule.builder import Builder
+from hwgen.schedule.builder import Builder, Instruction
 from hwgen.schedule.placement import Place
 from hwgen.schedule.plan import Part
 from hwgen.schedule.steps import step
@@ -31,10 +34,9 @@ from hwgen.schedule.steps.common import (
     token_range,
     word_groups,
 )
-from hwgen.schedule.work import STENCIL_REACH, stencil
+from hwgen.units.compute_ctl import mac_cycles
 
 GROUP = 8  # channel words whose constants are resident together
-STENCIL_GROUP = 4  # .. of a stencil: it has three slots a word in all banks of CM
 STENCIL_ROWS = (0, -2, -1, 1, 2, 3)  # image rows of a column, in the order in which they are read
 # (dy, dx) of the products: a beat takes one of each bank. Beats read row 0 first, whose newest word
 # is the multiplier's own; in the other beats that word belongs to no tap.
@@ -47,12 +49,12 @@ STENCIL = (
 
 def _macv(
     b: Builder, op: Op, block, walk: Walk, source: dict, residual: dict | None = None, **more: int
-) -> None:
+) -> Instruction:
     fields, streams, dst, bit = results(b, op, walk, residual or {})
     place = b.places[op.sources[0]]
     fields |= {"n0": 1, "n1": 1, "src_mem": place.memory, "cm_base": block.cm, "q_base": block.qm}
     fields |= post_fields(op) | source | more
-    b.compute("MACV", block, [op.sources[0]], streams, dst, bit, **fields)
+    return b.compute("MACV", block, [op.sources[0]], streams, dst, bit, **fields)
 
 
 def _cycling(count: int) -> dict[str, int]:
@@ -104,8 +106,9 @@ def window_mix(b: Builder, op: WindowMix, part: Part | None) -> None:
 
 @step("CrossFilter")
 def cross_filter(b: Builder, op: CrossFilter, part: Part | None) -> None:
-    if stencil(op):
-        _stencil(b, op, part)
+    if op.is_cross:
+        for _ in stencil(b, op, part):
+            pass
         return
     place, (height, width) = b.places[op.sources[0]], op.in_grid
     assert len(op.offsets) <= isa.TAPS
@@ -148,29 +151,44 @@ def _taps(b: Builder, place: Place, width: int, taps: list[tuple[int, int]]) -> 
     b.config("taps", width=width, sx=place.stride, **payload)
 
 
-def _stencil(b: Builder, op: CrossFilter, part: Part | None) -> None:
-    """Two image rows an instruction; their weights in the four banks of CM."""
+def stencil(b: Builder, op: CrossFilter, part: Part | None) -> Iterator[tuple[int, int]]:
+    """Two image rows an instruction, with the weights in the four banks of CM; word by word.
+
+    Yields after every instruction (its beats, the words that are complete).
+    """
     place, (height, width) = b.places[op.sources[0]], op.in_grid
     weight = dict(zip(op.offsets, op.m, strict=True))
     none = np.zeros_like(op.m[0])
     cells = np.stack([weight.get(cell, none) for cell in STENCIL])
     first, rows = row_range(part, height)
-    for word0, words in word_groups(place.words, STENCIL_GROUP):
-        cm = [channel_words(b, m, word0 + k, 1)[0] for k in range(words) for m in cells]
-        block = b.load(cm=np.stack(cm), cm_quad=True, qm=post_slots(b, op, word0, words))
-        for y in range(first, first + rows, 2):
+    for word in range(place.words):
+        cm = [channel_words(b, m, word, 1)[0] for m in cells]
+        block = b.load(cm=np.stack(cm), cm_quad=True, qm=post_slots(b, op, word, 1))
+        pairs = _pairs(first, rows, height, word % 2 == 1)
+        for y in pairs:
             down = [(y + dy) % height - y for dy in STENCIL_ROWS]
-            _taps(b, place, width, [(d, -STENCIL_REACH) for d in down])
-            for k in range(words):
-                walk = Walk(
-                    min(2, first + rows - y), width, width, 1, token0=y * width, word0=word0 + k
-                )
-                source = {
-                    "stencil": 1, "src_taps": 1, "n0": 3, "n1": 2, "cm_s0": 1,
-                    "src_base": place.address(y * width, word0 + k), "src_s2": place.stride,
-                }  # fmt: skip
-                slots = {"cm_base": block.cm + 3 * k, "q_base": block.qm + k}
-                _macv(b, op, block, walk, source, **slots)
+            _taps(b, place, width, [(d, -CROSS_REACH) for d in down])
+            walk = Walk(min(2, first + rows - y), width, width, 1, token0=y * width, word0=word)
+            source = {
+                "stencil": 1, "src_taps": 1, "n0": 3, "n1": 2, "cm_s0": 1,
+                "src_base": place.address(y * width, word), "src_s2": place.stride,
+            }  # fmt: skip
+            ins = _macv(b, op, block, walk, source)
+            yield mac_cycles(ins.fields), word + (y == pairs[-1])
+
+
+def _pairs(first: int, rows: int, height: int, odd: bool) -> list[int]:
+    """First rows of the pairs: those with the same taps together, the last not the first rows.
+
+    A word begins with the taps of the word before; what adds the result reads from row `first` on
+    and need not wait when that was written long ago.
+    """
+    pairs = range(first, first + rows, 2)
+    low = -min(STENCIL_ROWS)
+    inside = [y for y in pairs if y >= low and y + max(STENCIL_ROWS) < height]
+    top = [y for y in pairs if y < low]
+    bottom = [y for y in pairs if y not in (*inside, *top)]
+    return [*bottom, *top, *inside] if odd and inside else [*inside, *top, *bottom]
 
 
 def wrapped(dx: int, width: int) -> int:

@@ -52,6 +52,8 @@ def _passes(
                 loaded = b.load(wb=tile_words(b, tile))
                 b.weights(loaded, tile.shape[1])
             first, last = c == 0, c == len(tiles) - 1
+            if last:
+                b.beside.finish(j)
             fields, streams, dst, bit = results(b, op, walk, residual)
             if not last:
                 keep = {k: fields[k] for k in ("n2", "n3", "xd")}
@@ -65,6 +67,8 @@ def _passes(
                 swap=int(swap), psum_first=int(first), psum_last=int(last), n0=1, n1=1,
                 cm_base=params.cm, om_base=params.om, q_base=params.qm, **post_fields(op), **fields,
             )  # fmt: skip
+            if not last:
+                b.beside.fill(walk.n2 * walk.n3)
 
 
 def _rows(b: Builder, width: int, part: tuple[int, int], chunks: int) -> list[tuple[int, int]]:
