@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 
 import numpy as np
@@ -31,6 +32,7 @@ class Program:
     instructions: tuple[Instruction, ...]
     weights: bytes
     output_words: int
+    beside: dict[str, str]  # op -> the op that it runs beside
 
     def binary(self) -> bytes:
         """64 bytes an instruction, little-endian."""
@@ -134,4 +136,6 @@ def schedule(graph: Graph, s: Sizing) -> Program:
             f"the sequencer counts up to {MAX_INSTRUCTIONS:,}",
             "--set strip_tokens= or kw= larger",
         )  # fmt: skip
-    return Program(graph, s, places, tuple(b.instructions), bytes(b.image), out.size)
+    pairs = pairwise(order.pieces)
+    beside = {guest.name: host.name for guest, host in pairs if guest.beside}
+    return Program(graph, s, places, tuple(b.instructions), bytes(b.image), out.size, beside)

@@ -122,11 +122,16 @@ def set_cycles(fields: Mapping[str, int]) -> int:
 
 @dataclass(frozen=True)
 class Times:
-    """Cycles of one instruction; retired: the first cycle in which retired_cmp counts it."""
+    """Cycles of one instruction; ready: the first in which it, its parameters and its weights are
+    there (start is later where a hazard holds it); retired: the first that retired_cmp counts it.
+    array_end: the array is busy until then (partial XNOR instructions that others run beside).
+    """
 
+    ready: int
     start: int
     issue_end: int
     retired: int
+    array_end: int
 
 
 @dataclass
@@ -160,14 +165,15 @@ class CycleModel:
         low after the last statistic; XNOR, ATT: `issue` cycles from start to `ready`, `delivered`
         cycles from start to the last r_valid (0: no results)."""
         source = CMP_SOURCE.get(op, "set")
-        start = max(accepted + DECODE, self._take + 1, self._issue_end, reached + 1)
+        ready = max(accepted + DECODE, reached + 1)
+        if source != "set" and fields["swap"]:
+            ready = max(ready, shadow_full)
+        start = max(ready, self._take + 1, self._issue_end)
         if source != "set":
             if fields["drain"]:
                 start = max(start, self._last_z + RETIRE)
             if source != "mac":
                 start = max(start, self._array_end)
-            if fields["swap"]:
-                start = max(start, shadow_full)
             if source != self._front:
                 start = max(start, self._delivered + 1)
         norm = op == "LNAPPLY" or (op == "SET" and fields["kind"] == SET_KINDS["norm"])
@@ -199,7 +205,7 @@ class CycleModel:
         self._pushed.append(push)
         self._popped.append(pop)
         self._take, self._issue_end, self._last_z = push, issue_end, z
-        return Times(start, issue_end, z + RETIRE)
+        return Times(ready, start, issue_end, z + RETIRE, self._array_end)
 
     def _queued(self, cycle: int) -> int:
         recent = range(max(0, len(self._pushed) - 2 * QUEUE), len(self._pushed))

@@ -21,6 +21,7 @@ READ_ALONE = START_TO_AR + 1 + READ_TAIL - 1  # what a lone read costs besides l
 READ_BEHIND = 3  # what a read costs besides its beats right behind another instruction
 STORE_ALONE = 4  # what a STORE costs besides latency and words
 STORE_WORD = 3  # cycles of a STORE word besides its beats
+DESCRIPTORS = 4  # instructions between its front and its back
 MAX_BURST = 64  # beats of a burst (parameter of the RTL)
 IN_FLIGHT = 128  # beats requested ahead; a new burst needs fewer outstanding
 

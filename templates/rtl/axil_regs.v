@@ -21,7 +21,7 @@
 //   68 HEADS       {valid, opcode} waiting in: sequencer[4:0] dma[12:8] ldw[20:16] cmp[28:24]
 //   6C RESULTS     cycles in which the lanes wrote a word or bits
 //
-// Error codes: 1 read response, 2 write response, 3 CRC of a LOAD record, 4 illegal opcode,
+// Error codes: 1 read response, 2 write response, 3 CRC of a weight record, 4 illegal opcode,
 // 5 program without END. After an error only a soft reset helps; start is ignored while busy.
 // Interrupt: enabled and (done or error). Counters restart with start.
 //

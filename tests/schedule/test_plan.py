@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from hwgen.paths import models_dir
 from hwgen.pipeline import load_graph
 from hwgen.schedule.choose import choose
 from hwgen.schedule.placement import BM, FM, TM, Place, demand, place
-from hwgen.schedule.plan import Part, Plan, plan
+from hwgen.schedule.plan import Part, Piece, Plan, plan
 from hwgen.schedule.program import schedule
 from hwgen.targets import get_target
 from tests.graphs import random_graph
@@ -37,10 +38,13 @@ def tokens_of(tensor: str, rows: list[int] | None, graph: Graph, order: Plan) ->
     return np.concatenate([np.arange(r * t.grid[1], (r + 1) * t.grid[1]) for r in rows])
 
 
-def words_of(p: Place, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(address, token) of every word of these tokens."""
-    address = p.address(tokens[:, None], np.arange(p.words)[None, :])
-    return address.ravel(), np.repeat(tokens, p.words)
+def words_of(
+    p: Place, tokens: np.ndarray, word: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """(address, token) of every word, or of one word (modulo the words), of these tokens."""
+    words = np.arange(p.words) if word is None else np.array([word % p.words])
+    address = p.address(tokens[:, None], words[None, :])
+    return address.ravel(), np.repeat(tokens, len(words))
 
 
 def read_rows(op: Op, tensor: str, part: Part | None) -> list[int] | None:
@@ -55,21 +59,37 @@ def stale_reads(graph: Graph, order: Plan, places: dict[str, Place]) -> Iterator
     names = {name: k + 1 for k, name in enumerate(graph.types())}
     tags = {m: np.zeros((1 << 17, 2), dtype=np.int64) for m in (FM, TM, BM)}
     ops = {op.name: op for op in graph.ops}
-    for piece in order.pieces:
+    for piece, word in steps(order, places):
         op = ops.get(piece.name)
         for tensor in op.inputs if op else ():
             p = places[tensor]
             tokens = tokens_of(tensor, read_rows(op, tensor, piece.part), graph, order)
-            address, token = words_of(p, tokens)
+            # a linear layer's word needs all words of its source
+            address, token = words_of(p, tokens, None if p.memory == BM else word)
             found = tags[p.memory][address]
             if (found[:, 0] != names[tensor]).any() or (found[:, 1] != token).any():
                 yield f"{piece}: {tensor}"
         for tensor in op.outputs() if op else (piece.name,):
             p, part = places[tensor], piece.part
             rows = list(range(part.first, part.first + part.count)) if part else None
-            address, token = words_of(p, tokens_of(tensor, rows, graph, order))
+            address, token = words_of(p, tokens_of(tensor, rows, graph, order), word)
             tags[p.memory][address, 0] = names[tensor]
             tags[p.memory][address, 1] = token
+
+
+def steps(order: Plan, places: dict[str, Place]) -> Iterator[tuple[Piece, int | None]]:
+    """Pieces in order (word None: all); two that run beside each other word by word."""
+    guest = None
+    for piece in order.pieces:
+        if piece.beside:
+            guest = piece
+        elif guest is None:
+            yield piece, None
+        else:
+            for word in range(places[piece.name].words):
+                yield guest, word
+                yield piece, word
+            guest = None
 
 
 @pytest.mark.parametrize("strip_tokens", [0, 300, 96, 48, 24])
@@ -81,6 +101,7 @@ def test_nothing_is_overwritten_before_its_last_reader(micro, network, strip_tok
     places = place(graph, sizing, order)
     assert list(stale_reads(graph, order, places)) == []
     assert {p.memory for p in places.values()} == {FM, TM, BM}
+    assert any(piece.beside for piece in order.pieces)
     split = [piece for piece in order.pieces if piece.part]
     assert bool(split) == bool(order.strips)
 
@@ -105,6 +126,20 @@ def test_the_replay_sees_a_wrong_place(micro) -> None:
     strips = next(p for p in places.values() if p.slots and len(set(p.slots)) == 3)
     moved = places | {strips.tensor: Place(**(vars(strips) | {"slots": (0,) * len(strips.slots)}))}
     assert list(stale_reads(graph, order, moved))
+
+
+def test_the_replay_sees_words_out_of_order(micro) -> None:
+    """In place of the filter's source a result may only lie word on word."""
+    graph = separate_streams(micro)
+    sizing = choose(graph, get_target("zynq"), {"strip_tokens": 96})
+    order = plan(graph, sizing.strip_tokens, sizing.lanes)
+    places = place(graph, sizing, order)
+    ops = {op.name: op for op in graph.ops}
+    pairs = [(a.name, b.name) for a, b in pairwise(order.pieces) if a.beside]
+    guest, host = next(p for p in pairs if places[p[0]].words > 1)
+    source = places[ops[guest].sources[0]]
+    moved = Place(**(vars(places[host]) | {"memory": source.memory, "base": source.base + 1}))
+    assert list(stale_reads(graph, order, places | {host: moved}))
 
 
 def test_strips_need_less_memory(micro) -> None:
