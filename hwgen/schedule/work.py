@@ -31,9 +31,9 @@ def chunks(op: Op, s: Sizing) -> int:
     if isinstance(op, XnorLinear):
         return ceil(op.weight.shape[1] / s.kw)
     if isinstance(op, XnorConv):
-        per_tap = s.gs if op.stride == 1 else s.kw
-        taps = 1 if op.stride == 1 else op.stride**2
-        return taps * ceil(op.weight.shape[-1] / per_tap)
+        if op.stride == 1:
+            return ceil(op.weight.shape[-1] / s.gs)
+        return op.stride * ceil(op.stride * op.weight.shape[-1] / s.kw)  # by kernel rows
     return 0
 
 

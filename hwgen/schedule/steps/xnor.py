@@ -243,16 +243,32 @@ def _border_offsets(w: Array) -> Array:
     return out
 
 
+def _kernel_row(b: Builder, op: XnorConv, part: Part | None) -> int:
+    """Elements of k neighbouring tokens, if these are always one piece of a row of BM, else 0."""
+    place, k = b.places[op.sources[0]], op.stride
+    (height, width), row = op.in_grid, b.s.row_elements
+    run = k * place.stride
+    first, count = row_range(part, height // k)
+    rows = np.arange(first * k, (first + count) * k)
+    token = rows[:, None] * width + np.arange(0, width, k)
+    whole = place.stride * b.s.lanes == op.weight.shape[-1]
+    return run if whole and (place.address(token) % row + run <= row).all() else 0
+
+
 def _conv_strided(b: Builder, op: XnorConv, part: Part | None) -> None:
     lanes, place = b.s.lanes, b.places[op.sources[0]]
     (height, width), k = op.in_grid, op.stride
     out_channels, _, _, c = op.weight.shape
     ow, oh = width // k, height // k
-    pieces = _linear_chunks(b, place, c)
-    taps = [(dy, dx, e, n) for dy in range(k) for dx in range(k) for e, n in pieces]
+    pieces, across = _linear_chunks(b, place, c), k
+    run = _kernel_row(b, op, part)
+    if run:  # the taps of a kernel row are one piece
+        pieces, across, c = [(0, run)], 1, k * c
+    taps = [(dy, dx, e, n) for dy in range(k) for dx in range(across) for e, n in pieces]
     chunks = [{"a_base": place.step(dy * width + dx) + e, "a_elems": n} for dy, dx, e, n in taps]
+    weight = op.weight.reshape(out_channels, k, across, c)
     for j in range(out_channels // lanes):
-        rows = op.weight[j * lanes : (j + 1) * lanes]
+        rows = weight[j * lanes : (j + 1) * lanes]
         tiles = [rows[:, dy, dx, e * lanes : (e + n) * lanes] for dy, dx, e, n in taps]
         walks = []
         for y, n in _rows(b, ow, row_range(part, oh), len(taps)):
@@ -263,5 +279,5 @@ def _conv_strided(b: Builder, op: XnorConv, part: Part | None) -> None:
                 "a_s3": place.step(k * width),
             }
             walks.append((walk, {}, source))
-        om = np.full((1, lanes), -k * k * c, dtype=np.int64)
+        om = np.full((1, lanes), -op.weight[0].size, dtype=np.int64)
         _passes(b, op, j, tiles, chunks, walks, om)
