@@ -15,7 +15,8 @@
 // of stages 2..4, 12..13 and 17..19 lie in three DSP48.
 // e . v: three more products of every beat (e is 0 where a beat has none), in three DSP48 that add
 // along a cascade into the first one; so that it ends in time its first product has no register
-// of its own before the sum.
+// of its own before the sum. A weight (c0_w_sel 1) is two signed bytes: w is the low one, the first
+// of v the high one.
 // Shifts are selections: sh1 = 3 + 4 c6_sh1 + 2 c7_sh1, sh2 = c14_sh2 ? 14 : 10, sh3 = 10 + 3 c20_sh3.
 // The multipliers are always in the path: a stage that is off multiplies by a power of two and
 // shifts it out, so no value has to be delayed beside them.
@@ -36,7 +37,7 @@ module lane #(
     input  wire signed [ACT_BITS-1:0] c0_feat,
     input  wire [15:0]                c0_pop,
     input  wire signed [15:0]         c0_att,
-    input  wire signed [15:0]         c0_weight,
+    input  wire [15:0]                c0_weight,
     input  wire signed [15:0]         c0_cm,
     input  wire signed [15:0]         c0_om,
     input  wire [47:0]                c0_extra,     // e: three signed numbers, 0 lowest
@@ -88,7 +89,7 @@ module lane #(
                     : c0_x_sel == 2'd2 ? {{2{c0_att[15]}}, c0_att}
                     : {{2{c0_scalar[15]}}, c0_scalar};
     wire [16:0] w_0 = c0_w_sel == 2'd0 ? {c0_cm[15], c0_cm}
-                    : c0_w_sel == 2'd1 ? {c0_weight[15], c0_weight}
+                    : c0_w_sel == 2'd1 ? {{9{c0_weight[7]}}, c0_weight[7:0]}
                     : c0_w_sel == 2'd2 ? c0_w_common
                     : {feat[15], feat};
     reg signed [17:0] x_1;
@@ -113,6 +114,8 @@ module lane #(
     end
 
     // ---- 0 .. 3: the further products, one stage later each
+    wire [15:0] v0_0 = c0_w_sel == 2'd1 ? {{8{c0_weight[15]}}, c0_weight[15:8]}
+                     : c0_extra_cm[15:0];
     reg signed [15:0] e0_1, e1_1, e2_1;
     reg signed [15:0] v0_1, v1_1, v2_1;
     reg signed [15:0] e0_2, v0_2;
@@ -123,7 +126,8 @@ module lane #(
     reg signed [33:0] sum_e0_4;
     always @(posedge clk) begin
         {e2_1, e1_1, e0_1} <= c0_extra;
-        {v2_1, v1_1, v0_1} <= c0_extra_cm;
+        {v2_1, v1_1} <= c0_extra_cm[47:16];
+        v0_1         <= $signed(v0_0);
         e0_2         <= e0_1;
         v0_2         <= v0_1;
         sum_e2_2     <= e2_1 * v2_1;

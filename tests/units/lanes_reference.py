@@ -24,6 +24,11 @@ def round_shift(x, s):
     return x if s == 0 else (x >> s) + ((x >> (s - 1)) & 1)
 
 
+def signed_byte(x):
+    """The low 8 bits, a signed number."""
+    return (x & 255) - 2 * (x & 128)
+
+
 def gelu_chords():
     def exact(v):
         return v * (1 + math.erf(v / math.sqrt(2))) / 2
@@ -76,15 +81,17 @@ def accumulate(r: Result, params, act_bits: int) -> np.ndarray:
         }[r.kind]
         weight = {
             CM: params["cm"][beat["cm_slot"]],
-            WEIGHT: beat["weight"],
+            WEIGHT: signed_byte(beat["weight"]),
             ONE: np.ones_like(x),
             SELF: x,
             NORM_R: np.full_like(x, beat["norm_r"]),
         }[r.mul]
         inputs.append(x)
         products.append(x * weight)
-        for k in range(3):
-            extra.append(beat["extra"][k] * params[f"cm{k + 1}"][beat["cm_slot"] % BANK_SLOTS])
+        factors = [params[name][beat["cm_slot"] % BANK_SLOTS] for name in BANKS]
+        if r.mul == WEIGHT:
+            factors[0] = signed_byte(beat["weight"] >> 8)
+        extra += [number * factor for number, factor in zip(beat["extra"], factors, strict=True)]
     if r.is_max:  # no extra products
         return np.max(inputs, axis=0) * weight
     return np.sum(products, axis=0) + np.sum(extra, axis=0)
@@ -168,6 +175,8 @@ class Generator:
                     "extra": [0, 0, 0],
                 }
             )  # fmt: skip
+            if mul == WEIGHT and not is_max:
+                beats[-1]["extra"][0] = int(self.signed(16, 1)[0])
             if quad:  # all slots share the banks' slots: even ones for half 0, odd ones for half 1
                 beats[-1]["cm_slot"] = beats[-1]["cm_slot"] & ~1 | half
                 bits = int(rng.choice([9, 16]))

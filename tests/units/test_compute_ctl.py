@@ -125,6 +125,9 @@ def require_icarus() -> None:
 FAULTS = [
     ("mac_source.v", "{19'd0, above}", "20'd0"),
     ("mac_source.v", "if (!(valid_4 && flags_4[6])) extra_5_q", "if (!valid_4) extra_5_q"),
+    ("mac_source.v", "if (!(valid_4 && flags_4[7])) extra_5_q", "if (!valid_4) extra_5_q"),
+    ("mac_source.v", "second_4 = lane_4[1] ?", "second_4 = !lane_4[1] ?"),
+    ("lane.v", "{{8{c0_weight[15]}}, c0_weight[15:8]}", "{8'd0, c0_weight[15:8]}"),
     ("lanes.v", "localparam [1:0] BANK = k + 1;", "localparam [1:0] BANK = 3 - k;"),
     ("tap_table.v", "{20{entry_dx[3]}}", "20'd0"),
     ("result_nest.v", "cm_phase_q <= cm_1;", "cm_phase_q <= cm_q;"),
