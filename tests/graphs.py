@@ -10,7 +10,7 @@ import numpy as np
 from hwgen.ir import Graph, TensorType
 from hwgen.ops.attention import Attention
 from hwgen.ops.constant import Constant
-from hwgen.ops.dense import PatchConv
+from hwgen.ops.dense import PatchConv, weight_bits
 from hwgen.ops.layernorm import LayerNorm
 from hwgen.ops.numerics import SH1_SHIFTS
 from hwgen.ops.post import Post
@@ -150,10 +150,10 @@ def conv_graph(side: int = 14, c: int = 32, seed: int = 0) -> Graph:
         PatchConv,
         "stem",
         ["image"],
-        m.post(c, "bits", sh1=10),
+        m.post(c, "bits", sh1=5),
         tokens,
         grid,
-        weight=m.ints(-3000, 3000, c, 2, 2, 3),
+        weight=m.ints(-127, 128, c, 2, 2, 3),
         in_grid=(2 * side, 2 * side),
     )
     x = conv("conv1", x, groups=4, out=x)
@@ -183,6 +183,38 @@ def conv_graph(side: int = 14, c: int = 32, seed: int = 0) -> Graph:
     m.add(PatchConv, "head", [mean], m.post(16, sh1=12), (1, 16), (1, 1), **head)
     image = TensorType("image", (2 * side, 2 * side, 3), (2 * side, 2 * side), 0, 0, 255)
     return Graph({"image": image}, tuple(m.ops), "head", {"classes": 10, "name": "conv"})
+
+
+def patch_graph(seed: int = 0) -> Graph:
+    """Patch convolutions of every number of products a beat: 1 (stem), 2, 4, and 2 (head)."""
+    m = _Maker(seed)
+
+    def layer(name: str, x: str, side: int, c: int, kernel: int, below: int, *stages: str, **post):
+        """kernel x kernel of `below` channels, to side x side tokens; weights at both ends."""
+        shape = (c, kernel, kernel, below)
+        bits = weight_bits(kernel, below)
+        top = (1 << (bits - 1)) - 1
+        weight = m.ints(-top, top + 1, *shape)
+        weight[m.rng.random(shape) < 0.1] = -top
+        sh1 = 5 if x == "image" else bits + 1
+        grid = (side * kernel, side * kernel)
+        return m.add(
+            PatchConv, name, [x], m.post(c, *stages, sh1=sh1, **post), (side**2, c), (side, side),
+            weight=weight, in_grid=grid,
+        )  # fmt: skip
+
+    value = m.ints(-300, 300, 64, 64)
+    m.add(Constant, "pos", [], Post(), (64, 64), (8, 8), value=value)
+    x = layer("odd", "image", 16, 64, 3, 3, "rp", "bits")
+    x = layer("pair", x, 8, 64, 2, 64, "aff", "bits", out="pos")
+    wide = {"weight": m.weight(32, 64), "m": m.ints(-300, 300, 32)}
+    x = m.add(XnorLinear, "line", [f"{x}.bits"], m.post(32), (64, 32), (8, 8), **wide)
+    x = layer("quad", x, 4, 256, 2, 32, "aff")
+    mean = m.ints(-3000, 3000, 256)
+    x = m.add(TokenMean, "mean", [x], m.post(256, sh1=11), (1, 256), (1, 1), m=mean)
+    layer("head", x, 1, 16, 1, 256, "aff")
+    image = TensorType("image", (48, 48, 3), (48, 48), 0, 0, 255)
+    return Graph({"image": image}, tuple(m.ops), "head", {"classes": 10, "name": "patch"})
 
 
 def _convolutions(m: _Maker, p: str, x: str, side: int, c: int, window: int) -> str:

@@ -1,4 +1,8 @@
-"""Integer matrix products: stem, full-precision downsampling, classifier (MACS)."""
+"""Integer matrix products: stem, full-precision downsampling, classifier (MACS).
+
+Weights of few taps stay beside the lanes, four products a beat, and have 16 bits. All others
+stream through the weight buffer and have 8 bits, two products a beat.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,20 @@ import numpy as np
 
 from hwgen.ir.types import TensorType
 from hwgen.ops.base import Array, Op, register, span
+from hwgen.ops.numerics import PARAM_BITS
+
+QUAD_TAPS = 128  # taps that the four banks of CM hold
+NARROW_BITS = 8
+
+
+def weight_bits(kernel: int, channels: int) -> int:
+    """Bits of the weights of a kernel x kernel layer with `channels` inputs: 16 or 8.
+
+    Four elements that begin at a multiple of 4 lie in one word: kernel rows of a multiple of 4 can
+    go into the lanes four at a time, with their weights in CM if these are at most QUAD_TAPS.
+    """
+    quad = kernel * channels % 4 == 0 and kernel * kernel * channels <= QUAD_TAPS
+    return PARAM_BITS if quad else NARROW_BITS
 
 
 @register
@@ -17,7 +35,8 @@ from hwgen.ops.base import Array, Op, register, span
 class PatchConv(Op):
     """acc[n, o] = sum over the k x k patch n of x w: stride = kernel, no padding.
 
-    Source: image (H, W, Ci) or feature (H*W, Ci) on `in_grid`; weight (O, k, k, Ci) 16-bit.
+    Source: image (H, W, Ci) or feature (H*W, Ci) on `in_grid`; weight (O, k, k, Ci) of
+    `weight_bits(k, Ci)` bits, 8-bit ones from -127 to 127.
     kernel 1 is a linear layer per token (the classifier on a 1 x 1 grid).
     """
 
@@ -25,6 +44,17 @@ class PatchConv(Op):
     in_grid: tuple[int, int]
 
     UNIT: ClassVar[str] = "MACS"
+
+    @property
+    def taps(self) -> int:
+        """Products of a result."""
+        return self.weight[0].size
+
+    @property
+    def products(self) -> int:
+        """Products of a beat: 4 with 16-bit weights, 2 with 8-bit ones, 1 where rows are odd."""
+        _, k, _, c = self.weight.shape
+        return 4 if weight_bits(k, c) == PARAM_BITS else 2 - k * c % 2
 
     def sums(self, x: Array) -> tuple[Array, Array | None]:
         o, k, _, c = self.weight.shape
@@ -53,3 +83,7 @@ class PatchConv(Op):
             yield f"weight of {self.weight.shape[3]} inputs; the source has {x.channels} channels"
         if self.in_grid[0] % k or self.in_grid[1] % k:
             yield f"kernel {k} on grid {self.in_grid}; must divide it"
+        bits = weight_bits(k, self.weight.shape[3])
+        if np.abs(self.weight).max(initial=0) >= 1 << (bits - 1):
+            low, high = self.weight.min(), self.weight.max()
+            yield f"weight in [{low}, {high}]; {self.taps} taps have {bits} bits"

@@ -13,15 +13,18 @@ Array = np.ndarray
 TOP = (1 << (PARAM_BITS - 1)) - 1
 
 
-def multiplier(values: Array, shifts: Sequence[int], place: str) -> tuple[Array, int]:
-    """(m, s): integers m = round(values 2**s) with |m| <= 32767, s the largest of `shifts`."""
+def multiplier(
+    values: Array, shifts: Sequence[int], place: str, bits: int = PARAM_BITS
+) -> tuple[Array, int]:
+    """(m, s): integers m = round(values 2**s), |m| < 2**(bits - 1), s the largest of `shifts`."""
+    top = (1 << (bits - 1)) - 1
     largest = float(np.abs(values).max(initial=0.0))
     if largest == 0.0:
         return np.zeros(values.shape, dtype=np.int64), max(shifts)
-    fitting = [s for s in shifts if np.rint(largest * 2.0**s) <= TOP]
+    fitting = [s for s in shifts if np.rint(largest * 2.0**s) <= top]
     if not fitting:
         raise FitError(
-            place, f"multiplier {largest:.3g}", f"must be at most {TOP * 2.0 ** -min(shifts):.6g}",
+            place, f"multiplier {largest:.3g}", f"must be at most {top * 2.0 ** -min(shifts):.6g}",
             "retrain or scale the layer",
         )  # fmt: skip
     return np.rint(values * 2.0 ** max(fitting)).astype(np.int64), max(fitting)

@@ -1,16 +1,26 @@
-"""f(a x + b) with f linear: the affine goes into f's coefficients (a norm before a convolution)."""
+"""f(a x + b) with f linear: the affine goes into f's coefficients (a norm before a convolution).
+
+Not into 8-bit weights: all inputs of an output channel share their step, so inputs of very
+different sizes, which the affine makes equal, would cost the small weights of the large inputs
+their bits.
+"""
 
 from __future__ import annotations
 
 from hwgen.frontend.float_graph import FloatGraph, Node
+from hwgen.ops.dense import NARROW_BITS, weight_bits
 
 
 def fold_before(node: Node, affine: Node, graph: FloatGraph) -> Node | None:
-    """`node` reading the affine's input, or None where padding or a maximum forbids it."""
+    """`node` reading the affine's input; None where padding, a maximum or 8 bits forbid it."""
     a, b = affine["a"], affine["b"]
     if node.kind == "affine":
         return None  # each affine is kept once; fold_backward composes private chains
     if node.kind == "conv":
+        _, kernel, _, channels = node["weight"].shape
+        image = affine.inputs[0] == graph.image
+        if weight_bits(kernel, channels) == NARROW_BITS and not image:
+            return None
         bias = node["bias"] + (node["weight"] * b).sum((1, 2, 3))
         return node.with_(inputs=affine.inputs, weight=node["weight"] * a, bias=bias)
     if node.kind == "cross_filter":

@@ -5,7 +5,9 @@ affine step. Union-find joins the points that a residual or a shared LayerNorm c
 takes as many fraction bits as its largest value on the calibration images, with `HEADROOM`, and
 its largest constant leave. Only what is stored has act_bits, the values before it have 18; y3 has
 16 where its sign is taken, the bits of a threshold. GELU and LayerNorm fix their points. A
-multiplier of 16 bits and the smallest shift limit how many bits a step can add.
+multiplier of 16 bits and the smallest shift limit how many bits a step can add. The shifts lie
+`SHIFT_STEP` apart: multipliers of 8 bits, whose largest is known, take the point behind them from
+as many, so that they are used up.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from hwgen.passes.fuse import Chain, is_identity
 Array = np.ndarray
 HEADROOM = 1.25
 MAX_FRAC = 24
+SHIFT_STEP = SH1_SHIFTS[1] - SH1_SHIFTS[0]
 
 
 class Fracs:
@@ -35,7 +38,8 @@ class Fracs:
         self.limit: dict[str, float] = {}  # point -> fraction bits that fit
         self.cause: dict[str, str] = {}  # point -> node that sets the limit
         self.pinned: dict[str, int] = {}
-        self.steps: list[tuple[str | None, str, int]] = []  # from, to, most fraction bits more
+        # from, to, most fraction bits more, points below that lie apart
+        self.steps: list[tuple[str | None, str, int, int]] = []
         self.act_bits = act_bits
         for node in graph.nodes.values():
             if node.kind == "constant":
@@ -78,10 +82,9 @@ class Fracs:
         for point, value in zip((a, c), chain.offsets()):
             self._add(point, np.abs(value).max(), PARAM_BITS, n.name)
         factors = chain.factors()
-        if factors is not None and n.inputs[0] in self.owner:
-            self._step(self.owner[n.inputs[0]], a, factors, SH1_SHIFTS)
-        elif factors is not None:
-            self._step(None, a, factors, SH1_SHIFTS)
+        if factors is not None:
+            source = self.owner.get(n.inputs[0])
+            self._step(source, a, factors, SH1_SHIFTS, chain.factor_bits())
         if chain.aff is not None:
             self._step(a, c, chain.aff[0], SH3_SHIFTS)
             self._add(c, largest[chain.after[0]], Y_BITS, chain.after[0])
@@ -92,12 +95,18 @@ class Fracs:
             self.pinned[a] = NORM_FRAC
 
     def _step(
-        self, source: str | None, target: str, factors: Array, shifts: tuple[int, ...]
+        self,
+        source: str | None,
+        target: str,
+        factors: Array,
+        shifts: tuple[int, ...],
+        bits: int = PARAM_BITS,
     ) -> None:
-        """`target` is `source` (bits, an image where None) times factors of 16 bits >> shift."""
-        gain, top = float(np.abs(factors).max()), (1 << (PARAM_BITS - 1)) - 1
+        """`target` is `source` (bits, an image where None) times factors of `bits` >> shift."""
+        gain, top = float(np.abs(factors).max()), (1 << (bits - 1)) - 1
         if gain > 0:
-            self.steps.append((source, target, floor(log2(top / gain)) - min(shifts)))
+            apart = 1 if bits == PARAM_BITS else SHIFT_STEP
+            self.steps.append((source, target, floor(log2(top / gain)) - min(shifts), apart))
 
     def _add(self, point: str, value: float, bits: int, cause: str) -> None:
         self.parent.setdefault(point, point)
@@ -137,8 +146,10 @@ class Fracs:
         changed = True
         while changed:
             changed = False
-            for source, target, more in self.steps:
+            for source, target, more, apart in self.steps:
                 root = self._root(target)
                 most = more + (self.frac[self._root(source)] if source else 0)
-                if self.frac[root] > most and root not in pinned:
-                    self.frac[root], changed = most, True
+                point = min(self.frac[root], most)
+                point -= (most - point) % apart
+                if self.frac[root] > point and root not in pinned:
+                    self.frac[root], changed = point, True

@@ -19,6 +19,8 @@ import numpy as np
 
 from hwgen.errors import UnsupportedOpError
 from hwgen.frontend.float_graph import ANCHORS, FloatGraph, Node
+from hwgen.ops.dense import weight_bits
+from hwgen.ops.numerics import PARAM_BITS
 
 Y1, Y2, Y3, Y4, Y5, Y6 = range(1, 7)
 
@@ -52,6 +54,13 @@ class Chain:
         """What the anchor multiplies by; None where that follows from the data."""
         names = {"conv": "weight", "cross_filter": "coeff", "affine": "a"}
         return self.anchor.params.get(names.get(self.anchor.kind, "scale"))
+
+    def factor_bits(self) -> int:
+        """Bits of the integers that stand for `factors`."""
+        if self.anchor.kind != "conv":
+            return PARAM_BITS
+        _, kernel, _, channels = self.anchor["weight"].shape
+        return weight_bits(kernel, channels)
 
     def offsets(self) -> tuple[np.ndarray, np.ndarray]:
         """What is added to y1 and to y5, real values of shape (C,) or ().

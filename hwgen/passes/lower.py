@@ -17,6 +17,7 @@ from hwgen.ir.check import LANE_CHANNELS, check
 from hwgen.passes.absorb_shifts import absorb_shifts
 from hwgen.passes.calibrate import calibrate, noise_images
 from hwgen.passes.dedup import dedup
+from hwgen.passes.distribute import distribute
 from hwgen.passes.flatten_sums import flatten_sums
 from hwgen.passes.fold_backward import fold_backward
 from hwgen.passes.fold_forward import fold_forward
@@ -27,10 +28,11 @@ from hwgen.passes.order_sums import order_sums
 from hwgen.passes.quantize import Quantizer
 from hwgen.passes.scale_image import scale_image
 from hwgen.passes.sink_unwindow import sink_unwindow
+from hwgen.passes.split_scales import split_scales
 
 PASSES = (
-    fold_backward, flatten_sums, fold_forward, merge_filters, sink_unwindow, absorb_shifts, dedup,
-    order_sums,
+    fold_backward, flatten_sums, fold_forward, merge_filters, distribute, sink_unwindow,
+    absorb_shifts, dedup, order_sums, split_scales,
 )  # fmt: skip
 
 

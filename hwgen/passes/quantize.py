@@ -153,7 +153,7 @@ class Quantizer:
         gain = 2.0 ** (self.fracs.point(chain, "a") - self.types[sources[0]].frac)
         m, sh1, factors = None, 0, chain.factors()
         if factors is not None:
-            m, sh1 = multiplier(factors * gain, shifts, chain.name)
+            m, sh1 = multiplier(factors * gain, shifts, chain.name, chain.factor_bits())
         grid = self.types[sources[0]].grid
         return *getattr(self, f"_{node.kind}")(node, sources, m, grid), sh1
 

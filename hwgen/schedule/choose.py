@@ -12,7 +12,7 @@ from hwgen.ops.dense import PatchConv
 from hwgen.ops.xnor import XnorConv, XnorLinear
 from hwgen.schedule.placement import bit_stride, demand
 from hwgen.schedule.sizing import Sizing
-from hwgen.schedule.work import cycles
+from hwgen.schedule.work import buffer_words, cycles
 from hwgen.synth.model import estimate, excess
 from hwgen.targets import Target
 
@@ -206,7 +206,7 @@ def _blocks(words: int) -> int:
 
 
 def _largest_record(graph: Graph) -> int:
-    return max([0, *(op.weight[0].size for op in graph.ops if isinstance(op, PatchConv))])
+    return max([0, *(buffer_words(op) for op in graph.ops if isinstance(op, PatchConv))])
 
 
 def _widest_partial(graph: Graph, s: Sizing) -> int:

@@ -119,7 +119,8 @@ SOURCES = {
         ("t_stride", 12, False), ("tokens", 9, False),
     ],
 }  # fmt: skip
-# MACS takes its weights from WB instead of CM (quad: from CM): wb_w overlays cm_base and cm_s0
+# MACS takes 8-bit weights, two a word and beat, from WB instead of CM (quad: 16-bit ones from CM):
+# wb_w overlays cm_base and cm_s0
 SET_KINDS = {"taps": 0, "att": 1, "norm": 2}
 SET = [("kind", 2, False)]
 SET_LSB = INSTR_BITS - SET_PAYLOAD_BITS

@@ -276,7 +276,8 @@ class _Memory:
         self.bases[t.name], self.shapes[t.name] = base, (t.unit_size, t.stride)
 
     def first_fit(self, t: _Live, limit: int, top: bool) -> int | None:
-        """Base for a tensor: in place of an operand if it can, else the lowest (highest) free."""
+        """Base for a tensor: in place of an operand if it can, or of rows that are free by then,
+        so that the rest stays in one piece, else the lowest (highest) free."""
         near = (self.start <= t.end.max()) & (self.end >= t.start.min())
         mine = np.array([name in t.replaces for name in self.names], dtype=bool)
         step = t.unit_size if t.slots is None and len(t.start) > 1 else limit
@@ -291,7 +292,11 @@ class _Memory:
             self.bases[n] for n in sorted(t.replaces)
             if n in self.bases and self.shapes[n] == (t.unit_size, t.stride)
         ]  # fmt: skip
-        for base in (*same, *inside):
+        over = []  # where another tensor was made by rows, the latest first
+        if t.memory == FM and t.slots is None and len(t.start) > 1:
+            shape = (t.unit_size, t.stride)
+            over = [b for n, b in self.bases.items() if self.shapes[n] == shape and b <= last][::-1]
+        for base in (*same, *over, *inside):
             low = (base + t.slot * t.unit_size)[:, None]
             clash = (low < self.high[near]) & (self.low[near] < low + t.unit_size)
             clash &= (t.start[:, None] <= self.end[near]) & (self.start[near] <= t.end[:, None])

@@ -37,14 +37,9 @@ def chunks(op: Op, s: Sizing) -> int:
     return 0
 
 
-def quad(op: PatchConv, s: Sizing) -> bool:
-    """Whether four products of a kernel row go into one beat, with the weights in CM.
-
-    Four elements that begin at a multiple of 4 lie in one word, so kernel rows must be multiples
-    of 4 (image rows and the strips' first rows then are), and the taps must fit the banks of CM.
-    """
-    _, k, _, c = op.weight.shape
-    return k * c % 4 == 0 and k * k * c <= 4 * s.quad_slots
+def buffer_words(op: PatchConv) -> int:
+    """Words of WB that hold the weights of an output word; 0 where they are in CM."""
+    return 0 if op.products == 4 else op.taps // op.products
 
 
 def beats(op: Op, s: Sizing, types: dict) -> int:
@@ -59,7 +54,7 @@ def beats(op: Op, s: Sizing, types: dict) -> int:
     if isinstance(op, XnorLinear | XnorConv):
         return words * chunks(op, s)
     if isinstance(op, PatchConv):
-        return words * op.weight[0].size // (4 if quad(op, s) else 1)
+        return words * op.taps // op.products
     if isinstance(op, CrossFilter):
         if not op.is_cross:
             return words * len(op.offsets)
@@ -87,7 +82,7 @@ def port_cycles(op: Op, s: Sizing) -> int:
     if isinstance(op, XnorConv) and op.stride == 1:
         rows += BORDER_WORDS
     if isinstance(op, PatchConv):
-        rows += op.weight[0].size
+        rows += buffer_words(op) or op.taps
     if isinstance(op, CrossFilter):
         rows += STENCIL_WEIGHTS if op.is_cross else len(op.offsets)
     return ceil(words * rows * word)

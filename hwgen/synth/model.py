@@ -35,7 +35,7 @@ def estimate(s: Sizing) -> dict[str, float]:
     banks = 48 * 32  # of CM: no LUT RAM is shallower
     slots = 16 * s.cm_slots + banks + 16 * s.om_slots + 90 * max(32, s.qm_slots)  # bits of a lane
     lut_lane = (
-        318 + 38 + slots / 48 + 46 + 1.22 * s.kw + 27 + 27 + 88
+        332 + 38 + slots / 48 + 46 + 1.22 * s.kw + 27 + 27 + 88
     )  # arithmetic, pooling, parameters .. address and DMA muxes
     lut_rest = 730 + 12 * s.kw + 3700 + 92 * s.pk + 4000 + 600 + 1300 + 2150
     ff_lane = 485 + 2 * s.kw + 0.9 * s.kw + 120

@@ -16,14 +16,15 @@
 // e . v: three more products of every beat (e is 0 where a beat has none; with c0_stencil it is that
 // lane's own words), in three DSP48 that add
 // along a cascade into the first one; so that it ends in time its first product has no register
-// of its own before the sum.
+// of its own before the sum. A weight (c0_w_sel 1) is two signed bytes: w is the low one, the first
+// of v the high one.
 // Shifts are selections: sh1 = 3 + 4 c6_sh1 + 2 c7_sh1, sh2 = c14_sh2 ? 14 : 10, sh3 = 10 + 3 c20_sh3.
 // The multipliers are always in the path: a stage that is off multiplies by a power of two and
 // shifts it out, so no value has to be delayed beside them.
 // `c1_max` is for features only (the other kinds are wider than the maximum). acc wraps at 40
 // bits; everything else keeps all its bits up to the saturation in the equations.
 // One beat per cycle, no stall, no reset (validity is kept by lanes.v).
-// Cost (Yosys, xc7): 301 LUT, 18 SRL16, 410 FF, 6 DSP48 with A = 16; 296, 18, 398, 6 with 12.
+// Cost (Yosys, xc7): 314 LUT, 18 SRL16, 410 FF, 6 DSP48 with A = 16; 310, 18, 398, 6 with 12.
 module lane #(
     parameter ACT_BITS = 16
 ) (
@@ -37,7 +38,7 @@ module lane #(
     input  wire signed [ACT_BITS-1:0] c0_feat,
     input  wire [15:0]                c0_pop,
     input  wire signed [15:0]         c0_att,
-    input  wire signed [15:0]         c0_weight,
+    input  wire [15:0]                c0_weight,
     input  wire signed [15:0]         c0_cm,
     input  wire signed [15:0]         c0_om,
     input  wire [47:0]                c0_extra,     // e: three signed numbers, 0 lowest
@@ -91,7 +92,7 @@ module lane #(
                     : c0_x_sel == 2'd2 ? {{2{c0_att[15]}}, c0_att}
                     : {{2{c0_scalar[15]}}, c0_scalar};
     wire [16:0] w_0 = c0_w_sel == 2'd0 ? {c0_cm[15], c0_cm}
-                    : c0_w_sel == 2'd1 ? {c0_weight[15], c0_weight}
+                    : c0_w_sel == 2'd1 ? {{9{c0_weight[7]}}, c0_weight[7:0]}
                     : c0_w_sel == 2'd2 ? c0_w_common
                     : {feat[15], feat};
     reg signed [17:0] x_1;
@@ -116,6 +117,8 @@ module lane #(
     end
 
     // ---- 0 .. 3: the further products, one stage later each
+    wire [15:0] v0_0 = c0_w_sel == 2'd1 ? {{8{c0_weight[15]}}, c0_weight[15:8]}
+                     : c0_extra_cm[15:0];
     reg signed [15:0] e0_1, e1_1, e2_1;
     reg signed [15:0] v0_1, v1_1, v2_1;
     reg signed [A-1:0] own0_1, own1_1;
@@ -133,7 +136,8 @@ module lane #(
                 | ({{(16-A+1){c0_words[3*A-1]}}, c0_words[2*A +: A-1]} & {16{c0_stencil}});
         {own1_1, own0_1} <= c0_words[2*A-1:0];
         if (!c0_stencil) {own1_1, own0_1} <= {2*A{1'b0}};
-        {v2_1, v1_1, v0_1} <= c0_extra_cm;
+        {v2_1, v1_1} <= c0_extra_cm[47:16];
+        v0_1         <= $signed(v0_0);
         e0_2         <= $signed({e0_1[15], e0_1}) + $signed({{(17-A){own0_1[A-1]}}, own0_1});
         v0_2         <= v0_1;
         sum_e2_2     <= e2_1 * v2_1;

@@ -10,10 +10,11 @@
 //   OUT_AT 22  out_word
 //
 // in_kind: 0 in_feat, 1 2 in_pop + om[om_slot], 2 in_acc, 3 in_scalar, 4 norm apply.
-// mul_kind: 0 cm[cm_slot], 1 in_weight, 2 one, 3 in_feat, 4 norm apply: acc = (2 in_feat - mean2)
+// mul_kind: 0 cm[cm_slot], 1 the low byte of in_weight, 2 one, 3 in_feat, 4 norm apply: acc = (2 in_feat - mean2)
 // norm_r (below 2^15); in_kind 4 and mul_kind 4 belong together, and one beat is the whole sum.
 // in_extra: three more signed numbers for all lanes, element 0 lowest; number k is multiplied by
-// slot cm_slot of bank k + 1 of CM and added to the beat's product. 0 where a beat has none.
+// slot cm_slot of bank k + 1 of CM and added to the beat's product. 0 where a beat has none. With
+// mul_kind 1 number 0 is multiplied by the high byte of in_weight instead.
 // in_words: three more words, number 0 lowest; with in_stencil lane l of word k is added to number k
 // of in_extra (0 then).
 // is_max (features only, on every beat of a result): acc = multiplier of the last beat x maximum.

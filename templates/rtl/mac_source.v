@@ -6,14 +6,15 @@
 //   stage 4  words at the memories' outputs; norm table index (the table answers one cycle later)
 //   stage 5  in_feat, in_scalar, in_extra and the flags: stage 0 of the lanes
 //
-// MACS: addr counts elements, word = addr / LANES, lane = addr mod LANES. quad: a beat takes four
-// elements, addr (a multiple of 4) .. addr + 3: s_scalar and s_extra; without it s_extra is 0.
+// MACS: addr counts elements, word = addr / LANES, lane = addr mod LANES. A beat takes two elements,
+// addr and addr | 1, in s_scalar and the first of s_extra; with quad four, addr (a multiple of 4) ..
+// addr + 3. What an instruction does not take is 0 in s_extra.
 // stencil: beats whose words only fill the stencil memory (of the first LEAD columns; of the second
 // row when there is one_row) do not reach the lanes; s_words see stencil_memory.v.
 // LNAPPLY reads table entry count / (share + 1), count = its results since `index_reset`.
 // One beat per cycle. Reset: control only. Cost: LANES x ACT_BITS + 300 flip-flops, two 20-bit
-// adders, LANES x ACT_BITS / 2 LUTs of memory select, four LANES / 4 : 1 multiplexers of ACT_BITS
-// and one 4 : 1.
+// adders, LANES x ACT_BITS / 2 LUTs of memory select, four LANES / 4 : 1 multiplexers of ACT_BITS,
+// one 4 : 1 and one 2 : 1.
 module mac_source #(
     parameter LANES = 16,
     parameter ACT_BITS = 16,
@@ -75,8 +76,8 @@ module mac_source #(
     output wire [3*LANES*ACT_BITS-1:0] s_words
 );
     localparam LL = $clog2(LANES);
-    // flags that travel with a beat: fill stencil quad mem stat phase first last result
-    localparam FLAGS = 9;
+    // flags that travel with a beat: fill stencil macs quad mem stat phase first last result
+    localparam FLAGS = 10;
     localparam LEAD = 12'd4;
 
     reg         mem_q;
@@ -106,8 +107,6 @@ module mac_source #(
     // stages 1 and 2: address
     reg         valid_1_q;
     reg         taps_1_q;
-    reg         macs_1_q;
-    reg         macs_2_q;
     reg  [19:0] addr_1_q;
     reg  [13:0] column_1_q;
     reg  [FLAGS-1:0] flags_1_q;
@@ -126,15 +125,13 @@ module mac_source #(
         addr_1_q <= taps_q ? pos + tap_offset : addr;
         column_1_q <= {2'b00, i2} + {{10{tap_dx[3]}}, tap_dx};
         taps_1_q <= taps_q;
-        macs_1_q <= macs_q;
-        macs_2_q <= macs_1_q;
-        flags_1_q <= {fill, stencil_q, quad_q, mem_q, stat_q, phase, first, last, result};
+        flags_1_q <= {fill, stencil_q, macs_q, quad_q, mem_q, stat_q, phase, first, last, result};
         addr_2_q <= taps_1_q ? addr_1_q + turn + {19'd0, above} : addr_1_q;
         flags_2_q <= flags_1_q;
         valid_1_q <= valid;
         fm_re_2_q <= valid_1_q && !flags_1_q[5];
         tm_re_2_q <= valid_1_q && flags_1_q[5];
-        wbr_re_3_q <= (fm_re_2_q || tm_re_2_q) && macs_2_q && !flags_2_q[6];
+        wbr_re_3_q <= (fm_re_2_q || tm_re_2_q) && flags_2_q[7] && !flags_2_q[6];
         if (rst) begin
             valid_1_q <= 1'b0;
             fm_re_2_q <= 1'b0;
@@ -147,7 +144,7 @@ module mac_source #(
     assign tm_re = tm_re_2_q;
     wire [27:0] element = {8'd0, addr_2_q};
 
-    assign re_addr = macs_2_q ? element[LL+13:LL] : element[13:0];
+    assign re_addr = flags_2_q[7] ? element[LL+13:LL] : element[13:0];
 
     // LNAPPLY: table index, counted per result
     reg  [5:0]       shared_q;
@@ -192,22 +189,25 @@ module mac_source #(
     delay_line #(.WIDTH(8), .DEPTH(5), .RESET(0)) u_cm (.clk(clk), .rst(rst), .d(cm), .q(s_cm));
 
     stencil_memory #(.LANES(LANES), .ACT_BITS(ACT_BITS)) u_stencil (
-        .clk(clk), .rst(rst), .beat(valid_4 && flags_4[7]), .row(flags_4[3]),
+        .clk(clk), .rst(rst), .beat(valid_4 && flags_4[8]), .row(flags_4[3]),
         .first(flags_4[2]), .third(flags_4[1]), .word(feat_5_q), .words(s_words)
     );
 
     wire [LANES*ACT_BITS-1:0] word_4 = flags_4[5] ? tm_word : fm_word;
     wire [4*ACT_BITS-1:0] four_4 = word_4[lane_4[LL-1:2]*4*ACT_BITS +: 4*ACT_BITS];
+    wire [ACT_BITS-1:0] second_4 = lane_4[1] ? four_4[3*ACT_BITS +: ACT_BITS]
+                                             : four_4[ACT_BITS +: ACT_BITS];
 
     always @(posedge clk) begin
         feat_5_q <= word_4;
         scalar_5_q <= four_4[lane_4[1:0]*ACT_BITS +: ACT_BITS];
-        extra_5_q <= four_4[ACT_BITS +: 3*ACT_BITS];
+        extra_5_q <= {four_4[2*ACT_BITS +: 2*ACT_BITS], second_4};
         flags_5_q <= flags_4[4:0];
         quad_5_q <= flags_4[6];
-        if (!(valid_4 && flags_4[6])) extra_5_q <= {3*ACT_BITS{1'b0}};
-        stencil_5_q <= valid_4 && flags_4[7];
-        valid_5_q <= valid_4 && !flags_4[8];
+        if (!(valid_4 && flags_4[7])) extra_5_q[0 +: ACT_BITS] <= {ACT_BITS{1'b0}};
+        if (!(valid_4 && flags_4[6])) extra_5_q[ACT_BITS +: 2*ACT_BITS] <= {2*ACT_BITS{1'b0}};
+        stencil_5_q <= valid_4 && flags_4[8];
+        valid_5_q <= valid_4 && !flags_4[9];
         if (rst) valid_5_q <= 1'b0;
     end
 

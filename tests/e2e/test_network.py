@@ -17,6 +17,7 @@ from hwgen.frontend import lower_model
 from hwgen.frontend.checkpoint import load_checkpoint
 from hwgen.ir.fidelity import fidelity
 from hwgen.ir.graph import Graph
+from hwgen.ops.dense import PatchConv
 from hwgen.paths import models_dir
 from hwgen.pipeline import load_graph
 from hwgen.schedule import isa
@@ -27,7 +28,7 @@ from hwgen.schedule.sizing import Sizing
 from hwgen.sim.network import SimResult, build_simulator, simulate_program
 from hwgen.targets import get_target
 from hwgen.train.data import digits_split
-from tests.graphs import conv_graph, random_graph
+from tests.graphs import conv_graph, patch_graph, random_graph
 from tests.networks import IMAGE, small_attention_net
 
 MODEL = models_dir() / "bhvit_micro_digits.pt"
@@ -57,7 +58,7 @@ def user() -> Graph:
 def sizing(micro: Graph, user: Graph) -> Sizing:
     """One engine that holds the digit network, the random graph and the user's network."""
     array = {"array_bits": 2048, "lanes": 16}
-    graphs = (micro, random_graph(), user, conv_graph())
+    graphs = (micro, random_graph(), user, conv_graph(), patch_graph())
     each = [choose(g, get_target("zynq"), array) for g in graphs]
     each += [choose(g, get_target("zynq"), array | {"strip_tokens": 48}) for g in graphs[:2]]
     memories = ("fm_words", "tm_words", "bm_rows", "wb_words", "ps_words", "nt_words")
@@ -118,6 +119,7 @@ def test_predicted_cycles_are_the_simulated_ones(engine, micro, sizing, digits) 
         (micro, digits[0][:1]),
         (random_graph(3), noise(random_graph(3))),
         (conv_graph(), noise(conv_graph())),
+        (patch_graph(), noise(patch_graph())),
     ):
         program = schedule(graph, sizing)
         simulated, predicted = simulate(engine, program, images).cycles, predict(program).cycles
@@ -160,6 +162,26 @@ def test_convolutions_on_padded_rows_bit_exact(engine, sizing) -> None:
     result = simulate(engine, schedule(graph, sizing), noise(graph, 2), stall_seed=3)
     assert result.first_mismatch is None
     assert result.frames == 2
+
+
+def test_one_two_and_four_products_a_beat_bit_exact(engine, sizing) -> None:
+    graph = patch_graph()
+    result = simulate(engine, schedule(graph, sizing), noise(graph, 2), stall_seed=4)
+    assert result.first_mismatch is None
+    assert result.frames == 2
+    assert {op.products for op in graph.ops if isinstance(op, PatchConv)} == {1, 2, 4}
+
+
+@pytest.mark.parametrize("index", [(3, 0, 1, 6), (3, 0, 1, 7)], ids=["low byte", "high byte"])
+def test_wrong_8_bit_weight_is_found_and_named(engine, sizing, index: tuple) -> None:
+    graph = patch_graph()
+    weight = graph.op("pair").weight.copy()
+    weight[index] ^= 1
+    broken = faulty(schedule(graph, sizing), change(graph, "pair", weight=weight))
+    found = simulate(engine, broken, noise(graph)).first_mismatch
+    assert found is not None
+    assert found.startswith("step pair (compute instruction ")
+    assert "channel 3:" in found
 
 
 def test_flipped_weight_bit_is_found_and_named(engine, micro, sizing, digits) -> None:

@@ -85,6 +85,11 @@ VIOLATIONS = {
         lambda op: replace(op, kappa=np.full((1, 3), 1 << 24)),
         r"kappa up to 16777216; must fit 24 bits",
     ),
+    "8-bit weights": (
+        "stem",
+        lambda op: replace(op, weight=np.full((32, 2, 2, 3), 128)),
+        r"stem: weight in \[128, 128\]; 12 taps have 8 bits",
+    ),
     "accumulator": (
         "head",
         lambda op: replace(op, weight=np.full((16, 1, 1, 64), 32767), sources=("mean",)),

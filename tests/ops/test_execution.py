@@ -84,7 +84,7 @@ def test_xnor_conv(kernel: int, stride: int, dilation: int, groups: int) -> None
 
 
 def test_patch_conv() -> None:
-    grid, x, w = (6, 4), ints(2, 24, 5), ints(16, 2, 2, 5)
+    grid, x, w = (6, 4), ints(2, 24, 5), ints(16, 2, 2, 5, top=127)
     want = F.conv2d(
         image_of(x, grid).double(), torch.from_numpy(w).permute(0, 3, 1, 2).double(), stride=2
     )

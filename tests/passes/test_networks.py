@@ -66,9 +66,10 @@ def test_micro_variants(variant: str) -> None:
     assert result["logit_cosine"] > 0.98
 
 
-def test_passes_keep_the_function() -> None:
+@pytest.mark.parametrize("binary", [True, False])
+def test_passes_keep_the_function(binary: bool) -> None:
     torch.manual_seed(2)
-    module = randomise(zoo.create("bhvit_micro")).double()
+    module = randomise(zoo.create("bhvit_micro", binary_downsampling=binary)).double()
     images = blocks_of_pixels(2, 96)
     want = float_logits(module, images, META)
     graph = scale_image(trace(module, (96, 96, 3)), META["mean"], META["std"])

@@ -19,7 +19,7 @@ from hwgen.schedule.steps import STEPS
 from hwgen.schedule.steps.xnor import xnor_conv
 from hwgen.targets import get_target
 from hwgen.units.xnor_front import column_cycles
-from tests.graphs import conv_graph, random_graph
+from tests.graphs import conv_graph, patch_graph, random_graph
 from tests.units.isa_reference import Machine
 
 SEED = 7
@@ -161,20 +161,45 @@ def test_waits_point_backwards() -> None:
         seen[i.queue] += 1
 
 
-@pytest.mark.parametrize(("cm_slots", "products"), [(64, {48: 4, 128: 4}), (16, {48: 4, 128: 1})])
-def test_four_products_a_beat_where_the_weights_fit(cm_slots: int, products: dict) -> None:
-    """Stem of 48 taps, head of 128: 12 and 32 slots with four banks, of which 32 exist."""
-    program = check(random_graph(SEED), {"cm_slots": cm_slots})
+@pytest.mark.parametrize("sizes", [{}, {"wb_words": 256, "kw": 64, "gs": 4, "gu": 4}], ids=str)
+def test_products_a_beat(sizes: dict) -> None:
+    """27 taps in odd rows, 256 of 8 bits, 128 of 16 bits in the four banks of 32 slots, 256."""
+    program = check(patch_graph(), sizes)
     seen = {}
     for i in program.instructions:
         f = i.fields
         if i.op == "MACS":
-            taps = program.graph.op(i.step).weight[0].size
-            seen[taps] = 4 if f.get("quad") else 1
-            assert f["n0"] * f["n1"] * seen[taps] == taps
-        elif i.op == "LOAD" and f["cm_quad"]:
-            assert f["cm"] + f["n_cm"] // 4 <= min(cm_slots, 32)
-    assert seen == products
+            op = program.graph.op(i.step)
+            seen[i.step] = op.taps // (f["n0"] * f["n1"])
+            assert seen[i.step] == op.products
+            assert bool(f.get("quad")) == (op.products == 4)
+        elif i.op == "LOAD":
+            assert not f["cm_quad"] or f["cm"] + f["n_cm"] // 4 <= 32
+            words = {"odd": 27, "pair": 128, "head": 128}
+            assert f["n_wb"] == words.get(i.step, f["n_wb"])
+    assert seen == {"odd": 1, "pair": 2, "quad": 4, "head": 2}
+
+
+def test_sixteen_slots_do_not_hold_the_weights_of_the_banks() -> None:
+    graph = random_graph(SEED)  # 128 taps of 16 bits: the rule is the op's, not the engine's
+    with pytest.raises(FitError, match=r"^head: needs 32 cm_slots; 16 exist; --set cm_slots=32"):
+        schedule(graph, choose(graph, get_target("zynq"), {"cm_slots": 16}))
+
+
+def test_flipped_bit_of_an_8_bit_weight_is_found() -> None:
+    graph = patch_graph()
+    program = schedule(graph, choose(graph, get_target("zynq")))
+    image = picture(graph)
+    values = graph.run(image)
+    for name in ("odd", "pair", "head"):
+        index = (3, 0, 0, 1)
+        weight = graph.op(name).weight
+        kept = weight[index]
+        weight[index] ^= 64
+        broken = schedule(graph, program.sizing)
+        weight[index] = kept
+        difference = first_difference(broken, execute(broken, image[0]), values)
+        assert difference == f"{name}: {name}"
 
 
 def test_a_program_too_long_for_the_counter(monkeypatch) -> None:

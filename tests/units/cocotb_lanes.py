@@ -13,7 +13,7 @@ from cocotb.triggers import FallingEdge
 from hwgen.ops.post import Post
 from hwgen.schedule.isa import QM_FIELDS, c3
 from hwgen.units.lanes import IN_KINDS, MUL_KINDS, P_SEL, Lanes
-from tests.units.lanes_reference import BANKS, FIELDS, Generator, pack, post
+from tests.units.lanes_reference import BANKS, FIELDS, WEIGHT, Generator, pack, post
 
 UNIT = Lanes(*(int(v) for v in os.environ["LANES_UNIT"].split()))
 SEED = int(os.environ["LANES_SEED"])
@@ -120,6 +120,12 @@ class Plan:
         if fault == "weight":  # one bit of every CM word of the first load
             for c in range(SLOTS["cm"]):
                 self.drive[c]["p_word"] ^= 1 << 9
+        if fault == "bytes":  # the two weights of every word swapped
+            for entry in self.drive.values():
+                if entry.get("mul_kind") == WEIGHT:
+                    low = int("00ff" * L, 16)
+                    word = entry["in_weight"]
+                    entry["in_weight"] = (word & low) << 8 | word >> 8 & low
         if fault == "bank":  # banks 1 and 2 swapped in the first load
             for c in range(start_of_work):
                 entry = self.drive.get(c, {})
@@ -224,7 +230,7 @@ async def every_result_matches(dut):
 @cocotb.test()
 async def planted_faults_are_seen(dut):
     await start(dut)
-    for fault in ("weight", "late", "chord", "bank"):
+    for fault in ("weight", "late", "chord", "bank", "bytes"):
         bad = await play(dut, Plan(SEED + 1, 1, 60, fault=fault))
         assert bad, f"fault {fault!r} was not seen"
     assert not await play(dut, Plan(SEED + 1, 1, 60))

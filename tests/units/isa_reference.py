@@ -311,7 +311,10 @@ class Machine:
                     continue
                 word = self._word(f, element // self.lanes)
                 scalar = word[np.arange(len(i2)), element % self.lanes]
-                total = total + scalar[:, None] * self.wb[(f["wb_w"] + count) & 0xFFFF]
+                second = word[np.arange(len(i2)), element % self.lanes | 1]
+                weight = self.wb[(f["wb_w"] + count) & 0xFFFF]
+                low, high = ((weight >> s & 255 ^ 128) - 128 for s in (0, 8))
+                total = total + scalar[:, None] * low + second[:, None] * high
                 count += 1
         return total
 

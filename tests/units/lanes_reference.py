@@ -24,6 +24,11 @@ def round_shift(x, s):
     return x if s == 0 else (x >> s) + ((x >> (s - 1)) & 1)
 
 
+def signed_byte(x):
+    """The low 8 bits, a signed number."""
+    return (x & 255) - 2 * (x & 128)
+
+
 def gelu_chords():
     def exact(v):
         return v * (1 + math.erf(v / math.sqrt(2))) / 2
@@ -76,17 +81,18 @@ def accumulate(r: Result, params, act_bits: int) -> np.ndarray:
         }[r.kind]
         weight = {
             CM: params["cm"][beat["cm_slot"]],
-            WEIGHT: beat["weight"],
+            WEIGHT: signed_byte(beat["weight"]),
             ONE: np.ones_like(x),
             SELF: x,
             NORM_R: np.full_like(x, beat["norm_r"]),
         }[r.mul]
         inputs.append(x)
         products.append(x * weight)
-        for k in range(3):
-            own = beat["words"][k] if beat["stencil"] else 0
-            bank = params[f"cm{k + 1}"][beat["cm_slot"] % BANK_SLOTS]
-            extra.append((beat["extra"][k] + own) * bank)
+        factors = [params[name][beat["cm_slot"] % BANK_SLOTS] for name in BANKS]
+        if r.mul == WEIGHT:
+            factors[0] = signed_byte(beat["weight"] >> 8)
+        for number, own, factor in zip(beat["extra"], beat["words"], factors, strict=True):
+            extra.append((number + (own if beat["stencil"] else 0)) * factor)
     if r.is_max:  # no extra products
         return np.max(inputs, axis=0) * weight
     return np.sum(products, axis=0) + np.sum(extra, axis=0)
@@ -157,7 +163,8 @@ class Generator:
         if mul == SELF and kind != FEATURE:
             mul = CM
         quad = not is_max and bool(rng.random() < 0.4)
-        stencil = not is_max and not quad and bool(rng.random() < 0.4)
+        plain = not is_max and not quad and mul != WEIGHT
+        stencil = plain and bool(rng.random() < 0.4)
         beats = []
         for _ in range(1 if kind == NORM else int(rng.choice([1, 1, 1, 2, 3, 5, 9]))):
             pop = rng.integers(0, 2 ** int(rng.choice([7, 11, 16])), n)
@@ -172,9 +179,9 @@ class Generator:
                     "stencil": stencil, "words": [self.signed(a, n) for _ in range(3)],
                 }
             )  # fmt: skip
-            if (
-                quad or stencil
-            ):  # all slots share the banks' slots: even ones for half 0, odd ones for half 1
+            if mul == WEIGHT and not is_max:
+                beats[-1]["extra"][0] = int(self.signed(16, 1)[0])
+            if quad or stencil:  # all slots share the banks': even ones for half 0, odd for half 1
                 beats[-1]["cm_slot"] = beats[-1]["cm_slot"] & ~1 | half
             if quad:
                 bits = int(rng.choice([9, 16]))

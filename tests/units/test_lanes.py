@@ -80,7 +80,7 @@ def test_every_result_bit_for_bit(unit, tmp_path, monkeypatch):
 
 @pytest.mark.full
 def test_wrong_rounding_in_rtl_is_seen(tmp_path, monkeypatch):
-    edit = ("lane.v", "$signed({19'd0, half_6})", "$signed({19'd0, 1'b0})")
+    edit = ("lane.v", "$signed({19'd0, half_7})", "$signed({19'd0, 1'b0})")
     tests, failed = simulate(UNITS[0], tmp_path, monkeypatch, phases=1, edit=edit)
     assert (tests, failed) == (3, 2)
 

@@ -1,17 +1,21 @@
 """PatchConv: scalars of the source times weight words (stem, full-precision conv, classifier).
 
-Where the kernel's rows allow it (`work.quad`), a beat takes four scalars and their weights stay in
-CM; else one scalar, with the weights read from WB.
+16-bit weights stay in CM, four products a beat; 8-bit ones are read from WB, two of a word a beat.
 """
 
 from __future__ import annotations
 
+from hwgen.ops.base import Array
 from hwgen.ops.dense import PatchConv
 from hwgen.schedule.builder import Builder
 from hwgen.schedule.plan import Part
 from hwgen.schedule.steps import step
 from hwgen.schedule.steps.common import Walk, post_fields, post_slots, results, row_range
-from hwgen.schedule.work import quad
+
+
+def pairs(weight: Array) -> Array:
+    """(taps, L) 8-bit weights as (taps / 2, L) words: even taps in the low bytes, odd above."""
+    return weight[0::2] % 256 + 256 * weight[1::2]
 
 
 @step("PatchConv")
@@ -26,15 +30,15 @@ def patch_conv(b: Builder, op: PatchConv, part: Part | None) -> None:
         source += 0 if part is None or place.slots else first * k * width * c
     else:
         source = place.address(first * k * width) * lanes
-    per_beat = 4 if quad(op, b.s) else 1
-    assert source % per_beat == 0, f"{op.name}: element {source} is not the first of four"
+    per_beat = op.products
+    assert source % per_beat == 0, f"{op.name}: element {source} does not begin a beat"
     for j in range(out_channels // lanes):
         tile, qm = words[:, j * lanes : (j + 1) * lanes], post_slots(b, op, j, 1)
         if per_beat == 4:
             block = b.load(cm=tile, cm_quad=True, qm=qm)
             weights = {"quad": 1, "cm_base": block.cm, "cm_s0": 1, "cm_s1": k * c // 4}
         else:
-            block = b.load(wb=tile, qm=qm)
+            block = b.load(wb=pairs(tile) if per_beat == 2 else tile % 256, qm=qm)
             weights = {"wb_w": block.wb}
         walk = Walk(ow, rows, 1, ow, token0=first * ow, word0=j)
         fields, streams, dst, bit = results(b, op, walk, {})
