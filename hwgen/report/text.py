@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hwgen.report import values
-from hwgen.report.schema import Report
+from hwgen.report.schema import Closeness, Report
 
 if TYPE_CHECKING:
     from hwgen.zoo.analyze import Analysis
@@ -28,6 +29,19 @@ def analysis_lines(name: str, analysis: Analysis) -> list[str]:
     return lines
 
 
+def worst(rows: Sequence[Closeness]) -> Closeness:
+    """The largest error and the smallest fractions of some blocks."""
+
+    def known(name: str) -> list[float]:
+        return [v for v in (getattr(row, name) for row in rows) if v is not None]
+
+    return Closeness(
+        error=max(known("error"), default=None),
+        signs=min(known("signs"), default=None),
+        levels=min(known("levels"), default=None),
+    )
+
+
 def summary(report: Report) -> list[str]:
     """At most ten lines; each number says where it comes from, unknown ones are left out."""
     cycles, fps, res, check = report.cycles, report.fps, report.resources, report.check
@@ -41,6 +55,15 @@ def summary(report: Report) -> list[str]:
             f"accuracy    {values.percent(fidelity.accuracy_int, 2)} integer, "
             f"{values.percent(fidelity.accuracy_float, 2)} float, "
             f"same class {values.percent(fidelity.top1_agreement, 2)} (golden model)"
+        )
+    if fidelity.blocks:
+        width = fidelity.blocks[0].act_bits
+        rows = [row for row in fidelity.blocks if row.act_bits == width]
+        given, own = worst([row.given for row in rows]), worst([row.own for row in rows])
+        lines.append(
+            f"blocks      output error at most {values.percent(given.error, 2)} with float signs, "
+            f"{values.percent(own.error, 2)} with own; signs equal at least "
+            f"{values.percent(given.signs, 2)} ({width} bits, golden model)"
         )
     if cycles.predicted is not None:
         lines.append(f"cycles      {values.count(cycles.predicted)} per frame (predicted)")
