@@ -9,24 +9,31 @@ from hwgen.report import values
 from hwgen.report.schema import Closeness, Report
 
 if TYPE_CHECKING:
-    from hwgen.zoo.analyze import Analysis
+    from hwgen.zoo.analyze import Analysis, Totals
 
 
 def analysis_lines(name: str, analysis: Analysis) -> list[str]:
-    """MACs and parameters of a network, one line per part (`hwgen.zoo.analyze`)."""
-    row = "{:<8} {:>14} {:>14} {:>14} {:>14}".format
-    lines = [
-        f"{name}: per frame, 1 MAC = one multiply-accumulate",
-        row("part", "binary MACs", "float MACs", "binary weights", "float params"),
+    """Every layer of a network, then every part and their sum (`hwgen.zoo.analyze`)."""
+    width = max(len(layer.name) for layer in analysis.layers)
+    row = f"{{:<{width}}} {{:>11}} {{:>14}} {{:>14}} {{:>11}} {{:>12}} {{:>11}}".format
+    titles = ("parameters", "binary weights", "binary MACs", "float MACs", "OPs", "kB")
+
+    def line(label: str, t: Totals) -> str:
+        counts = (t.parameters, t.binary_weights, t.binary_macs, t.float_macs, round(t.ops))
+        return row(label, *map(values.count, counts), f"{t.size_bytes / 1e3:,.1f}")
+
+    lines = [f"{name}: per frame, 1 MAC = one multiply-accumulate", row("layer", *titles)]
+    left = analysis.total
+    for layer in analysis.layers:
+        lines.append(line(layer.name, layer))
+        left -= layer
+    lines += [line("norms, activations, shifts, positions", left), "", row("part", *titles)]
+    lines += [line(part, total) for part, total in analysis.parts.items()]
+    lines.append(line("all", analysis.total))
+    return [
+        *lines,
+        "OPs = binary MACs / 64 + float MACs; kB: 1 bit per binary weight, 32 per other parameter",
     ]
-    for part, total in [*analysis.parts.items(), ("all", analysis.total)]:
-        numbers = (
-            total.binary_macs, total.float_macs, total.binary_weights, total.float_parameters
-        )  # fmt: skip
-        lines.append(row(part, *map(values.count, numbers)))
-    ops, size = analysis.total.ops, analysis.total.size_bytes
-    lines.append(f"OPs {values.short(ops)} (binary MACs / 64 + float MACs), {size / 1e6:.3g} MB")
-    return lines
 
 
 def worst(rows: Sequence[Closeness]) -> Closeness:
