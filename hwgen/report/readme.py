@@ -62,22 +62,24 @@ def _fidelity_lines(fidelity: FidelityTable) -> list[str]:
     widths = sorted({row.act_bits for row in every}, reverse=True)
     lines = [
         "",
-        "Blocks of the golden model, each fed with its float input; the worst block of a network "
-        "(`python -m hwgen.report.fidelity`):",
+        "Blocks of the golden model against the float network, each fed with its float input; the "
+        "worst block of each network (`python -m hwgen.report.fidelity`). Signs that go on inside "
+        "a block are the float network's; in the last three columns they are the block's own, so "
+        "that a sign flipped by rounding changes what follows:",
         "",
         _row(
             ["network", *(f"output error, {w} bits" for w in widths)]
             + [f"equal {what}, {widths[0]} bits" for what in ("signs", "attention levels")]
-            + [f"{what} with own signs, {widths[0]} bits" for what in ("error", "equal signs")]
+            + [f"{what}, own signs, {widths[0]} bits" for what in ("error", "signs", "levels")]
         ),
-        _row(["---"] + ["---:"] * (len(widths) + 4)),
+        _row(["---"] + ["---:"] * (len(widths) + 5)),
     ]
     for name, rows in fidelity.networks.items():
         given = {w: worst([row.given for row in rows if row.act_bits == w]) for w in widths}
         own = worst([row.own for row in rows if row.act_bits == widths[0]])
         first = given[widths[0]]
         numbers = [given[w].error for w in widths]
-        numbers += [first.signs, first.levels, own.error, own.signs]
+        numbers += [first.signs, first.levels, own.error, own.signs, own.levels]
         lines.append(_row([name, *(values.percent(v, 2) for v in numbers)]))
     return lines
 
