@@ -24,6 +24,9 @@ ARCHS = [
     pytest.param("bhvit_small", marks=pytest.mark.full),
 ]
 OP_ERROR = 0.01  # relative RMS of one op fed with exact values
+# a score that ties with an attention threshold within 20 bits changes the level of all its keys (1
+# query in 3,000 of bhvit_tiny)
+TIES_ERROR = 0.02
 SIGNS = 0.995
 OWN_OVER_FLOOR = 2  # float64 with rounded features errs as much; measured: at most 1.5
 
@@ -47,7 +50,8 @@ def test_every_op_on_exact_inputs(arch: str) -> None:
     worst, wrong = max(errors, key=errors.get), min(signs, key=signs.get)
     print(f"{arch}: worst op {worst} {errors[worst]:.2e}; worst signs {wrong} {signs[wrong]:.5f}")
     for name, error in errors.items():
-        assert error < OP_ERROR, f"{name}: {error}"
+        ties = isinstance(ref.graph.op(name), ops.attention.Attention)
+        assert error < (TIES_ERROR if ties else OP_ERROR), f"{name}: {error}"
     assert signs[wrong] > SIGNS, f"{wrong}: {signs[wrong]}"
     _check_levels(ref, tensors)
     _check_sums(ref, tensors)
