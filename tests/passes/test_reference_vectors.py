@@ -28,7 +28,7 @@ OP_ERROR = 0.01  # relative RMS of one op fed with exact values
 # query in 3,000 of bhvit_tiny)
 TIES_ERROR = 0.02
 SIGNS = 0.995
-OWN_OVER_FLOOR = 2  # float64 with rounded features errs as much; measured: at most 1.5
+OWN_OVER_FLOOR = 2  # float64 with rounded features errs as much; measured: at most 1.7
 
 
 @pytest.mark.parametrize("arch", ARCHS)
