@@ -44,6 +44,7 @@ reports: setup
 	$(BIN)/hwgen bench
 	$(BIN)/python -m hwgen.report.record out/reports
 	$(BIN)/python -m hwgen.report.frames bhvit_tiny bhvit_small
+	$(BIN)/python -m hwgen.report.fidelity
 	$(BIN)/hwgen compile models/bhvit_micro_digits.pt --set array_bits=2048 --out out/array --force
 	$(BIN)/hwgen synth out/array
 	$(BIN)/python -m hwgen.synth.residuals out/reports out/array \

@@ -44,6 +44,13 @@ CalibOption = Annotated[
     Path | None,
     typer.Option(help="Calibration images (.pt, .npy or a folder); default: beside the model."),
 ]
+FidelityOption = Annotated[
+    bool,
+    typer.Option(
+        "--fidelity",
+        help="Compare every block with the float network at 16, 14, 12 and 10 bits.",
+    ),
+]
 ImagesOption = Annotated[int, typer.Option(min=1, help="How many images to simulate.")]
 ThreadsOption = Annotated[int, typer.Option(min=1, help="Threads of the simulation.")]
 
@@ -73,12 +80,13 @@ def compile(
     force: ForceOption = False,
     set_: SetOption = None,
     calib: CalibOption = None,
+    fidelity: FidelityOption = False,
 ) -> None:
     """Compile a model into RTL, program, weights, driver and report."""
     overrides = parse_overrides(set_ or [])
     folder = out or Path("out") / f"{model.stem}-{target}"
     result = _pipeline().compile_model(
-        model, target, folder, force=force, overrides=overrides, calib=calib
+        model, target, folder, force=force, overrides=overrides, calib=calib, blocks=fidelity
     )
     for k, reason in enumerate(result.reasons):
         typer.echo(f"{'' if k else 'chosen':<11} {reason}")
@@ -174,7 +182,7 @@ def demo(
     model = models_dir() / "bhvit_micro_digits.pt"
     pipeline = _pipeline()
     typer.echo(f"compile     {model.name} for {target}")
-    pipeline.compile_model(model, target, out, force=True, overrides={}, calib=None)
+    pipeline.compile_model(model, target, out, force=True, overrides={}, calib=None, blocks=True)
     typer.echo(f"simulate    the whole network's RTL on {images} handwritten digits")
     pipeline.simulate_dir(out, images=images, threads=threads)
     typer.echo("synthesise  with Yosys, unit by unit")

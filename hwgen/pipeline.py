@@ -47,25 +47,19 @@ class Classification:
         return [f"{name[k]}  {self.logits[k]:.4f}" for k in best]
 
 
-def load_graph(model_path: Path, calib: Path | None, act_bits: int = 16):
-    """Checkpoint -> (network, info, integer graph, calibration images or None, labels or None)."""
+def load_prepared(model_path: Path, calib: Path | None):
+    """Checkpoint -> (network, info, prepared, calibration images or None, labels or None)."""
     from hwgen.frontend.checkpoint import load_checkpoint
+    from hwgen.passes.lower import prepare
 
     network, info = load_checkpoint(model_path)
     images, labels = calibration(Path(model_path), calib, info.config.image_size)
-    return network, info, lower(network, images, info, act_bits), images, labels
-
-
-def lower(network, images: np.ndarray | None, info, act_bits: int) -> Graph:
-    """Integer graph of a loaded checkpoint."""
-    from hwgen.frontend import lower_model
-
     size = info.config.image_size
     meta = {
         "name": info.path.stem, "sha256": info.sha256, "mean": list(info.mean),
         "std": list(info.std), "image": [size, size, info.config.in_channels],
     }  # fmt: skip
-    return lower_model(network, images, act_bits=act_bits, meta=meta)
+    return network, info, prepare(network, images, meta=meta), images, labels
 
 
 def calibration(
@@ -119,25 +113,27 @@ def compile_model(
     force: bool = False,
     overrides: dict[str, str] | None = None,
     calib: Path | None = None,
+    blocks: bool = False,
 ) -> CompileResult:
     """Compile a checkpoint for a target into `out_dir` (docs/architecture.md lists the folder).
 
+    blocks: compare every block with the float network, for the report (hwgen.report.blocks).
     Raises: HwgenError (one line) for anything the user can mend; nothing is left half-written.
     """
     from hwgen.ir.fidelity import fidelity
+    from hwgen.report.blocks import block_table
     from hwgen.zoo.analyze import analyze
 
     target = get_target(target_name)
     with staged_dir(out_dir, force) as folder:
         act_bits = (overrides or {}).get("act_bits", "16")
-        network, info, graph, images, labels = load_graph(
-            model_path, calib, int(act_bits) if str(act_bits).isdigit() else 16
-        )
+        network, info, prepared, images, labels = load_prepared(model_path, calib)
+        graph = prepared.quantize(int(act_bits) if str(act_bits).isdigit() else 16).graph
         choice = search(graph, target, overrides)
         sizing = choice.sizing
         check_fit(sizing, target, graph.meta["name"])
         if sizing.act_bits != graph.meta["act_bits"]:
-            graph = lower(network, images, info, sizing.act_bits)
+            graph = prepared.quantize(sizing.act_bits).graph
         program = schedule(graph, sizing)
         held_out = evaluation_images(info.meta)
         real = images is not None
@@ -170,6 +166,8 @@ def compile_model(
             "fps": {"predicted": target.clock_mhz * 1e6 / prediction.cycles},
             "fidelity": fidelity(network, graph, *shown) if real or held_out else {},
         }  # fmt: skip
+        if blocks:
+            report["fidelity"]["blocks"] = block_table(prepared, images)
         save_report(folder, report, graph_nodes(graph), report_rows(program))
     return CompileResult(Path(out_dir), program, target, choice.reasons)
 
@@ -257,7 +255,8 @@ def synth_dir(folder: Path) -> None:
 
 def run_image(model_path: Path, image: Path) -> Classification:
     """Classify one picture with the integer model."""
-    _, info, graph, _, _ = load_graph(model_path, None)
+    _, info, prepared, _, _ = load_prepared(model_path, None)
+    graph = prepared.quantize().graph
     return Classification(
         graph.logits(read_image(image, info.config.image_size)[None])[0], info.class_names
     )

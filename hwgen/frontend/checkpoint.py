@@ -48,7 +48,8 @@ def load_checkpoint(path: str | Path) -> tuple[nn.Module, CheckpointInfo]:
     The architecture is read from keys and shapes alone. Returns the network (float32, CPU, eval
     mode) and the facts about the file.
     Raises: CheckpointError (one line) for a missing file, a file that is no checkpoint, a pickle
-    that needs code, missing, unexpected or wrongly shaped keys, NaN or infinite values.
+    that needs code, missing, unexpected or wrongly shaped keys, NaN or infinite values, weights
+    for another image size, class count or variant than the file states.
     """
     path = Path(path)
     try:
@@ -66,6 +67,7 @@ def load_checkpoint(path: str | Path) -> tuple[nn.Module, CheckpointInfo]:
         model = BHViT(config)
     _check_keys(path, state, model.state_dict())
     _check_values(path, state)
+    _check_stated(path, meta, config)
     converted = {
         key: state[key].detach().to(slot.dtype, copy=True)
         for key, slot in model.state_dict().items()
@@ -216,6 +218,25 @@ def _check_values(path: Path, state: dict[str, Tensor]) -> None:
             f"{_count(bad, 'NaN or infinite')}: {_some(bad)}",
             "all weights must be finite",
             "use an earlier checkpoint",
+        )
+
+
+def _check_stated(path: Path, meta: dict[str, Any], config: BHViTConfig) -> None:
+    """The image size, class count, variant, ... that the file states are those of its weights."""
+    facts = config.to_dict()
+    stated = meta.get("config", {})
+    wrong = {}
+    if isinstance(stated, Mapping):
+        wrong = {key: stated[key] for key in facts if key in stated and stated[key] != facts[key]}
+    names = meta.get("class_names", ())
+    if names and len(names) != config.classes and "classes" not in wrong:
+        wrong["classes"] = f"{len(names)} (class_names)"
+    if wrong:
+        raise CheckpointError(
+            f"{path}",
+            "its hwgen entry states " + ", ".join(f"{key} {value}" for key, value in wrong.items()),
+            "its weights are for " + ", ".join(f"{key} {facts[key]}" for key in wrong),
+            "give the checkpoint that was meant, or correct the entry",
         )
 
 

@@ -16,10 +16,18 @@ Step = Callable[..., Tensor]
 
 
 class Evaluator:
-    """Runs a float graph on images (batch, H, W, channels) in `dtype`; values keep our layout."""
+    """Runs a float graph on images (batch, H, W, channels) in `dtype`; values keep our layout.
 
-    def __init__(self, graph: FloatGraph, dtype: torch.dtype = torch.float32) -> None:
-        self.graph, self.dtype = graph, dtype
+    change: (node name, value) -> the value that the readers get, for studies of errors.
+    """
+
+    def __init__(
+        self,
+        graph: FloatGraph,
+        dtype: torch.dtype = torch.float32,
+        change: Callable[[str, Tensor], Tensor] = lambda name, value: value,
+    ) -> None:
+        self.graph, self.dtype, self.change = graph, dtype, change
         last = {name: node.name for node in graph.nodes.values() for name in node.inputs}
         self._free: dict[str, list[str]] = {}
         for name, user in last.items():
@@ -37,7 +45,7 @@ class Evaluator:
                 value = self._tensor(node["value"])[None]
             else:
                 value = getattr(self, f"_{node.kind}")(node, *(values[i] for i in node.inputs))
-            values[node.name] = value
+            values[node.name] = value = self.change(node.name, value)
             yield node, value
             for name in self._free.get(node.name, ()):
                 del values[name]
@@ -133,13 +141,17 @@ class Evaluator:
         return F.layer_norm(x, x.shape[-1:], eps=node["eps"])
 
     def _attention(self, node: Node, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        shape = q.shape
-        q, k, v = (x.unflatten(-1, (-1, HEAD_DIM)).transpose(-2, -3) for x in (q, k, v))
-        levels = self.levels(node, q, k)
-        return self._scaled(node, (levels @ v).transpose(-2, -3).reshape(shape))
+        context = self.levels(node, q, k) @ self._heads(v)
+        return self._scaled(node, context.transpose(-2, -3).reshape(q.shape))
+
+    @staticmethod
+    def _heads(x: Tensor) -> Tensor:
+        """(..., T, C) -> (..., heads, T, 64)."""
+        return x.unflatten(-1, (-1, HEAD_DIM)).transpose(-2, -3)
 
     def levels(self, node: Node, q: Tensor, k: Tensor) -> Tensor:
-        """Attention levels 0..3 of q, k (..., heads, T, 64)."""
+        """Attention levels 0..3 (..., heads, T, T) of an attention node's q, k (..., T, C)."""
+        q, k = self._heads(q), self._heads(k)
         a = torch.softmax(q @ k.transpose(-1, -2) / HEAD_DIM**0.5, -1)
         alpha, zero = (self._tensor(node[p])[:, None, None] for p in ("alpha", "zero_point"))
         return torch.clamp(torch.round(3 * a / alpha + zero), 0, 3)

@@ -11,16 +11,20 @@ from hwgen.ir.graph import Graph
 BATCH = 32
 
 
+def normalised(images: np.ndarray, meta: dict) -> torch.Tensor:
+    """The network's input (N, C, H, W), float64, of uint8 images (N, H, W, C)."""
+    x = (images / 255.0 - np.asarray(meta["mean"])) / np.asarray(meta["std"])
+    return torch.from_numpy(x).permute(0, 3, 1, 2)
+
+
 def float_logits(module: nn.Module, images: np.ndarray, meta: dict) -> np.ndarray:
     """Logits (N, classes) of the float network on uint8 images (N, H, W, C)."""
     module = module.eval()
     parameter = next(module.parameters(), torch.zeros(()))
-    mean, std = np.asarray(meta["mean"]), np.asarray(meta["std"])
     out = []
     with torch.no_grad():
         for start in range(0, len(images), BATCH):
-            x = (images[start : start + BATCH] / 255.0 - mean) / std
-            x = torch.from_numpy(x).to(parameter).permute(0, 3, 1, 2)
+            x = normalised(images[start : start + BATCH], meta).to(parameter)
             out.append(module(x).double().cpu().numpy())
     return np.concatenate(out)
 

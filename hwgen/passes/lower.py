@@ -71,6 +71,30 @@ class Lowered:
     inverted: dict[str, np.ndarray]  # bits tensor -> (C,) channels stored inverted
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A traced and simplified network on its calibration images: all that no width changes."""
+
+    float_graph: FloatGraph
+    chains: list[Chain]
+    largest: dict[str, float]  # value of the float graph -> max |x|
+    facts: dict[str, Any]  # of the integer graph's meta
+
+    def quantize(self, act_bits: int = 16) -> Lowered:
+        """The integer graph with features of `act_bits` bits. Raises: FitError, HwgenError."""
+        if not 8 <= act_bits <= 16:
+            raise HwgenError("act_bits", act_bits, "must be 8..16", "use 16")
+        graph, chains = self.float_graph, self.chains
+        fracs = Fracs(graph, chains, self.largest, act_bits)
+        quantizer = Quantizer(graph, chains, fracs, act_bits)
+        image_type, operations = quantizer.run()
+        output = next(c.name for c in chains if c.final == graph.output)
+        facts = self.facts | {"act_bits": act_bits}
+        lowered = Graph({graph.image: image_type}, operations, output, facts)
+        check(lowered)
+        return Lowered(lowered, graph, {c.name: c for c in chains}, quantizer.invert)
+
+
 def lower_model(
     module: nn.Module,
     calib_images: np.ndarray | None = None,
@@ -78,22 +102,21 @@ def lower_model(
     act_bits: int = 16,
     meta: dict[str, Any] | None = None,
 ) -> Graph:
-    """The integer graph of `lower`."""
-    return lower(module, calib_images, act_bits=act_bits, meta=meta).graph
+    """The integer graph of `prepare`, with features of `act_bits` bits."""
+    return prepare(module, calib_images, meta=meta).quantize(act_bits).graph
 
 
-def lower(
+def prepare(
     module: nn.Module,
     calib_images: np.ndarray | None = None,
     *,
-    act_bits: int = 16,
     meta: dict[str, Any] | None = None,
-) -> Lowered:
-    """Integer graph of a trained network (its image size comes from the calibration images).
+) -> Prepared:
+    """Trace, simplify and calibrate a network (its image size is that of the calibration images).
 
     calib_images: uint8 (N, H, W, channels) that fix the binary points; None takes noise of size
     meta["image"]. meta: mean and std of the input x = (u / 255 - mean) / std (default ImageNet),
-    name, sha256. Features have `act_bits` bits.
+    name, sha256.
     Raises: UnsupportedOpError, FitError, HwgenError (one line with the module path).
     """
     meta = dict(meta or {})
@@ -109,16 +132,10 @@ def lower(
         raise HwgenError(
             "calibration images", f"{images.dtype} {images.shape}", "must be uint8 (N, H, W, C)"
         )
-    if not 8 <= act_bits <= 16:
-        raise HwgenError("act_bits", act_bits, "must be 8..16", "use 16")
     mean, std = meta.get("mean", IMAGENET_MEAN), meta.get("std", IMAGENET_STD)
     traced = trace(module, images.shape[1:])
     classes = traced.nodes[traced.output].layout.channels
     graph = simplify(pad_classes(scale_image(traced, mean, std)))
-    chains = fuse(graph)
-    fracs = Fracs(graph, chains, calibrate(graph, images), act_bits)
-    quantizer = Quantizer(graph, chains, fracs, act_bits)
-    image_type, operations = quantizer.run()
     facts = {
         "name": str(meta.get("name", type(module).__name__)),
         "sha256": str(meta.get("sha256", "")),
@@ -126,9 +143,5 @@ def lower(
         "image": [int(v) for v in images.shape[1:]],
         "mean": [float(v) for v in mean],
         "std": [float(v) for v in std],
-        "act_bits": act_bits,
     }
-    output = next(c.name for c in chains if c.final == graph.output)
-    lowered = Graph({graph.image: image_type}, operations, output, facts)
-    check(lowered)
-    return Lowered(lowered, graph, {c.name: c for c in chains}, quantizer.invert)
+    return Prepared(graph, fuse(graph), calibrate(graph, images), facts)

@@ -29,7 +29,7 @@ def frame(name: str, out: Path) -> Path:
     torch.save(untrained(name, images).state_dict(), model)
     np.savez(model.with_suffix(".calib.npz"), images=images)
     folder = out / f"{model.stem}-{TARGET}"
-    for line in compile_model(model, TARGET, folder, force=True).reasons:
+    for line in compile_model(model, TARGET, folder, force=True, blocks=True).reasons:
         print(line)
     simulate_dir(folder, images=1)
     synth_dir(folder)

@@ -13,7 +13,7 @@ from hwgen.paths import templates_dir
 from hwgen.report import bounds_svg, values
 from hwgen.report import cycles as grouping
 from hwgen.report.graph_svg import UNIT_CLASSES, draw_blocks, unit_class
-from hwgen.report.schema import Check, Report, Resources5, Step
+from hwgen.report.schema import BlockFidelity, Check, Closeness, Report, Resources5, Step
 
 RESOURCES = (("lut", "LUT"), ("ff", "FF"), ("bram36", "BRAM36"), ("uram", "URAM"), ("dsp", "DSP"))
 ADDRESS_KEYS = ("address", "base", "offset", "addr")
@@ -55,6 +55,7 @@ def render_report(
         source=report.resources.source or "not synthesised yet",
         checks=_checks(report.check),
         fidelity=_fidelity(report),
+        block_tables=_block_tables(report.fidelity.blocks),
         memory=_memory(memory_map),
         blocks=[
             {
@@ -279,6 +280,28 @@ def _fidelity(report: Report) -> list[tuple[str, str]]:
         ("same top class", values.percent(f.top1_agreement, 2)),
         ("cosine of the logits", f"{f.logit_cosine:.5f}" if f.logit_cosine else values.MISSING),
     ]
+
+
+def _block_tables(rows: Sequence[BlockFidelity]) -> list[dict[str, Any]]:
+    """Two tables, blocks x activation widths: float signs inside the blocks, and their own."""
+    widths = list(dict.fromkeys(row.act_bits for row in rows))
+    cells = {(row.block, row.act_bits): row for row in rows}
+    tables = []
+    for kind, title in (("given", "signs of the float network"), ("own", "the block's own signs")):
+        lines = [
+            (name, [_closeness(cells.get((name, width)), kind) for width in widths])
+            for name in dict.fromkeys(row.block for row in rows)
+        ]
+        tables.append({"title": title, "widths": widths, "rows": lines})
+    return tables if rows else []
+
+
+def _closeness(row: BlockFidelity | None, kind: str) -> list[str]:
+    """Error, equal signs, equal levels."""
+    if row is None:
+        return [values.MISSING] * 3
+    c: Closeness = getattr(row, kind)
+    return [values.percent(v, 2) for v in (c.error, c.signs, c.levels)]
 
 
 def _memory(rows: Sequence[Mapping[str, Any]]) -> dict[str, list]:

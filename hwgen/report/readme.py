@@ -12,7 +12,8 @@ from hwgen.atomic import write_text_atomic
 from hwgen.errors import HwgenError
 from hwgen.paths import CHECKOUT, reports_dir
 from hwgen.report import values
-from hwgen.report.schema import Bench, Report
+from hwgen.report.schema import Bench, FidelityTable, Report
+from hwgen.report.text import worst
 
 BEGIN = "<!-- numbers:begin -->"
 END = "<!-- numbers:end -->"
@@ -27,6 +28,7 @@ def numbers(folder: Path) -> str:
     """The Markdown between the markers, from every report and bench.json of a folder."""
     reports: list[Report] = []
     bench: Bench | None = None
+    fidelity: FidelityTable | None = None
     for path in sorted(folder.glob("*.json")):
         text = path.read_text()
         body = json.loads(text)
@@ -35,7 +37,9 @@ def numbers(folder: Path) -> str:
             reports.append(Report.model_validate(body))
         elif schema.startswith("hwgen.bench/"):
             bench = Bench.model_validate(body)
-    if not reports and bench is None:
+        elif schema.startswith("hwgen.fidelity/"):
+            fidelity = FidelityTable.model_validate(body)
+    if not (reports or bench or fidelity):
         return "No reports yet.\n"
     lines: list[str] = []
     if reports:
@@ -47,7 +51,37 @@ def numbers(folder: Path) -> str:
         for result in bench.results:
             value = values.rate(result.value)
             lines.append(_row((result.name, f"{value} {result.unit}".strip(), result.limit or "")))
+    if fidelity is not None:
+        lines += _fidelity_lines(fidelity)
     return "\n".join(lines).strip() + "\n"
+
+
+def _fidelity_lines(fidelity: FidelityTable) -> list[str]:
+    """Worst block of each network: error by activation width, and at the widest the rest."""
+    every = [row for rows in fidelity.networks.values() for row in rows]
+    widths = sorted({row.act_bits for row in every}, reverse=True)
+    lines = [
+        "",
+        "Blocks of the golden model against the float network, each fed with its float input; the "
+        "worst block of each network (`python -m hwgen.report.fidelity`). Signs that go on inside "
+        "a block are the float network's; in the last three columns they are the block's own, so "
+        "that a sign flipped by rounding changes what follows:",
+        "",
+        _row(
+            ["network", *(f"output error, {w} bits" for w in widths)]
+            + [f"equal {what}, {widths[0]} bits" for what in ("signs", "attention levels")]
+            + [f"{what}, own signs, {widths[0]} bits" for what in ("error", "signs", "levels")]
+        ),
+        _row(["---"] + ["---:"] * (len(widths) + 5)),
+    ]
+    for name, rows in fidelity.networks.items():
+        given = {w: worst([row.given for row in rows if row.act_bits == w]) for w in widths}
+        own = worst([row.own for row in rows if row.act_bits == widths[0]])
+        first = given[widths[0]]
+        numbers = [given[w].error for w in widths]
+        numbers += [first.signs, first.levels, own.error, own.signs, own.levels]
+        lines.append(_row([name, *(values.percent(v, 2) for v in numbers)]))
+    return lines
 
 
 def _row(cells) -> str:

@@ -110,13 +110,34 @@ class Check(_Section):
     seconds: float | None = None
 
 
+class Closeness(_Section):
+    """Relative RMS error of what leaves a block; fractions of equal signs and attention levels."""
+
+    error: float | None = None
+    signs: float | None = None
+    levels: float | None = None
+
+
+class BlockFidelity(_Section):
+    """One block fed with its float input (`hwgen.report.blocks`) at one activation width.
+
+    `given`: signs inside the block are the float model's; `own`: the block's own.
+    """
+
+    block: str
+    act_bits: int
+    given: Closeness
+    own: Closeness
+
+
 class Fidelity(_Section):
-    """Integer against float model; all values 0..1."""
+    """Integer against float model; all values 0..1. `blocks` is empty unless asked for."""
 
     top1_agreement: float | None = None
     accuracy_float: float | None = None
     accuracy_int: float | None = None
     logit_cosine: float | None = None
+    blocks: list[BlockFidelity] = Field(default_factory=list)
 
 
 class Report(BaseModel):
@@ -159,3 +180,15 @@ class Bench(BaseModel):
 
     def to_json(self) -> str:
         return self.model_dump_json(indent=2, by_alias=True) + "\n"
+
+
+class FidelityTable(BaseModel):
+    """reports/fidelity.json: the blocks of each network."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, serialize_by_alias=True)
+
+    schema_: str = Field(default="hwgen.fidelity/1", alias="schema")
+    networks: dict[str, list[BlockFidelity]]
+
+    def to_json(self) -> str:
+        return self.model_dump_json(indent=1, by_alias=True) + "\n"

@@ -2,30 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hwgen.report import values
-from hwgen.report.schema import Report
+from hwgen.report.schema import Closeness, Report
 
 if TYPE_CHECKING:
-    from hwgen.zoo.analyze import Analysis
+    from hwgen.zoo.analyze import Analysis, Totals
 
 
 def analysis_lines(name: str, analysis: Analysis) -> list[str]:
-    """MACs and parameters of a network, one line per part (`hwgen.zoo.analyze`)."""
-    row = "{:<8} {:>14} {:>14} {:>14} {:>14}".format
-    lines = [
-        f"{name}: per frame, 1 MAC = one multiply-accumulate",
-        row("part", "binary MACs", "float MACs", "binary weights", "float params"),
+    """Every layer of a network, then every part and their sum (`hwgen.zoo.analyze`)."""
+    width = max(len(layer.name) for layer in analysis.layers)
+    row = f"{{:<{width}}} {{:>11}} {{:>14}} {{:>14}} {{:>11}} {{:>12}} {{:>11}}".format
+    titles = ("parameters", "binary weights", "binary MACs", "float MACs", "OPs", "kB")
+
+    def line(label: str, t: Totals) -> str:
+        counts = (t.parameters, t.binary_weights, t.binary_macs, t.float_macs, round(t.ops))
+        return row(label, *map(values.count, counts), f"{t.size_bytes / 1e3:,.1f}")
+
+    lines = [f"{name}: per frame, 1 MAC = one multiply-accumulate", row("layer", *titles)]
+    left = analysis.total
+    for layer in analysis.layers:
+        lines.append(line(layer.name, layer))
+        left -= layer
+    lines += [line("norms, activations, shifts, positions", left), "", row("part", *titles)]
+    lines += [line(part, total) for part, total in analysis.parts.items()]
+    lines.append(line("all", analysis.total))
+    return [
+        *lines,
+        "OPs = binary MACs / 64 + float MACs; kB: 1 bit per binary weight, 32 per other parameter",
     ]
-    for part, total in [*analysis.parts.items(), ("all", analysis.total)]:
-        numbers = (
-            total.binary_macs, total.float_macs, total.binary_weights, total.float_parameters
-        )  # fmt: skip
-        lines.append(row(part, *map(values.count, numbers)))
-    ops, size = analysis.total.ops, analysis.total.size_bytes
-    lines.append(f"OPs {values.short(ops)} (binary MACs / 64 + float MACs), {size / 1e6:.3g} MB")
-    return lines
+
+
+def worst(rows: Sequence[Closeness]) -> Closeness:
+    """The largest error and the smallest fractions of some blocks."""
+
+    def known(name: str) -> list[float]:
+        return [v for v in (getattr(row, name) for row in rows) if v is not None]
+
+    return Closeness(
+        error=max(known("error"), default=None),
+        signs=min(known("signs"), default=None),
+        levels=min(known("levels"), default=None),
+    )
 
 
 def summary(report: Report) -> list[str]:
@@ -41,6 +62,15 @@ def summary(report: Report) -> list[str]:
             f"accuracy    {values.percent(fidelity.accuracy_int, 2)} integer, "
             f"{values.percent(fidelity.accuracy_float, 2)} float, "
             f"same class {values.percent(fidelity.top1_agreement, 2)} (golden model)"
+        )
+    if fidelity.blocks:
+        width = fidelity.blocks[0].act_bits
+        rows = [row for row in fidelity.blocks if row.act_bits == width]
+        given, own = worst([row.given for row in rows]), worst([row.own for row in rows])
+        lines.append(
+            f"blocks      output error at most {values.percent(given.error, 2)} with float signs, "
+            f"{values.percent(own.error, 2)} with own; signs equal at least "
+            f"{values.percent(given.signs, 2)} ({width} bits, golden model)"
         )
     if cycles.predicted is not None:
         lines.append(f"cycles      {values.count(cycles.predicted)} per frame (predicted)")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -16,24 +16,8 @@ PARTS = ("stem", "S1", "ds1", "S2", "ds2", "S3", "ds3", "S4", "head")
 
 
 @dataclass(frozen=True)
-class Layer:
-    """One layer that multiplies; 1 MAC = one multiply-accumulate at batch 1, padding taps counted.
-
-    kind: conv, proj (query, key, value, output dense), attention (Q K^T and A V), mlp, down,
-    stem, classifier.
-    """
-
-    name: str
-    kind: str
-    part: str
-    binary_macs: int
-    float_macs: int
-    binary_weights: int
-
-
-@dataclass(frozen=True)
 class Totals:
-    """Sums over a part or the whole network; parameters exclude BatchNorm statistics.
+    """Of a layer, a part or the whole network; parameters exclude BatchNorm statistics.
 
     ops = binary_macs / 64 + float_macs (BHViT Table 2); size_bytes counts 1 bit per binary weight
     and 32 bits per float parameter.
@@ -57,12 +41,23 @@ class Totals:
         return self.binary_weights / 8 + 4 * self.float_parameters
 
     def __add__(self, other: Totals) -> Totals:
-        return Totals(
-            self.binary_macs + other.binary_macs,
-            self.float_macs + other.float_macs,
-            self.binary_weights + other.binary_weights,
-            self.float_parameters + other.float_parameters,
-        )
+        return Totals(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Totals)))
+
+    def __sub__(self, other: Totals) -> Totals:
+        return Totals(*(getattr(self, f.name) - getattr(other, f.name) for f in fields(Totals)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer(Totals):
+    """One layer that multiplies; 1 MAC = one multiply-accumulate at batch 1, padding taps counted.
+
+    kind: conv, proj (query, key, value, output dense), attention (Q K^T and A V), mlp, down,
+    stem, classifier.
+    """
+
+    name: str
+    kind: str
+    part: str
 
 
 @dataclass(frozen=True)
@@ -104,10 +99,10 @@ def analyze(module: nn.Module) -> Analysis:
             hook.remove()
     parts = OrderedDict((part, Totals()) for part in PARTS)
     for row in rows:
-        parts[row.part] += Totals(row.binary_macs, row.float_macs, row.binary_weights)
-    binary = {f"{row.name}.weight" for row in rows if row.binary_weights}
+        parts[row.part] += row
+    counted = {f"{row.name}.{p}" for row in rows for p in ("weight", "bias")}
     for name, parameter in module.named_parameters():
-        if name not in binary:
+        if name not in counted:
             parts[part_of(name, config.depths)] += Totals(float_parameters=parameter.numel())
     return Analysis(tuple(rows), dict(parts), sum(parts.values(), Totals()))
 
@@ -142,16 +137,21 @@ def _hook(name: str, depths: tuple[int, ...], rows: list[Layer]) -> Callable[...
     part = part_of(name, depths)
 
     def record(layer: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
+        place = {"name": name, "kind": _kind(name), "part": part}
         if isinstance(layer, QDAttention):
             windows, tokens, channels = inputs[0].shape
             product = windows * tokens * tokens * channels
             for operands in ("QK", "AV"):
-                rows.append(Layer(f"{name}.{operands}", "attention", part, product, 0, 0))
+                place |= {"name": f"{name}.{operands}", "kind": "attention"}
+                rows.append(Layer(binary_macs=product, **place))
             return
-        macs = output.numel() * layer.weight[0].numel()
+        macs, weights = output.numel() * layer.weight[0].numel(), layer.weight.numel()
+        parameters = sum(p.numel() for p in layer.parameters())
         if isinstance(layer, BinaryLinear | BinaryConv2d):
-            rows.append(Layer(name, _kind(name), part, macs, 0, layer.weight.numel()))
+            real = parameters - weights
+            work = {"binary_macs": macs, "binary_weights": weights, "float_parameters": real}
         else:
-            rows.append(Layer(name, _kind(name), part, 0, macs, 0))
+            work = {"float_macs": macs, "float_parameters": parameters}
+        rows.append(Layer(**work, **place))
 
     return record

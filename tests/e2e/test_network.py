@@ -19,7 +19,7 @@ from hwgen.ir.fidelity import fidelity
 from hwgen.ir.graph import Graph
 from hwgen.ops.dense import PatchConv
 from hwgen.paths import models_dir
-from hwgen.pipeline import load_graph
+from hwgen.pipeline import load_prepared
 from hwgen.schedule import isa
 from hwgen.schedule.choose import choose
 from hwgen.schedule.predict import predict
@@ -37,7 +37,7 @@ DIGITS = 16
 
 @pytest.fixture(scope="module")
 def micro() -> Graph:
-    return load_graph(MODEL, None)[2]
+    return load_prepared(MODEL, None)[2].quantize().graph
 
 
 @pytest.fixture(scope="module")

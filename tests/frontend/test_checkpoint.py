@@ -232,3 +232,25 @@ def test_faulty_state_dicts(file, state, fault):
     change(state)
     torch.save(state, file)
     assert message(file) == want
+
+
+STATED = {
+    "image size": ({"config": {"image_size": 224, "patch": 4}}, "image_size 224", "image_size 96"),
+    "classes": ({"config": {"classes": 1000}}, "classes 1000", "classes 3"),
+    "variant": (
+        {"config": {"variant": "paper", "binary_downsampling": False}},
+        "binary_downsampling False, variant paper",
+        "binary_downsampling True, variant released",
+    ),
+    "names": ({"class_names": ["cat", "dog"]}, "classes 2 (class_names)", "classes 3"),
+}
+
+
+@pytest.mark.parametrize("case", STATED)
+def test_weights_for_another_network_than_stated(file, state, case):
+    meta, stated, found = STATED[case]
+    torch.save({"model": state, "hwgen": meta}, file)
+    assert message(file) == (
+        f"its hwgen entry states {stated}; its weights are for {found}; "
+        "give the checkpoint that was meant, or correct the entry"
+    )

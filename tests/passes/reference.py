@@ -1,4 +1,4 @@
-"""Reference networks and block-wise execution of integer graphs."""
+"""Reference networks: expected outputs, float64 values, integer graphs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 from hwgen import zoo
-from hwgen.frontend.float_eval import Evaluator
 from hwgen.ir import Graph
-from hwgen.passes.lower import Lowered, lower
+from hwgen.passes.lower import Lowered, Prepared, prepare
+from hwgen.report.blocks import FloatValues, float_values
 
 VECTORS = Path(__file__).resolve().parents[3] / "shared" / "vectors"
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -22,12 +22,14 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Reference:
-    """A network with its expected outputs, its block outputs in float64 and its lowering."""
+    """A network with its expected outputs, its float64 values on their image and its lowering."""
 
     expected: np.lib.npyio.NpzFile
     module: nn.Module
-    blocks: dict[str, np.ndarray]  # output of every block, (N, C)
-    lowered: Lowered
+    blocks: dict[str, np.ndarray]  # output of every block of the module, (N, C)
+    prepared: Prepared
+    lowered: Lowered  # at 16 bits
+    values: FloatValues
 
     @property
     def graph(self) -> Graph:
@@ -76,8 +78,10 @@ def reference(arch: str) -> Reference:
         module(x)
     for hook in hooks:
         hook.remove()
-    lowered = lower(module, image[None], meta={"mean": MEAN, "std": STD, "name": arch})
-    return Reference(expected, module, blocks, lowered)
+    meta = {"mean": MEAN, "std": STD, "name": arch}
+    prepared = prepare(module, image[None], meta=meta)
+    values = float_values(prepared, image[None])
+    return Reference(expected, module, blocks, prepared, prepared.quantize(), values)
 
 
 def final_op(block: str) -> str:
@@ -85,45 +89,3 @@ def final_op(block: str) -> str:
     if block == "embed":
         return "vit.embeddings.patch_embeddings.proj"
     return f"vit.encoder.{block}.{'proj' if 'patch' in block else 'output.dense'}"
-
-
-def run_block(graph: Graph, source: str, value: np.ndarray, target: str) -> dict[str, np.ndarray]:
-    """Integer execution from a real value (N, C) of the op `source` up to the op `target`."""
-    op = graph.op(source)
-    assert op.feature is not None
-    fixed = np.rint(value * 2.0**op.feature.frac).astype(np.int64)[None]
-    values = {source: fixed}
-    if op.bits is not None:
-        values[f"{source}.bits"] = (fixed >= op.post.t).astype(np.uint8)
-    reached = False
-    for later in graph.ops:
-        if later.name == source:
-            reached = True
-        elif reached or not later.sources:
-            values |= later.execute(values)
-        if later.name == target:
-            return values
-    raise AssertionError(f"no op {target}")
-
-
-def exact_values(ref: Reference) -> dict[str, np.ndarray]:
-    """float64 value of every node of the lowered float graph on the reference image."""
-    evaluator = Evaluator(ref.lowered.float_graph, torch.float64)
-    return {n.name: v.numpy() for n, v in evaluator.steps(ref.expected["image"][None])}
-
-
-def exact_tensors(ref: Reference, exact: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What every tensor of the integer graph would be without any error before it."""
-    out = {"image": ref.expected["image"][None].astype(np.int64)}
-    for op in ref.graph.ops:
-        chain = ref.lowered.chains.get(op.name)
-        if chain is None:
-            out |= op.execute(out)  # a constant
-            continue
-        if op.feature is not None:
-            out[op.name] = np.rint(exact[chain.final] * 2.0**op.feature.frac).astype(np.int64)
-        if op.bits is not None:
-            name = f"{op.name}.bits"
-            positive = exact[chain.sign.name] > 0
-            out[name] = (positive ^ ref.lowered.inverted[name]).astype(np.uint8)
-    return out

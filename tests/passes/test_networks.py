@@ -18,7 +18,7 @@ from hwgen.ir import Graph
 from hwgen.ir.fidelity import fidelity, float_logits
 from hwgen.passes.calibrate import calibrate, noise_images
 from hwgen.passes.fuse import fuse
-from hwgen.passes.lower import PASSES, Lowered, lower
+from hwgen.passes.lower import PASSES, Lowered, prepare
 from hwgen.passes.scale_image import scale_image
 from hwgen.paths import models_dir
 from hwgen.train.data import digits_split
@@ -35,7 +35,7 @@ def blocks_of_pixels(count: int, side: int, seed: int = 3) -> np.ndarray:
 @cache
 def small() -> tuple[nn.Module, Lowered]:
     module = small_attention_net()
-    return module, lower(module, blocks_of_pixels(16, 32), meta=META)
+    return module, prepare(module, blocks_of_pixels(16, 32), meta=META).quantize()
 
 
 def test_small_attention_net_agrees_with_float() -> None:

@@ -190,3 +190,12 @@ def test_no_two_boxes_overlap():
             assert x >= 0
             for x2, y2, _, _ in placed[:k]:
                 assert abs(x - x2) >= w or abs(y - y2) >= h
+
+
+def test_blocks_have_a_table_for_float_signs_and_one_for_their_own(page):
+    text = " ".join(" ".join(parse(page).text).split())
+    section = text[text.index("Blocks against the float network") :]
+    assert "vit.layerA.0 0.21 % 99.91 % – 1.83 % 99.91 % –" in section
+    assert "vit.layerB.0 0.84 % 99.62 % 99.83 % 7.31 % 99.62 % 99.83 %" in section
+    without = render_report(sample.report(simulated=False), sample.graph(), sample.MEMORY_MAP)
+    assert "Blocks against" not in without

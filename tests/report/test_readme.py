@@ -5,7 +5,7 @@ import pytest
 from hwgen.errors import HwgenError
 from hwgen.paths import CHECKOUT
 from hwgen.report import readme
-from hwgen.report.schema import Bench, BenchResult
+from hwgen.report.schema import Bench, BenchResult, FidelityTable
 from tests.report import sample
 
 
@@ -44,6 +44,18 @@ def test_numbers_of_a_report_and_a_bench(tmp_path):
         "| --- | ---: | --- |",
         "| compile | 4.32 s | < 10 s |",
         "| simulation | 43,210 cycles/s |  |",
+    ]
+
+
+def test_worst_block_of_each_network(tmp_path):
+    table = FidelityTable(networks={"sample": sample.report().fidelity.blocks})
+    (tmp_path / "fidelity.json").write_text(table.to_json())
+    assert readme.numbers(tmp_path).splitlines()[2:] == [
+        "| network | output error, 16 bits | output error, 10 bits | equal signs, 16 bits "
+        "| equal attention levels, 16 bits | error, own signs, 16 bits "
+        "| signs, own signs, 16 bits | levels, own signs, 16 bits |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| sample | 0.21 % | 1.83 % | 99.91 % | 99.83 % | 0.84 % | 99.62 % | 99.83 % |",
     ]
 
 

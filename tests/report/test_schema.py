@@ -18,7 +18,7 @@ KEYS = {
     "fps": {"predicted", "simulated"},
     "resources": {"source", "lut", "ff", "bram36", "uram", "dsp", "by_unit", "fits"},
     "check": {"images", "tensors", "mismatches", "first_mismatch", "seconds"},
-    "fidelity": {"top1_agreement", "accuracy_float", "accuracy_int", "logit_cosine"},
+    "fidelity": {"top1_agreement", "accuracy_float", "accuracy_int", "logit_cosine", "blocks"},
 }
 
 
@@ -28,6 +28,12 @@ def test_keys_are_exactly_the_promised_ones():
     assert {name: set(section) for name, section in body.items()} == KEYS
     assert set(body["target"]["budget"]) == {"lut", "ff", "bram36", "uram", "dsp"}
     assert set(body["cycles"]["steps"][0]) == {"name", "unit", "predicted", "simulated", "spent"}
+
+
+def test_a_report_without_blocks_still_loads():
+    body = json.loads(sample.report(simulated=False).to_json())
+    del body["fidelity"]["blocks"]
+    assert Report.model_validate(body).fidelity.blocks == []
 
 
 def test_json_comes_back_equal():
@@ -80,6 +86,8 @@ def test_summary_says_where_numbers_come_from():
     assert summary(sample.report()) == [
         "bhvit_sample on zynq (xc7z020clg400-1): 2,048 XNOR bits, 16 lanes",
         "accuracy    96.39 % integer, 96.67 % float, same class 99.72 % (golden model)",
+        "blocks      output error at most 0.21 % with float signs, 0.84 % with own; "
+        "signs equal at least 99.91 % (16 bits, golden model)",
         "cycles      75,411 per frame (simulated), 75,354 (predicted)",
         "frames/s    2,652 at 200 MHz (simulated cycles)",
         "check       0 mismatches in 1,472 tensors, 16 images (RTL against golden model)",

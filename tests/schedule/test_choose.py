@@ -7,7 +7,7 @@ import pytest
 from hwgen.errors import FitError
 from hwgen.ir.graph import Graph
 from hwgen.paths import models_dir
-from hwgen.pipeline import load_graph
+from hwgen.pipeline import load_prepared
 from hwgen.schedule import choose
 from hwgen.schedule.choose import search
 from hwgen.schedule.predict import predict
@@ -20,7 +20,7 @@ from hwgen.targets import Target, get_target
 
 @pytest.fixture(scope="module")
 def micro() -> Graph:
-    return load_graph(models_dir() / "bhvit_micro_digits.pt", None)[2]
+    return load_prepared(models_dir() / "bhvit_micro_digits.pt", None)[2].quantize().graph
 
 
 def target(**budget: int) -> Target:

@@ -12,7 +12,7 @@ from hwgen.ir.graph import Graph
 from hwgen.ops.base import Op
 from hwgen.passes.separate_streams import separate_streams
 from hwgen.paths import models_dir
-from hwgen.pipeline import load_graph
+from hwgen.pipeline import load_prepared
 from hwgen.schedule.choose import choose
 from hwgen.schedule.placement import BM, FM, TM, Place, demand, place
 from hwgen.schedule.plan import Part, Piece, Plan, plan
@@ -23,7 +23,7 @@ from tests.graphs import random_graph
 
 @pytest.fixture(scope="module")
 def micro() -> Graph:
-    return load_graph(models_dir() / "bhvit_micro_digits.pt", None)[2]
+    return load_prepared(models_dir() / "bhvit_micro_digits.pt", None)[2].quantize().graph
 
 
 def tokens_of(tensor: str, rows: list[int] | None, graph: Graph, order: Plan) -> np.ndarray:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from hwgen import zoo
+from hwgen.report.text import analysis_lines
 
 # binary MACs, float MACs, binary weights, float parameters
 TOTALS = {
@@ -15,30 +16,73 @@ TOTALS = {
     ("bhvit_small", False): (3979837440, 87216128, 20644864, 1998056),
 }
 # binary MACs, conv, projections, attention, MLP, float MACs, binary weights, float parameters
-ROWS = {
-    ("bhvit_tiny", True): {
-        "stem": (0, 0, 0, 0, 0, 9633792, 0, 203968),
+STEM = (0, 0, 0, 0, 0, 9633792, 0, 203968)
+HEAD = (0, 0, 0, 0, 0, 512000, 0, 514024)
+STAGES = {
+    "bhvit_tiny": {
         "S1": (584450048, 173408256, 0, 0, 411041792, 0, 186368, 11136),
-        "ds1": (25690112, 0, 0, 0, 0, 0, 32768, 101184),
         "S2": (584450048, 173408256, 0, 0, 411041792, 0, 745472, 22272),
-        "ds2": (25690112, 0, 0, 0, 0, 0, 131072, 51840),
         "S3": (978235392, 0, 327155712, 34516992, 616562688, 0, 4718592, 132144),
-        "ds3": (25690112, 0, 0, 0, 0, 0, 524288, 28416),
         "S4": (314974208, 0, 104333312, 5120000, 205520896, 0, 6291456, 88096),
-        "head": (0, 0, 0, 0, 0, 512000, 0, 514024),
     },
-    ("bhvit_small", False): {
-        "stem": (0, 0, 0, 0, 0, 9633792, 0, 203968),
+    "bhvit_small": {
         "S1": (876675072, 260112384, 0, 0, 616562688, 0, 279552, 16704),
-        "ds1": (0, 0, 0, 0, 0, 25690112, 0, 133504),
         "S2": (1168900096, 346816512, 0, 0, 822083584, 0, 1490944, 44544),
-        "ds2": (0, 0, 0, 0, 0, 25690112, 0, 182016),
         "S3": (1304313856, 0, 436207616, 46022656, 822083584, 0, 6291456, 176192),
-        "ds3": (0, 0, 0, 0, 0, 25690112, 0, 550912),
         "S4": (629948416, 0, 208666624, 10240000, 411041792, 0, 12582912, 176192),
-        "head": (0, 0, 0, 0, 0, 512000, 0, 514024),
     },
 }
+DOWNSAMPLING = {
+    True: {
+        "ds1": (25690112, 0, 0, 0, 0, 0, 32768, 101184),
+        "ds2": (25690112, 0, 0, 0, 0, 0, 131072, 51840),
+        "ds3": (25690112, 0, 0, 0, 0, 0, 524288, 28416),
+    },
+    False: {
+        "ds1": (0, 0, 0, 0, 0, 25690112, 0, 133504),
+        "ds2": (0, 0, 0, 0, 0, 25690112, 0, 182016),
+        "ds3": (0, 0, 0, 0, 0, 25690112, 0, 550912),
+    },
+}
+# layers of one block of each stage: binary MACs, binary weights
+MLP_A, MLP_B = 102760448, 51380224
+LAYERS = {
+    "S1": {
+        "GC.cov1": (28901376, 9216),
+        "GC.cov2": (28901376, 9216),
+        "GC.cov3": (28901376, 9216),
+        "intermediate.dense": (MLP_A, 32768),
+        "output.dense": (MLP_A, 32768),
+    },
+    "S2": {
+        "GC.cov1": (28901376, 36864),
+        "GC.cov2": (28901376, 36864),
+        "GC.cov3": (28901376, 36864),
+        "intermediate.dense": (MLP_A, 131072),
+        "output.dense": (MLP_A, 131072),
+    },
+    "S3": {
+        "attention.attention.query": (13893632, 65536),
+        "attention.attention.key": (13893632, 65536),
+        "attention.attention.value": (13893632, 65536),
+        "attention.attention.att_prob_quantizer.QK": (2876416, 0),
+        "attention.attention.att_prob_quantizer.AV": (2876416, 0),
+        "attention.output.dense": (12845056, 65536),
+        "intermediate.dense": (MLP_B, 262144),
+        "output.dense": (MLP_B, 262144),
+    },
+    "S4": {
+        "attention.attention.query": (13107200, 262144),
+        "attention.attention.key": (13107200, 262144),
+        "attention.attention.value": (13107200, 262144),
+        "attention.attention.att_prob_quantizer.QK": (1280000, 0),
+        "attention.attention.att_prob_quantizer.AV": (1280000, 0),
+        "attention.output.dense": (12845056, 262144),
+        "intermediate.dense": (MLP_B, 1048576),
+        "output.dense": (MLP_B, 1048576),
+    },
+}
+DEPTHS = {"bhvit_tiny": (2, 2, 6, 2), "bhvit_small": (3, 4, 8, 4)}
 
 
 @pytest.mark.parametrize(("name", "binary"), TOTALS)
@@ -50,11 +94,58 @@ def test_totals_and_stage_rows(name, binary):
     got = (total.binary_macs, total.float_macs, total.binary_weights, total.float_parameters)
     assert got == TOTALS[name, binary]
     assert total.parameters == sum(p.numel() for p in model.parameters())
-    for part, want in ROWS.get((name, binary), {}).items():
+    wanted = {"stem": STEM, "head": HEAD} | STAGES[name] | DOWNSAMPLING[binary]
+    assert set(wanted) == set(result.parts)
+    for part, want in wanted.items():
         t = result.parts[part]
         kinds = [result.macs(kind, part) for kind in ("conv", "proj", "attention", "mlp")]
         row = (t.binary_macs, *kinds, t.float_macs, t.binary_weights, t.float_parameters)
         assert row == want, part
+
+
+def wanted_layers(name, binary):
+    """name -> (binary MACs, float MACs, binary weights) of every layer."""
+    out = {"vit.embeddings.patch_embeddings.proj": (0, 9633792, 0), "classifier": (0, 512000, 0)}
+    for k in (1, 2, 3):
+        weights = DOWNSAMPLING[True][f"ds{k}"][6]
+        down = (25690112, 0, weights) if binary else (0, 25690112, 0)
+        out[f"vit.encoder.patch_embed{k}.proj"] = down
+    depths = DEPTHS[name]
+    for stage, (layers, first) in enumerate(
+        (("layerA", 0), ("layerA", depths[0]), ("layerB", 0), ("layerB", depths[2]))
+    ):
+        for block in range(first, first + depths[stage]):
+            for layer, (macs, weights) in LAYERS[f"S{stage + 1}"].items():
+                out[f"vit.encoder.{layers}.{block}.{layer}"] = (macs, 0, weights)
+    return out
+
+
+@pytest.mark.parametrize(("name", "binary"), TOTALS)
+def test_every_layer(name, binary):
+    with torch.device("meta"):
+        result = zoo.analyze(zoo.create(name, binary_downsampling=binary))
+    got = {r.name: (r.binary_macs, r.float_macs, r.binary_weights) for r in result.layers}
+    assert got == wanted_layers(name, binary)
+
+
+def test_lines_of_the_terminal():
+    with torch.device("meta"):
+        lines = analysis_lines("tiny.pth", zoo.analyze(zoo.create("bhvit_tiny")))
+    table = {line.split("  ")[0]: line.split()[-6:] for line in lines if "," in line}
+    assert lines[1].split() == (
+        ["layer", "parameters", "binary", "weights", "binary", "MACs", "float", "MACs", "OPs", "kB"]
+    )
+    assert table["vit.encoder.layerB.7.output.dense"] == (
+        ["1,048,576", "1,048,576", "51,380,224", "0", "802,816", "131.1"]
+    )
+    # 3 x 64 biases of S1's convolutions belong to their layers
+    assert table["vit.encoder.layerA.0.GC.cov1"][:2] == ["9,280", "9,216"]
+    assert table["classifier"] == ["513,000", "0", "0", "512,000", "512,000", "2,052.0"]
+    assert table["S3"] == ["4,850,736", "4,718,592", "978,235,392", "0", "15,284,928", "1,118.4"]
+    assert table["all"] == (
+        ["13,783,096", "12,630,016", "2,539,180,032", "10,145,792", "49,820,480", "6,191.1"]
+    )
+    assert len(lines) == 16 + len(wanted_layers("bhvit_tiny", True))
 
 
 def test_ops_and_size_follow_their_rules():
