@@ -43,12 +43,10 @@ reports: setup
 	$(BIN)/hwgen demo --images 16 --out out/reports
 	$(BIN)/hwgen bench
 	$(BIN)/python -m hwgen.report.record out/reports
-	$(BIN)/python -m hwgen.report.frames bhvit_tiny bhvit_small
+	$(BIN)/python -m hwgen.report.frames bhvit_tiny bhvit_small bhvit_tiny_fp bhvit_small_fp \
+	  bhvit_tiny:kv260 bhvit_small:kv260
 	$(BIN)/python -m hwgen.report.fidelity
-	$(BIN)/hwgen compile models/bhvit_micro_digits.pt --set array_bits=2048 --out out/array --force
-	$(BIN)/hwgen synth out/array
-	$(BIN)/python -m hwgen.synth.residuals out/reports out/array \
-	  out/frames/bhvit_tiny_untrained-zynq
+	$(BIN)/python -m hwgen.synth.residuals
 
 lint: setup
 	$(BIN)/ruff format --check .

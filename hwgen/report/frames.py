@@ -1,8 +1,9 @@
 """Whole frames of the paper's networks: compile, simulate one photograph, synthesise, record.
 
-python -m hwgen.report.frames bhvit_tiny bhvit_small
+python -m hwgen.report.frames bhvit_tiny bhvit_small_fp bhvit_tiny:kv260
 
-The weights are random (hwgen.zoo.untrained). Minutes per network.
+The weights are random (hwgen.zoo.untrained); `_fp`: full-precision downsampling; `:target`, else
+zynq. Minutes per network.
 """
 
 from __future__ import annotations
@@ -18,18 +19,20 @@ from hwgen.report.readme import main as fill_readme
 from hwgen.report.record import record
 from hwgen.zoo.untrained import photographs, untrained
 
-TARGET = "zynq"
+FULL_PRECISION = "_fp"
 
 
-def frame(name: str, out: Path) -> Path:
+def frame(name: str, target: str, out: Path) -> Path:
     """Runs one network through everything; the path of the kept report."""
     images = photographs(224)
+    arch = name.removesuffix(FULL_PRECISION)
+    network = untrained(arch, images, binary_downsampling=arch == name)
     out.mkdir(parents=True, exist_ok=True)
     model = out / f"{name}_untrained.pth"
-    torch.save(untrained(name, images).state_dict(), model)
+    torch.save(network.state_dict(), model)
     np.savez(model.with_suffix(".calib.npz"), images=images)
-    folder = out / f"{model.stem}-{TARGET}"
-    for line in compile_model(model, TARGET, folder, force=True, blocks=True).reasons:
+    folder = out / f"{model.stem}-{target}"
+    for line in compile_model(model, target, folder, force=True, blocks=True).reasons:
         print(line)
     simulate_dir(folder, images=1)
     synth_dir(folder)
@@ -37,6 +40,7 @@ def frame(name: str, out: Path) -> Path:
 
 
 if __name__ == "__main__":
-    for network in sys.argv[1:]:
-        print(frame(network, Path("out/frames")))
+    for argument in sys.argv[1:]:
+        network, _, device = argument.partition(":")
+        print(frame(network, device or "zynq", Path("out/frames")))
     fill_readme()

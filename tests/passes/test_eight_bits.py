@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from hwgen.frontend.float_graph import FloatGraph, Layout, Node
 from hwgen.ops.dense import NARROW_BITS, PatchConv, weight_bits
 from hwgen.passes.distribute import distribute
-from hwgen.passes.lower import lower
+from hwgen.passes.lower import prepare
 
 
 class Classifier(nn.Module):
@@ -39,7 +39,7 @@ def test_every_output_channel_uses_all_eight_bits() -> None:
         module.stem.weight *= torch.logspace(-2, 0, 256)[:, None, None, None]
         module.head.weight *= torch.logspace(-3, 0, 10)[:, None]
         module.norm.running_var *= torch.logspace(-3, 3, 256)
-    lowered = lower(module, images(8, 1))
+    lowered = prepare(module, images(8, 1)).quantize()
     layers = {op.name: op for op in lowered.graph.ops if isinstance(op, PatchConv)}
     assert layers.keys() == {"stem", "head"}
     for op in layers.values():

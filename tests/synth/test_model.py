@@ -21,7 +21,7 @@ POINTS = json.loads((reports_dir() / "resource_model.json").read_text())
 @pytest.mark.parametrize("name", RESOURCES)
 @pytest.mark.parametrize("point", POINTS, ids=lambda p: "{lanes}x{kw}".format(**p["sizing"]))
 def test_within_ten_percent_of_the_recorded_synthesis(point: dict, name: str) -> None:
-    assert "Yosys" in point["source"]
+    assert "synth_xilinx" in point["source"]
     counted = point["counted"][name]
     assert abs(estimate(Sizing(**point["sizing"]))[name] - counted) <= 0.1 * counted
 
