@@ -325,28 +325,44 @@ class _Issue:
         return bool(earlier.ins.fields.get("psum_last", 1) == 0 and self.results <= 4)
 
     def _too_close(self, earlier: _Issue, tensor: str) -> bool:
-        # Safe only for the plain case: the same token order on both sides and enough results
-        # between a word's write and its read; everything else drains.
+        """True unless every word that `earlier` wrote is read long after its own beat."""
         same_order = (
             self.ins.step == earlier.ins.step
             and self.ins.fields.get("xd", 1) == earlier.ins.fields.get("xd", 1)
             and self.ins.fields["n2"] == earlier.ins.fields["n2"]
             and self.ins.fields["n3"] == earlier.ins.fields["n3"]
         )
-        return not (same_order and self.results > IN_FLIGHT) and not self._later(earlier, tensor)
-
-    def _later(self, earlier: _Issue, tensor: str) -> bool:
-        """True when a residual's first word that `earlier` wrote is read long after its write."""
-        f, writes = self.ins.fields, earlier.ins.dst
-        names = [name for name, t in self.streams.items() if t == tensor]
-        if tensor in self.sources or writes is None or writes.tensor != tensor:
+        if same_order and self.results > IN_FLIGHT:
             return False
+        read = self._addresses(tensor)
+        if not read:
+            return True
+        (written,) = (w for w in (earlier.ins.dst, earlier.ins.bit) if w and w.tensor == tensor)
+        word, after = np.unique(written.address[::-1], return_index=True)  # results after its own
+        for address in read:
+            first, before = np.unique(address, return_index=True)
+            _, a, b = np.intersect1d(word, first, assume_unique=True, return_indices=True)
+            if (after[a] + before[b] <= IN_FLIGHT).any():
+                return True
+        return False
+
+    def _addresses(self, tensor: str) -> list[Array]:
+        """Addresses of a tensor's words that it reads, result by result; [] when too involved."""
+        f, found = self.ins.fields, []
         i2, i3 = nest_order(f["n2"], f["n3"], f.get("xd", 1))
-        for name in names:
-            address = f[f"{name}_base"] + i2 * f[f"{name}_s2"] + i3 * f[f"{name}_s3"]
-            if np.isin(address[: IN_FLIGHT + 1], writes.address).any():
-                return False
-        return True
+
+        def walk(base: int, name: str) -> Array:
+            return base + i2 * f.get(f"{name}_s2", 0) + i3 * f.get(f"{name}_s3", 0)
+
+        if tensor in self.sources:
+            if self.ins.op == "XLIN":
+                found += [walk(f["a_base"] + e, "a") for e in range(f["a_elems"])]
+            elif self.ins.op == "MACV" and not f.get("src_taps") and f["n0"] * f["n1"] == 1:
+                found.append(walk(f["src_base"], "src"))
+            else:
+                return []
+        streams = (name for name, t in self.streams.items() if t == tensor)
+        return found + [walk(f[f"{name}_base"], name) for name in streams]
 
 
 def nest_order(n2: int, n3: int, xd: int = 1) -> tuple[Array, Array]:
