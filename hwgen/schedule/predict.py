@@ -16,7 +16,7 @@ from hwgen.units import dma as dma_unit
 from hwgen.units import sequencer as seq
 from hwgen.units.attention import Attention
 from hwgen.units.compute_ctl import DECODE, CycleModel, Times, mac_cycles
-from hwgen.units.dma import Dma
+from hwgen.units.dma import Dma, record_words
 from hwgen.units.lanes import ACC_AT
 from hwgen.units.norm import NormUnit
 from hwgen.units.xnor_front import column_cycles, issue_cycles, result_cycles
@@ -49,9 +49,9 @@ class _Bus:
 
 
 class _Predictor:
-    def __init__(self, program: Program, latency: int) -> None:
+    def __init__(self, program: Program, latency: int, warm: bool) -> None:
         s = program.sizing
-        self.program, self.latency = program, latency
+        self.program, self.latency, self.warm = program, latency, warm
         self.bus, self.dma = _Bus(latency), Dma(s.lanes, s.axi_bits)
         self.attention = Attention(s.lanes, s.kw, s.pk)
         self.cmp = CycleModel()
@@ -109,7 +109,9 @@ class _Predictor:
     def _dma(self, i: Instruction) -> None:
         start = max(self.dispatched[-1] + dma_unit.FRONT, self.dma_front + 2, self._reached(i) + 1)
         beats = self.dma.beats(i.op, i.fields)
-        if i.op == "STORE":
+        if self.warm and i.fields.get("keep"):
+            done = max(start, self.dma_back) + self.dma.kept(record_words(i.fields))
+        elif i.op == "STORE":
             done = max(start, self.dma_back) + self.dma.alone("STORE", beats, self.latency)
         else:
             last = self.bus.read(start + dma_unit.START_TO_AR, beats)
@@ -182,22 +184,26 @@ class _Predictor:
         self.left["seq"].append(self.dispatched[-1])
 
 
-def predict(program: Program, latency: int = LATENCY) -> Prediction:
-    """Cycles of a frame and of every op, for a memory of `latency` cycles that never stalls."""
-    p = _Predictor(program, latency)
+def predict(program: Program, latency: int = LATENCY, *, warm: bool = True) -> Prediction:
+    """Cycles of a frame and of every op, for a memory of `latency` cycles that never stalls.
+
+    warm: a steady frame, whose kept records come from the weight store; else the first one.
+    """
+    p = _Predictor(program, latency, warm)
     total = p.run()
     ends = [t.issue_end for t in p.times]
     per_step = step_cycles(program, ends, total)
     names = [*((n, u) for n, u, _ in program_steps(program)), ("output", "STORE")]
     steps = [(n, u, c) for (n, u), c in zip(names, per_step, strict=True)]
-    return Prediction(total, roofline(program), steps, p.times)
+    return Prediction(total, roofline(program, warm), steps, p.times)
 
 
-def roofline(program: Program) -> int:
+def roofline(program: Program, warm: bool = True) -> int:
     """Cycles if array, lanes and memory port each were never idle, per op the slowest of the three.
 
     Array: binary multiply-accumulates / array bits; lanes: one beat (product or result word) per
-    cycle; memory: beats of the weight image, the program, the image and the logits.
+    cycle; memory: beats of the weight image (warm: of what the weight store does not hold), the
+    program, the image and the logits.
     """
     s, total = program.sizing, 0
     dma = Dma(s.lanes, s.axi_bits)
@@ -206,7 +212,7 @@ def roofline(program: Program) -> int:
         work = per_op.setdefault(i.step, [0.0, 0.0, 0.0])
         f = i.fields
         work[2] += 512 / s.axi_bits
-        if i.queue == "dma":
+        if i.queue == "dma" and not (warm and f.get("keep")):
             work[2] += dma.beats(i.op, f)
         elif i.op == "XLIN":
             work[0] += f["n2"] * f["n3"] * f["a_elems"] / s.row_elements

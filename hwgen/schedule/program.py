@@ -12,6 +12,7 @@ from hwgen.ir.graph import Graph
 from hwgen.passes.separate_streams import separate_streams
 from hwgen.schedule import isa
 from hwgen.schedule.builder import Builder, Instruction, Writes
+from hwgen.schedule.keep import keep_on_chip
 from hwgen.schedule.placement import Place, place
 from hwgen.schedule.plan import plan
 from hwgen.schedule.sizing import Sizing
@@ -31,6 +32,7 @@ class Program:
     instructions: tuple[Instruction, ...]
     weights: bytes
     output_words: int
+    store_words: int  # words of the weight store that hold records
 
     def binary(self) -> bytes:
         """64 bytes an instruction, little-endian."""
@@ -132,4 +134,5 @@ def schedule(graph: Graph, s: Sizing) -> Program:
             f"the sequencer counts up to {MAX_INSTRUCTIONS:,}",
             "--set strip_tokens= or kw= larger",
         )  # fmt: skip
-    return Program(graph, s, places, tuple(b.instructions), bytes(b.image), out.size)
+    kept = keep_on_chip(b.instructions, s.store_words)
+    return Program(graph, s, places, tuple(b.instructions), bytes(b.image), out.size, kept)

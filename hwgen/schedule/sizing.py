@@ -34,6 +34,7 @@ class Sizing:
     qm_slots: int = 32
     nt_words: int = 64
     pk: int = 8
+    store_words: int = 0  # weight store; 0: none
     strip_tokens: int = 0  # of the schedule, not of the RTL: `plan`
 
     def __post_init__(self) -> None:
@@ -60,6 +61,10 @@ class Sizing:
             "qm_slots": (8 <= self.qm_slots <= 64, "8 to 64"),
             "fm_words": (64 <= self.fm_words <= 1 << 14, "64 to 16384"),
             "tm_words": (64 <= self.tm_words <= 1 << 14, "64 to 16384"),
+            "store_words": (
+                0 <= self.store_words <= 1 << 16 and self.store_words % 2 == 0,
+                "even, 0 to 65536",
+            ),
         }
         for name, (good, valid) in rules.items():
             if not good:
