@@ -162,7 +162,10 @@ def compile_model(
             },
             "cycles": {
                 "predicted": prediction.cycles, "roofline": prediction.roofline,
-                "steps": [{"name": n, "unit": u, "predicted": c} for n, u, c in prediction.steps],
+                "steps": [
+                    {"name": n, "unit": u, "predicted": c, "spent": causes.as_dict()}
+                    for (n, u, c), causes in zip(prediction.steps, prediction.spent, strict=True)
+                ],
             },
             "fps": {"predicted": target.clock_mhz * 1e6 / prediction.cycles},
             "fidelity": fidelity(network, graph, *shown) if real or held_out else {},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from hwgen.paths import templates_dir
+from hwgen.report import bounds_svg
 from hwgen.report import cycles as grouping
 from hwgen.report import values
 from hwgen.report.graph_svg import UNIT_CLASSES, draw_blocks, unit_class
@@ -38,12 +40,15 @@ def render_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    groups = grouping.by_layer(report.cycles.steps)
     return environment.get_template("report.html.j2").render(
         report=report,
         facts=_facts(report),
         tiles=_tiles(report),
         totals=_totals(report),
-        layers=_cycle_rows(grouping.by_layer(report.cycles.steps), with_steps=True),
+        layers=_cycle_rows(groups, with_steps=True),
+        bounds=Markup(bounds_svg.draw(groups)),
+        causes=_causes(report.cycles.steps),
         units=_cycle_rows(grouping.by_unit(report.cycles.steps), with_steps=False),
         budget=_budget(report),
         unit_columns=[label for _, label in RESOURCES],
@@ -183,7 +188,17 @@ def _shares(group: grouping.StepGroup) -> list[dict[str, str]]:
     ]
 
 
-def _step_rows(steps: Sequence[Step]) -> list[tuple[str, str, str, str, str]]:
+def _causes(steps: Sequence[Step]) -> dict[str, Any]:
+    """Where the frame's cycles go, and how many layers each unit bounds."""
+    spent = bounds_svg.total(steps)
+    if spent is None:
+        return {"shares": [], "bound": ""}
+    counts = Counter(bounds_svg.bound(s.spent) for s in steps if s.unit != "STORE")
+    layers = [f"{n} by {bounds_svg.CAUSES[cause]}" for cause, n in counts.most_common()]
+    return {"shares": bounds_svg.shares(spent), "bound": ", ".join(layers)}
+
+
+def _step_rows(steps: Sequence[Step]) -> list[tuple]:
     return [
         (
             step.name,
@@ -191,6 +206,7 @@ def _step_rows(steps: Sequence[Step]) -> list[tuple[str, str, str, str, str]]:
             values.count(step.predicted),
             values.count(step.simulated),
             values.deviation(step.predicted, step.simulated),
+            bounds_svg.shares(step.spent) if step.spent else [],
         )
         for step in steps[:MAX_ROWS]
     ]

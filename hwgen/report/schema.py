@@ -50,13 +50,26 @@ class Config(_Section):
     axi_bits: int
 
 
+class Spent(_Section):
+    """Predicted cycles by cause (docs/architecture.md): what was busy, then three kinds of loss."""
+
+    array: int
+    lanes: int
+    attention: int
+    memory: int
+    startup: int
+    hazards: int
+    edges: int
+
+
 class Step(_Section):
-    """One instruction of the program, or one group of them. Cycles of different units overlap."""
+    """One op of the network. `spent` adds up to `predicted`."""
 
     name: str
     unit: str
     predicted: int | None = None
     simulated: int | None = None
+    spent: Spent | None = None
 
 
 class Cycles(_Section):

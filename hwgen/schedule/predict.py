@@ -9,136 +9,204 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hwgen.schedule.bounds import Spent, roofline, spent
 from hwgen.schedule.builder import Instruction
 from hwgen.schedule.program import Program
+from hwgen.schedule.read_bus import ReadBus, Request
 from hwgen.sim.network import program_steps, step_cycles
 from hwgen.units import dma as dma_unit
 from hwgen.units import sequencer as seq
 from hwgen.units.attention import Attention
 from hwgen.units.compute_ctl import DECODE, CycleModel, Times, mac_cycles
-from hwgen.units.dma import Dma, record_words
+from hwgen.units.dma import Dma
 from hwgen.units.lanes import ACC_AT
 from hwgen.units.norm import NormUnit
 from hwgen.units.xnor_front import column_cycles, issue_cycles, result_cycles
 
-ATT_LOAD = 5  # cycles of an attention's issue besides its reads of keys and values
-ATT_FREE = 6  # its buffers come free so long before its last result
+UNITS = ("dma", "ldw", "cmp")  # queues
 LATENCY = 40  # cycles from a read address to its first beat
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """cycles: of a frame. steps: (op, unit, cycles) as `step_cycles` counts them."""
+    """cycles: of a frame. steps: (op, unit, cycles) as `step_cycles` counts them; spent: the causes
+    of the cycles of each."""
 
     cycles: int
     roofline: int
     steps: list[tuple[str, str, int]]
+    spent: list[Spent]
     compute: list[Times]
 
 
-class _Bus:
-    """Read data beats in the order of the requests."""
-
-    def __init__(self, latency: int) -> None:
-        self.latency, self.last = latency, -1
-
-    def read(self, request: int, beats: int) -> int:
-        """Cycle of the last beat of a read whose address is on the bus in cycle `request`."""
-        self.last = max(request + self.latency, self.last + 1) + beats - 1
-        return self.last
-
-
 class _Predictor:
+    """Walks the program as the units do. Each unit goes on as long as what it waits for is known;
+    then the bus serves one burst, whose beats make more known."""
+
     def __init__(self, program: Program, latency: int, warm: bool) -> None:
         s = program.sizing
         self.program, self.latency, self.warm = program, latency, warm
-        self.bus, self.dma = _Bus(latency), Dma(s.lanes, s.axi_bits)
+        self.bus, self.unit = ReadBus(latency), Dma(s.lanes, s.axi_bits)
         self.attention = Attention(s.lanes, s.kw, s.pk)
-        self.cmp = CycleModel()
+        self.model = CycleModel()
         self.norm_latency = NormUnit(s.lanes, s.nt_words).write_at
         self.interval = 512 // s.axi_bits
+        self.queues = {q: [i for i in program.instructions if i.queue == q] for q in UNITS}
+        # cycles by instruction: of the program, then of each queue
+        self.fetched: list[int] = []  # last beat
+        self.held: list[int] = []  # leaves the fetch FIFO
         self.dispatched: list[int] = []
-        self.left = {"dma": [], "ldw": [], "cmp": [], "seq": []}  # cycle in which k left its queue
-        self.retired = {"dma": [], "ldw": [], "cmp": []}  # cycle in which the count is visible
+        self.queued = {q: [] for q in UNITS}  # enters its queue
+        self.popped = {q: [] for q in UNITS}  # leaves it
+        # first cycle in which its unit has room for it (compute: two in the decoder)
+        self.free = {"dma": [0], "ldw": [0], "cmp": [0, 0]}
+        self.retired = {q: [] for q in UNITS}  # first cycle in which the count holds it
+        self.asked = seq.START_TO_AR - 3  # last fetch request: hands over
+        self.fetch: Request | None = None
+        self.started: list[int] = []  # DMA: reads requested
+        self.opened: list[int] = []  # DMA: its back takes it
+        self.read: Request | None = None
+        self.idle = 0  # DMA: first cycle in which the bus takes a request
+        self.full: list[int] = []  # LDW: weights there
+        self.swapped: list[int] = []
         self.times: list[Times] = []
-        self.fetched: list[int] = []
-        self.full = self.swapped = 0
         self.norm_idle = 0
-        self.dma_front = self.dma_back = -10
         self.att_last, self.att_chain = -1, False
 
     def run(self) -> int:
         """Cycle count of the whole program."""
-        instructions = self.program.instructions
-        self._fetch(len(instructions))
-        for n, i in enumerate(instructions):
-            self._dispatch(n, i)
-            getattr(self, f"_{i.queue}")(i)
-            self._fetch(len(instructions))
-        return max(r[-1] for r in self.retired.values() if r) - 1 + seq.END_CYCLES
+        steps = (self._fetch, self._dispatch, self._dma, self._ldw, self._cmp)
+        while any(step() for step in steps) or self.bus.pick():
+            pass
+        assert len(self.dispatched) == len(self.program.instructions), "the program hangs"
+        last = max(r[-1] for r in self.retired.values() if r) - 1
+        return seq.run_cycles(last, self.dispatched[-1])
 
-    def _fetch(self, count: int) -> None:
-        """Request program chunks whose place in the fetch buffer is free."""
-        while len(self.fetched) < count:
-            first = len(self.fetched)
-            n = min(seq.CHUNK, count - first)
-            frees = first + seq.CHUNK - seq.AHEAD - 1  # its dispatch makes room for the chunk
-            if frees >= len(self.dispatched):
-                return
-            request = seq.START_TO_AR if first == 0 else self.request + 1
-            if frees >= 0:
-                request = max(request, self.dispatched[frees] + 3)
-            self.request = request
-            last = self.bus.read(request, n * self.interval)
-            self.fetched += [last - (n - 1 - k) * self.interval for k in range(n)]
+    def _fetch(self) -> bool:
+        """Request program chunks whose place in the fetch FIFO is free."""
+        if self.fetch:
+            if self.fetch.left:
+                return False
+            n = len(self.fetched)
+            count = min(seq.CHUNK, len(self.program.instructions) - n)
+            self.fetched += [
+                self.fetch.last - (count - 1 - k) * self.interval for k in range(count)
+            ]
+            self.asked = max(self.asked, self.fetch.picked)
+            self.fetch = None
+        first = len(self.fetched)
+        count = min(seq.CHUNK, len(self.program.instructions) - first)
+        frees = first + seq.CHUNK - seq.AHEAD - 1  # leaves the FIFO before the chunk is asked for
+        if count <= 0 or frees >= len(self.held):
+            return False
+        self.asked += 1
+        if frees >= 0:
+            self.asked = max(self.asked, self.held[frees] + 2)
+        self.fetch = Request(self.asked + 1, first * self.interval, count * self.interval)
+        self.bus.program = self.fetch
+        return True
 
-    def _dispatch(self, n: int, i: Instruction) -> None:
-        at = self.fetched[n] + seq.FETCH_TAIL - 1
-        if self.dispatched:
-            at = max(at, self.dispatched[-1] + self.interval)
-        left = self.left[i.queue]
-        if len(left) >= seq.QUEUE_DEPTH:
-            at = max(at, left[i.index - seq.QUEUE_DEPTH] + 1)
+    def _dispatch(self) -> bool:
+        n = len(self.dispatched)
+        if n < len(self.fetched) and n == len(self.held):
+            before = self.dispatched[-1] + self.interval - 1 if n else 0
+            self.held.append(max(self.fetched[n] + 1, before))
+            return True
+        if n == len(self.held):
+            return False
+        at, queue = self.held[n] + 1, self.program.instructions[n].queue
+        if queue in UNITS:
+            k = len(self.queued[queue]) - seq.QUEUE_DEPTH
+            if k >= len(self.popped[queue]):
+                return False
+            at = max(at, self.popped[queue][k] + 1 if k >= 0 else 0)
+            self.queued[queue].append(at)
         self.dispatched.append(at)
+        return True
+
+    def _pop(self, queue: str, free: list[int]) -> bool:
+        """The next instruction leaves its queue. free[k]: first cycle in which the unit takes k."""
+        k = len(self.popped[queue])
+        if k >= min(len(self.queued[queue]), len(free)):
+            return False
+        self.popped[queue].append(max(self.queued[queue][k] + 1, free[k]))
+        return True
+
+    def _next(self, queue: str, done: int) -> Instruction | None:
+        """The instruction after `done` of a queue, once it has left it and its waits are known."""
+        if done >= len(self.popped[queue]):
+            return None
+        i = self.queues[queue][done]
+        known = all(i.fields.get(f"wait_{q}", 0) <= len(self.retired[q]) for q in UNITS)
+        return i if known else None
 
     def _reached(self, i: Instruction) -> int:
         """First cycle in which all awaited counts are visible."""
-        waits = ((q, i.fields.get(f"wait_{q}", 0)) for q in ("dma", "ldw", "cmp"))
+        waits = ((q, i.fields.get(f"wait_{q}", 0)) for q in UNITS)
         return max((self.retired[q][w - 1] for q, w in waits if w), default=-1)
 
-    def _dma(self, i: Instruction) -> None:
-        start = max(self.dispatched[-1] + dma_unit.FRONT, self.dma_front + 2, self._reached(i) + 1)
-        beats = self.dma.beats(i.op, i.fields)
-        if self.warm and i.fields.get("keep"):
-            done = max(start, self.dma_back) + self.dma.kept(record_words(i.fields))
-        elif i.op == "STORE":
-            done = max(start, self.dma_back) + self.dma.alone("STORE", beats, self.latency)
+    def _dma(self) -> bool:
+        k = len(self.started)
+        if self._pop("dma", self.free["dma"]):
+            return True
+        if self.read:
+            if self.read.left:
+                return False
+            self.idle = self.read.picked + 1
+            self.retired["dma"].append(self.read.taken + dma_unit.READ_TAIL + 1)
+            self.read = None
+            return True
+        i = self._next("dma", k)
+        if i is None:
+            return False
+        start = max(self.popped["dma"][k] + dma_unit.FRONT - 1, self._reached(i))
+        if k >= dma_unit.DESCRIPTORS:
+            start = max(start, self.opened[k - dma_unit.DESCRIPTORS] + 1)
+        beats = self.unit.beats(i.op, i.fields, self.warm)
+        reads = i.op != "STORE" and beats
+        if reads:
+            start = max(start, self.idle)
+        self.started.append(start)
+        self.free["dma"].append(start + 1)
+        opened = max(start + 1, self.retired["dma"][-1] if k else 0)
+        self.opened.append(opened)
+        if reads:
+            place = i.fields["ddr"] * 8 // self.program.sizing.axi_bits
+            self.read = self.bus.dma = Request(start + 1, place, beats, opened + 1)
+        elif self.warm and i.fields.get("keep"):
+            words = dma_unit.record_words(i.fields)
+            self.retired["dma"].append(opened + self.unit.kept(words))
         else:
-            last = self.bus.read(start + dma_unit.START_TO_AR, beats)
-            done = max(last + 1 + dma_unit.READ_TAIL - 1, self.dma_back + self.dma.behind(beats))
-        self.left["dma"].append(start)
-        self.dma_front, self.dma_back = start, done
-        self.retired["dma"].append(done + 1)
+            self.retired["dma"].append(opened + self.unit.alone(i.op, beats, self.latency))
+        return True
 
-    def _ldw(self, i: Instruction) -> None:
-        before = self.retired["ldw"][-1] if self.retired["ldw"] else -1
-        start = max(
-            self.dispatched[-1] + seq.LDW_FRONT,
-            before + 1,
-            self._reached(i) + 1,
-            self.swapped + seq.SWAP_TO_LDW,
-        )
+    def _ldw(self) -> bool:
+        k = len(self.full)
+        if self._pop("ldw", self.free["ldw"]):
+            return True
+        i = self._next("ldw", k)
+        if i is None or k > len(self.swapped):
+            return False
+        start = max(self.popped["ldw"][k] + seq.LDW_FRONT - 1, self._reached(i))
+        if k:
+            start = max(start, self.swapped[k - 1] + seq.SWAP_TO_LDW)
         done = start + seq.ldw_cycles(i.fields["n"])
-        self.full = done + seq.LDW_FULL
-        self.left["ldw"].append(start)
+        self.full.append(done + seq.LDW_FULL)
         self.retired["ldw"].append(done + 1)
+        self.free["ldw"].append(done + 1)
+        return True
 
-    def _cmp(self, i: Instruction) -> None:
-        f = {"drain": 0, "swap": 0} | i.fields
+    def _cmp(self) -> bool:
         k = len(self.times)
-        accepted = self.dispatched[-1] + 1
-        if k >= 2:
-            accepted = max(accepted, self.times[k - 2].start)
+        if self._pop("cmp", self.free["cmp"]):
+            return True
+        i = self._next("cmp", k)
+        if i is None:
+            return False
+        f = {"drain": 0, "swap": 0} | i.fields
+        if f["swap"] and len(self.swapped) >= len(self.full):
+            return False
+        accepted = self.popped["cmp"][k]
         issue = delivered = 0
         if i.op in ("XLIN", "XCONV"):
             conv = i.op == "XCONV"
@@ -151,20 +219,25 @@ class _Predictor:
                 delivered = result_cycles(*shape)[-1]
         elif i.op == "ATT":
             # loading the next keys and values overlaps the queries of the instruction before
-            loaded, alone = 2 * f["tokens"] + ATT_LOAD, self.attention.cycles(f["tokens"])
+            loaded = self.attention.load_cycles(f["tokens"])
+            alone = self.attention.cycles(f["tokens"]) - 1
             start = max(accepted + DECODE, self.times[-1].issue_end, self._reached(i) + 1)
             chained = self.att_chain and not f["drain"]
-            issue = max(loaded, self.att_last - ATT_FREE - start) if chained else loaded
+            issue = (
+                max(loaded, self.att_last - self.attention.free_before() - start)
+                if chained
+                else loaded
+            )
             delivered = alone
             if chained:
                 after = self.att_last + self.attention.chained_cycles(f["tokens"])
                 delivered = max(alone, after - start)
-        t = self.cmp.add(
+        t = self.model.add(
             i.op,
             f,
             accepted,
             reached=self._reached(i),
-            shadow_full=self.full,
+            shadow_full=self.full[len(self.swapped)] if f["swap"] else 0,
             norm_idle=self.norm_idle,
             issue=issue,
             delivered=delivered,
@@ -173,15 +246,13 @@ class _Predictor:
             self.att_last = t.start + delivered
         self.att_chain = i.op == "ATT" or (self.att_chain and i.op == "SET")
         if f["swap"]:
-            self.swapped = t.start
+            self.swapped.append(t.start)
         if i.op == "LNSTAT":
             self.norm_idle = t.issue_end + 5 + ACC_AT + self.norm_latency + 1
-        self.left["cmp"].append(accepted)
         self.times.append(t)
+        self.free["cmp"].append(t.issue_end - 1 if i.op == "SET" else t.start)
         self.retired["cmp"].append(t.retired)
-
-    def _seq(self, i: Instruction) -> None:
-        self.left["seq"].append(self.dispatched[-1])
+        return True
 
 
 def predict(program: Program, latency: int = LATENCY, *, warm: bool = True) -> Prediction:
@@ -195,33 +266,5 @@ def predict(program: Program, latency: int = LATENCY, *, warm: bool = True) -> P
     per_step = step_cycles(program, ends, total)
     names = [*((n, u) for n, u, _ in program_steps(program)), ("output", "STORE")]
     steps = [(n, u, c) for (n, u), c in zip(names, per_step, strict=True)]
-    return Prediction(total, roofline(program, warm), steps, p.times)
-
-
-def roofline(program: Program, warm: bool = True) -> int:
-    """Cycles if array, lanes and memory port each were never idle, per op the slowest of the three.
-
-    Array: binary multiply-accumulates / array bits; lanes: one beat (product or result word) per
-    cycle; memory: beats of the weight image (warm: of what the weight store does not hold), the
-    program, the image and the logits.
-    """
-    s, total = program.sizing, 0
-    dma = Dma(s.lanes, s.axi_bits)
-    per_op: dict[str, list[float]] = {}
-    for i in program.instructions:
-        work = per_op.setdefault(i.step, [0.0, 0.0, 0.0])
-        f = i.fields
-        work[2] += 512 / s.axi_bits
-        if i.queue == "dma" and not (warm and f.get("keep")):
-            work[2] += dma.beats(i.op, f)
-        elif i.op == "XLIN":
-            work[0] += f["n2"] * f["n3"] * f["a_elems"] / s.row_elements
-            work[1] += f["n2"] * f["n3"] * f["psum_last"]
-        elif i.op == "XCONV":
-            work[0] += f["n2"] * f["n3"] * 9 * f["g_len"] * s.gu / s.kw
-            work[1] += f["n2"] * f["n3"] * f["psum_last"]
-        elif i.op != "SET" and i.queue == "cmp":
-            work[1] += mac_cycles(f)
-    for work in per_op.values():
-        total += max(work)
-    return round(total)
+    causes = spent(program, p.times, p.bus.beats, total)
+    return Prediction(total, roofline(program, warm), steps, causes, p.times)

@@ -85,6 +85,21 @@ class Attention:
         queries = (tokens - 1) * self.period(tokens)
         return start + queries + self.query_latency(tokens) + self.words
 
+    def load_cycles(self, tokens: int) -> int:
+        """Cycles from start (idle unit) until a further start may come: the keys and values are
+        read, one a cycle, but for the cycles in which a query of this instruction is."""
+        query = max(tokens + 1, 2 * tokens + 1 - EARLY) + 2
+        last = 2 * tokens
+        while query <= last:
+            query += self.period(tokens)
+            last += 1
+        return last + 1
+
+    def free_before(self) -> int:
+        """Cycles from the one in which an instruction's buffer is free, for the start after the
+        next, to its last result word."""
+        return self.words + 3
+
     def chained_cycles(self, tokens: int) -> int:
         """Cycles between the last result words of instructions of equal size, where `gapless`."""
         return tokens * self.period(tokens)

@@ -121,8 +121,11 @@ def set_cycles(fields: Mapping[str, int]) -> int:
 
 @dataclass(frozen=True)
 class Times:
-    """Cycles of one instruction; retired: the first cycle in which retired_cmp counts it."""
+    """Cycles of one instruction; ready: the first in which it, its parameters and its weights are
+    there (start is later where a hazard holds it); retired: the first that retired_cmp counts it.
+    """
 
+    ready: int
     start: int
     issue_end: int
     retired: int
@@ -158,12 +161,13 @@ class CycleModel:
         low after the last statistic; XNOR, ATT: `issue` cycles from start to `ready`, `delivered`
         cycles from start to the last r_valid (0: no results)."""
         source = CMP_SOURCE.get(op, "set")
-        start = max(accepted + DECODE, self._take + 1, self._issue_end, reached + 1)
+        ready = max(accepted + DECODE, reached + 1)
+        if source != "set" and fields["swap"]:
+            ready = max(ready, shadow_full)
+        start = max(ready, self._take + 1, self._issue_end)
         if source != "set":
             if fields["drain"]:
                 start = max(start, self._last_z + RETIRE)
-            if fields["swap"]:
-                start = max(start, shadow_full)
             if source != self._front:
                 start = max(start, self._delivered + 1)
         norm = op == "LNAPPLY" or (op == "SET" and fields["kind"] == SET_KINDS["norm"])
@@ -195,7 +199,7 @@ class CycleModel:
         self._pushed.append(push)
         self._popped.append(pop)
         self._take, self._issue_end, self._last_z = push, issue_end, z
-        return Times(start, issue_end, z + RETIRE)
+        return Times(ready, start, issue_end, z + RETIRE)
 
     def _queued(self, cycle: int) -> int:
         recent = range(max(0, len(self._pushed) - 2 * QUEUE), len(self._pushed))

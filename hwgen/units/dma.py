@@ -22,6 +22,7 @@ READ_BEHIND = 3  # what a read costs besides its beats right behind another inst
 KEPT = 4  # what a record of the weight store costs besides its words
 STORE_ALONE = 4  # what a STORE costs besides latency and words
 STORE_WORD = 3  # cycles of a STORE word besides its beats
+DESCRIPTORS = 4  # instructions between its front and its back
 MAX_BURST = 64  # beats of a burst (parameter of the RTL)
 IN_FLIGHT = 128  # beats requested ahead; a new burst needs fewer outstanding
 
@@ -63,9 +64,11 @@ class Dma:
         """Beats of a word of lanes x 16 bits."""
         return 16 * self.lanes // self.axi_bits
 
-    def beats(self, op: str, fields: Mapping[str, int]) -> int:
-        """Bus beats of LOAD (from DDR), LOADF or STORE."""
+    def beats(self, op: str, fields: Mapping[str, int], warm: bool = False) -> int:
+        """Bus beats of LOAD, LOADF or STORE; warm: of a frame that has a weight store filled."""
         if op == "LOAD":
+            if warm and fields["keep"]:
+                return 0
             return record_words(fields) * self.word_beats
         beats = fields["words"] * self.word_beats
         return beats // 2 if op == "LOADF" and fields["bytes"] else beats

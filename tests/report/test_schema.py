@@ -27,7 +27,7 @@ def test_keys_are_exactly_the_promised_ones():
     assert body.pop("schema") == "hwgen.report/1"
     assert {name: set(section) for name, section in body.items()} == KEYS
     assert set(body["target"]["budget"]) == {"lut", "ff", "bram36", "uram", "dsp"}
-    assert set(body["cycles"]["steps"][0]) == {"name", "unit", "predicted", "simulated"}
+    assert set(body["cycles"]["steps"][0]) == {"name", "unit", "predicted", "simulated", "spent"}
 
 
 def test_json_comes_back_equal():

@@ -1,0 +1,68 @@
+"""Predicted cycles are the simulated ones, step by step, on engines and memories of other sizes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hwgen.emit.rtl import write_rtl
+from hwgen.frontend import lower_model
+from hwgen.ir.graph import Graph
+from hwgen.schedule.choose import choose
+from hwgen.schedule.predict import predict
+from hwgen.schedule.program import Program, schedule
+from hwgen.sim.network import simulate_program
+from hwgen.targets import get_target
+from tests.graphs import random_graph
+from tests.networks import IMAGE, small_attention_net
+
+LATENCIES = (12, 40, 130)
+
+
+def noise(graph: Graph) -> np.ndarray:
+    (image,) = graph.inputs.values()
+    return np.random.default_rng(9).integers(0, 256, (1, *image.shape)).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def user() -> Graph:
+    images = np.random.default_rng(2).integers(0, 256, (16, *IMAGE)).astype(np.uint8)
+    meta = {"name": "user", "sha256": "0" * 64, "mean": [0.5] * 3, "std": [0.5] * 3}
+    return lower_model(small_attention_net().eval(), images, meta=meta)
+
+
+def fitted(graphs: list[Graph], strips: int, **sizes: int) -> list[Program]:
+    """Programs of the graphs on one engine of these sizes; the first also in strips."""
+    each = [choose(g, get_target("zynq"), sizes) for g in graphs]
+    each.append(choose(graphs[0], get_target("zynq"), sizes | {"strip_tokens": strips}))
+    memories = ("fm_words", "tm_words", "bm_rows", "wb_words", "ps_words", "nt_words")
+    most = {m: max(getattr(s, m) for s in each) for m in memories}
+    engine = each[0].replace(**most, gu=min(s.gu for s in each), strip_tokens=0)
+    programs = [schedule(g, engine) for g in graphs]
+    return [*programs, schedule(graphs[0], engine.replace(strip_tokens=strips))]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("lanes", "kw", "axi_bits"), [(16, 64, 64), (16, 256, 128), (32, 128, 64)], ids=str
+)
+def test_every_step_on_other_engines(lanes, kw, axi_bits, user, tmp_path) -> None:
+    graphs = [user] if lanes > 16 else [random_graph(3), user]  # it has tensors of 16 channels
+    programs = fitted(graphs, 24, lanes=lanes, array_bits=lanes * kw, axi_bits=axi_bits)
+    assert programs[0].sizing.parameters().items() >= {
+        "LANES": lanes, "KW": kw, "AXI_BITS": axi_bits,
+    }.items()  # fmt: skip
+    write_rtl(tmp_path / "rtl", programs[0].sizing)
+    for program in programs:
+        for latency in LATENCIES:
+            result = simulate_program(
+                program, tmp_path / "rtl", tmp_path / "build", noise(program.graph), latency=latency
+            )
+            assert result.first_mismatch is None
+            steps = predict(program, latency).steps
+            bad = [
+                (name, predicted, simulated)
+                for (name, _, predicted), simulated in zip(steps, result.step_cycles, strict=True)
+                if abs(predicted - simulated) > 0.01 * simulated
+            ]
+            assert not bad, f"latency {latency}: (step, predicted, simulated) {bad}"
