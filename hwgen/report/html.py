@@ -10,9 +10,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from hwgen.paths import templates_dir
-from hwgen.report import bounds_svg
+from hwgen.report import bounds_svg, values
 from hwgen.report import cycles as grouping
-from hwgen.report import values
 from hwgen.report.graph_svg import UNIT_CLASSES, draw_blocks, unit_class
 from hwgen.report.schema import Check, Report, Resources5, Step
 

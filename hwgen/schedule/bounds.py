@@ -4,7 +4,7 @@ The compute queue issues its instructions one after another. A frame is therefor
 instruction, a gap in which nothing issues, then the issue itself. In a gap
 
     until program, parameters and weights are there    memory   beats move on the read bus
-                                                       startup  none move: latency, weight store, WB -> array
+                                                       startup  none move: latency, store, WB
     from then until the start                          hazards  drain, another unit's results
 
 and the issue cycles of an op are

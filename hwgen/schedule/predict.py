@@ -17,7 +17,7 @@ from hwgen.sim.network import program_steps, step_cycles
 from hwgen.units import dma as dma_unit
 from hwgen.units import sequencer as seq
 from hwgen.units.attention import Attention
-from hwgen.units.compute_ctl import DECODE, CycleModel, Times, mac_cycles
+from hwgen.units.compute_ctl import DECODE, CycleModel, Times
 from hwgen.units.dma import Dma
 from hwgen.units.lanes import ACC_AT
 from hwgen.units.norm import NormUnit

@@ -101,8 +101,12 @@ def simulate_program(
             stall_seed=stall_seed,
             latency=latency,
         )
-        outputs = [program.output_values(f.output.read_bytes()) for f in files if f.output.exists()]
-    frames = report["frames"]
+        frames = report["frames"]
+        outputs = [
+            program.output_values(f.output.read_bytes())
+            for f, frame in zip(files, frames, strict=False)
+            if frame["done"]
+        ]
     bad = next((f for f in frames if not f["ok"]), None)
     steady = frames[min(1, len(frames) - 1)]
     ends = [s[1] for s in steady["steps"]]

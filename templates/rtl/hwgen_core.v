@@ -31,6 +31,7 @@ module hwgen_core #(
     parameter NT_WORDS    = 64,
     parameter PK          = 4,
     parameter STORE_WORDS = 0,  // 0: no weight store
+    parameter STORE_ULTRA = 0,
     parameter MAX_TOKENS  = 64,
     parameter QUEUE_DEPTH = 8,
     parameter MAX_BURST   = 64,
@@ -537,7 +538,8 @@ module hwgen_core #(
     if (STORE_WORDS != 0) begin : gen_store
       weight_store #(
           .WIDTH(16 * LANES),
-          .WORDS(STORE_WORDS)
+          .WORDS(STORE_WORDS),
+          .ULTRA(STORE_ULTRA)
       ) u_store (
           .clk(clk),
           .rst(rst),

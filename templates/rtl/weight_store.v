@@ -2,8 +2,7 @@
 //
 //   rd_word(t + 2) = mem[rd_addr(t)] for re in cycle t; mem[wr_addr] = wr_word for we
 //
-// The words are in rows of 4,096, the depth of an ultra RAM, and a tail, which a tool may put into
-// block RAM. A frame either fills the store (cold: the DMA writes the words of its `keep` records as
+// The words are in rows of 4,096, the depth of an ultra RAM, and a tail. A frame either fills the store (cold: the DMA writes the words of its `keep` records as
 // they come from DDR) or reads it (warm). `full`: the last frame ended and nothing happened since
 // that makes the contents old; `start` turns it into `warm`, which holds for the whole frame.
 // `forget` (soft reset, another program or weight image) makes the next frame cold, also when it
@@ -15,7 +14,8 @@
 // change within a frame.
 module weight_store #(
     parameter WIDTH = 256,
-    parameter WORDS = 1024  // even, up to 65536
+    parameter WORDS = 1024,  // even, up to 65536
+    parameter ULTRA = 0      // 1: rows in ultra RAM, the tail in block RAM
 ) (
     input  wire             clk,
     input  wire             rst,
@@ -57,6 +57,8 @@ module weight_store #(
       localparam DEPTH = bank == 0 ? ROWS * ROW : TAIL;
       if (DEPTH != 0) begin : gen_memory
         localparam AW = $clog2(DEPTH);
+        localparam STYLE = bank == 0 && ULTRA != 0 ? "ultra" : "block";
+        (* ram_style = STYLE *)
         reg [WIDTH-1:0] mem[0:DEPTH-1];
         reg [WIDTH-1:0] read_q;
         always @(posedge clk) begin

@@ -27,11 +27,13 @@ from hwgen.schedule.sizing import Sizing
 from hwgen.sim.network import SimResult, build_simulator, simulate_program
 from hwgen.targets import get_target
 from hwgen.train.data import digits_split
+from hwgen.units.dma import Dma, record_words
 from tests.graphs import conv_graph, random_graph
 from tests.networks import IMAGE, small_attention_net
 
 MODEL = models_dir() / "bhvit_micro_digits.pt"
 DIGITS = 16
+STORE_WORDS = 600  # of the engine here: some records of each network stay on chip, others do not
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +64,9 @@ def sizing(micro: Graph, user: Graph) -> Sizing:
     each += [choose(g, get_target("zynq"), array | {"strip_tokens": 48}) for g in graphs[:2]]
     memories = ("fm_words", "tm_words", "bm_rows", "wb_words", "ps_words", "nt_words")
     most = {m: max(getattr(s, m) for s in each) for m in memories}
-    return each[0].replace(**most, gu=min(s.gu for s in each), strip_tokens=0)
+    return each[0].replace(
+        **most, gu=min(s.gu for s in each), strip_tokens=0, store_words=STORE_WORDS
+    )
 
 
 @pytest.fixture(scope="module")
@@ -120,15 +124,52 @@ def test_predicted_cycles_are_the_simulated_ones(engine, micro, sizing, digits) 
         (conv_graph(), noise(conv_graph())),
     ):
         program = schedule(graph, sizing)
-        simulated, predicted = simulate(engine, program, images).cycles, predict(program).cycles
-        assert abs(predicted - simulated) <= 0.01 * simulated, (predicted, simulated)
+        result = simulate(engine, program, np.repeat(images, 3, axis=0))
+        assert result.first_mismatch is None
+        for warm, simulated in ((True, result.cycles), (False, result.cold_cycles)):
+            predicted = predict(program, warm=warm).cycles
+            assert abs(predicted - simulated) <= 0.01 * simulated, (warm, predicted, simulated)
+        beats = [read_beats(program, warm) for warm in (False, True, True)]
+        assert list(result.beats_read) == beats
+        assert beats[0] > beats[1]
+
+
+def read_beats(program: Program, warm: bool) -> int:
+    """Beats of a frame on the read bus: program, image and the records not on chip."""
+    s = program.sizing
+    dma = Dma(s.lanes, s.axi_bits)
+    moved = [dma.beats(i.op, i.fields, warm) for i in program.instructions if i.queue == "dma"]
+    stored = sum(dma.beats(i.op, i.fields) for i in program.instructions if i.op == "STORE")
+    return sum(moved) - stored + len(program.binary()) * 8 // s.axi_bits
+
+
+def test_some_records_stay_on_chip_and_others_do_not(micro, user, sizing) -> None:
+    for graph in (micro, random_graph(3), user):
+        program = schedule(graph, sizing)
+        loads = [i for i in program.instructions if i.op == "LOAD" and record_words(i.fields)]
+        kept = [i for i in loads if i.fields["keep"]]
+        assert 0 < len(kept) < len(loads)
+        assert 0.8 * STORE_WORDS < program.store_words <= STORE_WORDS
+
+
+def test_wrong_place_in_the_store_is_found(engine, micro, sizing, digits) -> None:
+    """The first frame is right, the second one takes one record from where another one is."""
+    program = schedule(micro, sizing)
+    kept = [i for i in program.instructions if i.fields.get("keep")]
+    tiles = [i for i in kept if i.fields["n_wb"]]
+    tiles[0].fields["store"] = tiles[-1].fields["store"]
+    assert tiles[0].fields["ddr"] != tiles[-1].fields["ddr"]
+    found = simulate(engine, program, digits[0][:2]).first_mismatch
+    assert found is not None
+    assert found.startswith(f"step {tiles[0].step} (")
+    assert "(image 1," in found
 
 
 @pytest.mark.parametrize("strip_tokens", [24, 48, 96])
 def test_strips_bit_exact(engine, micro, sizing, digits, strip_tokens) -> None:
     for graph, images in ((micro, digits[0][:1]), (random_graph(5), noise(random_graph(5)))):
         program = schedule(graph, sizing.replace(strip_tokens=strip_tokens))
-        result = simulate(engine, program, images)
+        result = simulate(engine, program, np.repeat(images, 2, axis=0))
         assert result.first_mismatch is None
         assert abs(predict(program).cycles - result.cycles) <= 0.01 * result.cycles
 
