@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 
-from hwgen.emit.image import write_image
+from hwgen.emit.image import FILES, write_image
 from hwgen.emit.rtl import TOP, render, write_rtl
 from hwgen.paths import sim_dir
 from hwgen.schedule.program import Program
@@ -25,14 +26,21 @@ def emit(folder: Path, program: Program, images: np.ndarray, labels: np.ndarray 
     write_sim(folder / "sim", program, images[0])
     host = folder / "host"
     host.mkdir()
-    (host / "driver.py").write_text(driver_text(program))
+    (host / "driver.py").write_text(driver_text(program, folder / "image"))
 
 
-def driver_text(program: Program) -> str:
-    """host/driver.py for PYNQ."""
+def driver_text(program: Program, image_folder: Path) -> str:
+    """host/driver.py for PYNQ; it takes the files of `image_folder` only."""
+    digests = {n: hashlib.sha256((image_folder / n).read_bytes()).hexdigest() for n in FILES}
     s, (image,) = program.sizing, program.graph.inputs.values()
     sizes = f"{s.lanes | s.act_bits << 8 | s.kw << 16:#010x}"
-    return render("host/driver.py.j2", meta=program.graph.meta, image=image.shape, sizes=sizes)
+    return render(
+        "host/driver.py.j2",
+        meta=program.graph.meta,
+        image=image.shape,
+        sizes=sizes,
+        digests=digests,
+    )
 
 
 def write_sim(folder: Path, program: Program, image: np.ndarray) -> None:

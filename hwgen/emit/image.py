@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zlib
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from hwgen.schedule.placement import MEMORY_NAMES
 from hwgen.schedule.program import Program
 
 ALIGN = 4096
+FILES = ("program.bin", "weights.bin", "memory_map.json")
 
 
 def ddr_regions(program: Program) -> list[dict]:
@@ -72,14 +72,12 @@ def report_rows(program: Program) -> list[dict]:
 def write_image(folder: Path, program: Program) -> None:
     """program.bin, weights.bin, memory_map.json."""
     folder.mkdir(parents=True, exist_ok=True)
-    binary = program.binary()
-    (folder / "program.bin").write_bytes(binary)
+    (folder / "program.bin").write_bytes(program.binary())
     (folder / "weights.bin").write_bytes(program.weights)
     body = {
         "ddr": ddr_regions(program),
         "on_chip": on_chip_regions(program),
         "sizing": asdict(program.sizing),
-        "crc32": {"program": zlib.crc32(binary), "weights": zlib.crc32(program.weights)},
         "output": {
             "classes": program.graph.meta["classes"],
             "frac": program.graph.types()[program.graph.output].frac,

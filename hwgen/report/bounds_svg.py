@@ -19,7 +19,6 @@ CAUSES = {
     "hazards": "hazards",
     "edges": "tile edges",
 }
-BUSY = tuple(CAUSES)[:4]
 
 LABEL_W, BAR_W, CYCLES_W, BOUND_W = 270, 610, 96, 176
 ROW_H, BAR_H, TOP = 22, 14, 26
@@ -34,8 +33,8 @@ def total(steps: Sequence[Step]) -> Spent | None:
 
 
 def bound(spent: Spent) -> str:
-    """The unit that was busy for most cycles."""
-    return max(BUSY, key=lambda cause: getattr(spent, cause))
+    """The cause of most cycles."""
+    return max(CAUSES, key=lambda cause: getattr(spent, cause))
 
 
 def shares(spent: Spent) -> list[dict[str, str]]:
@@ -67,7 +66,7 @@ def draw(groups: Sequence[StepGroup]) -> str:
     parts += _grid(max(cycles), scale, height)
     right, last = LABEL_W + BAR_W + CYCLES_W, LABEL_W + BAR_W + CYCLES_W + 14
     parts.append(f'<text class="axis end" x="{right}" y="14">cycles</text>')
-    parts.append(f'<text class="axis" x="{last}" y="14">bound by, share of the row</text>')
+    parts.append(f'<text class="axis" x="{last}" y="14">mostly, share of the row</text>')
     for k, ((group, spent), n) in enumerate(zip(rows, cycles)):
         parts += _row(group, spent, n, frame, scale, TOP + ROW_H * k)
     return "".join([*parts, "</svg>"])

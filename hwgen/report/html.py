@@ -17,7 +17,7 @@ from hwgen.report.schema import Check, Report, Resources5, Step
 
 RESOURCES = (("lut", "LUT"), ("ff", "FF"), ("bram36", "BRAM36"), ("uram", "URAM"), ("dsp", "DSP"))
 ADDRESS_KEYS = ("address", "base", "offset", "addr")
-MAX_ROWS = 400
+MAX_ROWS = 300
 
 
 def render_report(
@@ -188,12 +188,12 @@ def _shares(group: grouping.StepGroup) -> list[dict[str, str]]:
 
 
 def _causes(steps: Sequence[Step]) -> dict[str, Any]:
-    """Where the frame's cycles go, and how many layers each unit bounds."""
+    """Where the frame's cycles go, and what most cycles of a layer are, for how many layers."""
     spent = bounds_svg.total(steps)
     if spent is None:
         return {"shares": [], "bound": ""}
     counts = Counter(bounds_svg.bound(s.spent) for s in steps if s.unit != "STORE")
-    layers = [f"{n} by {bounds_svg.CAUSES[cause]}" for cause, n in counts.most_common()]
+    layers = [f"{bounds_svg.CAUSES[cause]} {n}" for cause, n in counts.most_common()]
     return {"shares": bounds_svg.shares(spent), "bound": ", ".join(layers)}
 
 

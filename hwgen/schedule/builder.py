@@ -155,8 +155,11 @@ class Builder:
 
     def load_tensor(self, place: Place, token: int, data: Array) -> None:
         """LOADF of constant feature words (n, L) int16 into a tensor's region, from a token on."""
-        ddr = self._store(data.astype("<i2").tobytes())
-        self._loadf(place, place.address(token), len(data), base_sel=0, ddr=ddr, bytes=0)
+        record = data.astype("<i2").tobytes()
+        self._loadf(
+            place, place.address(token), len(data),
+            base_sel=0, ddr=self._store(record), bytes=0, crc=zlib.crc32(record),
+        )  # fmt: skip
 
     def load_input(self, place: Place, strip: int) -> None:
         """LOADF of the input image (or one strip of it), one byte per lane."""

@@ -59,6 +59,7 @@ LOADF = [
     ("ddr", 32, False), ("words", 16, False),  # words of LANES lanes
     ("mem", 1, False), ("addr", 14, False),  # 0 FM, 1 TM
     ("bytes", 1, False),  # 1: one uint8 per lane (zero-extended), 0: int16 per lane
+    ("crc", 32, False),  # of the bytes, as LOAD's; base_sel 0 only, input and output have none
 ]  # fmt: skip
 STORE = [("ddr", 32, False), ("words", 16, False), ("mem", 1, False), ("addr", 14, False)]
 LDW = [("wb", 16, False), ("n", 8, False)]  # n words = 16 n array columns; the rest is 1

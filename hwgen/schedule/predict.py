@@ -1,8 +1,9 @@
-"""Predicted cycles: the instructions pass through models of the units, in program order.
+"""Predicted cycles: every cycle in which an instruction is fetched, queued, started and retired.
 
-Every wait of an instruction is on one that stands before it in the program, so one pass in program
-order gives all times. The units' own rules are in `hwgen/units`; this file joins them: the bus is
-shared by program fetch and DMA and serves requests in the order in which they are made.
+The units' own rules are in `hwgen/units`; this file joins them. All of them but one are maxima of
+cycles known before. Only the read bus has to be followed in the order of time, as the program's
+fetch overtakes the DMA there: the walk goes as far as it can with the beats that it knows, then the
+bus serves one more burst, and what that makes known comes later than the burst.
 """
 
 from __future__ import annotations
@@ -40,8 +41,7 @@ class Prediction:
 
 
 class _Predictor:
-    """Walks the program as the units do. Each unit goes on as long as what it waits for is known;
-    then the bus serves one burst, whose beats make more known."""
+    """The walk. A step of a unit returns True when it made something known."""
 
     def __init__(self, program: Program, latency: int, warm: bool) -> None:
         s = program.sizing
@@ -61,7 +61,7 @@ class _Predictor:
         # first cycle in which its unit has room for it (compute: two in the decoder)
         self.free = {"dma": [0], "ldw": [0], "cmp": [0, 0]}
         self.retired = {q: [] for q in UNITS}  # first cycle in which the count holds it
-        self.asked = seq.START_TO_AR - 3  # last fetch request: hands over
+        self.asked = seq.START_TO_AR - 3  # cycle in which the bus took the last fetch request
         self.fetch: Request | None = None
         self.started: list[int] = []  # DMA: reads requested
         self.opened: list[int] = []  # DMA: its back takes it
@@ -94,6 +94,7 @@ class _Predictor:
             ]
             self.asked = max(self.asked, self.fetch.picked)
             self.fetch = None
+            return True
         first = len(self.fetched)
         count = min(seq.CHUNK, len(self.program.instructions) - first)
         frees = first + seq.CHUNK - seq.AHEAD - 1  # leaves the FIFO before the chunk is asked for

@@ -229,7 +229,7 @@ class Simulation {
     }
 
     static std::string error_text(unsigned code) {
-        static const char* const TEXT[] = {"", "read response", "write response", "CRC of a LOAD record",
+        static const char* const TEXT[] = {"", "read response", "write response", "CRC of a weight record",
                                            "illegal opcode", "program without END"};
         return code < 6 ? TEXT[code] : "unknown";
     }

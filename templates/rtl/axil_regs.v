@@ -22,9 +22,10 @@
 //   68 HEADS       {valid, opcode} waiting in: sequencer[4:0] dma[12:8] ldw[20:16] cmp[28:24]
 //   6C RESULTS     cycles in which the lanes wrote a word or bits
 //
-// Error codes: 1 read response, 2 write response, 3 CRC of a LOAD record, 4 illegal opcode,
-// 5 program without END. A write to PROG or WEIGHT (also of the value that is there) makes the weight
-// store cold: the next frame reads all weights from DDR. After an error only a soft reset helps; start is ignored while busy.
+// Error codes: 1 read response, 2 write response, 3 CRC of a weight record, 4 illegal opcode,
+// 5 program without END. After an error only a soft reset helps; start is ignored while busy.
+// A write to PROG or WEIGHT (of the same value too) makes the weight store cold: the next frame reads
+// all weights from DDR.
 // Interrupt: enabled and (done or error). Counters restart with start.
 //
 // One access at a time, response 1 cycle after both parts of a write or the read address; always

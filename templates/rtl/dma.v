@@ -5,15 +5,16 @@
 // Back, in order: packs beats into words (lane 0 lowest), writes word k of a record to WB wb + k,
 // then CM cm + k (cm_quad: slot cm + k / 4, bank k % 4), OM om + k, then QM: slot qm + k / 8, field k % 8 (field 7 is not written); or to
 // FM/TM addr + k (`bytes`: one byte per lane, zero-extended); or reads words for the write master.
-// The CRC-32 of a LOAD record is taken over its beats: another value than the instruction's raises
-// `error_crc` (a strobe); the record never retires and the unit stops until reset.
+// The CRC-32 of what comes from the weight image (LOAD, and LOADF with base_sel 0) is taken over its
+// beats: another value than the instruction's raises `error_crc` (a strobe); the record never retires
+// and the unit stops until reset.
 // With a weight store (STORE_WORDS > 0) the words of a LOAD with `keep` are also written to the
 // store from word `store` on; in a `warm` frame they come from there, a word a cycle, without a read
 // of DDR and without the CRC: it was checked when the store was filled.
 //
 // Timing (hwgen/units/dma.py): an instruction takes FRONT cycles from queue to read request; a
 // record of B beats occupies the back for B + READ_BEHIND cycles while its data are there, N words
-// of the store for N + KEPT_BEHIND.
+// of the store for N + KEPT.
 // A LOADF word waits for f_ready; the beats behind it wait in a 16-beat FIFO and on r_ready.
 // Reset: control only. Cost with CRC (Yosys, AXI_BITS 128): L = 16 1515 LUT,
 // 884 FF, 50 RAM32M; L = 64 3037 LUT, 1654 FF, 50 RAM32M.
@@ -120,6 +121,7 @@ module dma #(
   localparam LF_MEM = 102;
   localparam LF_ADDR = 103;
   localparam LF_BYTES = 117;
+  localparam LF_CRC = 118;
   localparam ST_DDR = 52;
   localparam ST_WORDS = 84;
   localparam ST_MEM = 100;
@@ -247,6 +249,7 @@ module dma #(
 
   reg [2:0] back;
   reg load_q;
+  reg checked_q;  // the record has a CRC
   reg bytes_q;
   reg mem_q;
   reg [BEAT_BITS-1:0] left_q;  // beats not yet taken (STORE: sent)
@@ -377,7 +380,7 @@ module dma #(
 
   wire crc_ok = kept_q || crc_q == ~want_q;
   wire read_end = back == B_CHECK && !beat_v && !hold && fetched_q == 2'd0;
-  assign retire = !halt && ((read_end && (!load_q || crc_ok)) || (back == B_DONE && wr_done)
+  assign retire = !halt && ((read_end && (!checked_q || crc_ok)) || (back == B_DONE && wr_done)
       || (desc_take && d_store && d_none));
   assign busy = front != F_GET || back != B_GET || desc_valid;
 
@@ -419,11 +422,12 @@ module dma #(
       B_GET:
       if (desc_valid) begin
         load_q <= d_op == OP_LOAD[1:0];
+        checked_q <= !d_loadf || desc[LF_BASE_SEL-52+:2] == 2'd0;
         bytes_q <= d_loadf && desc[LF_BYTES-52];
         mem_q <= d_loadf ? desc[LF_MEM-52] : desc[ST_MEM-52];
         f_addr_q <= d_loadf ? desc[LF_ADDR-52+:14] : desc[ST_ADDR-52+:14];
         left_q <= d_beats;
-        want_q <= desc[LD_CRC-52+:32];
+        want_q <= d_loadf ? desc[LF_CRC-52+:32] : desc[LD_CRC-52+:32];
         crc_q <= 32'hFFFFFFFF;
         n_wb_q <= desc[LD_N_WB-52+:16];
         n_cm_q <= desc[LD_N_CM-52+:8];
@@ -443,7 +447,7 @@ module dma #(
       B_READ:
       if ((take || fetch) && left_q == {{(BEAT_BITS - 1) {1'b0}}, 1'b1}) back <= B_CHECK;
       B_CHECK:
-      if (read_end) back <= load_q && !crc_ok ? B_STOP : B_GET;
+      if (read_end) back <= checked_q && !crc_ok ? B_STOP : B_GET;
       B_STORE:
       if (wr_ready) back <= B_FETCH;
       B_FETCH: begin
@@ -468,7 +472,7 @@ module dma #(
     endcase
 
     if (retire) retired_dma <= retired_dma + 16'd1;
-    error_crc <= !halt && read_end && load_q && !crc_ok;
+    error_crc <= !halt && read_end && checked_q && !crc_ok;
     if (halt) back <= B_STOP;
 
     if (rst) begin

@@ -252,25 +252,44 @@ def test_wrong_golden_value_is_found(engine, micro, sizing, digits) -> None:
     assert f"tensor {target}, token 0, channel 0:" in found
 
 
+def records(program: Program) -> list[tuple[int, int, int]]:
+    """(offset, bytes, CRC) of all that an engine reads from the weight image."""
+    word, found = program.sizing.word_bytes, []
+    for i in program.instructions:
+        f = i.fields
+        if i.op == "LOAD":
+            words = f["n_wb"] + f["n_cm"] + f["n_om"] + 8 * f["n_qm"]
+        elif i.op == "LOADF" and f["base_sel"] == 0:
+            words = f["words"]
+        else:
+            continue
+        found.append((f["ddr"], words * word, f["crc"]))
+    return found
+
+
 def test_damaged_weight_image_stops_the_engine(engine, micro, sizing, digits) -> None:
-    program = schedule(micro, sizing)
-    damaged = bytearray(program.weights)
-    load = next(i for i in program.instructions if i.op == "LOAD" and i.fields["n_wb"])
-    damaged[load.fields["ddr"]] ^= 4
-    result = simulate(engine, program, digits[0][:1], weights=bytes(damaged))
-    assert result.mismatches == 1
-    assert "error 3 (CRC of a LOAD record)" in result.first_mismatch
+    """A bit of any record, constants included, or an image cut short: error 3, no wrong write."""
+    program, rng = schedule(micro, sizing), np.random.default_rng(4)
+    assert any(i.op == "LOADF" and i.fields["base_sel"] == 0 for i in program.instructions)
+    found = records(program)
+    images = [program.weights[: len(program.weights) // 2].ljust(len(program.weights), b"\0")]
+    for offset, size, _ in [*found[:4], *found[4::25], found[-1]]:
+        damaged = bytearray(program.weights)
+        damaged[offset + int(rng.integers(size))] ^= 1 << int(rng.integers(8))
+        images.append(bytes(damaged))
+    for image in images:
+        result = simulate(engine, program, digits[0][:1], weights=image)
+        assert result.mismatches == 1
+        assert "error 3 (CRC of a weight record)" in result.first_mismatch
 
 
 def test_record_checksums_are_those_of_the_image(micro, sizing) -> None:
     program = schedule(micro, sizing)
-    for i in program.instructions:
-        if i.op == "LOAD":
-            words = sum(
-                i.fields[f"n_{k}"] * (8 if k == "qm" else 1) for k in ("wb", "cm", "om", "qm")
-            )
-            record = program.weights[i.fields["ddr"] :][: words * sizing.word_bytes]
-            assert zlib.crc32(record) == i.fields["crc"]
+    covered = np.zeros(len(program.weights), dtype=bool)
+    for offset, size, crc in records(program):
+        assert zlib.crc32(program.weights[offset : offset + size]) == crc
+        covered[offset : offset + size] = True
+    assert covered.all()
     assert len(program.binary()) == isa.INSTR_BYTES * len(program.instructions)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import zlib
 
 import numpy as np
 import pytest
@@ -56,7 +55,7 @@ def driver(tmp_path_factory):
     program = schedule(graph, choose(graph, get_target("zynq")))
     folder = tmp_path_factory.mktemp("driver")
     write_image(folder / "image", program)
-    (folder / "driver.py").write_text(driver_text(program))
+    (folder / "driver.py").write_text(driver_text(program, folder / "image"))
     spec = importlib.util.spec_from_file_location("driver", folder / "driver.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -87,17 +86,21 @@ def test_refuses_another_engine(driver) -> None:
         module.Engine(mmio, mmio.allocate, image)
 
 
-def test_refuses_a_damaged_file(driver, tmp_path) -> None:
+def flipped(data: bytes) -> bytes:
+    return data[:100] + bytes([data[100] ^ 1]) + data[101:]
+
+
+@pytest.mark.parametrize("name", ["program.bin", "weights.bin", "memory_map.json"])
+@pytest.mark.parametrize("damage", [flipped, lambda data: data[:-16], lambda data: b""])
+def test_refuses_a_damaged_file(driver, tmp_path, name, damage) -> None:
     module, image, _ = driver
     for file in image.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    data = bytearray((tmp_path / "weights.bin").read_bytes())
-    data[100] ^= 1
-    (tmp_path / "weights.bin").write_bytes(data)
-    assert zlib.crc32(data) != 0
+    (tmp_path / name).write_bytes(damage((image / name).read_bytes()))
     mmio = Mmio(module.SIZES)
-    with pytest.raises(module.EngineError, match=r"weights\.bin: CRC differs"):
+    with pytest.raises(module.EngineError, match=rf"{name}: SHA-256 differs"):
         module.Engine(mmio, mmio.allocate, tmp_path)
+    assert mmio.buffers == []  # nothing was given to the engine
 
 
 def test_names_the_engines_error(driver) -> None:

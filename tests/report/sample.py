@@ -60,7 +60,16 @@ def report(blocks: int = 4, simulated: bool = True, per_block: int = 1) -> Repor
 
 
 def step(name, unit, cycles):
-    return {"name": name, "unit": unit, "predicted": cycles, "simulated": cycles + cycles // 300}
+    spent = dict.fromkeys(
+        ("array", "lanes", "attention", "memory", "startup", "hazards", "edges"), 0
+    )
+    cause = {"xnor": "array", "attention": "attention", "dma": "memory"}.get(unit, "lanes")
+    spent |= {"hazards": cycles // 10, "edges": cycles // 20}
+    spent[cause] = cycles - spent["hazards"] - spent["edges"]
+    return {
+        "name": name, "unit": unit, "predicted": cycles, "simulated": cycles + cycles // 300,
+        "spent": spent,
+    }  # fmt: skip
 
 
 BLOCK = [

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from hwgen.report import render_report
+from hwgen.report import bounds_svg, render_report
 from hwgen.report.cycles import block_labels, by_layer, by_unit
 from hwgen.report.graph_svg import block_labels as graph_labels
 from hwgen.report.graph_svg import draw_blocks
@@ -122,6 +122,35 @@ def test_groups_add_up():
         assert sum(len(g.steps) for g in groups) == len(steps)
     steps[0].simulated = None
     assert by_layer(steps)[0].simulated is None
+
+
+def test_bars_of_the_bounds_chart_are_the_causes(page):
+    steps = sample.report().cycles.steps
+    groups = by_layer(steps)
+    svg = bounds_svg.draw(groups)
+    assert svg in page
+    found = re.findall(r'<rect class="u-(\w+)" x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" h', svg)
+    bars = [b for b in found if float(b[3]) != 9]
+    scale = bounds_svg.BAR_W / max(g.predicted for g in groups)
+    rows = {}
+    for cause, x, y, width in bars:
+        end = rows.setdefault(y, bounds_svg.LABEL_W)
+        assert float(x) == pytest.approx(end, abs=0.1), "bars of a row touch"
+        rows[y] = float(x) + float(width)
+        assert cause in bounds_svg.CAUSES
+    ends = [(end - bounds_svg.LABEL_W) / scale for end in rows.values()]
+    assert ends == pytest.approx([g.predicted for g in groups], rel=0.01)
+    text = " ".join(" ".join(parse(page).text).split())
+    whole = bounds_svg.total(steps)
+    for part in bounds_svg.shares(whole):
+        assert f"{part['label']} {part['percent']}" in text
+
+
+def test_no_bounds_chart_without_causes():
+    report = sample.report()
+    report.cycles.steps[3].spent = None
+    assert bounds_svg.draw(by_layer(report.cycles.steps)) == ""
+    assert "What bounds each layer" not in render_report(report)
 
 
 def test_step_labels_cut_at_one_depth():

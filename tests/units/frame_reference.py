@@ -159,9 +159,10 @@ class Program:
             }[source]
             n = min(n, room // word)
             ddr = int(rng.integers(0, (room - n * word) // 16 + 1)) * 16
+            crc = 0 if source else zlib.crc32(self.weights[ddr : ddr + n * word])
             self.add(
                 "LOADF", ("out",) if source == 2 else (), (memory,), base_sel=source, ddr=ddr,
-                words=n, mem=mem, addr=base, bytes=as_bytes,
+                words=n, mem=mem, addr=base, bytes=as_bytes, crc=crc,
             )  # fmt: skip
         elif kind == "STORE":
             ddr = int(rng.integers(0, 4)) * 2 * self.lanes

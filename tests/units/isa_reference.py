@@ -156,6 +156,8 @@ class Machine:
         source = (self.host_weights, self.host_input, bytes(self.host_output))[f["base_sel"]]
         size = f["words"] * self.lanes * (1 if f["bytes"] else 2)
         data = source[f["ddr"] : f["ddr"] + size]
+        if f["base_sel"] == 0 and zlib.crc32(data) != f["crc"]:
+            raise Fault("CRC of the record")
         words = self._lane_words(data, f["words"], "u1" if f["bytes"] else "<i2")
         cut = 1 << self.act_bits
         words = (words + cut // 2) % cut - cut // 2  # truncated to A bits

@@ -188,7 +188,28 @@ def test_weight_fault_stops_before_it_is_used(engines, tmp_path):
         files.image(b"", dst)
         frame = files.run(engines("micro"))["frames"][0]
         assert (frame["error"], frame["dst_writes"], frame["done"]) == (3, 0, False)
-        assert harness.describe(frame).endswith("error 3 (CRC of a LOAD record)")
+        assert harness.describe(frame).endswith("error 3 (CRC of a weight record)")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_constant_tensors_are_checked_as_well(case, engines, tmp_path):
+    lanes = CASES[case]["LANES"]
+    data = np.random.default_rng(6).integers(-9, 9, (5, lanes)).astype("<i2").tobytes()
+    loadf = isa.encode("LOADF", words=5, addr=2, crc=zlib.crc32(data))
+    words = [loadf, isa.encode("STORE", wait_dma=1, words=5, addr=2), isa.encode("END")]
+    program = b"".join(w.to_bytes(64, "little") for w in words)
+    files = Files(tmp_path, program, data)
+    files.image(b"")
+    assert files.run(engines(case))["ok"]
+    assert (tmp_path / "output0").read_bytes()[: len(data)] == data
+    for bit in (0, len(data) * 8 - 1):
+        bad = bytearray(data)
+        bad[bit // 8] ^= 1 << bit % 8
+        files = Files(tmp_path, program, bytes(bad))
+        files.image(b"")
+        frame = files.run(engines(case))["frames"][0]
+        assert (frame["error"], frame["done"]) == (3, False)
 
 
 @pytest.mark.slow
