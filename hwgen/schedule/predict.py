@@ -30,10 +30,11 @@ LATENCY = 40  # cycles from a read address to its first beat
 
 @dataclass(frozen=True)
 class Prediction:
-    """cycles: of a frame. steps: (op, unit, cycles) as `step_cycles` counts them; spent: the causes
-    of the cycles of each."""
+    """cycles: of a frame. read_beats: on the memory port. steps: (op, unit, cycles) as
+    `step_cycles` counts them; spent: the causes of the cycles of each."""
 
     cycles: int
+    read_beats: int
     roofline: int
     steps: list[tuple[str, str, int]]
     spent: list[Spent]
@@ -268,4 +269,4 @@ def predict(program: Program, latency: int = LATENCY, *, warm: bool = True) -> P
     names = [*((n, u) for n, u, _ in program_steps(program)), ("output", "STORE")]
     steps = [(n, u, c) for (n, u), c in zip(names, per_step, strict=True)]
     causes = spent(program, p.times, p.bus.beats, total)
-    return Prediction(total, roofline(program, warm), steps, causes, p.times)
+    return Prediction(total, len(p.bus.beats), roofline(program, warm), steps, causes, p.times)

@@ -14,12 +14,15 @@ KEYS = {
     "model": {"name", "sha256", "params", "binary_weights", "binary_macs", "float_macs"},
     "target": {"name", "part", "clock_mhz", "budget"},
     "config": {"array_bits", "lanes", "act_bits", "axi_bits"},
-    "cycles": {"predicted", "simulated", "roofline", "steps"},
+    "cycles": {
+        "predicted", "simulated", "predicted_cold", "simulated_cold", "roofline", "steps",
+    },
+    "memory": {"read_bytes", "read_bytes_cold", "weight_bytes", "kept_bytes"},
     "fps": {"predicted", "simulated"},
     "resources": {"source", "lut", "ff", "bram36", "uram", "dsp", "by_unit", "fits"},
     "check": {"images", "tensors", "mismatches", "first_mismatch", "seconds"},
     "fidelity": {"top1_agreement", "accuracy_float", "accuracy_int", "logit_cosine"},
-}
+}  # fmt: skip
 
 
 def test_keys_are_exactly_the_promised_ones():
