@@ -70,11 +70,11 @@ def search(graph: Graph, target: Target, overrides: dict[str, str | int] | None 
             count, _, best = min((f for f in fits if f[0] <= enough), key=lambda f: (f[1], f[0]))
             faster = [r for r in refused if r[1].array_bits > best.array_bits]
             reasons.insert(0, f"{_named(best)}: about {count:,} cycles")
-            if best.store_words:
-                reasons.insert(1, _kept(graph, best))
             if faster:
                 _, size, why = min(faster, key=lambda r: r[0])
                 reasons.append(f"not {_named(size)}: {why}")
+            if best.store_words:
+                reasons.append(_kept(graph, best))
             return Choice(best, tuple(reasons))
         lacking += refused
         # logic does not depend on the width of features: name the memory where that is short

@@ -67,6 +67,7 @@ class _Predictor:
         self.started: list[int] = []  # DMA: reads requested
         self.opened: list[int] = []  # DMA: its back takes it
         self.read: Request | None = None
+        self.behind: list[tuple[int, int]] = []  # start, cycles: without a read, behind that one
         self.idle = 0  # DMA: first cycle in which the bus takes a request
         self.full: list[int] = []  # LDW: weights there
         self.swapped: list[int] = []
@@ -151,36 +152,52 @@ class _Predictor:
         k = len(self.started)
         if self._pop("dma", self.free["dma"]):
             return True
-        if self.read:
-            if self.read.left:
-                return False
+        if self.read and not self.read.left:
             self.idle = self.read.picked + 1
             self.retired["dma"].append(self.read.taken + dma_unit.READ_TAIL + 1)
             self.read = None
+            for start, cycles in self.behind:
+                self._without_read(start, cycles)
+            self.behind.clear()
             return True
         i = self._next("dma", k)
         if i is None:
             return False
-        start = max(self.popped["dma"][k] + dma_unit.FRONT - 1, self._reached(i))
-        if k >= dma_unit.DESCRIPTORS:
-            start = max(start, self.opened[k - dma_unit.DESCRIPTORS] + 1)
         beats = self.unit.beats(i.op, i.fields, self.warm)
         reads = i.op != "STORE" and beats
+        waits_for = k - dma_unit.DESCRIPTORS
+        if (reads and self.read) or waits_for >= len(self.opened):
+            return False
+        start = max(self.popped["dma"][k] + dma_unit.FRONT - 1, self._reached(i))
+        if waits_for >= 0:
+            start = max(start, self.opened[waits_for] + 1)
         if reads:
             start = max(start, self.idle)
         self.started.append(start)
         self.free["dma"].append(start + 1)
-        opened = max(start + 1, self.retired["dma"][-1] if k else 0)
-        self.opened.append(opened)
         if reads:
             place = i.fields["ddr"] * 8 // self.program.sizing.axi_bits
+            opened = self._open(start)
             self.read = self.bus.dma = Request(start + 1, place, beats, opened + 1)
-        elif self.warm and i.fields.get("keep"):
-            words = dma_unit.record_words(i.fields)
-            self.retired["dma"].append(opened + self.unit.kept(words))
+            return True
+        if self.warm and i.fields.get("keep"):
+            cycles = self.unit.kept(dma_unit.record_words(i.fields))
         else:
-            self.retired["dma"].append(opened + self.unit.alone(i.op, beats, self.latency))
+            cycles = self.unit.alone(i.op, beats, self.latency)
+        if self.read:
+            self.behind.append((start, cycles))
+        else:
+            self._without_read(start, cycles)
         return True
+
+    def _open(self, start: int) -> int:
+        """Cycle in which the back of the DMA takes the next instruction, passed on in `start`."""
+        self.opened.append(max([start + 1, *self.retired["dma"][-1:]]))
+        return self.opened[-1]
+
+    def _without_read(self, start: int, cycles: int) -> None:
+        """An instruction that asks nothing of the read bus goes through the back."""
+        self.retired["dma"].append(self._open(start) + cycles)
 
     def _ldw(self) -> bool:
         k = len(self.full)

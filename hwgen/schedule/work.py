@@ -25,7 +25,7 @@ from hwgen.schedule.sizing import Sizing
 STENCIL_WEIGHTS = 12  # words: three slots in four banks
 PARAMETER_WORDS = 9  # of an output word: a slot of the post chain and a multiplier
 STENCIL_REACH = 2  # rows and columns from the middle of a cross filter that has hardware of its own
-BORDER_WORDS = 16  # offsets of the border patterns of a 3x3 convolution
+BORDER_WORDS = 16  # offsets of the border patterns of a 3x3 convolution, else one
 
 
 def chunks(op: Op, s: Sizing) -> int:
@@ -104,8 +104,8 @@ def record_words(op: Op, s: Sizing) -> int:
     out = op.feature or op.bits
     words = ceil(out.channels / s.lanes) << op.post.pool
     rows = PARAMETER_WORDS
-    if isinstance(op, XnorConv) and op.stride == 1:
-        rows += BORDER_WORDS
+    if isinstance(op, XnorLinear | XnorConv):
+        rows += BORDER_WORDS if isinstance(op, XnorConv) and op.stride == 1 else 1
     if isinstance(op, PatchConv):
         rows += op.weight[0].size
     if isinstance(op, CrossFilter):
