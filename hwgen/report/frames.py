@@ -1,8 +1,8 @@
 """Whole frames of the paper's networks: compile, simulate one photograph, synthesise, record.
 
-python -m hwgen.report.frames bhvit_tiny bhvit_small
+python -m hwgen.report.frames bhvit_tiny bhvit_small bhvit_tiny@kv260
 
-The weights are random (hwgen.zoo.untrained). Minutes per network.
+A name without @target is for TARGET. The weights are random (hwgen.zoo.untrained). Minutes per network.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from hwgen.zoo.untrained import photographs, untrained
 TARGET = "zynq"
 
 
-def frame(name: str, out: Path) -> Path:
+def frame(name: str, target: str, out: Path) -> Path:
     """Runs one network through everything; the path of the kept report."""
     images = photographs(224)
     out.mkdir(parents=True, exist_ok=True)
     model = out / f"{name}_untrained.pth"
     torch.save(untrained(name, images).state_dict(), model)
     np.savez(model.with_suffix(".calib.npz"), images=images)
-    folder = out / f"{model.stem}-{TARGET}"
-    for line in compile_model(model, TARGET, folder, force=True).reasons:
+    folder = out / f"{model.stem}-{target}"
+    for line in compile_model(model, target, folder, force=True).reasons:
         print(line)
     simulate_dir(folder, images=1)
     synth_dir(folder)
@@ -37,6 +37,7 @@ def frame(name: str, out: Path) -> Path:
 
 
 if __name__ == "__main__":
-    for network in sys.argv[1:]:
-        print(frame(network, Path("out/frames")))
+    for argument in sys.argv[1:]:
+        network, _, part = argument.partition("@")
+        print(frame(network, part or TARGET, Path("out/frames")))
     fill_readme()

@@ -34,6 +34,7 @@ module weight_store #(
   localparam ROW = 4096;  // words of an ultra RAM
   localparam ROWS = WORDS / ROW;
   localparam TAIL = WORDS % ROW;
+  localparam STYLE = ULTRA != 0 ? "ultra" : "block";
 
   generate
     if (WORDS > 65536 || TAIL == 1) begin : gen_guard
@@ -43,38 +44,48 @@ module weight_store #(
 
   wire wr_tail = TAIL != 0 && {28'd0, wr_addr[15:12]} == ROWS;
   wire rd_tail = TAIL != 0 && {28'd0, rd_addr[15:12]} == ROWS;
-  wire unused_addr = &{1'b0, wr_addr, rd_addr};  // bits above the store are not decoded
+  // Address bits above the store are not decoded; simulators do not read attributes.
+  wire unused = &{1'b0, wr_addr, rd_addr, STYLE};
   reg tail_q;
-  wire [2*WIDTH-1:0] read;  // of rows, tail
+  wire [WIDTH-1:0] row_word;
+  wire [WIDTH-1:0] tail_word;
   reg [WIDTH-1:0] word_q;
   reg stale_q;  // forget came during this frame
 
   assign rd_word = word_q;
 
-  genvar bank;
   generate
-    for (bank = 0; bank < 2; bank = bank + 1) begin : gen_bank
-      localparam DEPTH = bank == 0 ? ROWS * ROW : TAIL;
-      if (DEPTH != 0) begin : gen_memory
-        localparam AW = $clog2(DEPTH);
-        localparam STYLE = bank == 0 && ULTRA != 0 ? "ultra" : "block";
-        (* ram_style = STYLE *)
-        reg [WIDTH-1:0] mem[0:DEPTH-1];
-        reg [WIDTH-1:0] read_q;
-        always @(posedge clk) begin
-          if (we && wr_tail == (bank == 1)) mem[wr_addr[AW-1:0]] <= wr_word;
-          if (re && rd_tail == (bank == 1)) read_q <= mem[rd_addr[AW-1:0]];
-        end
-        assign read[bank*WIDTH+:WIDTH] = read_q;
-      end else begin : gen_none
-        assign read[bank*WIDTH+:WIDTH] = {WIDTH{1'b0}};
+    if (ROWS != 0) begin : gen_rows
+      localparam AW = $clog2(ROWS * ROW);
+      (* ram_style = STYLE *)
+      reg [WIDTH-1:0] mem[0:ROWS*ROW-1];
+      reg [WIDTH-1:0] read_q;
+      always @(posedge clk) begin
+        if (we && !wr_tail) mem[wr_addr[AW-1:0]] <= wr_word;
+        if (re && !rd_tail) read_q <= mem[rd_addr[AW-1:0]];
       end
+      assign row_word = read_q;
+    end else begin : gen_no_rows
+      assign row_word = {WIDTH{1'b0}};
+    end
+    if (TAIL != 0) begin : gen_tail
+      localparam AW = $clog2(TAIL);
+      (* ram_style = "block" *)
+      reg [WIDTH-1:0] mem[0:TAIL-1];
+      reg [WIDTH-1:0] read_q;
+      always @(posedge clk) begin
+        if (we && wr_tail) mem[wr_addr[AW-1:0]] <= wr_word;
+        if (re && rd_tail) read_q <= mem[rd_addr[AW-1:0]];
+      end
+      assign tail_word = read_q;
+    end else begin : gen_no_tail
+      assign tail_word = {WIDTH{1'b0}};
     end
   endgenerate
 
   always @(posedge clk) begin
     if (re) tail_q <= rd_tail;
-    word_q <= tail_q ? read[WIDTH+:WIDTH] : read[0+:WIDTH];
+    word_q <= tail_q ? tail_word : row_word;
   end
 
   always @(posedge clk) begin

@@ -292,7 +292,9 @@ MUTANTS = {
     "wait_cmp ignored": ("dma.v", "!ahead_ldw[15] && !ahead_cmp[15];", "!ahead_ldw[15];"),
     "WB read not held for MACS": ("weight_buffer.v", "ldw_ready = !cmp_re;", "ldw_ready = 1'b1;"),
     "a bit of the store flipped": (
-        "weight_store.v", "<= wr_word;", "<= {wr_word[WIDTH-1:1], wr_word[0] ^ (wr_addr == 1)};"
+        "weight_store.v",
+        "if (we && wr_tail) mem[wr_addr[AW-1:0]] <= wr_word;",
+        "if (we && wr_tail) mem[wr_addr[AW-1:0]] <= wr_word ^ {{WIDTH - 1{1'b0}}, wr_addr == 1};",
     ),
     "store read one word further": (
         "dma.v", "st_addr = store_q;", "st_addr = store_q + {15'd0, fetched_q[1]};"
