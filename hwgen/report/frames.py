@@ -2,7 +2,8 @@
 
 python -m hwgen.report.frames bhvit_tiny bhvit_small bhvit_tiny@kv260
 
-A name without @target is for TARGET. The weights are random (hwgen.zoo.untrained). Minutes per network.
+A name without @target is for TARGET. The weights are random (hwgen.zoo.untrained). Minutes per
+network.
 """
 
 from __future__ import annotations

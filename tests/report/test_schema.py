@@ -92,5 +92,6 @@ def test_summary_says_where_numbers_come_from():
     ]
     assert summary(sample.report(simulated=False))[2:] == [
         "cycles      75,354 per frame (predicted)",
+        "weights     0.06 of 0.09 MB stay on chip; first frame 79,354 cycles (predicted)",
         "frames/s    2,654 at 200 MHz (predicted cycles)",
     ]
