@@ -141,6 +141,8 @@ def compile_model(
         shown = held_out or (images, labels)
         emit(folder, program, *(None if a is None else a[:SIMULATED_IMAGES] for a in shown))
         prediction = predict(program)
+        first = predict(program, warm=False) if program.store_words else prediction
+        beat = sizing.axi_bits // 8
         total = analyze(network).total
         report = {
             "model": {
@@ -157,11 +159,18 @@ def compile_model(
                 "axi_bits": sizing.axi_bits,
             },
             "cycles": {
-                "predicted": prediction.cycles, "roofline": prediction.roofline,
+                "predicted": prediction.cycles, "predicted_cold": first.cycles,
+                "roofline": prediction.roofline,
                 "steps": [
                     {"name": n, "unit": u, "predicted": c, "spent": causes.as_dict()}
                     for (n, u, c), causes in zip(prediction.steps, prediction.spent, strict=True)
                 ],
+            },
+            "memory": {
+                "read_bytes": prediction.read_beats * beat,
+                "read_bytes_cold": first.read_beats * beat,
+                "weight_bytes": len(program.weights),
+                "kept_bytes": program.store_words * sizing.word_bytes,
             },
             "fps": {"predicted": target.clock_mhz * 1e6 / prediction.cycles},
             "fidelity": fidelity(network, graph, *shown) if real or held_out else {},
@@ -215,11 +224,14 @@ def simulate_dir(
         raise HwgenError(
             "--images", images, f"the folder holds {len(pictures)}", f"use at most {len(pictures)}"
         )
+    shown = pictures[:images]
+    if program.store_words and images == 1:  # the steady frame is the second
+        shown = np.repeat(shown, 2, axis=0)
     result = simulate_program(
         program,
         folder / "rtl",
         folder / "sim" / "build",
-        pictures[:images],
+        shown,
         threads=threads,
         stall_seed=stall_seed,
     )
@@ -233,10 +245,13 @@ def simulate_dir(
     ]
     update_report(
         folder,
-        cycles={"simulated": result.cycles, "steps": [s.model_dump() for s in steps]},
+        cycles={
+            "simulated": result.cycles, "simulated_cold": result.cold_cycles,
+            "steps": [s.model_dump() for s in steps],
+        },
         fps={"simulated": report.target.clock_mhz * 1e6 / result.cycles},
         check={
-            "images": images, "tensors": result.tensors, "mismatches": result.mismatches,
+            "images": len(shown), "tensors": result.tensors, "mismatches": result.mismatches,
             "first_mismatch": result.first_mismatch, "seconds": round(result.seconds, 2),
         },
     )  # fmt: skip

@@ -137,12 +137,23 @@ def _tile(label: str, value: str, source: str, note: str, bad: bool = False) -> 
 def _totals(report: Report) -> list[tuple[str, str, str]]:
     c = report.cycles
     busy = values.ratio(c.roofline, c.simulated or c.predicted)
+    m = report.memory
+    first = []
+    if m.kept_bytes:
+        first = [
+            ("weights that stay on chip", values.megabytes(m.kept_bytes, m.weight_bytes), ""),
+            ("first frame, predicted", values.count(c.predicted_cold), "predicted"),
+            ("first frame, Verilator", values.count(c.simulated_cold), "simulated"),
+            ("read from DDR, steady frame", values.megabytes(m.read_bytes), "predicted"),
+            ("read from DDR, first frame", values.megabytes(m.read_bytes_cold), "predicted"),
+        ]
     return [
         ("predicted by the schedule", values.count(c.predicted), "predicted"),
         ("Verilator, whole network", values.count(c.simulated), "simulated"),
         ("prediction against simulation", values.deviation(c.predicted, c.simulated), ""),
         ("roofline", values.count(c.roofline), "predicted"),
         ("roofline over total", values.percent(busy), ""),
+        *first,
     ]
 
 

@@ -73,12 +73,26 @@ class Step(_Section):
 
 
 class Cycles(_Section):
-    """Cycles per frame. `roofline`: what array, lanes and memory port need if never idle."""
+    """Cycles per frame. `roofline`: what array, lanes and memory port need if never idle.
+
+    All are those of a steady frame; `*_cold` are those of the first one, whose weights go on chip.
+    """
 
     predicted: int | None = None
     simulated: int | None = None
+    predicted_cold: int | None = None
+    simulated_cold: int | None = None
     roofline: int | None = None
     steps: list[Step] = Field(default_factory=list)
+
+
+class Memory(_Section):
+    """Bytes that a frame reads from DDR (predicted), and of the weight image those kept on chip."""
+
+    read_bytes: int | None = None
+    read_bytes_cold: int | None = None
+    weight_bytes: int | None = None
+    kept_bytes: int | None = None
 
 
 class Fps(_Section):
@@ -150,6 +164,7 @@ class Report(BaseModel):
     target: Target
     config: Config
     cycles: Cycles = Field(default_factory=Cycles)
+    memory: Memory = Field(default_factory=Memory)
     fps: Fps = Field(default_factory=Fps)
     resources: Resources = Field(default_factory=Resources)
     check: Check = Field(default_factory=Check)

@@ -79,6 +79,11 @@ def summary(report: Report) -> list[str]:
             f"cycles      {values.count(cycles.simulated)} per frame (simulated), "
             f"{values.count(cycles.predicted)} (predicted)"
         ]
+    if report.memory.kept_bytes:
+        lines.append(
+            f"weights     {values.megabytes(report.memory.kept_bytes, report.memory.weight_bytes)} "
+            f"stay on chip; first frame {values.count(cycles.predicted_cold)} cycles (predicted)"
+        )
     speed = fps.simulated or fps.predicted
     if speed is not None:
         source = "simulated cycles" if fps.simulated else "predicted cycles"

@@ -27,6 +27,14 @@ def percent(value: float | None, digits: int = 1) -> str:
     return MISSING if value is None else f"{100 * value:.{digits}f} %"
 
 
+def megabytes(value: float | None, whole: float | None = None) -> str:
+    """0.77 MB; with the whole, 0.77 of 0.90 MB."""
+    if value is None:
+        return MISSING
+    of = "" if whole is None else f" of {whole / 1e6:.2f}"
+    return f"{value / 1e6:.2f}{of} MB"
+
+
 def rate(value: float | None) -> str:
     """Frames per second: whole above 100."""
     if value is None:

@@ -4,7 +4,7 @@ The compute queue issues its instructions one after another. A frame is therefor
 instruction, a gap in which nothing issues, then the issue itself. In a gap
 
     until program, parameters and weights are there    memory   beats move on the read bus
-                                                       startup  none move: latency, WB -> array
+                                                       startup  none move: latency, store, WB
     while the array still works on partial sums        as issue cycles, below
     from then until the start                          hazards  drain, another unit's results
 
@@ -75,10 +75,11 @@ def columns(i: Instruction, s: Sizing) -> int:
     return i.fields["a_elems"] * s.lanes if i.op == "XLIN" else 9 * i.fields["g_len"] * s.gu
 
 
-def work(program: Program) -> dict[str, Work]:
+def work(program: Program, warm: bool = True) -> dict[str, Work]:
     """Work of every op, with that of the op beside it.
 
-    memory: beats of its instructions, parameters, weights and tensors.
+    memory: beats of its instructions, parameters, weights and tensors; in a warm frame none for
+    what the weight store holds.
     """
     s = program.sizing
     dma = Dma(s.lanes, s.axi_bits)
@@ -87,7 +88,7 @@ def work(program: Program) -> dict[str, Work]:
         op, f = ops.setdefault(program.beside.get(i.step, i.step), Work()), i.fields
         op.memory += 512 / s.axi_bits
         if i.queue == "dma":
-            op.memory += dma.beats(i.op, f)
+            op.memory += dma.beats(i.op, f, warm)
         elif i.op in ("XLIN", "XCONV"):
             op.array += f["n2"] * f["n3"] * columns(i, s) / s.kw
             op.lanes += f["n2"] * f["n3"] * f["psum_last"]
@@ -96,9 +97,9 @@ def work(program: Program) -> dict[str, Work]:
     return ops
 
 
-def roofline(program: Program) -> int:
+def roofline(program: Program, warm: bool = True) -> int:
     """Cycles if array, lanes and memory port each were never idle, per op the slowest of them."""
-    return round(sum(op.most for op in work(program).values()))
+    return round(sum(op.most for op in work(program, warm).values()))
 
 
 def spent(program: Program, times: list[Times], beats: list[int], total: int) -> list[Spent]:

@@ -146,7 +146,8 @@ class Builder:
             if (v := parts.get(k)) is not None
         ]
         record = b"".join(order)
-        values = {f"n_{k}": len(parts.get(k, ())) for k in self.rings}
+        values = {"keep": 0, "store": 0}  # `keep_on_chip` decides when all records are known
+        values |= {f"n_{k}": len(parts.get(k, ())) for k in self.rings}
         values |= {k: getattr(block, k) for k in parts}
         self.emit(
             "LOAD", ddr=self._store(record), crc=zlib.crc32(record),

@@ -12,7 +12,7 @@ from hwgen.ops.dense import PatchConv
 from hwgen.ops.xnor import XnorConv, XnorLinear
 from hwgen.schedule.placement import bit_stride, demand
 from hwgen.schedule.sizing import Sizing
-from hwgen.schedule.work import buffer_words, cycles
+from hwgen.schedule.work import buffer_words, cycles, record_words
 from hwgen.synth.model import estimate, excess
 from hwgen.targets import Target
 
@@ -60,6 +60,7 @@ def search(graph: Graph, target: Target, overrides: dict[str, str | int] | None 
         for candidate in _candidates(graph, target, lanes, fixed | {"act_bits": act_bits}, memory):
             over = excess(candidate, target)
             if over is None:
+                candidate = with_store(graph, candidate, target, fixed)
                 lut = estimate(candidate)["lut"]
                 fits.append((cycles(graph, candidate), lut, candidate))
             else:
@@ -72,6 +73,8 @@ def search(graph: Graph, target: Target, overrides: dict[str, str | int] | None 
             if faster:
                 _, size, why = min(faster, key=lambda r: r[0])
                 reasons.append(f"not {_named(size)}: {why}")
+            if best.store_words:
+                reasons.append(_kept(graph, best))
             return Choice(best, tuple(reasons))
         lacking += refused
         # logic does not depend on the width of features: name the memory where that is short
@@ -86,10 +89,34 @@ def _named(s: Sizing) -> str:
     return f"{s.lanes} lanes x {s.kw} bits, {s.act_bits}-bit features{strips}"
 
 
+def with_store(graph: Graph, s: Sizing, target: Target, fixed: dict[str, int]) -> Sizing:
+    """The engine with a weight store in what memory it leaves on the target, up to all records.
+
+    There is none unless it holds all records or makes frames shorter by the factor ENOUGH.
+    """
+    if "store_words" in fixed:
+        return s
+    all_words = sum(record_words(op, s) for op in graph.ops)
+    ultra = fixed.get("store_ultra", int(target.uram > 0))
+    for words in range(min(_blocks(all_words), 1 << 16), 0, -BLOCK_DEPTH):
+        full = s.replace(store_words=words, store_ultra=ultra)
+        if excess(full, target) is None:
+            gains = ENOUGH * cycles(graph, full) <= cycles(graph, s)
+            return full if gains or words >= all_words else s
+    return s
+
+
+def _kept(graph: Graph, s: Sizing) -> str:
+    words = sum(record_words(op, s) for op in graph.ops)
+    kept, total = (n * s.word_bytes * 8 / 1e6 for n in (min(words, s.store_words), words))
+    share = f"about {kept:.1f} of {total:.1f}" if kept < total else f"all {total:.1f}"
+    return f"weights and parameters on chip: {share} Mbit"
+
+
 def _candidates(
     graph: Graph, target: Target, lanes: tuple[int, ...], fixed: dict[str, int], memory: Demand
 ) -> Iterator[Sizing]:
-    """Sizes to compare: lanes x columns, each with the longest strips that fit (else the last)."""
+    """Sizes to compare: lanes x columns, each with all strips that fit (else the last)."""
     found, problem = False, None
     for count in lanes:
         for kw in (fixed["kw"],) if "kw" in fixed else [k for k in KW if k >= count]:
@@ -100,16 +127,17 @@ def _candidates(
                 found = True
                 yield least
                 continue
-            best = None
+            last, fits = None, set()
             try:
-                for best in _memories(graph, target, own, strips, memory):
-                    if excess(best, target) is None:
-                        break
+                for last in _memories(graph, target, own, strips, memory):
+                    if last.strip_tokens not in fits and excess(last, target) is None:
+                        fits.add(last.strip_tokens)
+                        yield last
             except FitError as error:
                 problem = error
-            if best is not None:
-                found = True
-                yield best
+            found |= last is not None
+            if last is not None and not fits:
+                yield last
     if problem and not found:
         raise problem
 

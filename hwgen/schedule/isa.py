@@ -52,6 +52,7 @@ LOAD = [
     ("n_qm", 8, False), ("qm", 8, False),  # slots of 8 words: QM_FIELDS
     ("crc", 32, False),  # CRC-32 (zlib) over the record's bytes
     ("cm_quad", 1, False),  # four CM words a slot: word k to slot cm + k / 4, bank k % 4
+    ("keep", 1, False), ("store", 16, False),  # stays in the weight store, from this word on
 ]  # fmt: skip
 LOADF = [
     ("base_sel", 2, False),  # 0 weight image, 1 input, 2 output

@@ -30,10 +30,11 @@ LATENCY = 40  # cycles from a read address to its first beat
 
 @dataclass(frozen=True)
 class Prediction:
-    """cycles: of a frame. steps: (op, unit, cycles) as `step_cycles` counts them; spent: the causes
-    of the cycles of each."""
+    """cycles: of a frame. read_beats: on the memory port. steps: (op, unit, cycles) as
+    `step_cycles` counts them; spent: the causes of the cycles of each."""
 
     cycles: int
+    read_beats: int
     roofline: int
     steps: list[tuple[str, str, int]]
     spent: list[Spent]
@@ -43,9 +44,9 @@ class Prediction:
 class _Predictor:
     """The walk. A step of a unit returns True when it made something known."""
 
-    def __init__(self, program: Program, latency: int) -> None:
+    def __init__(self, program: Program, latency: int, warm: bool) -> None:
         s = program.sizing
-        self.program, self.latency = program, latency
+        self.program, self.latency, self.warm = program, latency, warm
         self.bus, self.unit = ReadBus(latency), Dma(s.lanes, s.axi_bits)
         self.attention = Attention(s.lanes, s.kw, s.pk)
         self.model = CycleModel()
@@ -66,6 +67,7 @@ class _Predictor:
         self.started: list[int] = []  # DMA: reads requested
         self.opened: list[int] = []  # DMA: its back takes it
         self.read: Request | None = None
+        self.behind: list[tuple[int, int]] = []  # start, cycles: without a read, behind that one
         self.idle = 0  # DMA: first cycle in which the bus takes a request
         self.full: list[int] = []  # LDW: weights there
         self.swapped: list[int] = []
@@ -150,33 +152,52 @@ class _Predictor:
         k = len(self.started)
         if self._pop("dma", self.free["dma"]):
             return True
-        if self.read:
-            if self.read.left:
-                return False
+        if self.read and not self.read.left:
             self.idle = self.read.picked + 1
             self.retired["dma"].append(self.read.taken + dma_unit.READ_TAIL + 1)
             self.read = None
+            for start, cycles in self.behind:
+                self._without_read(start, cycles)
+            self.behind.clear()
             return True
         i = self._next("dma", k)
         if i is None:
             return False
-        start = max(self.popped["dma"][k] + dma_unit.FRONT - 1, self._reached(i))
-        if k >= dma_unit.DESCRIPTORS:
-            start = max(start, self.opened[k - dma_unit.DESCRIPTORS] + 1)
-        beats = self.unit.beats(i.op, i.fields)
+        beats = self.unit.beats(i.op, i.fields, self.warm)
         reads = i.op != "STORE" and beats
+        waits_for = k - dma_unit.DESCRIPTORS
+        if (reads and self.read) or waits_for >= len(self.opened):
+            return False
+        start = max(self.popped["dma"][k] + dma_unit.FRONT - 1, self._reached(i))
+        if waits_for >= 0:
+            start = max(start, self.opened[waits_for] + 1)
         if reads:
             start = max(start, self.idle)
         self.started.append(start)
         self.free["dma"].append(start + 1)
-        opened = max(start + 1, self.retired["dma"][-1] if k else 0)
-        self.opened.append(opened)
         if reads:
             place = i.fields["ddr"] * 8 // self.program.sizing.axi_bits
+            opened = self._open(start)
             self.read = self.bus.dma = Request(start + 1, place, beats, opened + 1)
+            return True
+        if self.warm and i.fields.get("keep"):
+            cycles = self.unit.kept(dma_unit.record_words(i.fields))
         else:
-            self.retired["dma"].append(opened + self.unit.alone(i.op, beats, self.latency))
+            cycles = self.unit.alone(i.op, beats, self.latency)
+        if self.read:
+            self.behind.append((start, cycles))
+        else:
+            self._without_read(start, cycles)
         return True
+
+    def _open(self, start: int) -> int:
+        """Cycle in which the back of the DMA takes the next instruction, passed on in `start`."""
+        self.opened.append(max([start + 1, *self.retired["dma"][-1:]]))
+        return self.opened[-1]
+
+    def _without_read(self, start: int, cycles: int) -> None:
+        """An instruction that asks nothing of the read bus goes through the back."""
+        self.retired["dma"].append(self._open(start) + cycles)
 
     def _ldw(self) -> bool:
         k = len(self.full)
@@ -254,13 +275,16 @@ class _Predictor:
         return True
 
 
-def predict(program: Program, latency: int = LATENCY) -> Prediction:
-    """Cycles of a frame and of every op, for a memory of `latency` cycles that never stalls."""
-    p = _Predictor(program, latency)
+def predict(program: Program, latency: int = LATENCY, *, warm: bool = True) -> Prediction:
+    """Cycles of a frame and of every op, for a memory of `latency` cycles that never stalls.
+
+    warm: a steady frame, whose kept records come from the weight store; else the first one.
+    """
+    p = _Predictor(program, latency, warm)
     total = p.run()
     ends = [t.issue_end for t in p.times]
     per_step = step_cycles(program, ends, total)
     names = [*((n, u) for n, u, _ in program_steps(program)), ("output", "STORE")]
     steps = [(n, u, c) for (n, u), c in zip(names, per_step, strict=True)]
     causes = spent(program, p.times, p.bus.beats, total)
-    return Prediction(total, roofline(program), steps, causes, p.times)
+    return Prediction(total, len(p.bus.beats), roofline(program, warm), steps, causes, p.times)

@@ -13,6 +13,7 @@ from hwgen.ir.graph import Graph
 from hwgen.passes.separate_streams import separate_streams
 from hwgen.schedule import isa
 from hwgen.schedule.builder import Builder, Instruction, Writes
+from hwgen.schedule.keep import keep_on_chip
 from hwgen.schedule.placement import Place, place
 from hwgen.schedule.plan import plan
 from hwgen.schedule.sizing import Sizing
@@ -32,6 +33,7 @@ class Program:
     instructions: tuple[Instruction, ...]
     weights: bytes
     output_words: int
+    store_words: int  # words of the weight store that hold records
     beside: dict[str, str]  # op -> the op that it runs beside
 
     def binary(self) -> bytes:
@@ -136,6 +138,8 @@ def schedule(graph: Graph, s: Sizing) -> Program:
             f"the sequencer counts up to {MAX_INSTRUCTIONS:,}",
             "--set strip_tokens= or kw= larger",
         )  # fmt: skip
+    kept = keep_on_chip(b.instructions, s.store_words)
     pairs = pairwise(order.pieces)
     beside = {guest.name: host.name for guest, host in pairs if guest.beside}
-    return Program(graph, s, places, tuple(b.instructions), bytes(b.image), out.size, beside)
+    image = bytes(b.image)
+    return Program(graph, s, places, tuple(b.instructions), image, out.size, kept, beside)

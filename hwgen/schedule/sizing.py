@@ -11,6 +11,9 @@ def power_of_two(n: int) -> bool:
     return n > 0 and n & (n - 1) == 0
 
 
+STORE_ROW = 4096  # words, the depth of an ultra RAM
+
+
 @dataclass(frozen=True)
 class Sizing:
     """Parameters of the engine; `parameters()` are the Verilog parameters of the same names.
@@ -34,6 +37,8 @@ class Sizing:
     qm_slots: int = 32
     nt_words: int = 64
     pk: int = 8
+    store_words: int = 0  # weight store; 0: none
+    store_ultra: int = 0  # 1: its rows of 4,096 words are ultra RAM
     strip_tokens: int = 0  # of the schedule, not of the RTL: `plan`
 
     def __post_init__(self) -> None:
@@ -60,6 +65,11 @@ class Sizing:
             "qm_slots": (8 <= self.qm_slots <= 64, "8 to 64"),
             "fm_words": (64 <= self.fm_words <= 1 << 14, "64 to 16384"),
             "tm_words": (64 <= self.tm_words <= 1 << 14, "64 to 16384"),
+            "store_words": (
+                0 <= self.store_words <= 1 << 16 and self.store_words % 2 == 0,
+                "even, 0 to 65536",
+            ),
+            "store_ultra": (self.store_ultra in (0, 1), "0 or 1"),
         }
         for name, (good, valid) in rules.items():
             if not good:
@@ -83,6 +93,11 @@ class Sizing:
     def quad_slots(self) -> int:
         """CM slots with four banks (lanes.v): rows of four weights of a quad MACS."""
         return min(self.cm_slots, 32)
+
+    @property
+    def store_rows(self) -> tuple[int, int]:
+        """Rows of the weight store, and the words behind the last whole one (weight_store.v)."""
+        return divmod(self.store_words, STORE_ROW)
 
     @property
     def word_bytes(self) -> int:

@@ -1,7 +1,8 @@
 """Cycles of a graph on an engine, op by op and without a schedule: to compare engine sizes.
 
 Per op the slowest of compute (a beat per cycle: a vector of the array, or a word of the lanes) and
-memory port (its parameters and weights, once per strip). `schedule.predict` gives exact cycles.
+memory port (its parameters and weights, once per strip; a word a cycle of those in the weight
+store). `schedule.predict` gives exact cycles.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from hwgen.schedule.sizing import Sizing
 
 STENCIL_WEIGHTS = 12  # words: three slots in four banks
 PARAMETER_WORDS = 9  # of an output word: a slot of the post chain and a multiplier
-BORDER_WORDS = 16  # offsets of the border patterns of a 3x3 convolution
+BORDER_WORDS = 16  # offsets of the border patterns of a 3x3 convolution, else one
 
 
 def chunks(op: Op, s: Sizing) -> int:
@@ -71,21 +72,47 @@ def beats(op: Op, s: Sizing, types: dict) -> int:
     return words
 
 
-def port_cycles(op: Op, s: Sizing) -> int:
-    """Cycles of the memory port for an op's parameters and weights, once."""
+def tile_words(op: Op, s: Sizing) -> int:
+    """Words of an op's weights of the array: sixteen columns of all lanes each."""
+    if not isinstance(op, XnorLinear | XnorConv):
+        return 0
+    columns = op.weight[0].size // 16
+    if isinstance(op, XnorConv) and op.stride == 1:
+        columns = chunks(op, s) * ceil(9 * s.gs / 16)
+    return len(op.weight) // s.lanes * columns
+
+
+def record_words(op: Op, s: Sizing) -> int:
+    """Words of an op's LOAD records."""
+    if isinstance(op, Constant):
+        return 0
     out = op.feature or op.bits
     words = ceil(out.channels / s.lanes) << op.post.pool
-    word = s.lanes * 16 / s.axi_bits
-    if isinstance(op, Constant):
-        return ceil(op.value.size / s.lanes * word)
-    rows = PARAMETER_WORDS + chunks(op, s) * s.kw // 16
-    if isinstance(op, XnorConv) and op.stride == 1:
-        rows += BORDER_WORDS
+    rows = PARAMETER_WORDS
+    if isinstance(op, XnorLinear | XnorConv):
+        rows += BORDER_WORDS if isinstance(op, XnorConv) and op.stride == 1 else 1
     if isinstance(op, PatchConv):
         rows += buffer_words(op) or op.taps
     if isinstance(op, CrossFilter):
         rows += STENCIL_WEIGHTS if op.is_cross else len(op.offsets)
-    return ceil(words * rows * word)
+    return words * rows + tile_words(op, s)
+
+
+def kept_words(graph: Graph, s: Sizing) -> Counter[str]:
+    """Words of every op's records in the weight store, filled as `schedule.keep` does."""
+    kept: Counter[str] = Counter()
+    left = s.store_words
+    for op in reversed(graph.ops):
+        kept[op.name] = min(left, record_words(op, s))
+        left -= kept[op.name]
+    return kept
+
+
+def port_cycles(op: Op, s: Sizing, kept: int) -> int:
+    """Cycles of the memory port for an op's parameters and weights, once; `kept` words of them come
+    from the weight store."""
+    words = ceil(op.value.size / s.lanes) if isinstance(op, Constant) else record_words(op, s)
+    return (words - kept) * s.lanes * 16 // s.axi_bits + kept
 
 
 def cycles(graph: Graph, s: Sizing) -> int:
@@ -93,8 +120,9 @@ def cycles(graph: Graph, s: Sizing) -> int:
     types = graph.types()
     ops = {op.name: op for op in graph.ops}
     pieces = Counter(piece.name for piece in plan(graph, s.strip_tokens, s.lanes).pieces)
+    kept = kept_words(graph, s)
     total = 0
     for name, op in ops.items():
         loads = 1 if isinstance(op, Constant) else pieces[name]
-        total += max(beats(op, s, types), loads * port_cycles(op, s))
+        total += max(beats(op, s, types), loads * port_cycles(op, s, kept[name]))
     return total

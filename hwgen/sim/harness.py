@@ -74,10 +74,12 @@ def run(
     latency: int = LATENCY,
     max_idle: int = MAX_IDLE,
     frames: int = 1,
+    cold: bool = False,
     timeout: float | None = None,
 ) -> dict:
     """Runs the images one after another; the harness's JSON: {"ok", "frames": [one per image]}.
 
+    cold: the weight base is written before every frame, so that none takes weights from the store.
     A frame that differs, stalls or stops with an error ends the run; its entry says why
     ("first_mismatch", "hang", "error"). Raises SimulationError when there is no report at all.
     """
@@ -87,7 +89,8 @@ def run(
         command += ["--expected-dst", str(image.expected_dst or "-")]
         command += ["--expected-bit", str(image.expected_bit or "-")]
         command += ["--output", str(image.output or "-")]
-    numbers = {"latency": latency, "max-idle": max_idle, "frames": frames, "stall-seed": stall_seed}
+    numbers = {"latency": latency, "max-idle": max_idle, "frames": frames, "stall-seed": stall_seed,
+               "cold": int(cold)}  # fmt: skip
     for name, value in numbers.items():
         if value is not None:
             command += [f"--{name}", str(value)]

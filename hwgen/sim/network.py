@@ -18,9 +18,12 @@ from hwgen.sim.harness import Image, build, describe, run
 
 @dataclass(frozen=True)
 class SimResult:
-    """Outcome of a simulation; cycles are those of the first frame."""
+    """Outcome of a simulation; cycles, steps and timeline are those of the second frame where there
+    is one: the first fills the weight store, the others are like the second."""
 
     cycles: int
+    cold_cycles: int  # of the first frame
+    beats_read: tuple[int, ...]  # of every frame, on the memory port
     step_cycles: list[int]  # per entry of `program_steps`
     timeline: list[tuple[int, int, int]]  # start, issue end, retire of every compute instruction
     tensors: int
@@ -98,16 +101,22 @@ def simulate_program(
             stall_seed=stall_seed,
             latency=latency,
         )
-        outputs = [program.output_values(f.output.read_bytes()) for f in files if f.output.exists()]
-    frames = report["frames"]
+        frames = report["frames"]
+        outputs = [
+            program.output_values(f.output.read_bytes())
+            for f, frame in zip(files, frames, strict=False)
+            if frame["done"]
+        ]
     bad = next((f for f in frames if not f["ok"]), None)
-    first = frames[0]
-    ends = [s[1] for s in first["steps"]]
+    steady = frames[min(1, len(frames) - 1)]
+    ends = [s[1] for s in steady["steps"]]
     complete = len(ends) == len(program.compute)
     return SimResult(
-        cycles=first["cycles"],
-        step_cycles=step_cycles(program, ends, first["cycles"]) if complete else [],
-        timeline=[tuple(s) for s in first["steps"]],
+        cycles=steady["cycles"],
+        cold_cycles=frames[0]["cycles"],
+        beats_read=tuple(f["beats_read"] for f in frames),
+        step_cycles=step_cycles(program, ends, steady["cycles"]) if complete else [],
+        timeline=[tuple(s) for s in steady["steps"]],
         tensors=len({w.tensor for i in program.compute for w in (i.dst, i.bit) if w}) * len(frames),
         writes=sum(f["writes_checked"] for f in frames),
         mismatches=int(bad is not None),

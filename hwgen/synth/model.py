@@ -14,10 +14,13 @@ from hwgen.schedule.sizing import Sizing
 from hwgen.targets import Target
 
 RESOURCES = ("lut", "ff", "bram36", "dsp")
+ULTRA_WIDTH, ULTRA_DEPTH = 72, 4096
+ULTRA_COST = 1024 / 129  # of an ultra RAM in BRAM36, by which Yosys chooses
 HELP = {
     "lut": "--set array_bits= or lanes= smaller",
     "ff": "--set array_bits= or lanes= smaller",
     "bram36": "use smaller images or fewer channels",
+    "uram": "--set store_words= smaller",
     "dsp": "--set lanes= smaller",
 }
 
@@ -29,8 +32,25 @@ def _blocks(width: int, depth: int) -> float:
     return min(wide, deep) / 2
 
 
-def estimate(s: Sizing) -> dict[str, float]:
-    """Estimated lut, ff, bram36, dsp of the whole engine."""
+def _feature_memory(s: Sizing, words: int, ultra: bool) -> tuple[float, int]:
+    """(BRAM36, URAM) of FM or TM, eight memories side by side."""
+    width = s.lanes * s.act_bits // 8
+    blocks = _blocks(width, words)
+    rams = ceil(width / ULTRA_WIDTH) * ceil(words / ULTRA_DEPTH)
+    return (0, 8 * rams) if ultra and ULTRA_COST * rams <= blocks else (8 * blocks, 0)
+
+
+def _store(s: Sizing) -> tuple[float, int]:
+    """(BRAM36, URAM) of the weight store: rows and tail."""
+    (rows, tail), width = s.store_rows, 16 * s.lanes
+    blocks = _blocks(width, tail)
+    if s.store_ultra:
+        return blocks, ceil(width / ULTRA_WIDTH) * rows
+    return blocks + _blocks(width, rows * ULTRA_DEPTH), 0
+
+
+def estimate(s: Sizing, ultra: bool = False) -> dict[str, float]:
+    """Estimated lut, ff, bram36, uram, dsp of the whole engine; ultra: the part has ultra RAM."""
     lanes = s.lanes
     banks = 48 * 32  # of CM: no LUT RAM is shallower
     slots = 16 * s.cm_slots + banks + 16 * s.om_slots + 90 * max(32, s.qm_slots)  # bits of a lane
@@ -39,17 +59,15 @@ def estimate(s: Sizing) -> dict[str, float]:
     )  # arithmetic, pooling, parameters .. address and DMA muxes
     lut_rest = 730 + 12 * s.kw + 3700 + 92 * s.pk + 4000 + 600 + 1300 + 2150
     ff_lane = 485 + 2 * s.kw + 0.9 * s.kw + 120
+    either = [_feature_memory(s, n, ultra) for n in (s.fm_words, s.tm_words)] + [_store(s)]
     return {
         "lut": lanes * lut_lane + lut_rest,
         "ff": lanes * ff_lane + 10200 + 3.3 * s.kw,
-        "bram36": 8
-        * (
-            _blocks(lanes * s.act_bits // 8, s.fm_words)
-            + _blocks(lanes * s.act_bits // 8, s.tm_words)
-        )
+        "bram36": sum(blocks for blocks, _ in either)
         + 4 * ceil(s.kw / 64) * ceil(s.bm_rows / 2048)  # byte writes: 64 of 72 bits
         + _blocks(16 * lanes, s.wb_words)
         + _blocks(16 * lanes, s.ps_words),
+        "uram": sum(rams for _, rams in either),
         "dsp": 6 * lanes + 8,
     }
 
@@ -65,7 +83,7 @@ class Excess:
 
     @property
     def ratio(self) -> float:
-        return self.need / self.have
+        return self.need / max(self.have, 1)
 
     def __str__(self) -> str:
         return f"needs about {self.need:,} {self.resource.upper()} of {self.have:,}"
@@ -73,10 +91,12 @@ class Excess:
 
 def excess(s: Sizing, target: Target) -> Excess | None:
     """What the estimate exceeds the target's budget by most; None when the engine fits."""
-    need = estimate(s)
-    budget = {name: getattr(target.budget, name) for name in RESOURCES}
-    budget["bram36"] += 8 * target.budget.uram  # a 288-kbit block holds eight of 36 kbit
-    over = [Excess(n, round(need[n]), budget[n], target.name) for n in RESOURCES]
+    need = estimate(s, ultra=target.uram > 0)
+    over = [
+        Excess(name, round(n), getattr(target.budget, name), target.name)
+        for name, n in need.items()
+        if n
+    ]
     worst = max(over, key=lambda e: e.ratio)
     return worst if worst.need > worst.have else None
 

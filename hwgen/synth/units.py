@@ -36,6 +36,7 @@ UNITS = {
     "popcount": "popcount_{parent}",
     "sequencer": "sequencer",
     "weight_buffer": "weight_buffer",
+    "weight_store": "weight_store",
     "xnor_array": "xnor_array",
 }
 REST = "hwgen_core"  # queues, control and wiring: everything outside the units above

@@ -19,11 +19,17 @@ START_TO_AR = 2  # start -> read address on the bus
 READ_TAIL = 2  # last beat out of the FIFO -> retire
 READ_ALONE = START_TO_AR + 1 + READ_TAIL - 1  # what a lone read costs besides latency and beats
 READ_BEHIND = 3  # what a read costs besides its beats right behind another instruction
+KEPT = 4  # what a record of the weight store costs besides its words
 STORE_ALONE = 4  # what a STORE costs besides latency and words
 STORE_WORD = 3  # cycles of a STORE word besides its beats
 DESCRIPTORS = 4  # instructions between its front and its back
 MAX_BURST = 64  # beats of a burst (parameter of the RTL)
 IN_FLIGHT = 128  # beats requested ahead; a new burst needs fewer outstanding
+
+
+def record_words(fields: Mapping[str, int]) -> int:
+    """Words of L x 16 bits of a LOAD record."""
+    return fields["n_wb"] + fields["n_cm"] + fields["n_om"] + 8 * fields["n_qm"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,7 @@ class Dma:
 
     verilog = (
         "rtl/dma.v",
+        "rtl/weight_store.v",
         "rtl/axi_read.v",
         "rtl/axi_write.v",
         "rtl/crc32.v",
@@ -57,11 +64,12 @@ class Dma:
         """Beats of a word of lanes x 16 bits."""
         return 16 * self.lanes // self.axi_bits
 
-    def beats(self, op: str, fields: Mapping[str, int]) -> int:
-        """Bus beats of LOAD, LOADF or STORE."""
+    def beats(self, op: str, fields: Mapping[str, int], warm: bool = False) -> int:
+        """Bus beats of LOAD, LOADF or STORE; warm: of a frame that has a weight store filled."""
         if op == "LOAD":
-            words = fields["n_wb"] + fields["n_cm"] + fields["n_om"] + 8 * fields["n_qm"]
-            return words * self.word_beats
+            if warm and fields["keep"]:
+                return 0
+            return record_words(fields) * self.word_beats
         beats = fields["words"] * self.word_beats
         return beats // 2 if op == "LOADF" and fields["bytes"] else beats
 
@@ -71,6 +79,11 @@ class Dma:
             words = beats // self.word_beats
             return latency + STORE_ALONE + words * (STORE_WORD + self.word_beats) if words else 1
         return latency + beats + READ_ALONE if beats else 2
+
+    def kept(self, words: int) -> int:
+        """Cycles to retire of a record of the weight store, from its start or, behind another
+        instruction, from that one's retire."""
+        return words + KEPT if words else 2
 
     def behind(self, beats: int) -> int:
         """Least cycles from the retire of the instruction before to that of a read of `beats`."""

@@ -2,12 +2,14 @@
 //
 //   hwgen_sim --program F --weights F --input F [--expected-dst F] [--expected-bit F] [--output F]
 //             [--json F] [--stall-seed N] [--latency N] [--max-idle N] [--frames N]
+//             [--cold 1]
 //
 // --input, --expected-dst, --expected-bit and --output may be given once per image; the images run
-// one after another on the same engine; --frames N runs the list N times. Output: JSON, one entry of
-// "frames" per image: cycles, done, error code, writes compared, the first difference (the run stops
-// there), start / issue end / retire cycles of the compute instructions, start / retire of the
-// DMA and LDW instructions, counters. Cycle 0 is the first cycle in which the engine is busy.
+// one after another on the same engine; --frames N runs the list N times; --cold 1 writes the weight
+// base before every image, so that none finds its weights in the weight store. Output: JSON, one
+// entry of "frames" per image: cycles, done, error code, writes compared, the first difference (the
+// run stops there), start / issue end / retire cycles of the compute instructions, start / retire of
+// the DMA and LDW instructions, counters. Cycle 0 is the first cycle in which the engine is busy.
 // A run without progress (no write, bus beat or retired instruction) for --max-idle cycles ends with
 // "hang": which unit holds which opcode and what it waits for.
 // Exit code: 0 all writes equal and done, 1 not, 2 wrong use.
@@ -48,7 +50,7 @@ constexpr size_t INSTRUCTION_BYTES = 64;
 struct Options {
     std::string program, weights, json;
     std::vector<std::string> input, dst, bit, output;
-    uint64_t stall_seed = 0, latency = 40, max_idle = 20000, frames = 1;
+    uint64_t stall_seed = 0, latency = 40, max_idle = 20000, frames = 1, cold = 0;
 };
 
 class Simulation {
@@ -95,6 +97,7 @@ class Simulation {
         hang_.clear();
         const auto begin = std::chrono::steady_clock::now();
         const uint64_t first_cycle = cycle_;
+        if (options_.cold) write(WEIGHT_LO, WEIGHT_BASE);
         running_ = true;
         write(STATUS, 2);    // clear done
         write(CTRL, 4 | 1);  // interrupt enable, start
@@ -118,7 +121,7 @@ class Simulation {
         Object report;
         report.number("image", image).number("cycles", read(CYCLES)).flag("done", done);
         report.number("error", error).text("error_text", error_text(error));
-        report.flag("port_conflict", status >> 8 & 1);
+        report.flag("port_conflict", status >> 8 & 1).flag("store_full", status >> 9 & 1);
         report.number("protocol_errors", memory_.protocol_errors());
         report.number("writes_checked", check_->checked()).number("mismatches", bad.found ? 1 : 0);
         report.number("dst_writes", check_->dst_count()).number("bit_writes", check_->bit_count());
@@ -293,7 +296,8 @@ static Options parse(int argc, char** argv) {
     const std::map<std::string, uint64_t*> numbers = {{"--stall-seed", &o.stall_seed},
                                                       {"--latency", &o.latency},
                                                       {"--max-idle", &o.max_idle},
-                                                      {"--frames", &o.frames}};
+                                                      {"--frames", &o.frames},
+                                                      {"--cold", &o.cold}};
     for (int i = 1; i < argc; i += 2) {
         const std::string name = argv[i];
         if (i + 1 == argc) throw std::runtime_error(name + ": needs a value");

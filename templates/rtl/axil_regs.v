@@ -4,7 +4,8 @@
 //   04 VERSION     parameter VERSION
 //   08 CTRL        bit 0 start (write 1), bit 1 soft reset (write 1), bit 2 interrupt enable
 //   0C STATUS      bit 0 busy, bit 1 done (write 1 clears), bit 2 soft reset under way,
-//                  bits 7:4 error code, bit 8 port_conflict (a scheduling bug was seen)
+//                  bits 7:4 error code, bit 8 port_conflict (a scheduling bug was seen), bit 9
+//                  warm: the next frame takes kept weights from the weight store
 //   10 PROG_LO     program base, multiple of 16       14 PROG_HI
 //   18 WEIGHT_LO   weight image base                  1C WEIGHT_HI
 //   20 INPUT_LO    input image base                   24 INPUT_HI
@@ -23,6 +24,8 @@
 //
 // Error codes: 1 read response, 2 write response, 3 CRC of a weight record, 4 illegal opcode,
 // 5 program without END. After an error only a soft reset helps; start is ignored while busy.
+// A write to PROG or WEIGHT (of the same value too) makes the weight store cold: the next frame reads
+// all weights from DDR.
 // Interrupt: enabled and (done or error). Counters restart with start.
 //
 // One access at a time, response 1 cycle after both parts of a write or the read address; always
@@ -57,6 +60,7 @@ module axil_regs #(
 
     output reg                  start,       // strobe
     output reg                  soft_reset,  // strobe
+    output reg                  rebased,     // strobe: program or weight base was written
     output wire [ADDR_BITS-1:0] base_program,
     output wire [ADDR_BITS-1:0] base_weight,
     output wire [ADDR_BITS-1:0] base_input,
@@ -67,6 +71,7 @@ module axil_regs #(
     input  wire        finished,       // strobe
     input  wire [ 3:0] error_code,
     input  wire        port_conflict,
+    input  wire        store_full,
     input  wire        busy_dma,
     input  wire        busy_ldw,
     input  wire        busy_cmp,
@@ -140,6 +145,7 @@ module axil_regs #(
   always @(posedge clk) begin
     start <= may_start;
     soft_reset <= ctrl && value[1];
+    rebased <= write && wr_index[5:2] == 4'd1;  // 10 .. 1C
     irq <= irq_en_q && (done_q || failed);
 
     if (write) begin
@@ -168,7 +174,7 @@ module axil_regs #(
         6'h00: s_rdata <= ID;
         6'h01: s_rdata <= VERSION_WORD;
         6'h02: s_rdata <= {29'd0, irq_en_q, 2'd0};
-        6'h03: s_rdata <= {23'd0, port_conflict, error_code, 1'b0, resetting, done_q, busy};
+        6'h03: s_rdata <= {22'd0, store_full, port_conflict, error_code, 1'b0, resetting, done_q, busy};
         6'h04: s_rdata <= program_q[31:0];
         6'h05: s_rdata <= program_q[63:32];
         6'h06: s_rdata <= weight_q[31:0];
@@ -228,6 +234,7 @@ module axil_regs #(
     if (rst) begin
       start <= 1'b0;
       soft_reset <= 1'b0;
+      rebased <= 1'b0;
       irq <= 1'b0;
       irq_en_q <= 1'b0;
       s_bvalid <= 1'b0;

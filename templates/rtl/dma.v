@@ -8,26 +8,31 @@
 // The CRC-32 of what comes from the weight image (LOAD, and LOADF with base_sel 0) is taken over its
 // beats: another value than the instruction's raises `error_crc` (a strobe); the record never retires
 // and the unit stops until reset.
+// With a weight store (STORE_WORDS > 0) the words of a LOAD with `keep` are also written to the
+// store from word `store` on; in a `warm` frame they come from there, a word a cycle, without a read
+// of DDR and without the CRC: it was checked when the store was filled.
 //
 // Timing (hwgen/units/dma.py): an instruction takes FRONT cycles from queue to read request; a
-// record of B beats occupies the back for B + LOAD_TAIL cycles while its data are there.
+// record of B beats occupies the back for B + READ_BEHIND cycles while its data are there, N words
+// of the store for N + KEPT.
 // A LOADF word waits for f_ready; the beats behind it wait in a 16-beat FIFO and on r_ready.
 // Reset: control only. Cost with CRC (Yosys, AXI_BITS 128): L = 16 1515 LUT,
 // 884 FF, 50 RAM32M; L = 64 3037 LUT, 1654 FF, 50 RAM32M.
 module dma #(
-    parameter LANES     = 16,
-    parameter AXI_BITS  = 128,  // divides 8 LANES
-    parameter ADDR_BITS = 32,
-    parameter BEAT_BITS = 21
+    parameter LANES       = 16,
+    parameter AXI_BITS    = 128,  // divides 8 LANES
+    parameter ADDR_BITS   = 32,
+    parameter BEAT_BITS   = 21,
+    parameter STORE_WORDS = 0     // 0: `keep` is not decoded
 ) (
     input wire clk,
     input wire rst,
     input wire halt,  // an error elsewhere: retire nothing more
 
-    // Queue: the low 197 bits of an instruction.
-    input  wire         i_valid,
-    output wire         i_ready,
-    input  wire [196:0] i_word,
+    // Queue: the low bits of an instruction.
+    input  wire                                     i_valid,
+    output wire                                     i_ready,
+    input  wire [(STORE_WORDS != 0 ? 213 : 196) : 0] i_word,
 
     input  wire [ 15:0] retired_ldw,
     input  wire [ 15:0] retired_cmp,
@@ -63,7 +68,14 @@ module dma #(
     output wire [         1:0] p_sel,    // 0 CM, 1 OM, 2 QM
     output wire [         7:0] p_slot,
     output wire [         2:0] p_field,
-    output wire [16*LANES-1:0] word,     // of WB and parameters
+    output wire [16*LANES-1:0] word,     // of WB, parameters and store
+
+    // Weight store; st_word comes two cycles after st_re.
+    input  wire                warm,     // of the frame
+    output wire                st_we,
+    output wire                st_re,
+    output wire [        15:0] st_addr,
+    input  wire [16*LANES-1:0] st_word,
 
     // FM and TM.
     output wire                f_we,
@@ -101,6 +113,8 @@ module dma #(
   localparam LD_QM = 156;
   localparam LD_CRC = 164;
   localparam LD_CM_QUAD = 196;
+  localparam LD_KEEP = 197;
+  localparam LD_STORE = 198;
   localparam LF_BASE_SEL = 52;
   localparam LF_DDR = 54;
   localparam LF_WORDS = 86;
@@ -117,6 +131,7 @@ module dma #(
   localparam PER_WORD = WORD / AXI_BITS;  // beats of a word
   localparam PER_LOG2 = $clog2(PER_WORD);
   localparam TOTAL_BITS = 17;  // words of a record
+  localparam I_BITS = STORE_WORDS != 0 ? LD_STORE + 16 : LD_KEEP;
 
   generate
     if ((8 * LANES) % AXI_BITS != 0 || (1 << PER_LOG2) != PER_WORD) begin : gen_guard
@@ -133,7 +148,7 @@ module dma #(
   localparam [1:0] F_WAIT = 2'd2;
 
   reg [1:0] front;
-  reg [196:0] cur_q;
+  reg [I_BITS-1:0] cur_q;
   reg [TOTAL_BITS-1:0] words_q;
   reg [ADDR_BITS-1:0] addr_q;
 
@@ -167,12 +182,15 @@ module dma #(
       is_load ? load_words : {1'b0, is_loadf ? cur_q[LF_WORDS+:16] : cur_q[ST_WORDS+:16]};
 
   wire [BEAT_BITS-1:0] full_beats = {{(BEAT_BITS - TOTAL_BITS) {1'b0}}, words_q} << PER_LOG2;
-  wire [BEAT_BITS-1:0] beats = is_bytes ? full_beats >> 1 : full_beats;
+  wire kept;  // comes from the store
+  wire [BEAT_BITS-1:0] beats =
+      kept ? {{(BEAT_BITS - TOTAL_BITS) {1'b0}}, words_q} : is_bytes ? full_beats >> 1 : full_beats;
   wire none = words_q == {TOTAL_BITS{1'b0}};
-  wire reads = op != OP_STORE && !none;
+  wire reads = op != OP_STORE && !none && !kept;
 
-  // Passed on: opcode class, beats, address (STORE), and the fields of the back.
-  localparam DESC = 147 + BEAT_BITS + ADDR_BITS;
+  // Passed on: opcode class, beats (words of the store), address (STORE), the fields of the back.
+  localparam D_ADDR = I_BITS - 52 + 2 + BEAT_BITS;
+  localparam DESC = D_ADDR + ADDR_BITS;
   wire desc_ready;
   wire desc_valid;
   wire desc_take;
@@ -195,7 +213,7 @@ module dma #(
       .rst(rst),
       .s_valid(pass),
       .s_ready(desc_ready),
-      .s_data({addr_q, beats, op[1:0], cur_q[196:52]}),
+      .s_data({addr_q, beats, op[1:0], cur_q[I_BITS-1:52]}),
       .m_valid(desc_valid),
       .m_ready(desc_take),
       .m_data(desc)
@@ -221,7 +239,7 @@ module dma #(
 
   // ---------------------------------------------------------------- back
   localparam [2:0] B_GET = 3'd0;
-  localparam [2:0] B_READ = 3'd1;   // beats arrive
+  localparam [2:0] B_READ = 3'd1;   // beats arrive, or words of the store
   localparam [2:0] B_CHECK = 3'd2;  // last word is written, CRC compared
   localparam [2:0] B_STORE = 3'd3;  // request to the write master
   localparam [2:0] B_FETCH = 3'd4;  // STORE: read a word
@@ -246,9 +264,27 @@ module dma #(
   reg [7:0] om_q;
   reg [10:0] qm_q;  // slot, field
   reg [13:0] f_addr_q;
+  reg keep_q;  // to be written to the store
+  reg kept_q;  // to be read from it
+  reg [15:0] store_q;
+  reg [1:0] fetched_q;  // a word of the store is on its way
 
-  wire [1:0] d_op = desc[146:145];
-  wire [BEAT_BITS-1:0] d_beats = desc[147+:BEAT_BITS];
+  wire [1:0] d_op = desc[I_BITS-52+:2];
+  wire [BEAT_BITS-1:0] d_beats = desc[I_BITS-50+:BEAT_BITS];
+  wire d_keep;
+  wire [15:0] d_store_word;
+  generate
+    if (STORE_WORDS != 0) begin : gen_store
+      assign kept = is_load && warm && cur_q[LD_KEEP];
+      assign d_keep = d_op == OP_LOAD[1:0] && desc[LD_KEEP-52];
+      assign d_store_word = desc[LD_STORE-52+:16];
+    end else begin : gen_no_store
+      assign kept = 1'b0;
+      assign d_keep = 1'b0;
+      assign d_store_word = 16'd0;
+      wire unused_store = &{1'b0, warm, st_word};
+    end
+  endgenerate
   wire d_loadf = d_op == OP_LOADF[1:0];
   wire d_store = d_op == OP_STORE[1:0];
   wire d_none = d_beats == {BEAT_BITS{1'b0}};
@@ -268,7 +304,8 @@ module dma #(
 
   wire hold = word_v && !load_q && !f_ready;  // FM is not ready for the word
   wire more = left_q != {BEAT_BITS{1'b0}};
-  wire take = back == B_READ && q_valid && more && (!beat_v || !hold);
+  wire take = back == B_READ && !kept_q && q_valid && more && (!beat_v || !hold);
+  wire fetch = back == B_READ && kept_q && more;
   wire use_beat = beat_v && !hold;
   // Byte words have half the beats: the top bit of the counter does not count.
   localparam [PER_LOG2-1:0] HALF = PER_WORD[PER_LOG2:1];
@@ -312,6 +349,10 @@ module dma #(
   assign p_slot = in_cm ? cm_q[9:2] : in_om ? om_q : qm_q[10:3];
   assign p_field = in_qm ? qm_q[2:0] : in_cm ? {1'b0, cm_q[1:0]} : 3'd0;
 
+  assign st_we = word_v && load_q && keep_q;
+  assign st_re = fetch;
+  assign st_addr = store_q;
+
   assign f_we = word_v && !load_q;
   assign f_mem = mem_q;
   assign f_addr = f_addr_q;
@@ -337,8 +378,8 @@ module dma #(
   assign wrd_data = word_q[AXI_BITS-1:0];
   wire send = wrd_valid && wrd_ready;
 
-  wire crc_ok = crc_q == ~want_q;
-  wire read_end = back == B_CHECK && !beat_v && !hold;
+  wire crc_ok = kept_q || crc_q == ~want_q;
+  wire read_end = back == B_CHECK && !beat_v && !hold && fetched_q == 2'd0;
   assign retire = !halt && ((read_end && (!checked_q || crc_ok)) || (back == B_DONE && wr_done)
       || (desc_take && d_store && d_none));
   assign busy = front != F_GET || back != B_GET || desc_valid;
@@ -351,10 +392,13 @@ module dma #(
     beat_v <= take || (beat_v && hold);
     if (use_beat || send) word_q <= {shift_in, word_q[WORD-1:AXI_BITS]};
     if (got_q && wait_q == 2'd1) word_q <= fr_word;
-    word_v <= (use_beat && part_last) || hold;
+    if (fetched_q[1]) word_q <= st_word;
+    fetched_q <= {fetched_q[0], fetch};
+    word_v <= (use_beat && part_last) || hold || fetched_q[1];
     if (use_beat || send) part_q <= part_last ? {PER_LOG2{1'b0}} : part_q + 1'b1;
     if (use_beat) crc_q <= crc_next;
-    if (take || send) left_q <= left_q - 1'b1;
+    if (take || send || fetch) left_q <= left_q - 1'b1;
+    if (st_we || st_re) store_q <= store_q + 16'd1;
 
     // Where words go.
     if (word_v && load_q) begin
@@ -393,12 +437,15 @@ module dma #(
         cm_quad_q <= desc[LD_CM_QUAD-52];
         om_q <= desc[LD_OM-52+:8];
         qm_q <= {desc[LD_QM-52+:8], 3'd0};
-        wr_addr_q <= desc[147+BEAT_BITS+:ADDR_BITS];
+        keep_q <= d_keep && !warm;
+        kept_q <= d_keep && warm;
+        store_q <= d_store_word;
+        wr_addr_q <= desc[D_ADDR+:ADDR_BITS];
         if (d_store) back <= d_none ? B_GET : B_STORE;
         else back <= d_none ? B_CHECK : B_READ;
       end
       B_READ:
-      if (take && left_q == {{(BEAT_BITS - 1) {1'b0}}, 1'b1}) back <= B_CHECK;
+      if ((take || fetch) && left_q == {{(BEAT_BITS - 1) {1'b0}}, 1'b1}) back <= B_CHECK;
       B_CHECK:
       if (read_end) back <= checked_q && !crc_ok ? B_STOP : B_GET;
       B_STORE:
@@ -435,6 +482,7 @@ module dma #(
       part_q <= {PER_LOG2{1'b0}};
       wait_q <= 2'd0;
       got_q <= 1'b0;
+      fetched_q <= 2'd0;
       error_crc <= 1'b0;
       retired_dma <= 16'd0;
     end

@@ -2,8 +2,8 @@
 // buffer and the compute unit, with trace ports for simulation.
 //
 // Program order is kept within each of the three queues; units wait for one another by retired
-// counts only. `start` (a register write) resets all units except the memories and the AXI masters,
-// then runs the program. A soft reset first lets outstanding AXI transfers come to their end.
+// counts only. `start` (a register write) resets all units except the memories, the weight store's
+// state and the AXI masters, then runs the program. A soft reset first lets outstanding AXI transfers come to their end.
 // The first error stops dispatch and DMA, and is kept in STATUS.
 //
 // AXI4 channels carry short names here (ar_*, r_*, aw_*, w_*, b_*; s_* is AXI4-Lite); hwgen_top gives
@@ -30,6 +30,8 @@ module hwgen_core #(
     parameter QM_SLOTS    = 16,
     parameter NT_WORDS    = 64,
     parameter PK          = 4,
+    parameter STORE_WORDS = 0,  // 0: no weight store
+    parameter STORE_ULTRA = 0,
     parameter MAX_TOKENS  = 64,
     parameter QUEUE_DEPTH = 8,
     parameter MAX_BURST   = 64,
@@ -107,12 +109,15 @@ module hwgen_core #(
     output wire [              47:0] t_retired      // {cmp, ldw, dma}
 );
   localparam BEAT_BITS = 21;
-  localparam DMA_WORD = 197;
+  localparam DMA_WORD = STORE_WORDS != 0 ? 214 : 197;
   localparam LDW_WORD = 76;
 
   // ---------------------------------------------------------------- control
   wire start;
   wire soft_reset;
+  wire rebased;
+  wire warm;
+  wire store_full;
   wire [ADDR_BITS-1:0] base_program;
   wire [ADDR_BITS-1:0] base_weight;
   wire [ADDR_BITS-1:0] base_input;
@@ -208,6 +213,7 @@ module hwgen_core #(
       .s_rready(s_rready),
       .start(start),
       .soft_reset(soft_reset),
+      .rebased(rebased),
       .base_program(base_program),
       .base_weight(base_weight),
       .base_input(base_input),
@@ -217,6 +223,7 @@ module hwgen_core #(
       .finished(finished),
       .error_code(error_q),
       .port_conflict(conflict_q),
+      .store_full(store_full),
       .busy_dma(dma_busy),
       .busy_ldw(ldw_busy),
       .busy_cmp(cmp_busy),
@@ -459,12 +466,17 @@ module hwgen_core #(
   wire [16*LANES-1:0] w_word;
   wire swap;
   wire shadow_full;
+  wire st_we;
+  wire st_re;
+  wire [15:0] st_addr;
+  wire [16*LANES-1:0] st_word;
 
   dma #(
       .LANES(LANES),
       .AXI_BITS(AXI_BITS),
       .ADDR_BITS(ADDR_BITS),
-      .BEAT_BITS(BEAT_BITS)
+      .BEAT_BITS(BEAT_BITS),
+      .STORE_WORDS(STORE_WORDS)
   ) u_dma (
       .clk(clk),
       .rst(unit_rst_q),
@@ -500,6 +512,11 @@ module hwgen_core #(
       .p_slot(p_slot),
       .p_field(p_field),
       .word(load_word),
+      .warm(warm),
+      .st_we(st_we),
+      .st_re(st_re),
+      .st_addr(st_addr),
+      .st_word(st_word),
       .f_we(f_we),
       .f_mem(f_mem),
       .f_addr(f_addr),
@@ -516,6 +533,35 @@ module hwgen_core #(
       .retire(t_dma_retire),
       .head(dma_head)
   );
+
+  generate
+    if (STORE_WORDS != 0) begin : gen_store
+      weight_store #(
+          .WIDTH(16 * LANES),
+          .WORDS(STORE_WORDS),
+          .ULTRA(STORE_ULTRA)
+      ) u_store (
+          .clk(clk),
+          .rst(rst),
+          .start(start),
+          .finished(finished),
+          .forget(soft_reset || rebased),
+          .warm(warm),
+          .full(store_full),
+          .we(st_we),
+          .wr_addr(st_addr),
+          .wr_word(load_word),
+          .re(st_re),
+          .rd_addr(st_addr),
+          .rd_word(st_word)
+      );
+    end else begin : gen_no_store
+      assign warm = 1'b0;
+      assign store_full = 1'b0;
+      assign st_word = {16 * LANES{1'b0}};
+      wire unused_store = &{1'b0, rebased, st_we, st_re, st_addr};
+    end
+  endgenerate
 
   weight_buffer #(
       .LANES(LANES),

@@ -28,11 +28,13 @@ from hwgen.schedule.sizing import Sizing
 from hwgen.sim.network import SimResult, build_simulator, simulate_program
 from hwgen.targets import get_target
 from hwgen.train.data import digits_split
+from hwgen.units.dma import record_words
 from tests.graphs import conv_graph, patch_graph, random_graph
 from tests.networks import IMAGE, small_attention_net
 
 MODEL = models_dir() / "bhvit_micro_digits.pt"
 DIGITS = 16
+STORE_WORDS = 600  # of the engine here: some records of each network stay on chip, others do not
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +65,9 @@ def sizing(micro: Graph, user: Graph) -> Sizing:
     each += [choose(g, get_target("zynq"), array | {"strip_tokens": 48}) for g in graphs[:2]]
     memories = ("fm_words", "tm_words", "bm_rows", "wb_words", "ps_words", "nt_words")
     most = {m: max(getattr(s, m) for s in each) for m in memories}
-    return each[0].replace(**most, gu=min(s.gu for s in each), strip_tokens=0)
+    return each[0].replace(
+        **most, gu=min(s.gu for s in each), strip_tokens=0, store_words=STORE_WORDS
+    )
 
 
 @pytest.fixture(scope="module")
@@ -122,15 +126,42 @@ def test_predicted_cycles_are_the_simulated_ones(engine, micro, sizing, digits) 
         (patch_graph(), noise(patch_graph())),
     ):
         program = schedule(graph, sizing)
-        simulated, predicted = simulate(engine, program, images).cycles, predict(program).cycles
-        assert abs(predicted - simulated) <= 0.01 * simulated, (predicted, simulated)
+        result = simulate(engine, program, np.repeat(images, 3, axis=0))
+        assert result.first_mismatch is None
+        cold, warm = (predict(program, warm=warm) for warm in (False, True))
+        for p, simulated in ((cold, result.cold_cycles), (warm, result.cycles)):
+            assert abs(p.cycles - simulated) <= 0.01 * simulated, (p.cycles, simulated)
+        assert result.beats_read == (cold.read_beats, warm.read_beats, warm.read_beats)
+        assert cold.read_beats > warm.read_beats
+
+
+def test_some_records_stay_on_chip_and_others_do_not(micro, user, sizing) -> None:
+    for graph in (micro, random_graph(3), user):
+        program = schedule(graph, sizing)
+        loads = [i for i in program.instructions if i.op == "LOAD" and record_words(i.fields)]
+        kept = [i for i in loads if i.fields["keep"]]
+        assert 0 < len(kept) < len(loads)
+        assert 0.8 * STORE_WORDS < program.store_words <= STORE_WORDS
+
+
+def test_wrong_place_in_the_store_is_found(engine, micro, sizing, digits) -> None:
+    """The first frame is right, the second one takes one record from where another one is."""
+    program = schedule(micro, sizing)
+    kept = [i for i in program.instructions if i.fields.get("keep")]
+    tiles = [i for i in kept if i.fields["n_wb"]]
+    tiles[0].fields["store"] = tiles[-1].fields["store"]
+    assert tiles[0].fields["ddr"] != tiles[-1].fields["ddr"]
+    found = simulate(engine, program, digits[0][:2]).first_mismatch
+    assert found is not None
+    assert found.startswith(f"step {tiles[0].step} (")
+    assert "(image 1," in found
 
 
 @pytest.mark.parametrize("strip_tokens", [24, 48, 96])
 def test_strips_bit_exact(engine, micro, sizing, digits, strip_tokens) -> None:
     for graph, images in ((micro, digits[0][:1]), (random_graph(5), noise(random_graph(5)))):
         program = schedule(graph, sizing.replace(strip_tokens=strip_tokens))
-        result = simulate(engine, program, images)
+        result = simulate(engine, program, np.repeat(images, 2, axis=0))
         assert result.first_mismatch is None
         assert abs(predict(program).cycles - result.cycles) <= 0.01 * result.cycles
 

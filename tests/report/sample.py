@@ -40,8 +40,16 @@ def report(blocks: int = 4, simulated: bool = True, per_block: int = 1) -> Repor
             "cycles": {
                 "predicted": total,
                 "simulated": total + 57 if simulated else None,
+                "predicted_cold": total + 4_000,
+                "simulated_cold": total + 4_060 if simulated else None,
                 "roofline": int(total * 0.71),
                 "steps": steps,
+            },
+            "memory": {
+                "read_bytes": 96_000,
+                "read_bytes_cold": 160_000,
+                "weight_bytes": 90_000,
+                "kept_bytes": 64_000,
             },
             "fps": {
                 "predicted": 200e6 / total,

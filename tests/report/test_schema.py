@@ -14,12 +14,15 @@ KEYS = {
     "model": {"name", "sha256", "params", "binary_weights", "binary_macs", "float_macs"},
     "target": {"name", "part", "clock_mhz", "budget"},
     "config": {"array_bits", "lanes", "act_bits", "axi_bits"},
-    "cycles": {"predicted", "simulated", "roofline", "steps"},
+    "cycles": {
+        "predicted", "simulated", "predicted_cold", "simulated_cold", "roofline", "steps",
+    },
+    "memory": {"read_bytes", "read_bytes_cold", "weight_bytes", "kept_bytes"},
     "fps": {"predicted", "simulated"},
     "resources": {"source", "lut", "ff", "bram36", "uram", "dsp", "by_unit", "fits"},
     "check": {"images", "tensors", "mismatches", "first_mismatch", "seconds"},
     "fidelity": {"top1_agreement", "accuracy_float", "accuracy_int", "logit_cosine", "blocks"},
-}
+}  # fmt: skip
 
 
 def test_keys_are_exactly_the_promised_ones():
@@ -89,6 +92,7 @@ def test_summary_says_where_numbers_come_from():
         "blocks      output error at most 0.21 % with float signs, 0.84 % with own; "
         "signs equal at least 99.91 % (16 bits, golden model)",
         "cycles      75,411 per frame (simulated), 75,354 (predicted)",
+        "weights     0.06 of 0.09 MB stay on chip; first frame 79,354 cycles (predicted)",
         "frames/s    2,652 at 200 MHz (simulated cycles)",
         "check       0 mismatches in 1,472 tensors, 16 images (RTL against golden model)",
         "resources   LUT 20,930/53,200, FF 17,360/106,400, BRAM36 61.5/140, DSP 48/220, fits "
@@ -96,5 +100,6 @@ def test_summary_says_where_numbers_come_from():
     ]
     assert summary(sample.report(simulated=False))[2:] == [
         "cycles      75,354 per frame (predicted)",
+        "weights     0.06 of 0.09 MB stay on chip; first frame 79,354 cycles (predicted)",
         "frames/s    2,654 at 200 MHz (predicted cycles)",
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 import pytest
 
 from hwgen.errors import FitError
@@ -16,6 +18,7 @@ from hwgen.schedule.sizing import Sizing
 from hwgen.schedule.work import cycles
 from hwgen.synth.model import Excess, check_fit, estimate, excess
 from hwgen.targets import Target, get_target
+from hwgen.units.dma import record_words
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +40,39 @@ def test_the_choice_fits_and_schedules(micro) -> None:
 
 
 def test_a_smaller_part_gets_strips_before_narrow_features(micro) -> None:
-    whole = search(micro, target()).sizing
+    whole = search(micro, target(), {"store_words": 0}).sizing
     room = round(estimate(whole)["bram36"])
     tight = search(micro, target(bram36=room - 4)).sizing
     assert tight.act_bits == 16
     assert tight.strip_tokens > 0
     assert tight.fm_words < whole.fm_words
+
+
+def test_weights_stay_on_chip_where_there_is_room(micro) -> None:
+    choice = search(micro, target())
+    s, bare = choice.sizing, search(micro, target(), {"store_words": 0}).sizing
+    assert bare.replace(store_words=s.store_words) == s
+    program = schedule(micro, s)
+    loads = [i for i in program.instructions if i.op == "LOAD" and record_words(i.fields)]
+    assert len(loads) > 50
+    assert all(i.fields["keep"] for i in loads)
+    assert choice.reasons[-1] == "weights and parameters on chip: all 1.5 Mbit"
+    room = ceil(estimate(bare)["bram36"])
+    partly = search(micro, target(bram36=room + 30))
+    assert 0 < partly.sizing.store_words < s.store_words
+    assert partly.reasons[-1].endswith(" of 1.5 Mbit")
+    assert "weights" not in " ".join(search(micro, target(bram36=room)).reasons)
+
+
+def test_ultra_ram_holds_whole_rows_of_the_store(micro) -> None:
+    part = target(family="xcup", uram=8, bram36=64)
+    s = search(micro, part).sizing
+    assert s.store_ultra == 1
+    assert s.store_words > 4096
+    need = estimate(s, ultra=True)
+    assert need["uram"] == 4  # 256 bits of 72
+    assert need["bram36"] <= 64
+    assert estimate(s.replace(store_ultra=0), ultra=True)["bram36"] > 64
 
 
 def test_narrow_features_where_nothing_else_fits(micro, monkeypatch) -> None:
@@ -74,7 +104,9 @@ def test_every_size_can_be_fixed(micro) -> None:
 
 
 @pytest.mark.parametrize("kw", [64, 128, 256])
-def test_the_quick_count_orders_engines_as_the_schedule_does(micro, kw) -> None:
-    sizing = search(micro, get_target("zcu102"), {"kw": kw}).sizing
+@pytest.mark.parametrize("store_words", [0, 2048, 8192])
+def test_the_quick_count_orders_engines_as_the_schedule_does(micro, kw, store_words) -> None:
+    sizes = {"kw": kw, "store_words": store_words}
+    sizing = search(micro, get_target("zcu102"), sizes).sizing
     exact = predict(schedule(micro, sizing)).cycles
     assert 0.75 * exact < cycles(micro, sizing) < 1.05 * exact

@@ -18,9 +18,10 @@ from hwgen.schedule.sizing import Sizing
 from hwgen.schedule.steps import STEPS
 from hwgen.schedule.steps.xnor import xnor_conv
 from hwgen.targets import get_target
+from hwgen.units.dma import record_words
 from hwgen.units.xnor_front import column_cycles
 from tests.graphs import conv_graph, patch_graph, random_graph
-from tests.units.isa_reference import Machine
+from tests.units.isa_reference import Fault, Machine
 
 SEED = 7
 
@@ -34,13 +35,16 @@ def execute(program: Program, image: np.ndarray) -> Machine:
     """Run the encoded program on the executor's memories."""
     sizes = {k: v for k, v in asdict(program.sizing).items() if k in Machine.__dataclass_fields__}
     machine = Machine(**sizes, host_weights=program.weights, host_input=program.input_bytes(image))
+    machine.run_words(instruction_words(program))
+    return machine
+
+
+def instruction_words(program: Program) -> list[int]:
     binary = program.binary()
-    words = [
+    return [
         int.from_bytes(binary[i : i + isa.INSTR_BYTES], "little")
         for i in range(0, len(binary), isa.INSTR_BYTES)
     ]
-    machine.run_words(words)
-    return machine
 
 
 def first_difference(program: Program, machine: Machine, values: dict[str, np.ndarray]) -> str:
@@ -122,6 +126,50 @@ def check(graph: Graph, sizes: dict) -> Program:
     logits = program.output_values(bytes(machine.host_output))
     assert np.array_equal(logits, values[graph.output].reshape(-1)[: graph.meta["classes"]])
     return program
+
+
+def test_a_warm_frame_needs_the_kept_records_no_more() -> None:
+    """Every record is kept or read: the second frame runs with the kept ones gone from memory."""
+    graph = random_graph(SEED)
+    sizing = choose(graph, get_target("zynq"), {"store_words": 1200})
+    program = schedule(graph, sizing)
+    loads = [i for i in program.instructions if i.op == "LOAD" and record_words(i.fields)]
+    kept = {i.fields["ddr"]: record_words(i.fields) for i in loads if i.fields["keep"]}
+    read = {i.fields["ddr"] for i in loads if not i.fields["keep"]}
+    assert kept
+    assert read
+    assert not read & set(kept)
+    assert sum(kept.values()) == program.store_words <= 1200
+    weights = bytearray(program.weights)
+    for ddr, words in kept.items():
+        weights[ddr : ddr + words * sizing.word_bytes] = bytes(words * sizing.word_bytes)
+    images = np.concatenate([picture(graph), picture(graph, SEED + 1)])
+    values = graph.run(images)
+    machine = execute(program, images[0])
+    assert first_difference(program, machine, {k: v[:1] for k, v in values.items()}) == ""
+    machine.host_weights, machine.host_input = bytes(weights), program.input_bytes(images[1])
+    machine.trace.clear()
+    machine.norm.clear()
+    machine.applied = machine.shared = 0  # start resets the units
+    machine.run_words(instruction_words(program))
+    assert first_difference(program, machine, {k: v[1:] for k, v in values.items()}) == ""
+    with pytest.raises(Fault, match="CRC of the record"):
+        machine.warm = False
+        machine.run_words(instruction_words(program))
+
+
+def test_the_last_steps_stay_on_chip() -> None:
+    graph = random_graph(SEED)
+    sizing = choose(graph, get_target("zynq"), {"store_words": 0})
+    loads = [
+        [i for i in schedule(graph, sizing.replace(store_words=n)).instructions if i.op == "LOAD"]
+        for n in (0, 300, 65536)
+    ]
+    kept = [[i.fields["keep"] for i in some if record_words(i.fields)] for some in loads]
+    assert not any(kept[0])
+    assert kept[1][-1] == 1
+    assert kept[1][0] == 0
+    assert all(kept[2])
 
 
 def test_wrong_weight_bit_is_found() -> None:

@@ -16,6 +16,10 @@ def test_rules_name_the_size() -> None:
     with pytest.raises(HwgenError) as error:
         Sizing(lanes=24)
     assert str(error.value) == "sizing: lanes=24; must be 16, 32 or 64; change --set lanes="
+    for words in (-2, 511, 65538):
+        with pytest.raises(HwgenError, match=f"store_words={words}; must be even, 0 to 65536"):
+            Sizing(store_words=words)
+    assert Sizing(store_words=9000).store_rows == (2, 9000 - 2 * 4096)
 
 
 def test_unknown_override_lists_the_sizes() -> None:

@@ -43,4 +43,4 @@ def test_too_large_an_engine_is_refused() -> None:
 
 def test_wide_engines_cost_more() -> None:
     small, wide = estimate(MICRO), estimate(MICRO.replace(lanes=64, kw=256, gs=16))
-    assert all(wide[k] > small[k] for k in small)
+    assert all(wide[k] > small[k] for k in RESOURCES)

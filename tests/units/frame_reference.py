@@ -36,6 +36,7 @@ STUB_FIELDS = [
 INCLUDE = '`include "compute_unit_stub.vh"'
 WB_BLOCK, FM_BLOCK, SLOT_BLOCK = 64, 32, 8
 OUT_WORDS = 16
+STORE_USED = 200  # words of the weight store that a random program may fill
 
 
 def isa_fields() -> dict[str, int]:
@@ -64,6 +65,8 @@ class Program:
         self.words: list[int] = []
         self.steps: list[tuple[str, dict]] = []
         self.weights = b""
+        self.stored = self.store_words = 0
+        self.kept_words = 0  # of LOADs, which a warm frame does not read from DDR
         self.count = {"dma": 0, "ldw": 0, "cmp": 0}
         self.users: dict[str, list[tuple[str, int, bool]]] = defaultdict(list)
 
@@ -87,6 +90,10 @@ class Program:
             data = record.astype("<i2").tobytes()
             fields |= {"ddr": len(self.weights), "crc": zlib.crc32(data)}
             self.weights += data
+            if self.stored + len(record) <= self.store_words and self.rng.integers(3):
+                fields |= {"keep": 1, "store": self.stored}
+                self.stored += len(record)
+                self.kept_words += len(record)
         fields |= {f"wait_{u}": w for u, w in waits.items()}
         self.words.append(isa.encode(op, **fields))
         self.steps.append((op, fields))
@@ -97,8 +104,10 @@ class Program:
         block = int(self.rng.integers(blocks))
         return block, block * size + int(self.rng.integers(0, size - n + 1)), n
 
-    def random(self, length: int, input_words: int) -> Program:
-        """`length` random steps, then STORE of something and END."""
+    def random(self, length: int, input_words: int, store_words: int = 0) -> Program:
+        """`length` random steps, then STORE of something and END. The last words of the store are
+        used."""
+        self.store_words, self.stored = store_words, max(0, store_words - STORE_USED)
         loaded = False
         self.add("SET", kind=1)  # the stand-in stalls the DMA from here on
         # LOADF of the output region finds only what was stored

@@ -79,6 +79,7 @@ class Machine:
     om_slots: int = 64
     qm_slots: int = 32
     nt_words: int = 64
+    store_words: int = 0
     host_weights: bytes = b""
     host_input: bytes = b""
     host_output: bytearray = field(default_factory=bytearray)
@@ -102,6 +103,8 @@ class Machine:
         self.log2c, self.eps = 1, 1
         self.norm: list[tuple[int, int, int]] = []
         self.applied = self.shared = 0
+        self.store = self._zeros(self.store_words, lanes)
+        self.warm = False
 
     @staticmethod
     def _zeros(*shape: int) -> Array:
@@ -114,6 +117,7 @@ class Machine:
         for index, word in enumerate(words):
             op, fields = decode(word)
             if op == "END":
+                self.warm = self.store_words > 0
                 return
             try:
                 self.run(op, fields)
@@ -134,10 +138,17 @@ class Machine:
 
     def _load(self, f: Mapping[str, int]) -> None:
         counts = [f["n_wb"], f["n_cm"], f["n_om"], 8 * f["n_qm"]]
-        data = self.host_weights[f["ddr"] : f["ddr"] + sum(counts) * self.lanes * 2]
-        if zlib.crc32(data) != f["crc"]:
-            raise Fault("CRC of the record")
-        words = self._lane_words(data, sum(counts))
+        stored = range(f["store"], f["store"] + sum(counts)) if f["keep"] else range(0)
+        if f["keep"] and stored.stop > self.store_words:
+            raise Hazard(f"record past the {self.store_words} words of the store")
+        if f["keep"] and self.warm:
+            words = self.store[stored]
+        else:
+            data = self.host_weights[f["ddr"] : f["ddr"] + sum(counts) * self.lanes * 2]
+            if zlib.crc32(data) != f["crc"]:
+                raise Fault("CRC of the record")
+            words = self._lane_words(data, sum(counts))
+            self.store[stored] = words[: len(stored)]
         wb, cm, om, qm = np.split(words, np.cumsum(counts)[:-1])
         self.wb[f["wb"] : f["wb"] + len(wb)] = wb
         if f["cm_quad"]:

@@ -41,10 +41,12 @@ FRAME = [
     "fifo_lut",
     "ldw",
     "weight_buffer",
+    "weight_store",
 ]
 CASES = {
-    "micro": {"LANES": 16, "ACT_BITS": 16, "KW": 128, "AXI_BITS": 128},
-    "wide": {"LANES": 64, "ACT_BITS": 12, "KW": 256, "AXI_BITS": 64},
+    "micro": {"LANES": 16, "ACT_BITS": 16, "KW": 128, "AXI_BITS": 128, "STORE_WORDS": 160},
+    "wide": {"LANES": 64, "ACT_BITS": 12, "KW": 256, "AXI_BITS": 64, "STORE_WORDS": 4096 + 100},
+    "plain": {"LANES": 16, "ACT_BITS": 16, "KW": 128, "AXI_BITS": 64},
 }
 INPUT_WORDS = 20
 LATENCY = 40
@@ -96,9 +98,11 @@ class Files:
         return harness.run(exe, self.program, self.weights, self.images, timeout=120, **options)
 
 
-def random_files(folder: Path, case: str, seed: int, images: int = 2, length: int = 60):
+def random_files(folder: Path, case: str, seed: int, images: int = 3, length: int = 60):
     lanes, act_bits = CASES[case]["LANES"], CASES[case]["ACT_BITS"]
-    program = Program(lanes, act_bits, seed).random(length, INPUT_WORDS)
+    program = Program(lanes, act_bits, seed).random(
+        length, INPUT_WORDS, CASES[case].get("STORE_WORDS", 0)
+    )
     files = Files(folder, program.binary(), program.weights)
     reference = Reference(lanes, act_bits)
     outputs = []
@@ -116,7 +120,8 @@ def test_random_programs(case, engines, tmp_path):
     for seed in range(8):
         folder = tmp_path / str(seed)
         folder.mkdir()
-        _, files, outputs = random_files(folder, case, seed)
+        program, files, outputs = random_files(folder, case, seed)
+        unit = Dma(CASES[case]["LANES"], CASES[case]["AXI_BITS"])
         for stall_seed, latency in ((None, LATENCY), (seed + 1, 3), (seed + 100, 90)):
             report = files.run(engines(case), stall_seed=stall_seed, latency=latency)
             problems = [harness.describe(f) for f in report["frames"]]
@@ -124,6 +129,35 @@ def test_random_programs(case, engines, tmp_path):
             for n, want in enumerate(outputs):
                 got = (folder / f"output{n}").read_bytes()
                 assert got == want, f"seed {seed}, stalls {stall_seed}: output of image {n}"
+            first, *warm = (f["beats_read"] for f in report["frames"])
+            assert [first - n for n in warm] == [program.kept_words * unit.word_beats] * 2
+        assert (program.kept_words > 0) == ("STORE_WORDS" in CASES[case])
+
+
+@pytest.mark.slow
+def test_a_new_base_address_makes_the_store_cold(engines, tmp_path):
+    _, files, _ = random_files(tmp_path, "wide", 5)
+    warm, cold = (files.run(engines("wide"), cold=cold) for cold in (False, True))
+    assert warm["ok"]
+    assert cold["ok"]
+    beats = [[f["beats_read"] for f in report["frames"]] for report in (warm, cold)]
+    assert beats[0][0] > beats[0][1] == beats[0][2]
+    assert beats[1] == [beats[0][0]] * 3
+
+
+@pytest.mark.slow
+def test_a_frame_with_an_error_leaves_the_store_cold(engines, tmp_path):
+    """The engine stops at the wrong record, and STATUS does not say that the store is full."""
+    program, files, _ = random_files(tmp_path, "micro", 1)
+    kept = [f["ddr"] for op, f in program.steps if op == "LOAD" and f.get("keep") and f["n_wb"]]
+    for weights, full in ((program.weights, True), (flipped(program.weights, kept[-1]), False)):
+        files.weights.write_bytes(weights)
+        frame = files.run(engines("micro"))["frames"][0]
+        assert (frame["done"], frame["store_full"]) == (full, full)
+
+
+def flipped(data: bytes, byte: int) -> bytes:
+    return data[:byte] + bytes([data[byte] ^ 4]) + data[byte + 1 :]
 
 
 # ---------------------------------------------------------------- planted faults
@@ -257,6 +291,14 @@ MUTANTS = {
     "CRC not compared": ("dma.v", "crc_q == ~want_q;", "crc_q != 0 || want_q != 0;"),
     "wait_cmp ignored": ("dma.v", "!ahead_ldw[15] && !ahead_cmp[15];", "!ahead_ldw[15];"),
     "WB read not held for MACS": ("weight_buffer.v", "ldw_ready = !cmp_re;", "ldw_ready = 1'b1;"),
+    "a bit of the store flipped": (
+        "weight_store.v",
+        "if (we && wr_tail) mem[wr_addr[AW-1:0]] <= wr_word;",
+        "if (we && wr_tail) mem[wr_addr[AW-1:0]] <= wr_word ^ {{WIDTH - 1{1'b0}}, wr_addr == 1};",
+    ),
+    "store read one word further": (
+        "dma.v", "st_addr = store_q;", "st_addr = store_q + {15'd0, fetched_q[1]};"
+    ),
 }  # fmt: skip
 
 
@@ -273,6 +315,13 @@ def directed(name: str) -> Program:
     elif name.startswith("CM words"):
         p.add("LOAD", (), ("par",), words[:10], n_wb=0, n_cm=10, cm=3, cm_quad=1)
         p.add("LNAPPLY", ("par",), (), src_base=3 << 3, n2=20, **MAC)
+    elif "store" in name:
+        # word 1 has the flipped bit; the third word of a record is the first read too far
+        p.store_words, p.stored = 160, 100 if "further" in name else 0
+        n = 40 if "further" in name else 2
+        while not p.kept_words:
+            p.add("LOAD", (), ("wb",), words[:n], n_wb=n)
+        p.add("MACS", ("wb",), (), wb_w=0, n2=n, **MAC)
     elif name == "wait_cmp ignored":
         p.add("LOAD", (), ("wb",), words, n_wb=40)
         for k in range(6):
@@ -297,7 +346,8 @@ def behaves(exe: Path, folder: Path, name: str) -> bool:
     files = Files(folder, program.binary(), program.weights)
     dst, bit, out = Reference(16, 16).run(program, b"")
     files.image(b"", dst, bit)
-    return files.run(exe, latency=3)["ok"] and (folder / "output0").read_bytes() == out
+    files.image(b"", dst, bit)  # this one from the store
+    return files.run(exe, latency=3)["ok"] and (folder / "output1").read_bytes() == out
 
 
 @pytest.mark.slow
@@ -376,6 +426,31 @@ def test_cycles_are_those_of_the_formulas(case, engines, tmp_path):
     assert swapped == max(first[1] + LDW_FULL, seq.dispatches(2, LATENCY)[1] + 2)
     start = max(swapped + SWAP_TO_LDW, seq.dispatches(3, LATENCY)[2] + LDW_FRONT)
     assert second == [start, start + ldw_cycles(5)]
+
+
+@pytest.mark.slow
+def test_cycles_of_records_from_the_store(engines, tmp_path):
+    """A warm frame: records of the store, with a read of DDR and one without words among them."""
+    dma, seq = Dma(16, 128), Sequencer(128)
+    sizes = [1, 40, 3, 0, 7]
+    words = []
+    for k, n in enumerate(sizes):
+        keep = {} if n == 3 else {"keep": 1, "store": 20 * k}
+        words.append(isa.encode("LOAD", n_wb=n, crc=zlib.crc32(bytes(32 * n)), **keep))
+    words.append(isa.encode("END"))
+    files = Files(tmp_path, b"".join(w.to_bytes(64, "little") for w in words), bytes(1 << 11))
+    for _ in range(2):
+        files.image(b"")
+    report = files.run(engines("micro"), latency=LATENCY)
+    assert report["ok"]
+    starts = [d + FRONT for d in seq.dispatches(len(sizes), LATENCY)]
+    retired = [starts[0]]
+    for n, start in zip(sizes, starts, strict=True):
+        if n == 3:  # its beats came long ago
+            retired.append(retired[-1] + dma.behind(n * dma.word_beats))
+        else:
+            retired.append(max(start, retired[-1]) + dma.kept(n))
+    assert report["frames"][1]["dma"] == [list(t) for t in zip(starts, retired[1:], strict=True)]
 
 
 @pytest.mark.slow
