@@ -1,7 +1,7 @@
 """Quick resource estimate of an engine from its sizes, to refuse early what cannot fit.
 
-Coefficients are fitted to Yosys counts of the units (`hwgen synth` gives the counts themselves);
-an estimate is never reported as synthesis.
+Coefficients are fitted to Yosys counts of engines of all shapes (`hwgen.synth.residuals`; `hwgen
+synth` counts one engine); an estimate is never reported as synthesis.
 """
 
 from __future__ import annotations
@@ -54,15 +54,14 @@ def estimate(s: Sizing, ultra: bool = False) -> dict[str, float]:
     lanes = s.lanes
     banks = 48 * 32  # of CM: no LUT RAM is shallower
     slots = 16 * s.cm_slots + banks + 16 * s.om_slots + 90 * max(32, s.qm_slots)  # bits of a lane
-    lut_lane = (
-        332 + 38 + slots / 48 + 46 + 1.22 * s.kw + 27 + 27 + 88
-    )  # arithmetic, pooling, parameters .. address and DMA muxes
-    lut_rest = 730 + 12 * s.kw + 3700 + 92 * s.pk + 4000 + 600 + 1300 + 2150
+    # arithmetic, pooling, address and DMA multiplexers; parameters; an array row
+    lut_lane = 530 + 5 * s.act_bits + slots / 48 + 1.22 * s.kw
+    lut_rest = 10200 + 11.3 * s.kw + 460 * s.pk
     ff_lane = 485 + 2 * s.kw + 0.9 * s.kw + 120
     either = [_feature_memory(s, n, ultra) for n in (s.fm_words, s.tm_words)] + [_store(s)]
     return {
         "lut": lanes * lut_lane + lut_rest,
-        "ff": lanes * ff_lane + 10200 + 3.3 * s.kw,
+        "ff": lanes * ff_lane + 11500 + 3.3 * s.kw,
         "bram36": sum(blocks for blocks, _ in either)
         + 4 * ceil(s.kw / 64) * ceil(s.bm_rows / 2048)  # byte writes: 64 of 72 bits
         + _blocks(16 * lanes, s.wb_words)
