@@ -49,15 +49,20 @@ def _store(s: Sizing) -> tuple[float, int]:
     return blocks + _blocks(width, rows * ULTRA_DEPTH), 0
 
 
-def estimate(s: Sizing, ultra: bool = False) -> dict[str, float]:
-    """Estimated lut, ff, bram36, uram, dsp of the whole engine; ultra: the part has ultra RAM."""
+def estimate(s: Sizing, ultra: bool = False, family: str = "xc7") -> dict[str, float]:
+    """Estimated lut, ff, bram36, uram, dsp of the whole engine.
+
+    ultra: the part has ultra RAM; family: Yosys's, it packs less around the multipliers of others.
+    """
     lanes = s.lanes
     banks = 48 * 32  # of CM: no LUT RAM is shallower
     slots = 16 * s.cm_slots + banks + 16 * s.om_slots + 90 * max(32, s.qm_slots)  # bits of a lane
     # arithmetic, pooling, address and DMA multiplexers; parameters; an array row
     lut_lane = 530 + 5 * s.act_bits + slots / 48 + 1.22 * s.kw
-    lut_rest = 10200 + 11.3 * s.kw + 460 * s.pk
     ff_lane = 485 + 2 * s.kw + 0.9 * s.kw + 120
+    if family != "xc7":
+        lut_lane, ff_lane = lut_lane + 320, ff_lane + 640
+    lut_rest = 10200 + 11.3 * s.kw + 460 * s.pk
     either = [_feature_memory(s, n, ultra) for n in (s.fm_words, s.tm_words)] + [_store(s)]
     return {
         "lut": lanes * lut_lane + lut_rest,
@@ -90,7 +95,7 @@ class Excess:
 
 def excess(s: Sizing, target: Target) -> Excess | None:
     """What the estimate exceeds the target's budget by most; None when the engine fits."""
-    need = estimate(s, ultra=target.uram > 0)
+    need = estimate(s, target.uram > 0, target.family)
     over = [
         Excess(name, round(n), getattr(target.budget, name), target.name)
         for name, n in need.items()

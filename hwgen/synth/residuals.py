@@ -23,6 +23,10 @@ from hwgen.synth.run import command
 from hwgen.targets import get_target
 
 _SMALL = {"fm_words": 2560, "tm_words": 1024, "bm_rows": 2048}
+_ON_CHIP = {
+    "fm_words": 4096, "tm_words": 1536, "bm_rows": 2048, "wb_words": 512, "ps_words": 256,
+    "store_words": 13824, "store_ultra": 1,
+}  # fmt: skip
 _WIDE = {"act_bits": 12, "gu": 16, "gs": 16, "bm_rows": 2048}
 SWEEP = (
     ("zynq", Sizing(lanes=16, kw=64, gs=4, **_SMALL)),
@@ -32,6 +36,7 @@ SWEEP = (
     ("zynq", Sizing(lanes=32, kw=256, fm_words=7168, tm_words=2048, **_WIDE)),
     ("zynq", Sizing(lanes=64, kw=128, fm_words=3584, tm_words=1024, gs=8, act_bits=12, pk=16)),
     ("zynq", Sizing(lanes=64, kw=256, fm_words=3584, tm_words=1024, **_WIDE)),
+    ("kv260", Sizing(lanes=64, kw=256, gu=16, gs=16, strip_tokens=448, **_ON_CHIP)),
 )
 
 
@@ -41,7 +46,7 @@ def point(target_name: str, s: Sizing) -> dict:
     with tempfile.TemporaryDirectory(prefix="hwgen_sweep_") as folder:
         total, _ = count_rtl(write_rtl(Path(folder), s), TOP, target)
     counted = {name: getattr(total, name) for name in RESOURCES}
-    model = estimate(s)
+    model = estimate(s, target.uram > 0, target.family)
     return {
         "target": target_name,
         "sizing": asdict(s),

@@ -45,10 +45,16 @@ def command(target: Target) -> str:
 def flow(target: Target) -> Flow:
     """The steps of `command(target)` from elaborated RTLIL to mapped cells, without I/O buffers."""
     if target.family == "ecp5":
-        library, run, ram = "+/lattice/cells_sim.v +/lattice/cells_bb.v", command(target), "map_ram"
+        library, run, ram = (
+            "+/lattice/cells_sim_ecp5.v +/lattice/cells_bb_ecp5.v",
+            command(target),
+            "map_ram",
+        )
         start = "coarse"
     else:
         library, ram, start = "+/xilinx/cells_sim.v", "map_memory", "prepare"
+        if target.family != "xc7":  # DSP48E2; a cell that is not known loses its outputs
+            library += " +/xilinx/cells_xtra.v"
         run = f"{command(target)} -flatten -noiopad -noclkbuf"
         if target.uram and target.family == "xcup":
             run += " -uram"  # ultra RAM only where the device has it
