@@ -14,6 +14,7 @@ import numpy as np
 
 from hwgen.errors import FitError
 from hwgen.ir.types import TensorType
+from hwgen.ops.numerics import HEAD_DIM
 from hwgen.schedule import isa
 from hwgen.schedule.beside import Beside
 from hwgen.schedule.placement import BM, Place
@@ -226,7 +227,8 @@ class Builder:
         for memory, low, high in self._touched(ins, sources):
             self.region_cmp[memory].append((low, high, done))
         issue = _Issue.of(ins, sources, streams, self.places)
-        ins.fields["drain"] = int(any(issue.conflicts(e, self.places) for e in self.recent))
+        conflict = any(issue.conflicts(e, self.places) for e in self.recent)
+        ins.fields["drain"] = int(conflict or self._without_gap(ins))
         if ins.fields["drain"]:
             self.recent.clear()
         self.recent.append(issue)
@@ -237,6 +239,17 @@ class Builder:
                 del self.recent[:k]
                 break
         return ins
+
+    def _without_gap(self, ins: Instruction) -> bool:
+        """True for an ATT whose first result could come right after the last one of the ATT before.
+
+        A SET between the two needs a cycle without a result (result_nest.v). There is one unless a
+        query's words take all the cycles of a query.
+        """
+        if ins.op != "ATT":
+            return False
+        groups = max(-(-ins.fields["tokens"] // self.s.pk), 3)
+        return HEAD_DIM // self.s.lanes >= groups
 
     def _touched(self, ins: Instruction, sources: list[str]) -> list[tuple[int, int, int]]:
         """(memory, first word, last word + 1) of the feature words that it reads or writes."""

@@ -9,6 +9,8 @@ import pytest
 
 from hwgen.errors import FitError
 from hwgen.ir.graph import Graph
+from hwgen.paths import models_dir
+from hwgen.pipeline import load_prepared
 from hwgen.schedule import isa
 from hwgen.schedule.builder import Builder
 from hwgen.schedule.choose import choose
@@ -274,3 +276,12 @@ def test_loads_wait_only_for_the_words_that_they_replace() -> None:
             reads += 1
     assert loads == reads > 2
     assert len(ends) == 2
+
+
+def test_attention_leaves_a_cycle_for_the_set_between() -> None:
+    """With 16 lanes a query's four words take all its cycles: the next head must not be chained."""
+    graph = load_prepared(models_dir() / "bhvit_micro_digits.pt", None)[2].quantize().graph
+    program = schedule(graph, choose(graph, get_target("zynq"), {"lanes": 16}))
+    heads = [i for i in program.instructions if i.op == "ATT"]
+    assert len(heads) > 2
+    assert all(i.fields["drain"] for i in heads)
