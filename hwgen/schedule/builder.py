@@ -14,11 +14,11 @@ import numpy as np
 
 from hwgen.errors import FitError
 from hwgen.ir.types import TensorType
-from hwgen.ops.numerics import HEAD_DIM
 from hwgen.schedule import isa
 from hwgen.schedule.beside import Beside
 from hwgen.schedule.placement import BM, Place
 from hwgen.schedule.sizing import Sizing
+from hwgen.units.attention import Attention
 from hwgen.units.compute_ctl import mac_cycles
 
 Array = np.ndarray
@@ -248,8 +248,8 @@ class Builder:
         """
         if ins.op != "ATT":
             return False
-        groups = max(-(-ins.fields["tokens"] // self.s.pk), 3)
-        return HEAD_DIM // self.s.lanes >= groups
+        unit = Attention(self.s.lanes, self.s.kw, self.s.pk)
+        return unit.period(ins.fields["tokens"]) == unit.words
 
     def _touched(self, ins: Instruction, sources: list[str]) -> list[tuple[int, int, int]]:
         """(memory, first word, last word + 1) of the feature words that it reads or writes."""
