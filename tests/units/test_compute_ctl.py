@@ -157,8 +157,8 @@ def test_no_unknown_value_matters(tmp_path):
 )
 def test_planted_rtl_fault_is_seen(edit, tmp_path):
     require_icarus()
-    _, failed = Simulation(UNITS[0], tmp_path, edit, "icarus").run(count=60)
-    assert failed >= 1
+    simulation = Simulation(UNITS[0], tmp_path, edit, "icarus")
+    assert any(simulation.run(seed, count=100)[1] for seed in (1, 2)), "not seen by two programs"
 
 
 @pytest.mark.parametrize(
