@@ -112,8 +112,19 @@ class Evaluator:
         grid = x.reshape(x.shape[0], *self._grid_of(node), x.shape[-1])
         total = self._tensor(node["bias"]).expand_as(grid)
         for (dy, dx), coeff in zip(node["offsets"], node["coeff"]):
-            total = total + torch.roll(grid, (-dy, -dx), (1, 2)) * self._tensor(coeff)
+            total = total + self._moved(grid, dy, dx, node["pad"]) * self._tensor(coeff)
         return total.reshape(x.shape)
+
+    def _moved(self, grid: Tensor, dy: int, dx: int, pad: np.ndarray | None) -> Tensor:
+        """Value (dy, dx) away of every cell of (B, H, W, C)."""
+        moved = torch.roll(grid, (-dy, -dx), (1, 2))
+        if pad is None:
+            return moved
+        rows, columns = (torch.arange(n) for n in grid.shape[1:3])
+        inside = ((rows + dy >= 0) & (rows + dy < len(rows)))[:, None] & (
+            (columns + dx >= 0) & (columns + dx < len(columns))
+        )
+        return torch.where(inside[..., None], moved, self._tensor(pad))
 
     def _avg_pool(self, node: Node, x: Tensor) -> Tensor:
         k = node["kernel"]
@@ -150,11 +161,11 @@ class Evaluator:
         return x.unflatten(-1, (-1, HEAD_DIM)).transpose(-2, -3)
 
     def levels(self, node: Node, q: Tensor, k: Tensor) -> Tensor:
-        """Attention levels 0..3 (..., heads, T, T) of an attention node's q, k (..., T, C)."""
+        """Attention levels (..., heads, N, M) of an attention node's q (..., N, C), k (..., M, C)."""
         q, k = self._heads(q), self._heads(k)
         a = torch.softmax(q @ k.transpose(-1, -2) / HEAD_DIM**0.5, -1)
         alpha, zero = (self._tensor(node[p])[:, None, None] for p in ("alpha", "zero_point"))
-        return torch.clamp(torch.round(3 * a / alpha + zero), 0, 3)
+        return torch.clamp(torch.round(node["top"] * a / alpha + zero), 0, node["top"])
 
     def _merge_mean(self, node: Node, z: Tensor) -> Tensor:
         return self._scaled(node, z[:, :, -z.shape[1] :].sum(1))
@@ -170,6 +181,11 @@ class Evaluator:
 
     def _pool(self, node: Node, x: Tensor) -> Tensor:
         return x.unflatten(-1, (-1, node["factor"])).mean(-1)
+
+    def _upsample(self, node: Node, x: Tensor) -> Tensor:
+        f, (h, w) = node["factor"], self._grid_of(node)
+        cells = x.reshape(len(x), h, w, -1)
+        return cells.repeat_interleave(f, 1).repeat_interleave(f, 2).flatten(1, 2)
 
     def _per_window(self, node: Node, g: Tensor) -> Tensor:
         return g[:, :, None]

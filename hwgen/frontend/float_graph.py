@@ -13,15 +13,17 @@ vectors per channel, float64; `s` marks +-1 values):
     xnor_linear   sign, scale, bias, unwindow      scale (s . sign) + bias
     xnor_conv     sign, scale, bias, stride, dilation, groups
     conv          weight (O, k, k, C), bias        stride = k
-    cross_filter  offsets, coeff (R, C), bias      sum_r coeff_r x[y + dy_r, x + dx_r], circular
+    cross_filter  offsets, coeff (R, C), bias, pad   sum_r coeff_r x[y + dy_r, x + dx_r]; outside the
+                                         grid x is pad (C,), or circular where pad is None
     avg_pool      kernel, scale, bias              scale sum(k x k cells) + bias
     merge_max, merge_sum  window, scale, bias      w x w cells from w i - w//2, clipped
     layer_norm    eps, window            inputs x, or x and merge tokens appended to every window
-    attention     alpha, zero_point (heads,), scale, bias      scale sum_t level v + bias
+    attention     alpha, zero_point (heads,), top, scale, bias      scale sum_t level v + bias,
+                                         level = clamp(round(top A / alpha + zero_point), 0, top)
     merge_mean    scale, bias            scale sum over windows of the last `windows` tokens + bias
     window_part   window, scale, bias    the first w*w tokens of every window
     token_mean    scale, bias            scale sum over tokens + bias
-    tile times / pool factor / unwindow window / per_window     changes of layout only
+    tile times / pool factor / unwindow window / per_window / upsample factor     layout only
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ SCALED = frozenset(  # kinds with parameters `scale` and `bias` applied to what 
 )
 ANCHORS = SCALED | {"conv", "cross_filter", "layer_norm"}  # kinds that are an op of their own
 ELEMENTWISE = frozenset({"affine", "add", "rprelu", "gelu"})
-VIEWS = frozenset({"tile", "pool", "unwindow", "per_window"})
+VIEWS = frozenset({"tile", "pool", "unwindow", "per_window", "upsample"})
 
 
 @dataclass(frozen=True)

@@ -47,9 +47,32 @@ def shift_mix(im: Importer, f: Any, _: Tensor, x: View, grid: int, radius: int) 
     return _filter(im, x, offsets, coeff, "shift_mix")
 
 
-def _filter(im: Importer, x: View, offsets: Any, coeff: np.ndarray, suffix: str) -> View:
+def neighbour_mean(
+    im: Importer, f: Any, _: Tensor, x: View, grid: int, axis: int, radius: int
+) -> View:
+    layout = im.require(x, TOKENS, "neighbour_mean")
+    reach = range(-radius, radius + 1)
+    offsets = tuple((r, 0) if axis == 0 else (0, r) for r in reach)
+    coeff = np.full((len(offsets), layout.channels), 1.0 / len(offsets))
+    return _filter(im, x, offsets, coeff, "neighbour_mean", zeros(layout.channels))
+
+
+def upsample_grid(im: Importer, f: Any, _: Tensor, x: View, grid: int, factor: int) -> View:
+    """Nearest neighbour; the identity where the factor is 1."""
+    layout = im.require(x, TOKENS, "upsample_grid")
+    if factor == 1:
+        return x
+    height, width = layout.grid
+    out = on_grid(height * factor, width * factor, layout.channels)
+    return View(im.emit("upsample", (x.node,), {"factor": factor}, out, "upsample"), x.axes)
+
+
+def _filter(
+    im: Importer, x: View, offsets: Any, coeff: np.ndarray, suffix: str,
+    pad: np.ndarray | None = None,
+) -> View:  # fmt: skip
     layout = im.layout(x)
-    params = {"offsets": offsets, "coeff": coeff, "bias": zeros(layout.channels)}
+    params = {"offsets": offsets, "coeff": coeff, "bias": zeros(layout.channels), "pad": pad}
     return View(im.emit("cross_filter", (x.node,), params, layout, suffix), x.axes)
 
 

@@ -17,6 +17,7 @@ from hwgen.frontend.functions import average_pool, token_mean, zeros
 from hwgen.frontend.trace import Importer
 from hwgen.frontend.views import IMAGE, TOKENS, WINDOWS, View
 from hwgen.nn.functional import row_scale_sign
+from hwgen.ops.attention import MAX_TOKENS as MAX_KEYS
 
 
 def _array(value: Tensor) -> np.ndarray:
@@ -222,12 +223,41 @@ def attention(im: Importer, m: hnn.QDAttention, _: Tensor, *qkv: View) -> View:
         raise im.unsupported(
             "QDAttention on unequal tokens", "needs q, k, v (B, T, C) of one shape"
         )
-    tokens = layout.shape[-2]
-    if tokens > 64:
-        raise im.unsupported(f"QDAttention over {tokens} tokens", "a window has at most 64 tokens")
     alpha = _array(m.alpha) if m.learned else np.ones(heads)
     zero = _array(m.zero_point) if m.learned else np.zeros(heads)
-    params = {"alpha": alpha, "zero_point": zero, "scale": np.repeat(alpha, 64),
+    return _attention(im, "QDAttention", qkv, alpha, zero, 3)
+
+
+def elastic_attention(
+    im: Importer, f: Any, _: Tensor, q: View, k: View, v: View, clip: Tensor, heads: int
+) -> View:
+    layouts = [im.channel_axis(x, -1, "elastic_attention") for x in (q, k, v)]
+    if layouts[0].channels != 64 * heads:
+        raise im.unsupported(
+            f"elastic_attention with {heads} heads of {layouts[0].channels / heads:g} channels",
+            "a head has 64 channels",
+        )
+    if any(x.axes != TOKENS for x in (q, k, v)) or layouts[1] != layouts[2]:
+        raise im.unsupported(
+            "elastic_attention on windows or unequal keys", "needs q (B, N, C), k and v (B, M, C)"
+        )
+    step = float(clip)
+    if step <= 0:
+        raise im.unsupported(
+            f"elastic_attention with the step {step:g}", "the learned step must be positive"
+        )
+    return _attention(
+        im, "elastic_attention", (q, k, v), np.full(heads, step), np.zeros(heads), 1
+    )
+
+
+def _attention(
+    im: Importer, what: str, qkv: tuple[View, ...], alpha: np.ndarray, zero: np.ndarray, top: int
+) -> View:
+    layout, keys = im.layout(qkv[0]), im.layout(qkv[1]).shape[-2]
+    if keys > MAX_KEYS:
+        raise im.unsupported(f"{what} over {keys} tokens", f"at most {MAX_KEYS} keys")
+    params = {"alpha": alpha, "zero_point": zero, "top": top, "scale": np.repeat(alpha, 64),
               "bias": zeros(layout.channels)}  # fmt: skip
     bits = tuple(_sign(im, x, f"{name}_sign") for x, name in zip(qkv, "qkv"))
     return View(im.emit("attention", bits, params, layout), qkv[0].axes)

@@ -66,7 +66,7 @@ def _op_problems(op: Op, types: dict[str, TensorType]) -> Iterator[str]:
     shape, grid = op.result(*sources)
     yield from _outputs(op, shape, grid)
     yield from _parameters(op, shape[-1])
-    yield from _residuals(op, types, shape)
+    yield from _residuals(op, types, shape, grid)
     low, high = op.acc_bounds(*sources)
     limit = 1 << (ACC_BITS - 1)
     if low < -limit or high >= limit:
@@ -135,7 +135,15 @@ def _parameters(op: Op, channels: int) -> Iterator[str]:
         yield "slope and gelu; must be one of them"
 
 
-def _residuals(op: Op, types: dict[str, TensorType], shape: tuple[int, ...]) -> Iterator[str]:
+def _divides(coarse: tuple[int, int], grid: tuple[int, int]) -> bool:
+    """Whether each cell of one grid is a square of the other's."""
+    factor = grid[0] // coarse[0] if coarse[0] else 0
+    return factor > 1 and grid == (coarse[0] * factor, coarse[1] * factor)
+
+
+def _residuals(
+    op: Op, types: dict[str, TensorType], shape: tuple[int, ...], grid: tuple[int, int]
+) -> Iterator[str]:
     post, frac = op.post, None
     for field in ("pre", "mid", "out"):
         name = getattr(post, field)
@@ -146,7 +154,8 @@ def _residuals(op: Op, types: dict[str, TensorType], shape: tuple[int, ...]) -> 
             yield f"{field} {name} is {t.kind}; must be a feature"
             continue
         spread = t.shape[:-1] == shape[:1] and type(op).__name__ == "WindowMix"
-        tokens = int(np.prod(shape[:-1])) == t.tokens or spread
+        coarse = op.UNIT == "XLIN" and _divides(t.grid, grid)
+        tokens = int(np.prod(shape[:-1])) == t.tokens or spread or coarse
         if shape[-1] % t.channels or not tokens:
             yield f"{field} {name} of shape {t.shape}; must match {shape}, its channels divide"
         if field == "out" and post.m3 is not None:

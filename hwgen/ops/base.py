@@ -76,6 +76,12 @@ class Op:
         """
         return None
 
+    def operand_rows(self, tensor: str, first: int, count: int) -> list[int] | None:
+        """Grid rows of one operand (a source or a residual) for these result rows; None: all."""
+        if tensor in self.sources:
+            return self.source_rows(first, count)
+        return list(range(first, first + count))
+
     def violations(self, *types: TensorType) -> Iterator[str]:
         """Rules of the op that its parameters and source types break, as 'value; rule'."""
         return iter(())

@@ -26,6 +26,7 @@ class XnorLinear(Op):
 
     Source bits (..., tokens, K); weight (O, K) in {0, 1}; m (O,) 16-bit.
     unwindow = w > 0: the source is (windows, w*w, K) and the result goes back to the grid.
+    A residual may be on a coarser grid, which divides the result's: its cells repeat.
     """
 
     weight: Array
@@ -44,6 +45,9 @@ class XnorLinear(Op):
     def residual(self, value: Array, acc: Array) -> Array:
         if self.unwindow and value.ndim == acc.ndim + 1:
             value = windows_to_grid(value, self.unwindow)
+        if value.shape[1] < acc.shape[1]:
+            assert self.bits is not None or self.feature is not None
+            value = upsample(value, (self.feature or self.bits).grid, acc.shape[1])
         return super().residual(value, acc)
 
     def acc_bounds(self, a: TensorType) -> tuple[int, int]:
@@ -136,6 +140,14 @@ class XnorConv(Op):
             yield f"stride {k} on grid {self.in_grid}; must divide it"
         if self.groups > 1 and (self.groups not in (2, 4) or o % (4 * self.groups)):
             yield f"{self.groups} groups of {o} outputs; must be 2 or 4 of a multiple of 4 outputs"
+
+
+def upsample(x: Array, grid: tuple[int, int], tokens: int) -> Array:
+    """(batch, n, C) on a coarser grid -> (batch, tokens, C) on `grid`, nearest neighbour."""
+    factor = round((tokens / x.shape[1]) ** 0.5)
+    height, width = grid
+    cells = x.reshape(len(x), height // factor, width // factor, -1)
+    return cells.repeat(factor, 1).repeat(factor, 2).reshape(len(x), tokens, -1)
 
 
 def windows_to_grid(x: Array, w: int) -> Array:

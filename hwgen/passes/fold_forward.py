@@ -24,8 +24,12 @@ def fold_before(node: Node, affine: Node, graph: FloatGraph) -> Node | None:
         bias = node["bias"] + (node["weight"] * b).sum((1, 2, 3))
         return node.with_(inputs=affine.inputs, weight=node["weight"] * a, bias=bias)
     if node.kind == "cross_filter":
+        pad = node["pad"]
+        if pad is not None and (a == 0).any():
+            return None  # then the value outside the grid has no counterpart before the affine
         bias = node["bias"] + node["coeff"].sum(0) * b
-        return node.with_(inputs=affine.inputs, coeff=node["coeff"] * a, bias=bias)
+        pad = None if pad is None else (pad - b) / a
+        return node.with_(inputs=affine.inputs, coeff=node["coeff"] * a, bias=bias, pad=pad)
     terms = {
         "avg_pool": lambda: node["kernel"] ** 2,
         "token_mean": lambda: affine.layout.shape[0],

@@ -15,10 +15,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import networkx as nx
 import numpy as np
 
 from hwgen.errors import UnsupportedOpError
-from hwgen.frontend.float_graph import ANCHORS, FloatGraph, Node
+from hwgen.frontend.float_graph import ANCHORS, ELEMENTWISE, FloatGraph, Node
 from hwgen.ops.dense import weight_bits
 from hwgen.ops.numerics import PARAM_BITS
 
@@ -89,8 +90,33 @@ class Fuser:
         self.taken: set[str] = set()
         self.signed: set[str] = set()  # signs that have a chain
 
+    def _order(self) -> list[Node]:
+        """The graph's order, but a layer to which an upsampled value is added comes after it."""
+        nodes = self.graph.nodes
+        order = nx.DiGraph()
+        order.add_nodes_from(nodes)
+        order.add_edges_from((i, n.name) for n in nodes.values() for i in n.inputs)
+        for node in nodes.values():
+            coarse = [i for i in node.inputs if nodes[i].kind == "upsample"]
+            if node.kind != "add" or not coarse:
+                continue
+            for name in set(node.inputs) - set(coarse):
+                layer = self._layer(name)
+                if layer is not None and not nx.has_path(order, layer, coarse[0]):
+                    order.add_edge(coarse[0], layer)
+        place = {name: i for i, name in enumerate(nodes)}
+        return [nodes[n] for n in nx.lexicographical_topological_sort(order, place.__getitem__)]
+
+    def _layer(self, name: str) -> str | None:
+        """Binary linear layer that ends in this value through elementwise steps."""
+        node = self.graph.nodes[name]
+        if node.kind == "xnor_linear":
+            return name
+        found = [self._layer(i) for i in node.inputs] if node.kind in ELEMENTWISE else []
+        return next((layer for layer in found if layer), None)
+
     def run(self) -> list[Chain]:
-        for node in self.graph.nodes.values():
+        for node in self._order():
             if node.name in self.taken:
                 continue
             if node.kind in ANCHORS or node.kind == "affine":
@@ -165,6 +191,8 @@ class Fuser:
         if node.kind == "tile":
             return self.residual(chain, node.inputs[0])
         if node.kind == "unwindow" and anchor.params.get("unwindow") == node["window"]:
+            return self.residual(chain, node.inputs[0])
+        if node.kind == "upsample" and anchor.kind == "xnor_linear" and not anchor["unwindow"]:
             return self.residual(chain, node.inputs[0])
         if node.kind == "per_window" and anchor.kind == "window_part":
             return self.residual(chain, node.inputs[0])

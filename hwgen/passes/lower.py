@@ -28,11 +28,12 @@ from hwgen.passes.order_sums import order_sums
 from hwgen.passes.quantize import Quantizer
 from hwgen.passes.scale_image import scale_image
 from hwgen.passes.sink_unwindow import sink_unwindow
+from hwgen.passes.sink_upsample import sink_upsample
 from hwgen.passes.split_scales import split_scales
 
 PASSES = (
     fold_backward, flatten_sums, fold_forward, merge_filters, distribute, sink_unwindow,
-    absorb_shifts, dedup, order_sums, split_scales,
+    sink_upsample, absorb_shifts, dedup, order_sums, split_scales,
 )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
-"""Terms of one sum that are circular filters of one value become one filter.
+"""Terms of one sum that are filters of one value, alike outside the grid, become one filter.
 
 Six shift branches with their LayerScales, the norm before them and the identity shortcut of a
-BHViT block end as one filter with nine taps.
+BHViT block end as one filter with nine taps; so do the four padded averages of BinaryViT.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from hwgen.frontend.float_graph import FloatGraph, Node
 from hwgen.ops.vector import TAPS
 
 
-def _as_filter(node: Node, source: str, readers: dict[str, int]) -> tuple | None:
-    """(offsets, coefficients, bias) of a term as a filter of `source`."""
+def _as_filter(
+    node: Node, source: str, pad: np.ndarray | None, readers: dict[str, int]
+) -> tuple | None:
+    """(offsets, coefficients, bias) of a term as a filter of `source`, `pad` outside the grid."""
     channels = node.layout.channels
     if node.name == source:
         return ((0, 0),), np.ones((1, channels)), np.zeros(channels)
@@ -21,9 +23,13 @@ def _as_filter(node: Node, source: str, readers: dict[str, int]) -> tuple | None
         return None
     if node.kind == "affine":
         return ((0, 0),), node["a"][None], node["b"]
-    if node.kind == "cross_filter":
+    if node.kind == "cross_filter" and _equal(node["pad"], pad):
         return node["offsets"], node["coeff"], node["bias"]
     return None
+
+
+def _equal(a: np.ndarray | None, b: np.ndarray | None) -> bool:
+    return a is b or (a is not None and b is not None and np.array_equal(a, b))
 
 
 def merge_filters(graph: FloatGraph) -> FloatGraph:
@@ -40,7 +46,10 @@ def merge_filters(graph: FloatGraph) -> FloatGraph:
         if first is None:
             continue
         (source,) = graph.nodes[first].inputs
-        parts = {t: _as_filter(graph.nodes[t], source, readers) for t in dict.fromkeys(node.inputs)}
+        pad = graph.nodes[first]["pad"]
+        parts = {
+            t: _as_filter(graph.nodes[t], source, pad, readers) for t in dict.fromkeys(node.inputs)
+        }
         taps: dict[tuple[int, int], np.ndarray] = {}
         bias = np.zeros(node.layout.channels)
         for term in node.inputs:

@@ -9,7 +9,7 @@ import numpy as np
 
 from hwgen import ops
 from hwgen.errors import FitError, UnsupportedOpError
-from hwgen.frontend.float_graph import FloatGraph, Layout, Node
+from hwgen.frontend.float_graph import FloatGraph, Layout, Node, on_grid
 from hwgen.ir.types import TensorType
 from hwgen.ops.base import Op
 from hwgen.ops.numerics import (
@@ -64,8 +64,25 @@ class Quantizer:
         )
         self.tensor[node.name] = node.name
 
+    def _pad(self, chain: Chain) -> tuple[str, ...]:
+        """The source that a padded filter reads outside the grid, as its first source.
+
+        A norm before the filter is folded into it, so the zeros of the network are other values
+        here (`fold_forward`); what lies outside the range of a feature is clipped.
+        """
+        pad = chain.anchor.params.get("pad")
+        if pad is None:
+            return ()
+        frac, top = self.fracs.feature(chain.anchor.inputs[0]), 1 << (self.act_bits - 1)
+        value = np.clip(np.rint(pad * 2.0**frac), -top, top - 1).astype(np.int64)[None]
+        kind = _feature(on_grid(1, 1, value.size), frac, int(value.min()), int(value.max()))
+        name = f"{chain.name}.pad"
+        post = Post(act_bits=self.act_bits)
+        self._append(ops.constant.Constant(name, (), post, kind, None, value))
+        return (name,)
+
     def _op(self, chain: Chain) -> Op:
-        sources = tuple(self.tensor[name] for name in chain.anchor.inputs)
+        sources = tuple(self.tensor[name] for name in chain.anchor.inputs) + self._pad(chain)
         source_types = [self.types[s] for s in sources]
         post = self._post(chain)
         limit, shifts = 1 << (ACC_BITS - 1), SH1_SHIFTS
@@ -209,9 +226,10 @@ class Quantizer:
         return ops.layernorm.LayerNorm, params
 
     def _attention(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
-        alpha, zero = n["alpha"][:, None], n["zero_point"][:, None]
-        kappa = (np.arange(1, 4) - 0.5 - zero) * alpha / 3 * 2.0**KAPPA_FRAC
+        alpha, zero, top = n["alpha"][:, None], n["zero_point"][:, None], n["top"]
+        kappa = (np.arange(1, 4) - 0.5 - zero) * alpha / top * 2.0**KAPPA_FRAC
         kappa = np.clip(np.rint(kappa), 0, KAPPA_TOP).astype(np.int64)
+        kappa[:, top:] = KAPPA_TOP  # levels above the last are never reached
         neg = (n["alpha"] < 0).astype(np.int64)
         return ops.attention.Attention, {"kappa": kappa, "neg": neg, "m": m}
 

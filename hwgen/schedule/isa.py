@@ -127,7 +127,9 @@ SET = [("kind", 2, False)]
 SET_LSB = INSTR_BITS - SET_PAYLOAD_BITS
 PAYLOAD = {
     "taps": [f for k in range(TAPS) for f in ((f"off{k}", 18, True), (f"dx{k}", 4, True))]
-    + [("width", 12, False), ("sx", 14, False)],
+    + [("width", 12, False), ("sx", 14, False)]
+    # padded: taps outside the image's columns, and those of the mask out, read word pad
+    + [("pad", 14, False), ("padded", 1, False), ("out", 12, False)],
     "att": [("kappa1", 24, False), ("kappa2", 24, False), ("kappa3", 24, False), ("neg", 1, False)],
     "norm": [("log2c", 4, False), ("eps", 52, False), ("reset", 1, False)],
 }

@@ -18,7 +18,7 @@ from hwgen.ir.graph import Graph
 from hwgen.ir.types import TensorType
 from hwgen.ops.attention import Attention
 from hwgen.ops.base import Op
-from hwgen.ops.vector import MergeMean, Pointwise
+from hwgen.ops.vector import CrossFilter, MergeMean, Pointwise
 from hwgen.ops.xnor import MAX_DILATION, XnorConv
 from hwgen.passes.separate_streams import separate_streams
 from hwgen.schedule.plan import Plan, Strips, plan
@@ -197,9 +197,10 @@ def live_ranges(graph: Graph, order: Plan, s: Sizing) -> dict[str, _Live]:
             live[name].start[units(name, rows)] = time
             live[name].end[units(name, rows)] = time
         for name in op.inputs if op else ():
-            need = rows
-            if part and name in op.sources:
-                need = op.source_rows(part.first, part.count)
+            need = op.operand_rows(name, part.first, part.count) if part else None
+            if need is not None and name not in op.sources:  # a residual may be on a coarser grid
+                factor = max(1, (op.feature or op.bits).grid[0] // max(1, types[name].grid[0]))
+                need = sorted({row // factor for row in need})
             live[name].end[units(name, need)] = time
         guest = op if piece.beside else None
     live[graph.output].end[:] = len(order.pieces)
@@ -220,6 +221,9 @@ def feature_memories(graph: Graph, live: dict[str, _Live], time: int) -> set[str
         read = [t for t in op.inputs if t in g]
         if op.UNIT == "LNAPPLY":
             read = []  # its two sources are read by different instructions
+        if isinstance(op, CrossFilter) and op.padded:  # both come through one stream
+            g.add_edges_from((tensor, f"{op.name} other memory") for tensor in op.sources)
+            read.remove(op.sources[1])
         for i, a in enumerate(read):
             g.add_edges_from((a, b) for b in read[i + 1 :])
     sides = []
@@ -231,8 +235,9 @@ def feature_memories(graph: Graph, live: dict[str, _Live], time: int) -> set[str
                 "add an identity layer between the residual paths",
             )  # fmt: skip
         colour = nx.bipartite.color(g.subgraph(component))
+        real = component & live.keys()
         # sorted, since sets have no fixed order
-        sides.append(sorted(sorted(t for t in component if colour[t] == c) for c in (0, 1)))
+        sides.append(sorted(sorted(t for t in real if colour[t] == c) for c in (0, 1)))
     use = [
         [sum((_use(live[t], time) for t in names), np.zeros(time)) for names in s] for s in sides
     ]

@@ -4,7 +4,7 @@ Ops that follow each other row by row form a band. A band with more than `strip_
 one strip of rows after the other through all its ops, so that what only lives inside the band (the
 hidden layer of an MLP, say) needs memory for a strip. An op that needs rows beyond the strip of a
 tensor from its own band starts a new one. Strips have at most `strip_tokens` tokens of 64 channels,
-fewer wider ones. A circular filter runs one strip ahead, and its last
+fewer wider ones. A filter runs one strip ahead, a circular one its last
 strip first: then its source may be overwritten by the band's result in place.
 """
 
@@ -20,7 +20,7 @@ from hwgen.ops.vector import CrossFilter
 from hwgen.ops.xnor import XnorLinear
 
 STRIP_CHANNELS = 64  # a strip of wider tokens has fewer of them
-LOADED_SLOTS = 2  # of a tensor that comes from DDR: the next strip arrives during this one
+EARLY_SLOTS = 2  # of a tensor whose next strip comes during this one (from DDR, of a filter)
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,12 @@ def result_grid(op: Op) -> tuple[int, int] | None:
 
 def follows_rows(op: Op, tensor: str) -> bool:
     """True when every result row needs this tensor's same row only."""
-    return tensor not in op.sources or op.source_rows(1, 1) == [1]
+    return op.operand_rows(tensor, 1, 1) == [1]
+
+
+def _reaches(op: Op) -> bool:
+    """True for a filter, which needs rows of the strips around its own."""
+    return isinstance(op, CrossFilter) and op.source_rows(1, 1) != [1]
 
 
 def _wraps(op: Op, rows: int) -> bool:
@@ -218,12 +223,14 @@ class _Planner:
         fit = [op for op in band if result_grid(op) == result_grid(band[-1])]  # else: a constant
         whole = [op for op in band if not any(op is f for f in fit)]
         self.pieces += [Piece(op.name, None) for op in whole]
-        ahead = [op for op in fit if _wraps(op, rows) and not made & set(op.inputs)]
+        ahead = [op for op in fit if _reaches(op) and not made & set(op.inputs)]
+        wraps = any(_wraps(op, rows) for op in ahead)
         for op in fit:
             loaded, early = not op.inputs, any(op is a for a in ahead)
             for tensor in op.outputs():
                 if self._within(tensor, band, True):
-                    self.strips[tensor] = Strips(rows, tuple(_slots(count, loaded, early)))
+                    slots = _slots(count, loaded or early, early and wraps)
+                    self.strips[tensor] = Strips(rows, tuple(slots))
         if image is not None:
             reader = next(op for op in band if image in op.inputs)
             self.strips[image] = Strips(
@@ -235,10 +242,11 @@ class _Planner:
                 yield Piece(op.name, Part(strip * rows, rows, strip))
 
         rest = [op for op in fit if not any(op is a for a in ahead)]
-        if ahead:
-            self.pieces += [*parts(ahead, count - 1), *parts(ahead, 0)]
+        if wraps:
+            self.pieces += parts(ahead, count - 1)
+        self.pieces += parts(ahead, 0)
         for strip in range(count):
-            if ahead and 0 < strip + 1 < count - 1:
+            if strip + 1 < (count - 1 if wraps else count):
                 self.pieces += parts(ahead, strip + 1)
             if image is not None:
                 size = self.strips[image].rows
@@ -246,13 +254,13 @@ class _Planner:
             self.pieces += parts(rest, strip)
 
 
-def _slots(count: int, loaded: bool, ahead: bool) -> Iterator[int]:
-    """Slot of every strip."""
+def _slots(count: int, early: bool, wraps: bool) -> Iterator[int]:
+    """Slot of every strip; early: made or loaded while the strip before is in use."""
     for strip in range(count):
-        if ahead:  # the last strip is made first and stays
+        if wraps:  # the last strip is made first and stays
             yield min(2, count - 1) if strip == count - 1 else strip % 2
         else:
-            yield strip % LOADED_SLOTS if loaded else 0
+            yield strip % EARLY_SLOTS if early else 0
 
 
 def plan(graph: Graph, strip_tokens: int, lanes: int) -> Plan:

@@ -260,14 +260,18 @@ module compute_ctl #(
     wire        n_stencil;
     wire [19:0] tap_offset;
     wire [3:0]  tap_dx;
+    wire        tap_out;
     wire [11:0] taps_width;
     wire [19:0] taps_wsx;
+    wire        taps_padded;
+    wire [13:0] taps_pad;
 
     compute_set u_set (
         .clk(clk), .rst(rst), .set_taps(set_taps), .set_att(set_att), .set_norm(set_norm),
         .payload(b_payload), .taps_busy(taps_busy), .taps_done(taps_done), .taps_sx(taps_sx),
-        .tap_index(n_stencil && n_phase ? n_i0 + 4'd3 : n_i0), .tap_offset(tap_offset), .tap_dx(tap_dx),
+        .tap_index(n_stencil && n_phase ? n_i0 + 4'd3 : n_i0), .tap_offset(tap_offset), .tap_dx(tap_dx), .tap_out(tap_out),
         .taps_width(taps_width), .taps_wsx(taps_wsx),
+        .taps_padded(taps_padded), .taps_pad(taps_pad),
         .kappa1(at_kappa1), .kappa2(at_kappa2), .kappa3(at_kappa3), .neg(at_neg),
         .log2c(nu_log2c), .eps(nu_eps), .norm_reset(nu_reset)
     );
@@ -331,7 +335,8 @@ module compute_ctl #(
         .stat(b_stat), .apply(b_apply), .share(b_q_mask), .index_reset(nu_reset),
         .valid(n_valid), .addr(n_addr), .pos(n_pos), .i2(n_i2), .phase(n_phase),
         .first(n_first), .last(n_last), .result(n_result), .cm(n_cm), .wb(n_wb),
-        .tap_offset(tap_offset), .tap_dx(tap_dx), .width(taps_width), .wsx(taps_wsx),
+        .tap_offset(tap_offset), .tap_dx(tap_dx), .tap_out(tap_out),
+        .width(taps_width), .wsx(taps_wsx), .padded(taps_padded), .pad(taps_pad),
         .fm_re(src_fm_re), .tm_re(src_tm_re), .re_addr(src_addr),
         .fm_word(fm_word), .tm_word(tm_word),
         .wbr_re(wbr_re), .wbr_addr(wbr_addr), .nt_index(nu_index),

@@ -17,8 +17,11 @@ module compute_set (
     input  wire [3:0]   tap_index,
     output wire [19:0]  tap_offset,
     output wire [3:0]   tap_dx,
+    output wire         tap_out,
     output wire [11:0]  taps_width,
     output wire [19:0]  taps_wsx,
+    output wire         taps_padded,
+    output wire [13:0]  taps_pad,
     output reg  [23:0]  kappa1,
     output reg  [23:0]  kappa2,
     output reg  [23:0]  kappa3,
@@ -37,9 +40,10 @@ module compute_set (
     localparam PNORM_RESET = 184;
 
     tap_table u_taps (
-        .clk(clk), .rst(rst), .start(set_taps), .payload(payload[289:0]),
+        .clk(clk), .rst(rst), .start(set_taps), .payload(payload[316:0]),
         .busy(taps_busy), .done(taps_done), .sx(taps_sx), .index(tap_index),
-        .offset(tap_offset), .dx(tap_dx), .width(taps_width), .wsx(taps_wsx)
+        .offset(tap_offset), .dx(tap_dx), .out(tap_out), .width(taps_width), .wsx(taps_wsx),
+        .padded(taps_padded), .pad(taps_pad)
     );
 
     always @(posedge clk) begin
@@ -57,5 +61,5 @@ module compute_set (
         if (rst) norm_reset <= 1'b0;
     end
 
-    wire unused = &{1'b0, payload[383:290]};
+    wire unused = &{1'b0, payload[383:317]};
 endmodule

@@ -1,7 +1,8 @@
 // mac_source: from a beat of mac_nest to the stage-0 inputs of the lanes, SOURCE = 5 cycles later.
 //
 //   stage 1  taps: addr = pos + offset[i0], column = i2 + dx[i0]
-//   stage 2  taps: addr -/+ width sx when the column is outside [0, width); memory read request
+//   stage 2  taps: addr -/+ width sx when the column is outside [0, width), or, when padded, the
+//            word pad then and for taps with tap_out; memory read request
 //   stage 3  WB read request
 //   stage 4  words at the memories' outputs; norm table index (the table answers one cycle later)
 //   stage 5  in_feat, in_scalar, in_extra and the flags: stage 0 of the lanes
@@ -48,8 +49,11 @@ module mac_source #(
     // tap_table (looked up with i0 in the cycle of the beat)
     input  wire [19:0]               tap_offset,
     input  wire [3:0]                tap_dx,
+    input  wire                      tap_out,
     input  wire [11:0]               width,
     input  wire [19:0]               wsx,
+    input  wire                      padded,
+    input  wire [13:0]               pad,
     // memories
     output wire                      fm_re,
     output wire                      tm_re,
@@ -109,6 +113,7 @@ module mac_source #(
     reg         taps_1_q;
     reg  [19:0] addr_1_q;
     reg  [13:0] column_1_q;
+    reg         out_1_q;
     reg  [FLAGS-1:0] flags_1_q;
     reg         fm_re_2_q;
     reg         tm_re_2_q;
@@ -120,13 +125,16 @@ module mac_source #(
     wire        below = column_1_q[13];
     wire        above = !column_1_q[13] && column_1_q[12:0] >= {1'b0, width};
     wire [19:0] turn = (wsx & {20{below}}) | (~wsx & {20{above}});
+    wire        outside = taps_1_q && padded && (below || above || out_1_q);
 
     always @(posedge clk) begin
         addr_1_q <= taps_q ? pos + tap_offset : addr;
         column_1_q <= {2'b00, i2} + {{10{tap_dx[3]}}, tap_dx};
         taps_1_q <= taps_q;
+        out_1_q <= tap_out;
         flags_1_q <= {fill, stencil_q, macs_q, quad_q, mem_q, stat_q, phase, first, last, result};
         addr_2_q <= taps_1_q ? addr_1_q + turn + {19'd0, above} : addr_1_q;
+        if (outside) addr_2_q <= {6'd0, pad};
         flags_2_q <= flags_1_q;
         valid_1_q <= valid;
         fm_re_2_q <= valid_1_q && !flags_1_q[5];

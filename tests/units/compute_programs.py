@@ -215,7 +215,9 @@ class Generator:
                 base, s2, s3, _ = self.strides(f, limit, min(reach), max(reach), scale)
             f |= {"src_base": base, "src_s2": s2, "src_s3": s3}
         nest = [(i0, i1) for i0 in range(f["n0"]) for i1 in range(f["n1"])]
+        pad, m.pad = m.pad, None  # the other words first
         reads = [m._source(f, i0, i1, i2, i3) for i0, i1 in nest]
+        m.pad = pad
         if f["src_taps"]:
             low, high = min(x.min() for x in reads), max(x.max() for x in reads)
             if high - min(low, 0) >= limit:
@@ -223,7 +225,11 @@ class Generator:
             f["src_base"] = base = r.randint(max(0, int(-low)), int(limit - 1 - high))
             reads = [x + base for x in reads]
         words = np.concatenate(reads) // (m.lanes if op == "MACS" else 1)
-        return set(words.tolist())
+        return set(words.tolist()) | self.pad_word(f)
+
+    def pad_word(self, f) -> set[int]:
+        pad = self.machine.pad
+        return {pad[0]} if f["src_taps"] and pad else set()
 
     def stencil(self, f) -> set[int] | None:
         """Source of a MACV stencil: the rows and columns of the taps' image."""
@@ -242,7 +248,7 @@ class Generator:
         if high - min(low, 0) >= limit:
             return None
         f["src_base"] = r.randint(max(0, -low), limit - 1 - high)
-        return set((np.concatenate(columns) + f["src_base"]).tolist())
+        return set((np.concatenate(columns) + f["src_base"]).tolist()) | self.pad_word(f)
 
     def slots(self, op: str, f) -> bool:
         r, m = self.random, self.machine
@@ -334,6 +340,8 @@ class Generator:
             for k in range(TAPS):
                 f |= {f"off{k}": r.randint(-25, 25), f"dx{k}": r.randint(-reach, reach)}
             f |= {"width": width, "sx": r.randint(0, 6)}
+            pad = r.randrange(min(self.memory_limit(memory) for memory in (0, 1)))
+            f |= {"padded": r.randrange(2), "pad": pad, "out": r.randrange(1 << TAPS)}
         elif kind == "att":
             f |= {
                 "kappa1": r.randrange(1 << 24), "kappa2": r.randrange(1 << 24),

@@ -99,6 +99,7 @@ class Machine:
         self.weights = np.ones((lanes, self.kw), np.uint8)
         self.partial = self._zeros(self.ps_words, lanes)
         self.taps = (np.zeros(TAPS, np.int64), np.zeros(TAPS, np.int64), 1, 0)
+        self.pad: tuple[int, int] | None = None  # word and mask of taps outside the image
         self.kappa, self.neg = (0, 0, 0), 0
         self.log2c, self.eps = 1, 1
         self.norm: list[tuple[int, int, int]] = []
@@ -197,6 +198,7 @@ class Machine:
             offsets = np.array([f[f"off{k}"] for k in range(TAPS)])
             dx = np.array([f[f"dx{k}"] for k in range(TAPS)])
             self.taps = (offsets, dx, f["width"], f["sx"])
+            self.pad = (f["pad"], f["out"]) if f["padded"] else None
         elif f["kind"] == SET_KINDS["att"]:
             self.kappa, self.neg = (f["kappa1"], f["kappa2"], f["kappa3"]), f["neg"]
         else:
@@ -250,13 +252,22 @@ class Machine:
 
     def _source(self, f: Mapping[str, int], i0: int, i1: int, i2: Array, i3: Array) -> Array:
         if f["src_taps"]:
-            offset, dx, width, sx = self.taps
-            column = (i2 + dx[i0]) % width
-            return f["src_base"] + offset[i0] + column * sx + i3 * f["src_s3"]
+            return self._tap(i0, i2, f["src_base"] + i3 * f["src_s3"])
         return (
             f["src_base"] + i0 * f["src_s0"] + i1 * f["src_s1"] + i2 * f["src_s2"]
             + i3 * f["src_s3"]
         )  # fmt: skip
+
+    def _tap(self, k: Array | int, step: Array, base: Array | int) -> Array:
+        """Address of tap k at a column: around the image, or the pad word outside it."""
+        offset, dx, width, sx = self.taps
+        column = step + dx[k]
+        address = base + offset[k] + column % width * sx
+        if self.pad is None:
+            return address
+        pad, out = self.pad
+        outside = (column < 0) | (column >= width) | (out >> np.asarray(k) & 1 == 1)
+        return np.where(outside, pad, address)
 
     def _word(self, f: Mapping[str, int], address: Array) -> Array:
         self._used.append((f["src_mem"], address))
@@ -285,12 +296,9 @@ class Machine:
 
     def _stencil(self, f: Mapping[str, int], row: Array, x: Array) -> Array:
         """Cross of nine words around column x of rows 0 and 1 of an image, offsets in the taps."""
-        offset, dx, width, sx = self.taps
-
         def word(k: Array | int, step: Array) -> Array:
             """Word of tap k (its image row) at the column that comes in step `step`."""
-            column = (step + dx[k]) % width
-            return self._word(f, f["src_base"] + offset[k] + column * sx)
+            return self._word(f, self._tap(k, step, f["src_base"]))
 
         taps = {0: 0, -2: 1, -1: 2, 1: 3, 2: 4, 3: 5}  # image row, from row 0 on -> tap
 

@@ -131,6 +131,8 @@ FAULTS = [
     ("mac_source.v", "second_4 = lane_4[1] ?", "second_4 = !lane_4[1] ?"),
     ("lane.v", "{{8{c0_weight[15]}}, c0_weight[15:8]}", "{8'd0, c0_weight[15:8]}"),
     ("lanes.v", "localparam [1:0] BANK = k + 1;", "localparam [1:0] BANK = 3 - k;"),
+    ("mac_source.v", "(below || above || out_1_q)", "(below || above)"),
+    ("mac_source.v", "taps_1_q && padded", "padded"),
     ("tap_table.v", "{20{entry_dx[3]}}", "20'd0"),
     ("result_nest.v", "cm_phase_q <= cm_1;", "cm_phase_q <= cm_q;"),
     ("result_order.v", "|| room_phase == 12'd0", ""),

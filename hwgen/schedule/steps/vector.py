@@ -54,7 +54,7 @@ def _macv(
     place = b.places[op.sources[0]]
     fields |= {"n0": 1, "n1": 1, "src_mem": place.memory, "cm_base": block.cm, "q_base": block.qm}
     fields |= post_fields(op) | source | more
-    return b.compute("MACV", block, [op.sources[0]], streams, dst, bit, **fields)
+    return b.compute("MACV", block, list(op.sources), streams, dst, bit, **fields)
 
 
 def _cycling(count: int) -> dict[str, int]:
@@ -113,11 +113,11 @@ def cross_filter(b: Builder, op: CrossFilter, part: Part | None) -> None:
     place, (height, width) = b.places[op.sources[0]], op.in_grid
     assert len(op.offsets) <= isa.TAPS
     runs: list[
-        tuple[int, int, tuple[int, ...]]
+        tuple[int, int, tuple[int | None, ...]]
     ] = []  # rows that wrap alike: first, count, row offsets
     first, count = row_range(part, height)
     for y in range(first, first + count):
-        rows = tuple((y + dy) % height - y for dy, _ in op.offsets)
+        rows = tuple(_row(op, y + dy, y) for dy, _ in op.offsets)
         if runs and runs[-1][2] == rows:
             runs[-1] = (runs[-1][0], runs[-1][1] + 1, rows)
         else:
@@ -126,12 +126,8 @@ def cross_filter(b: Builder, op: CrossFilter, part: Part | None) -> None:
         m = np.stack([channel_words(b, row, word, 1)[0] for row in op.m])
         block = b.load(cm=m, qm=post_slots(b, op, word, 1))
         for y, count, rows in runs:
-            _taps(
-                b,
-                place,
-                width,
-                [(r, wrapped(dx, width)) for r, (_, dx) in zip(rows, op.offsets, strict=True)],
-            )
+            columns = [dx if op.padded else wrapped(dx, width) for _, dx in op.offsets]
+            _taps(b, op, word, list(zip(rows, columns, strict=True)))
             walk = Walk(width, count, 1, width, token0=y * width, word0=word)
             source = {
                 "src_taps": 1,
@@ -144,10 +140,23 @@ def cross_filter(b: Builder, op: CrossFilter, part: Part | None) -> None:
             _macv(b, op, block, walk, source)
 
 
-def _taps(b: Builder, place: Place, width: int, taps: list[tuple[int, int]]) -> None:
-    """The tap table: (rows down, columns right) from the address of an instruction."""
-    payload = {f"off{k}": down * width * place.stride for k, (down, _) in enumerate(taps)}
+def _row(op: CrossFilter, row: int, origin: int) -> int | None:
+    """Image row of a tap, counted from `origin`; None: outside the image of a padded filter."""
+    height = op.in_grid[0]
+    if not op.padded:
+        return row % height - origin
+    return row - origin if 0 <= row < height else None
+
+
+def _taps(b: Builder, op: CrossFilter, word: int, taps: list[tuple[int | None, int]]) -> None:
+    """The tap table: (rows down, None: outside; columns right) from an instruction's address."""
+    place, width = b.places[op.sources[0]], op.in_grid[1]
+    payload = {f"off{k}": (down or 0) * width * place.stride for k, (down, _) in enumerate(taps)}
     payload |= {f"dx{k}": dx for k, (_, dx) in enumerate(taps)}
+    if op.padded:
+        out = sum(1 << k for k, (down, _) in enumerate(taps) if down is None)
+        pad = b.places[op.sources[1]].address(0, word)
+        payload |= {"padded": 1, "pad": pad, "out": out}
     b.config("taps", width=width, sx=place.stride, **payload)
 
 
@@ -166,8 +175,7 @@ def stencil(b: Builder, op: CrossFilter, part: Part | None) -> Iterator[tuple[in
         block = b.load(cm=np.stack(cm), cm_quad=True, qm=post_slots(b, op, word, 1))
         pairs = _pairs(first, rows, height, word % 2 == 1)
         for y in pairs:
-            down = [(y + dy) % height - y for dy in STENCIL_ROWS]
-            _taps(b, place, width, [(d, -CROSS_REACH) for d in down])
+            _taps(b, op, word, [(_row(op, y + dy, y), -CROSS_REACH) for dy in STENCIL_ROWS])
             walk = Walk(min(2, first + rows - y), width, width, 1, token0=y * width, word0=word)
             source = {
                 "stencil": 1, "src_taps": 1, "n0": 3, "n1": 2, "cm_s0": 1,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from hwgen.errors import FitError
@@ -124,6 +126,8 @@ def xnor_linear(b: Builder, op: XnorLinear, part: Part | None) -> None:
                     "a_s3": w * place.stride,
                 }
                 walks.append((walk, residual, source))
+        elif factor := _coarse(b, op):
+            walks = _repeated(b, op, part, factor, j)
         elif width := row_width(b, op):
             for y, n in _rows(b, width, row_range(part, source_type.tokens // width), len(pieces)):
                 walk = Walk(width, n, 1, width, token0=y * width, word0=j)
@@ -143,6 +147,37 @@ def xnor_linear(b: Builder, op: XnorLinear, part: Part | None) -> None:
                 )
         om = np.full((1, lanes), -k, dtype=np.int64)
         _passes(b, op, j, tiles, chunks, walks, om)
+
+
+def _coarse(b: Builder, op: XnorLinear) -> int:
+    """Cells that share one of a residual's on a coarser grid, along a side; 0 without one."""
+    tokens = (op.feature or op.bits).tokens
+    sizes = {b.types[t].tokens for t in (op.post.pre, op.post.mid, op.post.out) if t}
+    factors = {math.isqrt(tokens // n) for n in sizes if n != tokens}
+    assert len(factors) < 2, f"{op.name}: residuals on grids that are {factors} times coarser"
+    return factors.pop() if factors else 0
+
+
+def _repeated(b: Builder, op: XnorLinear, part: Part | None, factor: int, j: int) -> list:
+    """Walks of one image row each: level 2 runs over the cells of a cell of the coarser grid."""
+    place, (height, width) = b.places[op.sources[0]], (op.feature or op.bits).grid
+    across, walks = width // factor, []
+    first, count = row_range(part, height)
+    for y in range(first, first + count):
+        walk = Walk(factor, across, 1, factor, token0=y * width, word0=j)
+        above = Walk(factor, across, 0, 1, token0=y // factor * across, word0=j)
+        residual = {
+            n: above
+            for n in ("pre", "mid", "out")
+            if (t := getattr(op.post, n)) and b.types[t].tokens == across * (height // factor)
+        }
+        source = {
+            "a_base": place.address(y * width),
+            "a_s2": place.stride,
+            "a_s3": factor * place.stride,
+        }
+        walks.append((walk, residual, source))
+    return walks
 
 
 @step("XnorConv")
