@@ -161,7 +161,7 @@ class Evaluator:
         return x.unflatten(-1, (-1, HEAD_DIM)).transpose(-2, -3)
 
     def levels(self, node: Node, q: Tensor, k: Tensor) -> Tensor:
-        """Attention levels (..., heads, N, M) of an attention node's q (..., N, C), k (..., M, C)."""
+        """Attention levels (..., heads, N, M) of a node's q (..., N, C) and k (..., M, C)."""
         q, k = self._heads(q), self._heads(k)
         a = torch.softmax(q @ k.transpose(-1, -2) / HEAD_DIM**0.5, -1)
         alpha, zero = (self._tensor(node[p])[:, None, None] for p in ("alpha", "zero_point"))

@@ -13,8 +13,8 @@ vectors per channel, float64; `s` marks +-1 values):
     xnor_linear   sign, scale, bias, unwindow      scale (s . sign) + bias
     xnor_conv     sign, scale, bias, stride, dilation, groups
     conv          weight (O, k, k, C), bias        stride = k
-    cross_filter  offsets, coeff (R, C), bias, pad   sum_r coeff_r x[y + dy_r, x + dx_r]; outside the
-                                         grid x is pad (C,), or circular where pad is None
+    cross_filter  offsets, coeff (R, C), bias, pad   sum_r coeff_r x[y + dy_r, x + dx_r]; outside
+                                         the grid x is pad (C,), or circular where pad is None
     avg_pool      kernel, scale, bias              scale sum(k x k cells) + bias
     merge_max, merge_sum  window, scale, bias      w x w cells from w i - w//2, clipped
     layer_norm    eps, window            inputs x, or x and merge tokens appended to every window

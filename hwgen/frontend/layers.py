@@ -246,9 +246,7 @@ def elastic_attention(
         raise im.unsupported(
             f"elastic_attention with the step {step:g}", "the learned step must be positive"
         )
-    return _attention(
-        im, "elastic_attention", (q, k, v), np.full(heads, step), np.zeros(heads), 1
-    )
+    return _attention(im, "elastic_attention", (q, k, v), np.full(heads, step), np.zeros(heads), 1)
 
 
 def _attention(

@@ -12,7 +12,7 @@ from hwgen.ir.types import TensorType
 from hwgen.ops.base import Array, Op, register, signed
 from hwgen.ops.numerics import HEAD_DIM, attention_levels
 
-MAX_TOKENS = 64  # of a window: size of the attention unit's tables
+MAX_TOKENS = 256  # of a window: size of the attention unit's tables
 KAPPA_BITS = 24
 
 
@@ -61,12 +61,20 @@ class Attention(Op):
     ) -> tuple[tuple[int, ...], tuple[int, int]]:
         return q.shape, q.grid
 
+    def source_rows(self, first: int, count: int) -> list[int] | None:
+        return list(range(first, first + count))
+
+    def operand_rows(self, tensor: str, first: int, count: int) -> list[int] | None:
+        if tensor in self.sources[1:]:
+            return None  # every query reads all keys and values
+        return super().operand_rows(tensor, first, count)
+
     def violations(self, q: TensorType, k: TensorType, v: TensorType) -> Iterator[str]:
         if q.channels % HEAD_DIM or self.kappa.shape != (q.channels // HEAD_DIM, 3):
             yield f"{q.channels} channels, {len(self.kappa)} heads; a head has {HEAD_DIM} channels"
-        if q.shape[-2] > MAX_TOKENS:
-            yield f"{q.shape[-2]} tokens; a window has at most {MAX_TOKENS}"
-        if not q.shape == k.shape == v.shape:
+        if k.shape[-2] > MAX_TOKENS:
+            yield f"{k.shape[-2]} keys; at most {MAX_TOKENS}"
+        if k.shape != v.shape or k.channels != q.channels or k.shape[:-2] != q.shape[:-2]:
             yield f"q, k, v of {q.shape}, {k.shape}, {v.shape}; must be equal"
         if self.kappa.min() < 0 or self.kappa.max() >= 1 << KAPPA_BITS:
             yield f"kappa up to {self.kappa.max()}; must fit {KAPPA_BITS} bits"

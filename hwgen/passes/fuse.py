@@ -83,6 +83,7 @@ class Fuser:
     def __init__(self, graph: FloatGraph) -> None:
         self.graph = graph
         self.consumers = graph.consumers()
+        self.place = {name: i for i, name in enumerate(graph.nodes)}
         self.chains: list[Chain] = []
         self.finals = {
             n.name for n in graph.nodes.values() if n.kind in ("input", "constant")
@@ -104,16 +105,17 @@ class Fuser:
                 layer = self._layer(name)
                 if layer is not None and not nx.has_path(order, layer, coarse[0]):
                     order.add_edge(coarse[0], layer)
-        place = {name: i for i, name in enumerate(nodes)}
-        return [nodes[n] for n in nx.lexicographical_topological_sort(order, place.__getitem__)]
+        return [
+            nodes[n] for n in nx.lexicographical_topological_sort(order, self.place.__getitem__)
+        ]
 
     def _layer(self, name: str) -> str | None:
-        """Binary linear layer that ends in this value through elementwise steps."""
+        """The last binary linear layer that ends in this value through elementwise steps."""
         node = self.graph.nodes[name]
         if node.kind == "xnor_linear":
             return name
         found = [self._layer(i) for i in node.inputs] if node.kind in ELEMENTWISE else []
-        return next((layer for layer in found if layer), None)
+        return max((layer for layer in found if layer), key=self.place.__getitem__, default=None)
 
     def run(self) -> list[Chain]:
         for node in self._order():

@@ -204,16 +204,19 @@ def live_ranges(graph: Graph, order: Plan, s: Sizing) -> dict[str, _Live]:
             live[name].end[units(name, need)] = time
         guest = op if piece.beside else None
     live[graph.output].end[:] = len(order.pieces)
-    for name in feature_memories(graph, live, len(order.pieces)):
+    for name in feature_memories(graph, live, len(order.pieces), (s.fm_words, s.tm_words)):
         live[name].memory = TM
     return live
 
 
-def feature_memories(graph: Graph, live: dict[str, _Live], time: int) -> set[str]:
+def feature_memories(
+    graph: Graph, live: dict[str, _Live], time: int, limits: tuple[int, int]
+) -> set[str]:
     """The feature tensors that live in TM: two streams of one instruction need two read ports.
 
     A 2-colouring of the graph whose edges join tensors that one op reads together. Its components,
-    the largest first, are coloured so that the peaks of both memories grow least.
+    the largest first, are coloured so that both memories hold their words, and then so that the
+    peaks of both grow least.
     """
     g = nx.Graph()
     g.add_nodes_from(n for n, t in live.items() if t.memory != BM)
@@ -238,15 +241,28 @@ def feature_memories(graph: Graph, live: dict[str, _Live], time: int) -> set[str
         real = component & live.keys()
         # sorted, since sets have no fixed order
         sides.append(sorted(sorted(t for t in real if colour[t] == c) for c in (0, 1)))
-    use = [
-        [sum((_use(live[t], time) for t in names), np.zeros(time)) for names in s] for s in sides
-    ]
-    used, out = np.zeros((2, time)), set()
+    use, held = (
+        [[sum((f(live[t], time) for t in names), np.zeros(time)) for names in s] for s in sides]
+        for f in (_use, _held)
+    )
+    used, full, out = np.zeros((2, time)), np.zeros((2, time)), set()
     for k in sorted(range(len(sides)), key=lambda k: (-max(u.max() for u in use[k]), sides[k])):
-        straight, crossed = (used + np.stack(use[k][::step]) for step in (1, -1))
-        cost = [(w.max(1).sum(), w[TM].max(), w[TM].sum()) for w in (straight, crossed)]
-        used, tm = (straight, 1) if cost[0] <= cost[1] else (crossed, 0)
+        ways = []
+        for tm, step in ((1, 1), (0, -1)):
+            w, h = used + np.stack(use[k][::step]), full + np.stack(held[k][::step])
+            ways.append(((w.max(1).sum(), w[TM].max(), w[TM].sum()), tm, w, h))
+        fitting = [way for way in ways if (way[-1].max(1) <= limits).all()]
+        _, tm, used, full = min(fitting or ways, key=lambda way: way[0])
         out |= set(sides[k][tm])
+    return out
+
+
+def _held(t: _Live, time: int) -> Array:
+    """`_use`, with all slots of a tensor that is stored by strips."""
+    if t.slots is None:
+        return _use(t, time)
+    out = np.zeros(time)
+    out[t.start.min() : t.end.max() + 1] = t.size
     return out
 
 
@@ -351,8 +367,8 @@ def demand(graph: Graph, s: Sizing) -> tuple[int, int, int]:
     """Words of FM and TM and rows of BM that the graph needs, whatever `s` offers."""
     graph = separate_streams(graph)
     order = plan(graph, s.strip_tokens, s.lanes)
-    live = live_ranges(graph, order, s)
     roomy = s.replace(fm_words=1 << 14, tm_words=1 << 14, bm_rows=(1 << 16) // s.row_elements)
+    live = live_ranges(graph, order, roomy)
     tops = _tops(dict(_place(live, roomy, False)))
     used = sum((_use(t, len(order.pieces)) for t in live.values() if t.memory == FM), np.zeros(1))
     for words in range(tops[FM] // FM_STEP * FM_STEP, int(used.max()) - 1, -FM_STEP):

@@ -114,18 +114,20 @@ class _Planner:
         return bands
 
     def _late(self, bands: list[list[Op]]) -> list[list[Op]]:
-        """Ops whose only readers follow them row by row in the next band move there."""
-        for here, after in zip(reversed(bands[:-1]), reversed(bands[1:]), strict=True):
+        """Ops whose only readers follow them row by row in one later band move there."""
+        home = {op.name: band for band in bands for op in band}
+        for here in reversed(bands):
             for op in here[::-1]:
-                readers = [r for t in op.outputs() for r in self.readers.get(t, [])]
+                readers = [(r, t) for t in op.outputs() for r in self.readers.get(t, [])]
+                if not readers or self.graph.output in op.outputs():
+                    continue
+                after = home[readers[0][0].name]
                 same = result_grid(op) is not None and result_grid(op) == result_grid(after[-1])
-                inside = readers and all(any(r is o for o in after) for r in readers)
-                rows = all(
-                    follows_rows(r, t) for t in op.outputs() for r in self.readers.get(t, [])
-                )
-                if same and inside and rows and self.graph.output not in op.outputs():
+                inside = after is not here and all(home[r.name] is after for r, _ in readers)
+                if same and inside and all(follows_rows(r, t) for r, t in readers):
                     here.remove(op)
                     after.insert(0, op)
+                    home[op.name] = after
         return [band for band in bands if band]
 
     def _rows(self, band: list[Op], image: Op | None) -> int:
@@ -219,7 +221,7 @@ class _Planner:
         return host if same and op.name not in host.sources else None
 
     def _band(self, band: list[Op], rows: int, count: int, image: str | None) -> None:
-        made = {t for op in band for t in op.outputs()}
+        made = {t for op in band if op.inputs for t in op.outputs()}
         fit = [op for op in band if result_grid(op) == result_grid(band[-1])]  # else: a constant
         whole = [op for op in band if not any(op is f for f in fit)]
         self.pieces += [Piece(op.name, None) for op in whole]

@@ -296,6 +296,7 @@ class Machine:
 
     def _stencil(self, f: Mapping[str, int], row: Array, x: Array) -> Array:
         """Cross of nine words around column x of rows 0 and 1 of an image, offsets in the taps."""
+
         def word(k: Array | int, step: Array) -> Array:
             """Word of tap k (its image row) at the column that comes in step `step`."""
             return self._word(f, self._tap(k, step, f["src_base"]))

@@ -7,14 +7,25 @@ from hwgen.ops.numerics import HEAD_DIM
 from hwgen.schedule.builder import Builder
 from hwgen.schedule.plan import Part
 from hwgen.schedule.steps import step
-from hwgen.schedule.steps.common import Walk, channel_words, post_fields, post_slots, results
+from hwgen.schedule.steps.common import (
+    Walk,
+    channel_words,
+    post_fields,
+    post_slots,
+    results,
+    token_range,
+)
 
 
 @step("Attention")
 def attention(b: Builder, op: Attention, part: Part | None) -> None:
     q, k, v = (b.places[t] for t in op.sources)
     shape = b.types[op.sources[0]].shape
-    windows, tokens = (shape[0], shape[1]) if len(shape) == 3 else (1, shape[0])
+    windows, queries = (shape[0], shape[1]) if len(shape) == 3 else (1, shape[0])
+    keys = b.types[op.sources[1]].shape[-2]
+    first_query = 0
+    if part is not None:
+        first_query, queries = token_range(op, part)
     words = HEAD_DIM // b.s.lanes
     for head in range(shape[-1] // HEAD_DIM):
         kappa = op.kappa[head]
@@ -28,13 +39,14 @@ def attention(b: Builder, op: Attention, part: Part | None) -> None:
         first = head * words
         block = b.load(cm=channel_words(b, op.m, first, words), qm=post_slots(b, op, first, words))
         for win in range(windows):
-            walk = Walk(words, tokens, 0, 1, w2=1, token0=win * tokens, word0=first)
+            token0 = win * queries + first_query
+            walk = Walk(words, queries, 0, 1, w2=1, token0=token0, word0=first)
             fields, streams, dst, bit = results(b, op, walk, {})
             fields |= {
                 "n0": 1, "n1": 1, "cm_base": block.cm, "cm_mask": words - 1, "cm_s2": 1,
-                "q_base": block.qm, "q_mask": words - 1, "t_stride": q.stride, "tokens": tokens,
-                "q_bits": q.address(win * tokens, first), "k_bits": k.address(win * tokens, first),
-                "v_bits": v.address(win * tokens, first),
+                "q_base": block.qm, "q_mask": words - 1, "t_stride": q.stride, "tokens": keys,
+                "queries": queries, "q_bits": q.address(token0, first),
+                "k_bits": k.address(win * keys, first), "v_bits": v.address(win * keys, first),
             }  # fmt: skip
             b.compute(
                 "ATT", block, list(op.sources), streams, dst, bit, **fields, **post_fields(op)

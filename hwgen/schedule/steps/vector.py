@@ -20,7 +20,6 @@ from hwgen.ops.vector import (
 )
 from hwgen.schedule import isa
 from hwgen.schedule.builder import Builder, Instruction
-from hwgen.schedule.placement import Place
 from hwgen.schedule.plan import Part
 from hwgen.schedule.steps import step
 from hwgen.schedule.steps.common import (
