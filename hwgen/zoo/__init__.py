@@ -5,7 +5,8 @@
 
 from hwgen.zoo.analyze import Analysis, analyze
 from hwgen.zoo.bhvit import BHViT
-from hwgen.zoo.config import BHViTConfig
+from hwgen.zoo.binaryvit import BinaryViT
+from hwgen.zoo.config import BHViTConfig, BinaryViTConfig
 from hwgen.zoo.recognise import config_from_state_dict
 from hwgen.zoo.registry import create, names, register, summary
 
@@ -13,6 +14,8 @@ __all__ = [
     "Analysis",
     "BHViT",
     "BHViTConfig",
+    "BinaryViT",
+    "BinaryViTConfig",
     "analyze",
     "config_from_state_dict",
     "create",
