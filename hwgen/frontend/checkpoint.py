@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from hwgen.errors import CheckpointError, HwgenError
-from hwgen.zoo import BHViTConfig, ResNetConfig, config_from_state_dict, network_of
+from hwgen.zoo import BHViTConfig, ResNetConfig, build, config_from_state_dict
 from hwgen.zoo.resnet import with_released_keys
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -66,7 +66,7 @@ def load_checkpoint(path: str | Path) -> tuple[nn.Module, CheckpointInfo]:
     except HwgenError as error:
         raise CheckpointError(f"{path}: {error}") from None
     with torch.device("meta"):
-        model = network_of(config)
+        model = build(config)
     _check_keys(path, state, model)
     _check_values(path, state)
     _check_stated(path, meta, config)

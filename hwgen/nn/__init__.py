@@ -13,18 +13,27 @@ call_module
     nn.Conv2d, nn.GELU, nn.Linear    stem and full-precision downsampling, stem, classifier
     nn.MaxPool2d, nn.AvgPool2d, nn.PReLU   stem, shortcut and activation of the binary ResNets
 call_function (targets are the functions of this package)
-    shift_mean(x, grid, axis, radius), shift_mix(x, grid, radius),
-    tile_channels(x, times), pool_channels(x, factor), avg_pool_grid(x, grid, factor),
-    window_merge(z, parm, grid, window); operator.add
+    shift_mean(x, grid, axis, radius), neighbour_mean(x, grid, axis, radius),
+    shift_mix(x, grid, radius), tile_channels(x, times), pool_channels(x, factor),
+    avg_pool_grid(x, grid, factor), upsample_grid(x, grid, factor),
+    window_merge(z, parm, grid, window), elastic_attention(q, k, v, clip, heads),
+    prepend_token(x, token), first_token(x); operator.add
 call_method
     transpose, flatten, reshape, mean
 get_attr
-    shifts before a sign (x + self.moveq), position embeddings, parm
+    shifts before a sign (x + self.moveq), position embeddings, parm, the clip of elastic_attention
 """
 
-from hwgen.nn.attention import MAX_LEVEL, QDAttention, TokenBuilder
+from hwgen.nn.attention import (
+    MAX_LEVEL,
+    QDAttention,
+    TokenBuilder,
+    attention_probabilities,
+    elastic_attention,
+)
 from hwgen.nn.functional import (
     binarize_weight,
+    elastic_binarize,
     round_clamp_ste,
     row_scale_sign,
     scale_grad,
@@ -32,10 +41,14 @@ from hwgen.nn.functional import (
 )
 from hwgen.nn.grid import (
     avg_pool_grid,
+    first_token,
+    neighbour_mean,
     pool_channels,
+    prepend_token,
     shift_mean,
     shift_mix,
     tile_channels,
+    upsample_grid,
     window_merge,
 )
 from hwgen.nn.layers import (
@@ -60,10 +73,16 @@ __all__ = [
     "RPReLU",
     "TokenBuilder",
     "Tracer",
+    "attention_probabilities",
     "avg_pool_grid",
     "binarize_weight",
+    "elastic_attention",
+    "elastic_binarize",
+    "first_token",
     "leaf",
+    "neighbour_mean",
     "pool_channels",
+    "prepend_token",
     "round_clamp_ste",
     "row_scale_sign",
     "scale_grad",
@@ -72,5 +91,6 @@ __all__ = [
     "sign_ste",
     "tile_channels",
     "trace",
+    "upsample_grid",
     "window_merge",
 ]

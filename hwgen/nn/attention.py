@@ -1,4 +1,4 @@
-"""Window attention of BHViT: token builder and the 2-bit quantized attention."""
+"""Attention on signs: BHViT's window tokens and 2-bit attention, BinaryViT's 1-bit attention."""
 
 from __future__ import annotations
 
@@ -7,10 +7,38 @@ import math
 import torch
 from torch import Tensor, nn
 
-from hwgen.nn.functional import round_clamp_ste, scale_grad, sign_ste
+from hwgen.nn.functional import elastic_binarize, round_clamp_ste, scale_grad, sign_ste
 from hwgen.nn.grid import merge_pool, windows_of
+from hwgen.nn.leaf import leaf
 
 MAX_LEVEL = 3  # s = 2^2 - 1 of quantization decomposition (BHViT section 4.3)
+
+
+def split_heads(x: Tensor, heads: int) -> Tensor:
+    """sgn(x) by heads of adjacent channels: (B, N, C) -> (B, heads, N, C / heads)."""
+    return sign_ste(x).unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def attention_probabilities(q: Tensor, k: Tensor, heads: int) -> Tensor:
+    """A = softmax(sgn(q) sgn(k)^T / sqrt(C / heads)) over the keys.
+
+    Shapes: q (B, N, C), k (B, M, C), not yet signed -> (B, heads, N, M).
+    """
+    scores = split_heads(q, heads) @ split_heads(k, heads).transpose(-1, -2)
+    return torch.softmax(scores / math.sqrt(q.shape[-1] // heads), -1)
+
+
+@leaf
+def elastic_attention(q: Tensor, k: Tensor, v: Tensor, clip: Tensor, heads: int) -> Tensor:
+    """Attention on signs with one learned threshold (BinaryViT, released form).
+
+    A = softmax(sgn(q) sgn(k)^T / sqrt(C / heads)), bit = clamp(round(A / clip), 0, 1) = [A / clip >
+    1/2], context = clip * bit sgn(v), heads concatenated. One clip for all heads; a clip of 0 or
+    less gives context 0. Gradients of the bits as in `elastic_binarize`.
+    Shapes: q (B, N, C), k and v (B, M, C), shifted but not yet signed, clip [] -> (B, N, C).
+    """
+    attention = elastic_binarize(attention_probabilities(q, k, heads), clip)
+    return (attention @ split_heads(v, heads)).transpose(1, 2).flatten(2)
 
 
 class TokenBuilder(nn.Module):
@@ -72,13 +100,9 @@ class QDAttention(nn.Module):
             self.zero_point = nn.Parameter(torch.zeros(heads))
             self.register_buffer("init_state", torch.zeros(1))
 
-    def _split(self, x: Tensor) -> Tensor:
-        return sign_ste(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-
     def probabilities(self, q: Tensor, k: Tensor) -> Tensor:
         """A before quantization: (B', heads, T, T), query axis first."""
-        scores = self._split(q) @ self._split(k).transpose(-1, -2)
-        return torch.softmax(scores / math.sqrt(q.shape[-1] // self.heads), -1)
+        return attention_probabilities(q, k, self.heads)
 
     @torch.no_grad()
     def _start(self, triple: Tensor) -> None:
@@ -105,7 +129,7 @@ class QDAttention(nn.Module):
         attention = self.levels(q, k)
         if self.learned:
             attention = attention * self._steps(attention.numel())[0]
-        return (attention @ self._split(v)).transpose(1, 2).flatten(2)
+        return (attention @ split_heads(v, self.heads)).transpose(1, 2).flatten(2)
 
     def extra_repr(self) -> str:
         return f"heads={self.heads}, learned={self.learned}"

@@ -124,3 +124,32 @@ class _ScaleGrad(torch.autograd.Function):
 def scale_grad(x: Tensor, factor: float) -> Tensor:
     """Identity whose gradient is multiplied by `factor` (LSQ, arXiv:1902.08153)."""
     return _ScaleGrad.apply(x, factor)
+
+
+class _ElasticBinarize(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor, clip: Tensor) -> Tensor:
+        ctx.save_for_backward(x, clip)
+        bits = torch.round(x / clip).clamp_(0.0, 1.0)
+        return torch.where(clip > 0, clip * bits, 0.0)
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor, Tensor]:
+        x, clip = ctx.saved_tensors
+        ratio = torch.where(clip > 0, x / clip, 2.0)  # 2: above
+        above = ratio > 1.0
+        inside = (ratio >= 0.0) & ~above
+        slope = torch.where(inside, torch.round(ratio) - ratio, above.to(grad.dtype))
+        return grad * inside, (slope * grad).sum().view_as(clip)
+
+
+def elastic_binarize(x: Tensor, clip: Tensor) -> Tensor:
+    """clip * clamp(round(x / clip), 0, 1), half to even: 0 or clip (BiT, arXiv:2205.13016).
+
+    Gradient of x: passes where 0 <= x / clip <= 1. Gradient of clip: summed over all elements,
+    round(x / clip) - x / clip inside, 1 above, 0 below. A clip of 0 or less gives 0 everywhere, no
+    gradient for x, and for clip the gradient of a clip just above 0 (all elements above), so that
+    training can raise it again.
+    Shapes: x any, clip one value of shape [] -> shape of x.
+    """
+    return _ElasticBinarize.apply(x, clip)

@@ -23,6 +23,23 @@ def shift_mean(x: Tensor, grid: int, axis: int, radius: int) -> Tensor:
 
 
 @leaf
+def neighbour_mean(x: Tensor, grid: int, axis: int, radius: int) -> Tensor:
+    """Mean of the 2r+1 neighbours, offsets -r..r, along one grid axis, zeros outside the grid.
+
+    Always divided by 2r+1 (average pooling with stride 1 that counts its padding; BinaryViT).
+    axis 0 = row index (vertical), 1 = column index (horizontal). Shapes: (B, N, C) -> same.
+    """
+    image = x.unflatten(1, (grid, grid))
+    total = image
+    for offset in range(1, min(radius, grid - 1) + 1):
+        kept, gap = grid - offset, torch.zeros_like(image.narrow(1 + axis, 0, offset))
+        before = torch.cat((gap, image.narrow(1 + axis, 0, kept)), 1 + axis)
+        after = torch.cat((image.narrow(1 + axis, offset, kept), gap), 1 + axis)
+        total = total + before + after
+    return (total / (2 * radius + 1)).flatten(1, 2)
+
+
+@leaf
 def shift_mix(x: Tensor, grid: int, radius: int) -> Tensor:
     """Channel-quarter mix of the four neighbours at distance r, circular (BHViT Fig. 5d).
 
@@ -62,6 +79,28 @@ def avg_pool_grid(x: Tensor, grid: int, factor: int) -> Tensor:
     """Mean of factor x factor cells of the grid. Shapes: (B, N, C) -> (B, N / factor^2, C)."""
     side = grid // factor
     return x.unflatten(1, (side, factor, side, factor)).mean((2, 4)).flatten(1, 2)
+
+
+@leaf
+def upsample_grid(x: Tensor, grid: int, factor: int) -> Tensor:
+    """Every cell of the grid repeated factor x factor times (nearest): out[y, x] = in[y/f, x/f].
+
+    `grid` is the side before. Shapes: (B, N, C) -> (B, N * factor^2, C).
+    """
+    cells = x.unflatten(1, (grid, 1, grid, 1)).expand(-1, grid, factor, grid, factor, -1)
+    return cells.flatten(1, 4)
+
+
+@leaf
+def prepend_token(x: Tensor, token: Tensor) -> Tensor:
+    """The class token before all others. Shapes: x (B, N, C), token (1, 1, C) -> (B, N+1, C)."""
+    return torch.cat((token.expand(x.shape[0], -1, -1), x), 1)
+
+
+@leaf
+def first_token(x: Tensor) -> Tensor:
+    """Token 0. Shapes: (B, N, C) -> (B, C)."""
+    return x[:, 0]
 
 
 @leaf

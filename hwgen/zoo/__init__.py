@@ -5,8 +5,9 @@
 
 from hwgen.zoo.analyze import Analysis, analyze
 from hwgen.zoo.bhvit import BHViT
-from hwgen.zoo.config import BHViTConfig
-from hwgen.zoo.recognise import config_from_state_dict, network_of
+from hwgen.zoo.binaryvit import BinaryViT
+from hwgen.zoo.config import BHViTConfig, BinaryViTConfig
+from hwgen.zoo.recognise import build, config_from_state_dict
 from hwgen.zoo.registry import create, names, register, summary
 from hwgen.zoo.resnet import BinaryResNet, ResNetConfig
 
@@ -15,12 +16,14 @@ __all__ = [
     "BHViT",
     "BHViTConfig",
     "BinaryResNet",
+    "BinaryViT",
+    "BinaryViTConfig",
     "ResNetConfig",
     "analyze",
+    "build",
     "config_from_state_dict",
     "create",
     "names",
-    "network_of",
     "register",
     "summary",
 ]

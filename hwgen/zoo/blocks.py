@@ -1,6 +1,7 @@
 """Blocks of BHViT with the attribute names (hence state-dict keys) of the released network.
 
-All blocks map tokens (B, N, C) to tokens; `grid` is the side of the token grid.
+BinaryViT shares `SignedAttention`, `Projection`, `Intermediate`, `Output` and `Downsample`. All
+blocks map tokens (B, N, C) to tokens; `grid` is the side of the token grid.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from hwgen.nn import (
 from hwgen.zoo.config import DILATIONS, MIXER_GROUPS, BHViTConfig
 
 
-def _position(*shape: int) -> nn.Parameter:
+def position(*shape: int) -> nn.Parameter:
     return nn.Parameter(nn.init.trunc_normal_(torch.empty(shape), std=0.02))
 
 
@@ -50,7 +51,7 @@ class Embeddings(nn.Module):
     def __init__(self, config: BHViTConfig) -> None:
         super().__init__()
         grid = config.grids[0]
-        self.position_embeddings = _position(1, config.channels[0], grid, grid)
+        self.position_embeddings = position(1, config.channels[0], grid, grid)
         self.patch_embeddings = PatchEmbeddings(config)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -89,48 +90,76 @@ class Mixer(nn.Module):
         return self.norm(total).flatten(2).transpose(1, 2)
 
 
-class SelfAttention(nn.Module):
+class SignedAttention(nn.Module):
+    """What the attentions of BHViT and BinaryViT have in common; subclasses register it in order.
+
+    P_c = RPReLU_c(BN_c(BLin_c(x + move_c)) + x) for c in q, k, v; the operands of the attention are
+    the signs of P_c + move_c2; z = RPReLU(BN(context) + P_q + P_k + P_v).
+    """
+
+    def add_shifts(self, channels: int, letters: str = "qkv") -> None:
+        for name in (*(f"move{c}" for c in letters), *(f"move{c}2" for c in "qkv")):
+            setattr(self, name, nn.Parameter(torch.zeros(channels)))
+
+    def add_linears(self, channels: int, centre: bool) -> None:
+        for name in ("query", "key", "value"):
+            setattr(self, name, BinaryLinear(channels, channels, centre=centre))
+
+    def add_norms(self, channels: int) -> None:
+        self.normq, self.normk, self.normv = (BatchNorm(channels) for _ in range(3))
+        self.rpreluq, self.rpreluk, self.rpreluv = (RPReLU(channels) for _ in range(3))
+
+    def add_context(self, channels: int) -> None:
+        self.norm_context = BatchNorm(channels)
+        self.rprelu_context = RPReLU(channels)
+
+    def project(self, query_input: Tensor, key_input: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """P_q, P_k, P_v of the tokens that ask and the tokens that are asked."""
+        t, s = query_input, key_input
+        q = self.rpreluq(self.normq(self.query(t + self.moveq)) + t)
+        k = self.rpreluk(self.normk(self.key(s + self.movek)) + s)
+        v = self.rpreluv(self.normv(self.value(s + self.movev)) + s)
+        return q, k, v
+
+
+class SelfAttention(SignedAttention):
     """Multi-scale window attention up to the return to the grid (BHViT Eq. 8-12, released form)."""
 
     def __init__(self, channels: int, grid: int, window: int, heads: int, paper: bool) -> None:
         super().__init__()
         self.grid, self.window = grid, window
-        for name in ("moveq", "movek", "movev", "moveq2", "movek2", "movev2"):
-            setattr(self, name, nn.Parameter(torch.zeros(channels)))
+        self.add_shifts(channels)
         self.parm = nn.Parameter(torch.full((1, channels, 1, 1), 0.5))
         self.token_FA = TokenBuilder(channels, window, grid, merge="avg" if paper else "mix")
-        self.query = BinaryLinear(channels, channels, centre=not paper)
-        self.key = BinaryLinear(channels, channels, centre=not paper)
-        self.value = BinaryLinear(channels, channels, centre=not paper)
-        self.normq, self.normk, self.normv = (BatchNorm(channels) for _ in range(3))
-        self.rpreluq, self.rpreluk, self.rpreluv = (RPReLU(channels) for _ in range(3))
+        self.add_linears(channels, centre=not paper)
+        self.add_norms(channels)
         self.att_prob_quantizer = QDAttention(heads, learned=not paper)
-        self.norm_context = BatchNorm(channels)
-        self.rprelu_context = RPReLU(channels)
+        self.add_context(channels)
 
     def forward(self, u: Tensor) -> Tensor:
         t = self.token_FA(u)
-        q = self.rpreluq(self.normq(self.query(t + self.moveq)) + t)
-        k = self.rpreluk(self.normk(self.key(t + self.movek)) + t)
-        v = self.rpreluv(self.normv(self.value(t + self.movev)) + t)
+        q, k, v = self.project(t, t)
         context = self.att_prob_quantizer(q + self.moveq2, k + self.movek2, v + self.movev2)
         z = self.rprelu_context(self.norm_context(context) + q + k + v)
         return window_merge(z, self.parm, self.grid, self.window)
 
 
 class Projection(nn.Module):
-    """Output projection: LayerScale(RPReLU(BN(BLin(y + move)) + y))."""
+    """Output projection: LayerScale(RPReLU(BN(BLin(y + move)) + y)), LayerScale if affine."""
 
-    def __init__(self, channels: int, paper: bool) -> None:
+    def __init__(self, channels: int, paper: bool = False, affine: bool = True) -> None:
         super().__init__()
+        self.affine = affine
         self.move = nn.Parameter(torch.zeros(channels))
         self.dense = BinaryLinear(channels, channels, centre=not paper)
         self.norm = BatchNorm(channels)
         self.rprelu = RPReLU(channels)
-        self.layerscale = LayerScale(channels)
+        if affine:
+            self.layerscale = LayerScale(channels)
 
     def forward(self, y: Tensor) -> Tensor:
-        return self.layerscale(self.rprelu(self.norm(self.dense(y + self.move)) + y))
+        z = self.rprelu(self.norm(self.dense(y + self.move)) + y)
+        return self.layerscale(z) if self.affine else z
 
 
 class Attention(nn.Module):
@@ -148,7 +177,7 @@ class Attention(nn.Module):
 class Intermediate(nn.Module):
     """First half of the binary MLP (BHViT Eq. 13): RPReLU(BN(BLin(v + move)) + tile(v))."""
 
-    def __init__(self, channels: int, expansion: int, paper: bool) -> None:
+    def __init__(self, channels: int, expansion: int, paper: bool = False) -> None:
         super().__init__()
         self.expansion = expansion
         self.move = nn.Parameter(torch.zeros(channels))
@@ -161,20 +190,27 @@ class Intermediate(nn.Module):
 
 
 class Output(nn.Module):
-    """Second half of the binary MLP: LayerScale(RPReLU(BN(BLin(h + move)) + pool(h)))."""
+    """Second half of the binary MLP: LayerScale(RPReLU(BN(BLin(h + move)) + pool(h))).
 
-    def __init__(self, channels: int, expansion: int, paper: bool) -> None:
+    No LayerScale if not affine.
+    """
+
+    def __init__(
+        self, channels: int, expansion: int, paper: bool = False, affine: bool = True
+    ) -> None:
         super().__init__()
-        self.expansion = expansion
+        self.expansion, self.affine = expansion, affine
         self.move = nn.Parameter(torch.zeros(expansion * channels))
         self.dense = BinaryLinear(expansion * channels, channels, centre=not paper)
         self.norm = BatchNorm(channels)
         self.rprelu = RPReLU(channels)
-        self.layerscale = LayerScale(channels)
+        if affine:
+            self.layerscale = LayerScale(channels)
 
     def forward(self, h: Tensor) -> Tensor:
         y = self.norm(self.dense(h + self.move)) + pool_channels(h, self.expansion)
-        return self.layerscale(self.rprelu(y))
+        z = self.rprelu(y)
+        return self.layerscale(z) if self.affine else z
 
 
 class Block(nn.Module):
@@ -231,7 +267,7 @@ class Downsample(nn.Module):
         self.channels, self.grid, self.binary = channels, grid, binary
         if binary:
             self.move = nn.Parameter(torch.zeros(1, channels, 1, 1))
-        self.position_embeddings = _position(1, (grid // 2) ** 2, 2 * channels)
+        self.position_embeddings = position(1, (grid // 2) ** 2, 2 * channels)
         self.norm0 = BatchNorm(channels)
         if binary:
             self.proj = BinaryConv2d(channels, 2 * channels, 2, stride=2, centre=centre)

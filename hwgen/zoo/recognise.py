@@ -68,7 +68,7 @@ def _stages(
     return depths, expansion
 
 
-def network_of(config: BHViTConfig | ResNetConfig) -> nn.Module:
+def build(config: BHViTConfig | ResNetConfig) -> nn.Module:
     """The network that a configuration fixes."""
     return {BHViTConfig: BHViT, ResNetConfig: BinaryResNet}[type(config)](config)
 

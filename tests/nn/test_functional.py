@@ -8,7 +8,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from hwgen.nn import QDAttention, binarize_weight, round_clamp_ste, row_scale_sign, sign_ste
+from hwgen.nn import (
+    QDAttention,
+    binarize_weight,
+    elastic_attention,
+    elastic_binarize,
+    round_clamp_ste,
+    row_scale_sign,
+    sign_ste,
+)
 
 
 def random(*shape: int, seed: int = 0, scale: float = 1.0) -> Tensor:
@@ -82,6 +90,48 @@ def test_round_clamp_gradient_and_ties():
     y = round_clamp_ste(x, 0.0, 3.0)
     assert y.tolist() == [0, 0, 0, 2, 2, 3, 3]
     assert gradient(y, x, torch.ones_like(x)).tolist() == [0, 1, 1, 1, 1, 1, 0]
+
+
+def test_elastic_binarize_ties_and_gradients():
+    # x / clip: below, 0, inside, the tie, inside, 1, above; all exact in binary
+    x = torch.tensor([-0.25, 0.0, 0.0625, 0.125, 0.1875, 0.25, 0.5], dtype=torch.float64)
+    x, clip = x.requires_grad_(), torch.tensor(0.25, dtype=torch.float64, requires_grad=True)
+    y = elastic_binarize(x, clip)
+    assert y.tolist() == [0, 0, 0, 0, 0.25, 0.25, 0.25]
+    upstream = torch.tensor([1.0, 2, 3, 5, 7, 11, 13], dtype=torch.float64)
+    to_x, to_clip = torch.autograd.grad(y, (x, clip), upstream)
+    assert to_x.tolist() == [0, 2, 3, 5, 7, 11, 0]
+    assert to_clip.shape == clip.shape
+    assert to_clip.item() == 3 * -0.25 + 5 * -0.5 + 7 * 0.25 + 13
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0])
+def test_elastic_binarize_can_leave_a_dead_clip(value):
+    x = random(6, seed=11).abs().requires_grad_()
+    clip = torch.tensor(value, dtype=torch.float64, requires_grad=True)
+    upstream = random(6, seed=12)
+    to_x, to_clip = torch.autograd.grad(elastic_binarize(x, clip), (x, clip), upstream)
+    assert not to_x.any()
+    assert to_clip.item() == pytest.approx(upstream.sum().item())
+
+
+def test_elastic_attention_gradients_follow_the_formula():
+    q, k, v = random(2, 4, 16, seed=7), random(2, 3, 16, seed=8), random(2, 3, 16, seed=9)
+    q, k, v = (t.requires_grad_() for t in (q, k, v))
+    clip = torch.tensor(0.45, dtype=torch.float64, requires_grad=True)
+    bq, bk, bv = (sign_ste(t).unflatten(-1, (2, 8)).transpose(1, 2) for t in (q, k, v))
+    ratio = torch.softmax(bq @ bk.transpose(-1, -2) / math.sqrt(8), -1) / clip
+    assert (ratio > 1).any()
+    assert (ratio < 0.5).any()
+    cut = ratio.clamp(0, 1)
+    bits = (cut.round() - cut).detach() + cut  # straight through
+    want = (clip * bits @ bv).transpose(1, 2).reshape(2, 4, 16)
+    got = elastic_attention(q, k, v, clip, 2)
+    assert torch.allclose(got, want, atol=1e-13)
+    upstream = random(2, 4, 16, seed=10)
+    wanted = torch.autograd.grad(want, (q, k, v, clip), upstream)
+    for mine, ref in zip(torch.autograd.grad(got, (q, k, v, clip), upstream), wanted):
+        assert torch.allclose(mine, ref, atol=1e-12, rtol=1e-9)
 
 
 def attention_case() -> tuple[QDAttention, Tensor, Tensor, Tensor]:

@@ -167,3 +167,66 @@ def test_batch_norm_trains_like_torch():
         assert torch.allclose(mine(x), reference(x.transpose(1, 2)).transpose(1, 2), atol=1e-13)
     for key, value in reference.state_dict().items():
         assert torch.allclose(mine.state_dict()[key], value), key
+
+
+@pytest.mark.parametrize("grid", [2, 5])
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("radius", [1, 2])
+def test_neighbour_mean_counts_the_padding(grid, axis, radius):
+    x = random(2, grid * grid, 4)
+    got = hnn.neighbour_mean(x, grid, axis, radius)
+    for row in range(grid):
+        for column in range(grid):
+            want = torch.zeros(2, 4, dtype=torch.float64)
+            for offset in range(-radius, radius + 1):
+                y, z = (row + offset, column) if axis == 0 else (row, column + offset)
+                if 0 <= y < grid and 0 <= z < grid:
+                    want += x[:, y * grid + z]
+            want /= 2 * radius + 1
+            assert torch.allclose(got[:, row * grid + column], want, atol=1e-15)
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3])
+def test_upsample_grid(factor):
+    grid = 3
+    x = random(2, grid * grid, 4)
+    got, side = hnn.upsample_grid(x, grid, factor), grid * factor
+    assert got.shape == (2, side * side, 4)
+    for row in range(side):
+        for column in range(side):
+            source = (row // factor) * grid + column // factor
+            assert torch.equal(got[:, row * side + column], x[:, source])
+    assert torch.allclose(hnn.avg_pool_grid(got, side, factor), x, atol=1e-15)
+
+
+def test_class_token():
+    x, token = random(2, 4, 3), random(1, 1, 3, seed=1)
+    got = hnn.prepend_token(x, token)
+    assert torch.equal(got[:, 1:], x)
+    assert torch.equal(hnn.first_token(got), token[0].expand(2, -1))
+
+
+@pytest.mark.parametrize("clip", [0.15, 0.3])
+def test_elastic_attention(clip):
+    q, k, v = random(2, 5, 12, seed=1), random(2, 3, 12, seed=2), random(2, 3, 12, seed=3)
+    got = hnn.elastic_attention(q, k, v, torch.tensor(clip, dtype=torch.float64), heads=3)
+    bits = set()
+    for b in range(2):
+        for head in range(3):
+            part = slice(4 * head, 4 * head + 4)
+            for n in range(5):
+                scores = [float((q[b, n, part].sign() * s[part].sign()).sum()) / 2 for s in k[b]]
+                total = sum(np.exp(scores))
+                want = np.zeros(4)
+                for m, score in enumerate(scores):
+                    bit = np.exp(score) / total > clip / 2
+                    bits.add(bool(bit))
+                    want += clip * bit * v[b, m, part].sign().numpy()
+                assert np.allclose(got[b, n, part].numpy(), want, atol=1e-14)
+    assert bits == {False, True}
+
+
+@pytest.mark.parametrize("clip", [0.0, -0.25])
+def test_elastic_attention_without_a_positive_clip_is_zero(clip):
+    q = random(1, 5, 8)
+    assert not hnn.elastic_attention(q, q, q, torch.tensor(clip, dtype=torch.float64), 2).any()
