@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from hwgen.errors import CheckpointError, HwgenError
-from hwgen.zoo import BHViT, BHViTConfig, config_from_state_dict
+from hwgen.zoo import BHViTConfig, ResNetConfig, build, config_from_state_dict
+from hwgen.zoo.resnet import with_released_keys
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -35,7 +36,7 @@ class CheckpointInfo:
 
     path: Path
     sha256: str
-    config: BHViTConfig
+    config: BHViTConfig | ResNetConfig
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     class_names: tuple[str, ...] = ()
@@ -43,7 +44,7 @@ class CheckpointInfo:
 
 
 def load_checkpoint(path: str | Path) -> tuple[nn.Module, CheckpointInfo]:
-    """Load a BHViT checkpoint: a bare state dict, or a dict with it under "model".
+    """Load a checkpoint of a zoo network: a state dict, or one under "model" or "state_dict".
 
     The architecture is read from keys and shapes alone. Returns the network (float32, CPU, eval
     mode) and the facts about the file.
@@ -59,13 +60,14 @@ def load_checkpoint(path: str | Path) -> tuple[nn.Module, CheckpointInfo]:
             f"{path}", error.strerror or "unreadable", "needs a file", "give a checkpoint (.pt)"
         ) from None
     state, meta = _split(_read(path), path)
+    state = with_released_keys(state)
     try:
-        config = config_from_state_dict(state)
+        config = config_from_state_dict(state, meta.get("config"))
     except HwgenError as error:
         raise CheckpointError(f"{path}: {error}") from None
     with torch.device("meta"):
-        model = BHViT(config)
-    _check_keys(path, state, model.state_dict())
+        model = build(config)
+    _check_keys(path, state, model)
     _check_values(path, state)
     _check_stated(path, meta, config)
     converted = {
@@ -146,8 +148,9 @@ def _no_checkpoint(path: Path) -> CheckpointError:
 def _split(content: Any, path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """State dict and "hwgen" entry of a file's content."""
     inner = content
-    if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
-        inner = content["model"]
+    for key in ("state_dict", "model"):
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            inner = content[key]
     tensors = (
         {key: value for key, value in inner.items() if isinstance(value, Tensor)}
         if isinstance(inner, Mapping)
@@ -157,7 +160,7 @@ def _split(content: Any, path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]
         raise CheckpointError(
             f"{path}",
             f"holds {type(inner).__name__} with {len(tensors)} tensors",
-            "needs a dict of tensors, or one under 'model'",
+            "needs a dict of tensors, or one under 'model' or 'state_dict'",
             "save model.state_dict()",
         )
     meta = content.get("hwgen") if inner is not content else {}
@@ -173,8 +176,9 @@ def _some(keys: list[str]) -> str:
     return ", ".join(keys[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _check_keys(path: Path, state: dict[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
-    way_out = "check that all parts of the checkpoint belong to one BHViT"
+def _check_keys(path: Path, state: dict[str, Tensor], model: nn.Module) -> None:
+    wanted: Mapping[str, Tensor] = model.state_dict()
+    way_out = f"check that all parts of the checkpoint belong to one {type(model).__name__}"
     missing = [key for key in wanted if key not in state]
     if missing:
         raise CheckpointError(

@@ -98,14 +98,16 @@ class Evaluator:
         weight = self._tensor(node["sign"]).permute(0, 3, 1, 2)
         d = node["dilation"]
         y = F.conv2d(
-            self._image(self._grid_of(node), s), weight, None, node["stride"],
-            d if node["stride"] == 1 else 0, d, node["groups"],
+            self._image(self._grid_of(node), s), weight, None, node["stride"], node["padding"],
+            d, node["groups"],
         )  # fmt: skip
         return self._scaled(node, y.flatten(2).transpose(1, 2))
 
     def _conv(self, node: Node, x: Tensor) -> Tensor:
         weight = self._tensor(node["weight"]).permute(0, 3, 1, 2)
-        y = F.conv2d(self._image(self._grid_of(node), x), weight, stride=weight.shape[-1])
+        y = F.conv2d(
+            self._image(self._grid_of(node), x), weight, None, node["stride"], node["padding"]
+        )
         return y.flatten(2).transpose(1, 2) + self._tensor(node["bias"])
 
     def _cross_filter(self, node: Node, x: Tensor) -> Tensor:
@@ -129,6 +131,11 @@ class Evaluator:
     def _avg_pool(self, node: Node, x: Tensor) -> Tensor:
         k = node["kernel"]
         y = F.avg_pool2d(self._image(self._grid_of(node), x), k, divisor_override=1)
+        return self._scaled(node, y.flatten(2).transpose(1, 2))
+
+    def _max_pool(self, node: Node, x: Tensor) -> Tensor:
+        image = self._image(self._grid_of(node), x)
+        y = F.max_pool2d(image, node["kernel"], node["stride"], node["padding"])
         return self._scaled(node, y.flatten(2).transpose(1, 2))
 
     def _merge_max(self, node: Node, x: Tensor) -> Tensor:

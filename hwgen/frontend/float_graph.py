@@ -11,11 +11,12 @@ vectors per channel, float64; `s` marks +-1 values):
     gelu
     sign          a, b                   s = (a x + b >= 0 ? 1 : -1)
     xnor_linear   sign, scale, bias, unwindow      scale (s . sign) + bias
-    xnor_conv     sign, scale, bias, stride, dilation, groups
-    conv          weight (O, k, k, C), bias        stride = k
+    xnor_conv     sign (O, k, k, C), scale, bias, stride, padding, dilation, groups
+    conv          weight (O, k, k, C), bias, stride, padding     O x C on every position for k = 1
     cross_filter  offsets, coeff (R, C), bias, pad   sum_r coeff_r x[y + dy_r, x + dx_r]; outside
                                          the grid x is pad (C,), or circular where pad is None
     avg_pool      kernel, scale, bias              scale sum(k x k cells) + bias
+    max_pool      kernel, stride, padding, scale, bias           scale max(k x k cells) + bias
     merge_max, merge_sum  window, scale, bias      w x w cells from w i - w//2, clipped
     layer_norm    eps, window            inputs x, or x and merge tokens appended to every window
     attention     alpha, zero_point (heads,), top, scale, bias      scale sum_t level v + bias,
@@ -24,6 +25,9 @@ vectors per channel, float64; `s` marks +-1 values):
     window_part   window, scale, bias    the first w*w tokens of every window
     token_mean    scale, bias            scale sum over tokens + bias
     tile times / pool factor / unwindow window / per_window / upsample factor     layout only
+
+Side of a convolution's or pooling's result: floor((side + 2 padding - dilation (k - 1) - 1) /
+stride) + 1. A position in the padding adds 0 to a sum and is never a maximum.
 """
 
 from __future__ import annotations
@@ -37,8 +41,8 @@ import numpy as np
 Array = np.ndarray
 
 SCALED = frozenset(  # kinds with parameters `scale` and `bias` applied to what they compute
-    {"xnor_linear", "xnor_conv", "avg_pool", "merge_max", "merge_sum", "attention", "merge_mean"}
-    | {"window_part", "token_mean"}
+    {"xnor_linear", "xnor_conv", "avg_pool", "max_pool", "merge_max", "merge_sum", "attention"}
+    | {"merge_mean", "window_part", "token_mean"}
 )
 ANCHORS = SCALED | {"conv", "cross_filter", "layer_norm"}  # kinds that are an op of their own
 ELEMENTWISE = frozenset({"affine", "add", "rprelu", "gelu"})

@@ -36,6 +36,7 @@ MODULES: dict[type, Handler] = {
     nn.Dropout: layers.identity,
     nn.AvgPool2d: layers.avg_pool_layer,
     nn.AdaptiveAvgPool2d: layers.adaptive_pool,
+    nn.MaxPool2d: layers.max_pool,
     nn.Flatten: functions.reshape,
 }
 FUNCTIONS: dict[Any, Handler] = {

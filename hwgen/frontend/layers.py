@@ -53,47 +53,45 @@ def binary_linear(im: Importer, m: hnn.BinaryLinear, _: Tensor, x: View) -> View
 def binary_conv(im: Importer, m: hnn.BinaryConv2d, _: Tensor, x: View) -> View:
     layout = im.require(x, IMAGE, "BinaryConv2d")
     k, s, d = m.kernel_size, m.stride, m.dilation
-    same = k == 3 and s == 1 and m.padding == d
-    patch = k == s and m.padding == 0 and d == 1 and m.groups == 1
-    if not same and not patch:
-        raise im.unsupported(
-            f"BinaryConv2d kernel={k} stride={s} padding={m.padding} dilation={d} "
-            f"groups={m.groups}",
-            "supported: kernel 3, stride 1, padding = dilation; or stride = kernel without groups",
-        )
-    height, width = layout.grid
-    if height % s or width % s:
-        raise im.unsupported(
-            f"BinaryConv2d stride={s} on a {height}x{width} grid", "the stride must divide it"
-        )
+    out = _conv_grid(im, "BinaryConv2d", layout, k, s, m.padding, d).with_channels(m.out_channels)
     scale, sign = _signs(m)
     bias = zeros(len(scale)) if m.bias is None else _array(m.bias)
-    out = on_grid(height // s, width // s, m.out_channels)
     bits = (_sign(im, x),)
-    if k == 1:
+    if k == s == m.groups == 1 and not m.padding:
         params = {"sign": sign[:, :, 0, 0], "scale": scale, "bias": bias, "unwindow": 0}
         return View(im.emit("xnor_linear", bits, params, out), IMAGE)
     params = {"sign": sign.transpose(0, 2, 3, 1), "scale": scale, "bias": bias,
-              "stride": s, "dilation": d, "groups": m.groups}  # fmt: skip
+              "stride": s, "padding": m.padding, "dilation": d,
+              "groups": m.groups}  # fmt: skip
     return View(im.emit("xnor_conv", bits, params, out), IMAGE)
+
+
+def _conv_grid(
+    im: Importer, what: str, layout: Layout, k: int, s: int, padding: int, dilation: int = 1
+) -> Layout:
+    """Grid of a convolution's or pooling's result, of the same channels."""
+    height, width = layout.grid
+    if k == s and not padding and (height % s or width % s):
+        raise im.unsupported(f"{what} stride={s} on a {height}x{width} grid", "must divide it")
+    out = [(side + 2 * padding - dilation * (k - 1) - 1) // s + 1 for side in layout.grid]
+    return on_grid(*out, layout.channels)
 
 
 def conv(im: Importer, m: nn.Conv2d, _: Tensor, x: View) -> View:
     layout = im.require(x, IMAGE, "Conv2d")
-    k = m.kernel_size[0]
-    plain = m.kernel_size == m.stride == (k, k) and m.padding in ((0, 0), "valid")
-    if not plain or m.groups != 1 or m.dilation != (1, 1):
+    k, s = m.kernel_size[0], m.stride[0]
+    padding = (0, 0) if m.padding == "valid" else m.padding
+    square = m.kernel_size == (k, k) and m.stride == (s, s) and padding == (padding[0], padding[0])
+    if not square or m.padding_mode != "zeros" or m.groups != 1 or m.dilation != (1, 1):
         raise im.unsupported(
             f"Conv2d kernel={m.kernel_size} stride={m.stride} padding={m.padding} "
             f"dilation={m.dilation} groups={m.groups}",
-            "supported: square kernel = stride, no padding, dilation or groups",
+            "supported: square kernel, stride and zero padding, no dilation or groups",
         )
-    height, width = layout.grid
-    if height % k or width % k:
-        raise im.unsupported(f"Conv2d stride={k} on a {height}x{width} grid", "must divide it")
+    out = _conv_grid(im, "Conv2d", layout, k, s, padding[0]).with_channels(m.out_channels)
     bias = zeros(m.out_channels) if m.bias is None else _array(m.bias)
-    params = {"weight": _array(m.weight).transpose(0, 2, 3, 1), "bias": bias}
-    out = on_grid(height // k, width // k, m.out_channels)
+    params = {"weight": _array(m.weight).transpose(0, 2, 3, 1), "bias": bias, "stride": s,
+              "padding": padding[0]}  # fmt: skip
     return View(im.emit("conv", (x.node,), params, out), IMAGE)
 
 
@@ -102,7 +100,8 @@ def linear(im: Importer, m: nn.Linear, _: Tensor, x: View) -> View:
     if layout.grid == (0, 0):
         raise im.unsupported("Linear on windows", "supported: on a grid or a vector")
     bias = zeros(m.out_features) if m.bias is None else _array(m.bias)
-    params = {"weight": _array(m.weight)[:, None, None, :], "bias": bias}
+    params = {"weight": _array(m.weight)[:, None, None, :], "bias": bias, "stride": 1,
+              "padding": 0}  # fmt: skip
     out = layout.with_channels(m.out_features)
     return View(im.emit("conv", (x.node,), params, out), x.axes)
 
@@ -181,6 +180,23 @@ def avg_pool_layer(im: Importer, m: nn.AvgPool2d, _: Tensor, x: View) -> View:
             "supported: square kernel = stride that divides the grid, no padding",
         )
     return View(average_pool(im, x, k), IMAGE)
+
+
+def max_pool(im: Importer, m: nn.MaxPool2d, _: Tensor, x: View) -> View:
+    layout = im.require(x, IMAGE, "MaxPool2d")
+    k, s, p, d = (v if isinstance(v, tuple) else (v, v)
+                  for v in (m.kernel_size, m.stride, m.padding, m.dilation))  # fmt: skip
+    square = all(a == b for a, b in (k, s, p)) and d == (1, 1)
+    if not square or m.ceil_mode or m.return_indices:
+        raise im.unsupported(
+            f"MaxPool2d kernel={m.kernel_size} stride={m.stride} padding={m.padding} "
+            f"dilation={m.dilation} ceil_mode={m.ceil_mode}",
+            "supported: square kernel, stride and padding, no dilation or ceil_mode",
+        )
+    out = _conv_grid(im, "MaxPool2d", layout, k[0], s[0], p[0])
+    params = {"kernel": k[0], "stride": s[0], "padding": p[0], "scale": _ones(out.channels),
+              "bias": zeros(out.channels)}  # fmt: skip
+    return View(im.emit("max_pool", (x.node,), params, out), IMAGE)
 
 
 def adaptive_pool(im: Importer, m: nn.AdaptiveAvgPool2d, _: Tensor, x: View) -> View:

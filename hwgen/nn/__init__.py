@@ -11,6 +11,7 @@ call_module
     TokenBuilder                     attributes window, grid, merge, padding, tokens
     QDAttention                      (q, k, v) shifted reals; attributes heads, learned
     nn.Conv2d, nn.GELU, nn.Linear    stem and full-precision downsampling, stem, classifier
+    nn.MaxPool2d, nn.AvgPool2d, nn.PReLU   stem, shortcut and activation of the binary ResNets
 call_function (targets are the functions of this package)
     shift_mean(x, grid, axis, radius), neighbour_mean(x, grid, axis, radius),
     shift_mix(x, grid, radius), tile_channels(x, times), pool_channels(x, factor),

@@ -7,6 +7,8 @@ their bits.
 
 from __future__ import annotations
 
+import numpy as np
+
 from hwgen.frontend.float_graph import FloatGraph, Node
 from hwgen.ops.dense import NARROW_BITS, weight_bits
 
@@ -21,6 +23,8 @@ def fold_before(node: Node, affine: Node, graph: FloatGraph) -> Node | None:
         image = affine.inputs[0] == graph.image
         if weight_bits(kernel, channels) == NARROW_BITS and not image:
             return None
+        if node["padding"] and np.any(b):
+            return None  # b is not added in the padding
         bias = node["bias"] + (node["weight"] * b).sum((1, 2, 3))
         return node.with_(inputs=affine.inputs, weight=node["weight"] * a, bias=bias)
     if node.kind == "cross_filter":

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from hwgen.errors import HwgenError
+from hwgen.errors import HwgenError, UnsupportedOpError
 from hwgen.frontend.checkpoint import IMAGENET_MEAN, IMAGENET_STD
 from hwgen.frontend.float_graph import FloatGraph
 from hwgen.frontend.trace import trace
@@ -27,13 +27,14 @@ from hwgen.passes.merge_filters import merge_filters
 from hwgen.passes.order_sums import order_sums
 from hwgen.passes.quantize import Quantizer
 from hwgen.passes.scale_image import scale_image
+from hwgen.passes.shift_activations import shift_activations
 from hwgen.passes.sink_unwindow import sink_unwindow
 from hwgen.passes.sink_upsample import sink_upsample
 from hwgen.passes.split_scales import split_scales
 
 PASSES = (
-    fold_backward, flatten_sums, fold_forward, merge_filters, distribute, sink_unwindow,
-    sink_upsample, absorb_shifts, dedup, order_sums, split_scales,
+    shift_activations, fold_backward, flatten_sums, fold_forward, merge_filters, distribute,
+    sink_unwindow, sink_upsample, absorb_shifts, dedup, order_sums, split_scales,
 )  # fmt: skip
 
 
@@ -53,6 +54,29 @@ def pad_classes(graph: FloatGraph) -> FloatGraph:
         layout=node.layout.with_channels(node.layout.channels + missing),
     )
     return graph.rewrite([changed])
+
+
+def _check_ops(graph: FloatGraph) -> None:
+    """Raises: UnsupportedOpError for a node of a shape that no integer op computes."""
+    for node in graph.nodes.values():
+        shape = [node.params.get(k, 0) for k in ("stride", "padding", "dilation", "groups")]
+        stride, padding, dilation, groups = shape
+        if node.kind in ("conv", "xnor_conv"):
+            kernel = node["weight" if node.kind == "conv" else "sign"].shape[1]
+            good = stride == kernel and not padding
+            rule = "supported: stride = kernel without padding"
+            if node.kind == "xnor_conv":
+                good = good and dilation == groups == 1
+                good = good or (kernel == 3 and stride == 1 and padding == dilation)
+                rule += " or groups; or kernel 3, stride 1, padding = dilation"
+        else:
+            kernel, good = node.params.get("kernel"), node.kind != "max_pool"
+            rule = "supported: average pooling"
+        if not good:
+            what = f"{node.kind} kernel={kernel} stride={stride} padding={padding}"
+            if node.kind == "xnor_conv":
+                what += f" dilation={dilation} groups={groups}"
+            raise UnsupportedOpError(node.name, what, rule)
 
 
 def simplify(graph: FloatGraph) -> FloatGraph:
@@ -135,6 +159,7 @@ def prepare(
         )
     mean, std = meta.get("mean", IMAGENET_MEAN), meta.get("std", IMAGENET_STD)
     traced = trace(module, images.shape[1:])
+    _check_ops(traced)
     classes = traced.nodes[traced.output].layout.channels
     graph = simplify(pad_classes(scale_image(traced, mean, std)))
     facts = {

@@ -7,16 +7,20 @@ from hwgen.zoo.analyze import Analysis, analyze
 from hwgen.zoo.bhvit import BHViT
 from hwgen.zoo.binaryvit import BinaryViT
 from hwgen.zoo.config import BHViTConfig, BinaryViTConfig
-from hwgen.zoo.recognise import config_from_state_dict
+from hwgen.zoo.recognise import build, config_from_state_dict
 from hwgen.zoo.registry import create, names, register, summary
+from hwgen.zoo.resnet import BinaryResNet, ResNetConfig
 
 __all__ = [
     "Analysis",
     "BHViT",
     "BHViTConfig",
+    "BinaryResNet",
     "BinaryViT",
     "BinaryViTConfig",
+    "ResNetConfig",
     "analyze",
+    "build",
     "config_from_state_dict",
     "create",
     "names",

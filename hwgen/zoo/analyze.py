@@ -82,8 +82,9 @@ def analyze(module: nn.Module) -> Analysis:
     """
     config = module.config
     rows: list[Layer] = []
+    place = _places(module)
     hooks = [
-        layer.register_forward_hook(_hook(name, config.depths, rows))
+        layer.register_forward_hook(_hook(name, place, rows))
         for name, layer in module.named_modules()
         if isinstance(layer, BinaryLinear | BinaryConv2d | QDAttention | nn.Linear | nn.Conv2d)
     ]
@@ -103,8 +104,15 @@ def analyze(module: nn.Module) -> Analysis:
     counted = {f"{row.name}.{p}" for row in rows for p in ("weight", "bias")}
     for name, parameter in module.named_parameters():
         if name not in counted:
-            parts[part_of(name, config.depths)] += Totals(float_parameters=parameter.numel())
+            parts[place(name)[0]] += Totals(float_parameters=parameter.numel())
     return Analysis(tuple(rows), dict(parts), sum(parts.values(), Totals()))
+
+
+def _places(module: nn.Module) -> Callable[[str], tuple[str, str]]:
+    """(part, kind) of a dotted name; a network that is no BHViT says them itself."""
+    if hasattr(module, "part_of"):
+        return lambda name: (module.part_of(name), module.kind_of(name))
+    return lambda name: (part_of(name, module.config.depths), _kind(name))
 
 
 def part_of(name: str, depths: tuple[int, ...]) -> str:
@@ -133,11 +141,13 @@ def _kind(name: str) -> str:
     return "mlp" if words[-1] == "dense" else "down"
 
 
-def _hook(name: str, depths: tuple[int, ...], rows: list[Layer]) -> Callable[..., None]:
-    part = part_of(name, depths)
+def _hook(
+    name: str, place_of: Callable[[str], tuple[str, str]], rows: list[Layer]
+) -> Callable[..., None]:
+    part, kind = place_of(name)
 
     def record(layer: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
-        place = {"name": name, "kind": _kind(name), "part": part}
+        place = {"name": name, "kind": kind, "part": part}
         if isinstance(layer, QDAttention):
             windows, tokens, channels = inputs[0].shape
             product = windows * tokens * tokens * channels

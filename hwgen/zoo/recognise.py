@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from hwgen.errors import CheckpointError
+from hwgen.zoo.bhvit import BHViT
 from hwgen.zoo.config import BHViTConfig
+from hwgen.zoo.resnet import BinaryResNet, ResNetConfig, is_resnet, resnet_config
 
 _WAY_OUT = "give a state dict with the keys of the released BHViT"
 
@@ -66,8 +68,26 @@ def _stages(
     return depths, expansion
 
 
-def config_from_state_dict(state: Mapping[str, Tensor]) -> BHViTConfig:
-    """Configuration of the BHViT whose parameters `state` holds; no flag or file name is used.
+def build(config: BHViTConfig | ResNetConfig) -> nn.Module:
+    """The network that a configuration fixes."""
+    return {BHViTConfig: BHViT, ResNetConfig: BinaryResNet}[type(config)](config)
+
+
+def config_from_state_dict(
+    state: Mapping[str, Tensor], stated: object = None
+) -> BHViTConfig | ResNetConfig:
+    """Configuration of the network whose parameters `state` holds; no flag or file name is used.
+
+    A binary ResNet: `resnet_config`, the only one to use `stated` (the file's own configuration).
+    A BHViT: `_bhvit_config`. Raises: CheckpointError if the keys are not those of a zoo network.
+    """
+    if is_resnet(state):
+        return resnet_config(state, stated)
+    return _bhvit_config(state)
+
+
+def _bhvit_config(state: Mapping[str, Tensor]) -> BHViTConfig:
+    """Configuration of the BHViT whose parameters `state` holds.
 
     Channels and patch come from the stem, the image size from the position embedding (window =
     grid / 8, one window in stage 4), depths and expansion from the block indices and MLP shapes,

@@ -153,8 +153,8 @@ def test_whole_models_are_refused(file, network):
 )
 def test_content_that_is_no_state_dict(file, content, kind):
     torch.save(content, file)
-    want = f"holds {kind} with 0 tensors; needs a dict of tensors, or one under 'model'; "
-    assert message(file) == want + "save model.state_dict()"
+    want = f"holds {kind} with 0 tensors; needs a dict of tensors, or one under 'model' or "
+    assert message(file) == want + "'state_dict'; save model.state_dict()"
 
 
 def drop_norms(state: State) -> None:

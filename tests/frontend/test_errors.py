@@ -69,18 +69,28 @@ class Attend(nn.Module):
 
 UNSUPPORTED = {
     "function": (Around(Sine()), r"^layer: sin; supported: .*shift_mean.*$"),
-    "module": (
-        Around(nn.MaxPool2d(2)), r"^layer: MaxPool2d; supported: .*BinaryConv2d.*TokenBuilder$",
+    "module": (Around(nn.Tanh()), r"^layer: Tanh; supported: .*BinaryConv2d.*TokenBuilder$"),
+    "pooling": (
+        Around(nn.MaxPool2d(3, 2, 1)),
+        r"^layer: max_pool kernel=3 stride=2 padding=1; supported: average pooling$",
+    ),
+    "pooling to the ceiling": (
+        Around(nn.MaxPool2d(3, 2, ceil_mode=True)),
+        r"^layer: MaxPool2d kernel=3 stride=2 padding=0 .* ceil_mode=True; supported: square",
     ),
     "product": (Around(Product()), r"^layer: a product of two tensors; a factor must be a param"),
     "control flow": (Around(Branch()), r"^Around: .*; control flow must not depend on tensors$"),
     "convolution": (
         Around(nn.Conv2d(32, 32, 3, padding=1)),
-        r"^layer: Conv2d kernel=\(3, 3\) stride=\(1, 1\) .*; supported: square kernel = stride",
+        r"^layer: conv kernel=3 stride=1 padding=1; supported: stride = kernel without padding$",
+    ),
+    "grouped convolution": (
+        Around(nn.Conv2d(32, 32, 3, groups=2)),
+        r"^layer: Conv2d kernel=\(3, 3\) .* groups=2; supported: .* no dilation or groups$",
     ),
     "binary convolution": (
         Around(BinaryConv2d(32, 32, 3, stride=2, padding=1)),
-        r"^layer: BinaryConv2d kernel=3 stride=2 .*; supported: kernel 3, stride 1",
+        r"^layer: xnor_conv kernel=3 stride=2 padding=1 .*; or kernel 3, stride 1, padding = dil",
     ),
     "axis": (
         Around(BinaryLinear(8, 8)),

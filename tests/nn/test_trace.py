@@ -34,6 +34,16 @@ def test_nodes_are_the_contract(variant, binary):
         assert torch.equal(graph(x), model(x))
 
 
+def test_nodes_of_a_resnet():
+    graph = hnn.trace(zoo.create("reactnet_micro").eval())
+    layers = MODULES | {"AvgPool2d", "MaxPool2d", "PReLU"}
+    for node in graph.graph.nodes:
+        if node.op == "call_module":
+            assert type(graph.get_submodule(node.target)).__name__ in layers, node.target
+        else:
+            assert node.target in (operator.add, "mean", "image", "output"), node.target
+
+
 def test_leaf_functions_stay_whole_under_any_import():
     from hwgen.nn.grid import shift_mix as local_name
 

@@ -13,6 +13,7 @@ from hwgen import zoo
 from hwgen.frontend import lower_model
 from hwgen.frontend.checkpoint import load_checkpoint
 from hwgen.frontend.float_eval import Evaluator
+from hwgen.frontend.float_graph import FloatGraph
 from hwgen.frontend.trace import trace
 from hwgen.ir import Graph
 from hwgen.ir.fidelity import fidelity, float_logits
@@ -70,13 +71,30 @@ def test_micro_variants(variant: str) -> None:
 def test_passes_keep_the_function(binary: bool) -> None:
     torch.manual_seed(2)
     module = randomise(zoo.create("bhvit_micro", binary_downsampling=binary)).double()
-    images = blocks_of_pixels(2, 96)
+    check_passes(module, 96)
+
+
+@pytest.mark.parametrize("block", ["bireal", "reactnet"])
+def test_passes_keep_the_function_of_a_resnet(block: str) -> None:
+    torch.manual_seed(2)
+    module = randomise(zoo.create("reactnet_micro", block=block)).double()
+    graph = check_passes(module, 64)
+    kinds = [n.kind for n in graph.nodes.values() if n.name.startswith("layer1.0.")]
+    activation = ["rprelu"] if block == "reactnet" else []
+    assert kinds == ["sign", "xnor_conv", "add", *activation]
+    assert graph.nodes["layer2.0.binary_conv"]["stride"] == 2
+
+
+def check_passes(module: nn.Module, side: int) -> FloatGraph:
+    """Every pass leaves the logits as they are; the last graph."""
+    images = blocks_of_pixels(2, side)
     want = float_logits(module, images, META)
-    graph = scale_image(trace(module, (96, 96, 3)), META["mean"], META["std"])
+    graph = scale_image(trace(module, (side, side, 3)), META["mean"], META["std"])
     for rewrite in PASSES:
         graph = rewrite(graph)
         got = Evaluator(graph, torch.float64).logits(images)
         np.testing.assert_allclose(got, want, atol=1e-9, err_msg=rewrite.__name__)
+    return graph
 
 
 def test_bhvit_blocks_take_the_intended_ops() -> None:
