@@ -1,4 +1,4 @@
-"""Attention: one instruction per head and window."""
+"""Attention: one instruction per head and window, over all its queries."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from hwgen.schedule.steps.common import Walk, channel_words, post_fields, post_s
 @step("Attention")
 def attention(b: Builder, op: Attention, part: Part | None) -> None:
     q, k, v = (b.places[t] for t in op.sources)
-    shape = b.types[op.sources[0]].shape
-    windows, tokens = (shape[0], shape[1]) if len(shape) == 3 else (1, shape[0])
+    shape, keys = (b.types[t].shape for t in op.sources[:2])
+    windows, (queries, tokens) = (shape[0] if len(shape) == 3 else 1), (shape[-2], keys[-2])
+    assert q.stride == k.stride == v.stride, op.name
+    assert not any(place.padded for place in (q, k, v)), op.name
     words = HEAD_DIM // b.s.lanes
     for head in range(shape[-1] // HEAD_DIM):
         kappa = op.kappa[head]
@@ -28,12 +30,13 @@ def attention(b: Builder, op: Attention, part: Part | None) -> None:
         first = head * words
         block = b.load(cm=channel_words(b, op.m, first, words), qm=post_slots(b, op, first, words))
         for win in range(windows):
-            walk = Walk(words, tokens, 0, 1, w2=1, token0=win * tokens, word0=first)
+            walk = Walk(words, queries, 0, 1, w2=1, token0=win * queries, word0=first)
             fields, streams, dst, bit = results(b, op, walk, {})
             fields |= {
                 "n0": 1, "n1": 1, "cm_base": block.cm, "cm_mask": words - 1, "cm_s2": 1,
-                "q_base": block.qm, "q_mask": words - 1, "t_stride": q.stride, "tokens": tokens,
-                "q_bits": q.address(win * tokens, first), "k_bits": k.address(win * tokens, first),
+                "q_base": block.qm, "q_mask": words - 1, "t_stride": q.stride,
+                "queries": queries, "tokens": tokens,
+                "q_bits": q.address(win * queries, first), "k_bits": k.address(win * tokens, first),
                 "v_bits": v.address(win * tokens, first),
             }  # fmt: skip
             b.compute(
