@@ -12,18 +12,24 @@ from hwgen.ir.types import TensorType
 from hwgen.ops.base import Array, Op, register, signed
 from hwgen.ops.numerics import HEAD_DIM, attention_levels
 
-MAX_TOKENS = 256  # of a window: size of the attention unit's tables
+MAX_TOKENS = 256  # keys of a window: size of the attention unit's memories
+MAX_QUERIES = 4095  # of a window: its field in the instruction
 KAPPA_BITS = 24
+# A level that no score reaches (neg = 0): EXP 2**20 >= NEVER sum(EXP) holds for no key, as
+# the sum is at least the key's own EXP and EXP > 0. One level instead of three: kappa2 = kappa3.
+NEVER = (1 << KAPPA_BITS) - 1
 
 
 @register
 @dataclass(frozen=True, eq=False)
 class Attention(Op):
-    """acc = m * sum_t level[q, t] v[t], levels 0..3 of the softmax of q k^T / 8 by thresholds.
+    """acc = m * sum_j level[i, j] v[j], levels 0..3 of the softmax of q k^T / 8 by thresholds.
 
-    Sources q, k, v: bits (windows, T, C) or (tokens, C) as one window; heads of 64 channels.
-    kappa (heads, 3): (k - 1/2 - zero_point) alpha / 3 at scale 2**-20, at least 0; neg (heads,):
-    1 where alpha < 0 (then a level is reached at or below its threshold). m (C,) holds alpha.
+    Sources: bits, q (windows, N, C), k and v (windows, M, C), or (N, C) and (M, C) as one window;
+    N up to MAX_QUERIES, M up to MAX_TOKENS; heads of 64 channels. The result has q's shape and
+    grid. kappa (heads, 3): (k - 1/2 - zero_point) alpha / 3 at scale 2**-20, at least 0, NEVER for
+    a level that is not there; neg (heads,): 1 where alpha < 0 (then a level is reached at or below
+    its threshold). m (C,) holds alpha.
     """
 
     kappa: Array
@@ -33,24 +39,21 @@ class Attention(Op):
     UNIT: ClassVar[str] = "ATT"
 
     def scores(self, q: Array, k: Array) -> Array:
-        """popcount(xnor(q, k)) per head: (batch, windows, heads, T, T) in [0, 64]."""
-        return np.rint((self._heads(q) @ self._heads(k).swapaxes(-1, -2) + HEAD_DIM) / 2).astype(
-            np.int64
-        )
+        """popcount(xnor(q, k)) per head: (batch, windows, heads, N, M) in [0, 64]."""
+        return _scores(_heads(q), _heads(k))
 
     def levels(self, q: Array, k: Array) -> Array:
         """Quantised attention levels 0..3, same shape as the scores."""
-        p = self.scores(q, k)
-        per_head = [
-            attention_levels(p[:, :, h], self.kappa[h], bool(self.neg[h]))
-            for h in range(p.shape[2])
-        ]
-        return np.stack(per_head, 2)
+        return self._levels(self.scores(q, k))
 
     def sums(self, q: Array, k: Array, v: Array) -> tuple[Array, Array | None]:
-        context = self.levels(q, k).astype(np.float32) @ self._heads(v)
-        context = context.swapaxes(2, 3)  # (batch, windows, T, heads, 64)
-        return context.reshape(q.shape), self.m
+        context = np.empty(q.shape, dtype=np.float32)
+        for image in range(len(q)):  # one at a time: scores are larger than all else
+            one = slice(image, image + 1)
+            levels = self._levels(_scores(_heads(q[one]), _heads(k[one])))
+            sums = levels.astype(np.float32) @ _heads(v[one])
+            context[image] = sums.swapaxes(2, 3).reshape(q.shape[1:])  # (windows, N, heads, 64)
+        return context, self.m
 
     def acc_bounds(self, q: TensorType, k: TensorType, v: TensorType) -> tuple[int, int]:
         top = int(np.abs(self.m).max()) * 3 * k.shape[-2]
@@ -73,14 +76,32 @@ class Attention(Op):
         if q.channels % HEAD_DIM or self.kappa.shape != (q.channels // HEAD_DIM, 3):
             yield f"{q.channels} channels, {len(self.kappa)} heads; a head has {HEAD_DIM} channels"
         if k.shape[-2] > MAX_TOKENS:
-            yield f"{k.shape[-2]} keys; at most {MAX_TOKENS}"
-        if k.shape != v.shape or k.channels != q.channels or k.shape[:-2] != q.shape[:-2]:
-            yield f"q, k, v of {q.shape}, {k.shape}, {v.shape}; must be equal"
+            yield f"{k.shape[-2]} keys; a window has at most {MAX_TOKENS}"
+        if q.shape[-2] > MAX_QUERIES:
+            yield f"{q.shape[-2]} queries; a window has at most {MAX_QUERIES}"
+        others = [t.shape[:-2] + t.shape[-1:] for t in (q, k)]
+        if k.shape != v.shape or others[0] != others[1]:
+            yield (
+                f"q, k, v of {q.shape}, {k.shape}, {v.shape}; k and v must be equal, "
+                "q of as many windows and channels"
+            )
         if self.kappa.min() < 0 or self.kappa.max() >= 1 << KAPPA_BITS:
             yield f"kappa up to {self.kappa.max()}; must fit {KAPPA_BITS} bits"
 
-    @staticmethod
-    def _heads(x: Array) -> Array:
-        x = signed(x if x.ndim == 4 else x[:, None])
-        b, w, t, c = x.shape
-        return x.reshape(b, w, t, c // HEAD_DIM, HEAD_DIM).swapaxes(2, 3)
+    def _levels(self, scores: Array) -> Array:
+        per_head = [
+            attention_levels(scores[:, :, h], self.kappa[h], bool(self.neg[h]))
+            for h in range(scores.shape[2])
+        ]
+        return np.stack(per_head, 2)
+
+
+def _scores(q: Array, k: Array) -> Array:
+    return np.rint((q @ k.swapaxes(-1, -2) + HEAD_DIM) / 2).astype(np.int64)
+
+
+def _heads(x: Array) -> Array:
+    """(batch, windows, heads, tokens, 64) of +1.0 / -1.0."""
+    x = signed(x if x.ndim == 4 else x[:, None])
+    b, w, t, c = x.shape
+    return x.reshape(b, w, t, c // HEAD_DIM, HEAD_DIM).swapaxes(2, 3)

@@ -229,7 +229,7 @@ class Quantizer:
         alpha, zero, top = n["alpha"][:, None], n["zero_point"][:, None], n["top"]
         kappa = (np.arange(1, 4) - 0.5 - zero) * alpha / top * 2.0**KAPPA_FRAC
         kappa = np.clip(np.rint(kappa), 0, KAPPA_TOP).astype(np.int64)
-        kappa[:, top:] = KAPPA_TOP  # levels above the last are never reached
+        kappa[:, top:] = ops.attention.NEVER  # levels above the last
         neg = (n["alpha"] < 0).astype(np.int64)
         return ops.attention.Attention, {"kappa": kappa, "neg": neg, "m": m}
 

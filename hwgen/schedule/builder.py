@@ -104,6 +104,7 @@ class Builder:
         self.beside = Beside(iter(()))  # what runs beside the step
         self.taps: dict[str, int] = {}  # of the last SET
         self.recent: list[_Issue] = []  # compute instructions that may still be in flight
+        self.attended: set[str] = set()  # written by ATT instructions, the last since a drain
         self.tensor_load: dict[str, int] = {}  # tensors brought by LOADF: dma count to wait for
         self.region_cmp = {m: [] for m in (0, 1)}  # (lo, hi, cmp count) of reads and writes
 
@@ -228,9 +229,15 @@ class Builder:
             self.region_cmp[memory].append((low, high, done))
         issue = _Issue.of(ins, sources, streams, self.places)
         conflict = any(issue.conflicts(e, self.places) for e in self.recent)
+        if op == "ATT":  # reads while the one before computes, however long that takes
+            conflict = conflict or not self.attended.isdisjoint(sources)
         ins.fields["drain"] = int(conflict or self._without_gap(ins))
         if ins.fields["drain"]:
             self.recent.clear()
+        if op != "ATT" or ins.fields["drain"]:
+            self.attended.clear()
+        if op == "ATT":
+            self.attended |= issue.written
         self.recent.append(issue)
         total = 0
         for k in range(len(self.recent) - 1, -1, -1):

@@ -117,7 +117,8 @@ SOURCES = {
     ],
     "att": [  # BM element units; token t of the window at base + t * t_stride
         ("q_bits", 16, False), ("k_bits", 16, False), ("v_bits", 16, False),
-        ("t_stride", 12, False), ("tokens", 9, False), ("queries", 12, False),
+        ("t_stride", 12, False), ("tokens", 9, False),  # keys and values
+        ("queries", 12, False),
     ],
 }  # fmt: skip
 # MACS takes 8-bit weights, two a word and beat, from WB instead of CM (quad: 16-bit ones from CM):

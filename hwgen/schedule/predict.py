@@ -17,7 +17,7 @@ from hwgen.schedule.read_bus import ReadBus, Request
 from hwgen.sim.network import program_steps, step_cycles
 from hwgen.units import dma as dma_unit
 from hwgen.units import sequencer as seq
-from hwgen.units.attention import Attention
+from hwgen.units.attention import Attention, Run
 from hwgen.units.compute_ctl import DECODE, CycleModel, Times
 from hwgen.units.dma import Dma
 from hwgen.units.lanes import ACC_AT
@@ -73,7 +73,7 @@ class _Predictor:
         self.swapped: list[int] = []
         self.times: list[Times] = []
         self.norm_idle = 0
-        self.att_last, self.att_chain = -1, False
+        self.att: Run | None = None  # the last ATT, while the next one may follow it closely
 
     def run(self) -> int:
         """Cycle count of the whole program."""
@@ -237,21 +237,11 @@ class _Predictor:
             if f["psum_last"]:
                 delivered = result_cycles(*shape)[-1]
         elif i.op == "ATT":
-            # loading the next keys and values overlaps the queries of the instruction before
-            loaded = self.attention.load_cycles(f["tokens"])
-            alone = self.attention.cycles(f["tokens"]) - 1
             ends = self.times[-1]
             start = max(accepted + DECODE, ends.issue_end, ends.array_end, self._reached(i) + 1)
-            chained = self.att_chain and not f["drain"]
-            issue = (
-                max(loaded, self.att_last - self.attention.free_before() - start)
-                if chained
-                else loaded
-            )
-            delivered = alone
-            if chained:
-                after = self.att_last + self.attention.chained_cycles(f["tokens"])
-                delivered = max(alone, after - start)
+            before = None if f["drain"] else self.att
+            run = self.attention.run(start, f["queries"], f["tokens"], before)
+            issue, delivered = run.next - start, run.last - start
         t = self.model.add(
             i.op,
             f,
@@ -263,8 +253,12 @@ class _Predictor:
             delivered=delivered,
         )
         if i.op == "ATT":
-            self.att_last = t.start + delivered
-        self.att_chain = i.op == "ATT" or (self.att_chain and i.op == "SET")
+            if t.start != start:
+                assert before is None, f"{i.step}: ATT starts in cycle {t.start}, not {start}"
+                run = self.attention.run(t.start, f["queries"], f["tokens"])
+            self.att = run
+        elif i.op != "SET":
+            self.att = None  # it waited for all results, or the next ATT waits
         if f["swap"]:
             self.swapped.append(t.start)
         if i.op == "LNSTAT":

@@ -11,7 +11,7 @@ from collections import Counter
 from math import ceil
 
 from hwgen.ir.graph import Graph
-from hwgen.ops.attention import Attention
+from hwgen.ops.attention import Attention as AttentionOp
 from hwgen.ops.base import Op
 from hwgen.ops.constant import Constant
 from hwgen.ops.dense import PatchConv
@@ -21,6 +21,7 @@ from hwgen.ops.vector import CROSS_REACH, AvgPool, CrossFilter, MergeMean, Merge
 from hwgen.ops.xnor import XnorConv, XnorLinear
 from hwgen.schedule.plan import plan
 from hwgen.schedule.sizing import Sizing
+from hwgen.units.attention import Attention
 
 STENCIL_WEIGHTS = 12  # words: three slots in four banks
 PARAMETER_WORDS = 9  # of an output word: a slot of the post chain and a multiplier
@@ -47,9 +48,14 @@ def beats(op: Op, s: Sizing, types: dict) -> int:
     """Compute cycles of an op if nothing ever waits."""
     out = op.feature or op.bits
     words = out.tokens * ceil(out.channels / s.lanes) << op.post.pool
-    if isinstance(op, Attention):
-        tokens, groups = types[op.sources[1]].shape[-2], out.tokens * out.channels // HEAD_DIM
-        return groups * max(ceil(tokens / s.pk), HEAD_DIM // s.lanes, 3)
+    if isinstance(op, AttentionOp):
+        unit, shape = Attention(s.lanes, s.kw, s.pk), types[op.sources[1]].shape
+        tokens, heads = shape[-2], out.channels // HEAD_DIM
+        cycles = out.tokens * unit.period(tokens)
+        if not unit.overlaps(tokens):  # every instruction alone
+            windows = shape[0] if len(shape) == 3 else 1
+            cycles = windows * unit.cycles(out.tokens // windows, tokens)
+        return heads * cycles
     if isinstance(op, Constant):
         return 0
     if isinstance(op, XnorLinear | XnorConv):

@@ -62,11 +62,11 @@ def estimate(s: Sizing, ultra: bool = False, family: str = "xc7") -> dict[str, f
     ff_lane = 485 + 2 * s.kw + 0.9 * s.kw + 120
     if family != "xc7":
         lut_lane, ff_lane = lut_lane + 320, ff_lane + 640
-    lut_rest = 10200 + 11.3 * s.kw + 460 * s.pk
+    lut_rest = 10500 + 11.3 * s.kw + 460 * s.pk
     either = [_feature_memory(s, n, ultra) for n in (s.fm_words, s.tm_words)] + [_store(s)]
     return {
         "lut": lanes * lut_lane + lut_rest,
-        "ff": lanes * ff_lane + 11500 + 3.3 * s.kw,
+        "ff": lanes * ff_lane + 11850 + 3.3 * s.kw,
         "bram36": sum(blocks for blocks, _ in either)
         + 4 * ceil(s.kw / 64) * ceil(s.bm_rows / 2048)  # byte writes: 64 of 72 bits
         + _blocks(16 * lanes, s.wb_words)

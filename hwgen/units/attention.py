@@ -14,20 +14,40 @@ SUM_TO_LEVELS = 14  # from there to the thresholds: product, bound, search
 
 
 @dataclass(frozen=True)
+class Run:
+    """Cycles of one instruction.
+
+    next: the first in which a further one may start (`ready_next`); last: of its last result word.
+    The further one depends on the others: first_query, in which its first query is read (query i
+    follows i periods later); free: from which its keys and values may be overwritten.
+    """
+
+    queries: int
+    tokens: int
+    first_query: int
+    last: int
+    free: int
+    next: int
+
+
+@dataclass(frozen=True)
 class Attention:
-    """`attention`: one window and one 64-channel head per instruction.
+    """`attention`: the queries of one window and one 64-channel head per instruction.
 
     lanes: 16, 32 or 64; kw: columns of the array (row of the bit memory), >= 64; pk: keys per
-    cycle, a power of two >= 4; max_tokens: power of two, 2 pk .. 256.
+    cycle, a power of two >= 4; max_tokens: keys, a power of two, 4 pk .. 256. Up to half as many
+    are read while the instruction before computes (the same number: without a gap).
 
-    Yosys, xc7, flattened (LUT RAM apart): lanes 16, pk 8: 4,660 LUT + 744 as RAM, 4,040 FF,
-    2 DSP; lanes 64, pk 16: 8,630 LUT + 1,484 as RAM, 6,190 FF, 2 DSP.
+    Yosys, xc7, flattened (LUT RAM apart): lanes 16, pk 8: 4,790 LUT + 780 as RAM, 4,470 FF,
+    2 DSP; lanes 32, pk 8: 5,120 + 780, 4,670 FF (with max_tokens 64: 4,840 + 744, 4,300 FF, as the
+    memories of 32 groups are no larger than shallower ones); lanes 64, pk 16: 8,840 + 1,560,
+    6,810 FF.
     """
 
     lanes: int = 16
     kw: int = 128
     pk: int = 8
-    max_tokens: int = 64
+    max_tokens: int = 256
 
     verilog = (
         "rtl/attention.v",
@@ -79,39 +99,67 @@ class Attention:
         depth = SCORE_TO_SUM + (self.pk.bit_length() - 1) + SUM_TO_LEVELS
         return 2 * self.groups(tokens) + depth + 5
 
-    def cycles(self, tokens: int) -> int:
+    def cycles(self, queries: int, tokens: int) -> int:
         """Cycles from start (idle unit) to the last result word, both counted."""
         start = max(tokens + 1, 2 * tokens + 1 - EARLY) + 5
-        queries = (tokens - 1) * self.period(tokens)
-        return start + queries + self.query_latency(tokens) + self.words
+        rest = (queries - 1) * self.period(tokens)
+        return start + rest + self.query_latency(tokens) + self.words
 
-    def load_cycles(self, tokens: int) -> int:
-        """Cycles from start (idle unit) until a further start may come: the keys and values are
-        read, one a cycle, but for the cycles in which a query of this instruction is."""
-        query = max(tokens + 1, 2 * tokens + 1 - EARLY) + 2
-        last = 2 * tokens
-        while query <= last:
-            query += self.period(tokens)
-            last += 1
-        return last + 1
+    def overlaps(self, tokens: int) -> bool:
+        """Whether its keys and values are read while the instruction before computes, and those of
+        the next one while it computes."""
+        return tokens <= self.max_tokens // 2
 
-    def free_before(self) -> int:
-        """Cycles from the one in which an instruction's buffer is free, for the start after the
-        next, to its last result word."""
-        return self.words + 3
+    def run(self, start: int, queries: int, tokens: int, before: Run | None = None) -> Run:
+        """Cycles of an instruction started in cycle `start`, `before` being the one before it.
 
-    def chained_cycles(self, tokens: int) -> int:
-        """Cycles between the last result words of instructions of equal size, where `gapless`."""
-        return tokens * self.period(tokens)
-
-    def gapless(self, tokens: int, start_delay: int = 1) -> bool:
-        """Whether equal instructions follow each other without a gap (sufficient condition).
-
-        Each is started `start_delay` cycles after `ready_next`. The buffer is free when the last
-        query before the current instruction is summed; then the next keys and values are read
-        in the cycles that the queries' reads leave.
+        `start` is not before `before.next`. The loader reads 2 tokens words, keys first, in the
+        cycles that the queries' reads leave. The first query is read two cycles after it is told
+        that EARLY values are left, in the slot after the last query of the instruction before; with
+        another number of tokens when all results are out.
         """
         period = self.period(tokens)
-        reads = max(tokens + 1, 2 * tokens + 1 - EARLY)
-        load = -(-reads * period // (period - 1)) + 9 + start_delay
-        return self.query_latency(tokens) + load <= (tokens + 1) * period
+        begin, reads = start + 1, _Reads()
+        if before is not None:
+            reads = _Reads((before.first_query, self.period(before.tokens), before.queries))
+            if not self.overlaps(tokens):
+                begin = max(begin, before.free)
+        first = reads.leave(begin, max(tokens, 2 * tokens - EARLY)) + 3
+        if before is not None:
+            follow = before.first_query + before.queries * self.period(before.tokens)
+            if tokens != before.tokens:
+                first = max(first, before.last + 1)
+            elif first > follow:
+                first = max(first, follow + 3)  # the slot of no query ends first
+            else:
+                first = follow
+        last = first + (queries - 1) * period + self.query_latency(tokens) + self.words + 2
+        free = last - self.words - 3
+        loaded = _Reads(*reads.taken, (first, period, queries)).leave(begin, 2 * tokens) + 1
+        ready = max(loaded, before.free if before is not None else 0)
+        return Run(
+            queries, tokens, first, last, free, ready if self.overlaps(tokens) else max(ready, free)
+        )
+
+
+class _Reads:
+    """Cycles in which queries are read: (first, period, number) each."""
+
+    def __init__(self, *taken: tuple[int, ...]) -> None:
+        self.taken = taken
+
+    def leave(self, begin: int, n: int) -> int:
+        """Cycle of the n-th read of the loader, which begins in cycle `begin`."""
+        cycle = begin + n - 1
+        while True:
+            lost = sum(self._count(begin, cycle, *t) for t in self.taken)
+            if cycle == begin + n - 1 + lost:
+                return cycle
+            cycle = begin + n - 1 + lost
+
+    @staticmethod
+    def _count(begin: int, end: int, first: int, period: int, number: int) -> int:
+        """Reads of queries in begin .. end."""
+        low = max(0, -(-(begin - first) // period))
+        high = min(number - 1, (end - first) // period)
+        return max(0, high - low + 1)

@@ -2,7 +2,8 @@
 //
 //   p[t][j]    = popcount(xnor(q_t, k_j));  rowsum[t] = sum_j EXP[p[t][j]]
 //   level[t][j] = #{i : EXP[p] 2**20 >= rowsum[t] kappa_i}   (<= when neg)
-//   context[t][c] = sum_j level[t][j] (v_j[c] ? +1 : -1),  t, j < tokens (1..MAX_TOKENS)
+//   context[t][c] = sum_j level[t][j] (v_j[c] ? +1 : -1)
+//   queries t < queries (1..4095), keys j < tokens (1..MAX_TOKENS)
 //
 // Layout: the 64/LANES elements of token t at x_bits + t * t_stride, in one row of the bit memory (a
 // multiple of 64/LANES); att_row bit 0 = channel 0, two cycles after att_re. Result: for each query
@@ -11,14 +12,16 @@
 // Order: keys, then values are read, one token per cycle; queries follow each other P cycles apart:
 //   G = ceil(tokens / PK);  P = max(G, 64/LANES, 3)
 // From start to the last result word, when started idle (both cycles counted):
-//   max(tokens + 1, 2 tokens - 15) + (tokens - 1) P + 2 G + 30 + log2(PK) + 64/LANES
+//   max(tokens + 1, 2 tokens - 15) + (queries - 1) P + 2 G + 30 + log2(PK) + 64/LANES
 // (hwgen/units/attention.py). Nothing stalls: every stage has a fixed latency.
 //
 // start only while ready (nothing in flight; high from the cycle of the last result word) or while
-// ready_next: a further instruction may be started while this one computes; its keys and values are
-// read into the second half of the memories, and with the same tokens its first query follows the
-// last one without a gap. The parameters are taken in the cycle of start. The bit memory must be free
-// for att_re until ready.
+// ready_next: a further instruction may be started while this one computes. Up to MAX_TOKENS/2 keys
+// and their values are read into the other half of the memories, and with the same tokens the first
+// query follows the last one without a gap. More keys take both halves: such an instruction reads
+// nothing until the one before has used its values, and holds ready_next low until it has used its
+// own. The parameters are taken in the cycle of start. The bit memory must be free for att_re until
+// ready.
 //
 // Reset: control only. Cost: see hwgen/units/attention.py.
 `default_nettype none
@@ -26,7 +29,7 @@ module attention #(
     parameter LANES      = 16,
     parameter KW         = 128,
     parameter PK         = 8,   // keys per cycle, a power of two >= 4
-    parameter MAX_TOKENS = 64   // a power of two, 2 PK .. 256
+    parameter MAX_TOKENS = 256  // keys; a power of two, 4 PK .. 256
 ) (
     input  wire                clk,
     input  wire                rst,
@@ -35,6 +38,7 @@ module attention #(
     input  wire [15:0]         k_bits,
     input  wire [15:0]         v_bits,
     input  wire [11:0]         t_stride,
+    input  wire [11:0]         queries,
     input  wire [8:0]          tokens,
     input  wire [23:0]         kappa1,
     input  wire [23:0]         kappa2,
@@ -49,7 +53,8 @@ module attention #(
     output wire [16*LANES-1:0] r_acc
 );
     localparam LOG2_PK = $clog2(PK);
-    localparam GROUP_W = $clog2(MAX_TOKENS / PK);
+    localparam GROUP_W = $clog2(MAX_TOKENS / PK);  // both buffers
+    localparam HALF    = MAX_TOKENS / 2;  // keys of a buffer
     localparam SUM_W   = 24 + $clog2(MAX_TOKENS);
     localparam ACC_W   = $clog2(3 * MAX_TOKENS + 1);
     localparam DELAY_W = $clog2(MAX_TOKENS / PK + LOG2_PK + 17);
@@ -69,9 +74,9 @@ module attention #(
         if (PK < 4 || (1 << LOG2_PK) != PK) begin : gen_pk
             ERROR_attention_PK_must_be_a_power_of_two_from_4_on u_stop ();
         end
-        if (MAX_TOKENS < 2 * PK || MAX_TOKENS > 256 || (PK << GROUP_W) != MAX_TOKENS)
+        if (MAX_TOKENS < 4 * PK || MAX_TOKENS > 256 || (PK << GROUP_W) != MAX_TOKENS)
         begin : gen_tokens
-            ERROR_attention_MAX_TOKENS_must_be_a_power_of_two_from_2_PK_to_256 u_stop ();
+            ERROR_attention_MAX_TOKENS_must_be_a_power_of_two_from_4_PK_to_256 u_stop ();
         end
         if (KW > 64) begin : gen_unused
             wire unused_row = &{1'b0, att_row[KW-1:64]};
@@ -82,6 +87,8 @@ module attention #(
     reg  [1:0]  used_q;    // from start until the last value is read
     reg  [1:0]  loaded_q;  // from (almost) all values read until its queries begin
     reg         in_buf_q;  // buffer of the next start
+    reg         both_q;    // the last start takes both buffers
+    reg  [11:0] queries0_q, queries1_q;
     reg  [15:0] q_bits0_q, q_bits1_q;
     reg  [11:0] stride0_q, stride1_q;
     reg  [8:0]  tokens0_q, tokens1_q;
@@ -91,6 +98,7 @@ module attention #(
     always @(posedge clk) begin
         if (start && !in_buf_q) begin
             q_bits0_q <= q_bits;
+            queries0_q <= queries;
             stride0_q <= t_stride;
             tokens0_q <= tokens;
             kappa0_q  <= {kappa3, kappa2, kappa1};
@@ -98,12 +106,16 @@ module attention #(
         end
         if (start && in_buf_q) begin
             q_bits1_q <= q_bits;
+            queries1_q <= queries;
             stride1_q <= t_stride;
             tokens1_q <= tokens;
             kappa1_q  <= {kappa3, kappa2, kappa1};
             neg1_q    <= neg;
         end
-        if (start) in_buf_q <= ~in_buf_q;
+        if (start) begin
+            in_buf_q <= ~in_buf_q;
+            both_q   <= tokens > HALF[8:0];
+        end
         if (rst) in_buf_q <= 1'b0;
     end
 
@@ -113,7 +125,8 @@ module attention #(
     reg  [11:0] load_stride_q;
     reg  [8:0]  load_tokens_q, load_left_q, load_token_q;
     wire        q_re;
-    wire        load_re   = load_q & ~q_re;
+    wire        other_used = in_buf_q ? used_q[1] : used_q[0];
+    wire        load_re   = load_q & ~q_re & ~(both_q & other_used);
     wire        load_last = load_left_q == 9'd1;
     wire        load_near = load_q & load_v_q & ~load_told_q & (load_left_q <= EARLY[8:0]);
 
@@ -143,13 +156,13 @@ module attention #(
     // The row of a read in cycle 0 arrives in cycle 2.
     reg                k1_q, v1_q, q1_q, k2_q, v2_q, q2_q;
     reg  [LOG2_PK-1:0] slot1_q;
-    reg  [GROUP_W:0]   waddr1_q, waddr2_q;
+    reg  [GROUP_W-1:0] waddr1_q, waddr2_q;
     reg  [PK-1:0]      bank2_q;
     reg  [63:0]        q_q;
 
     always @(posedge clk) begin
         slot1_q  <= load_token_q[LOG2_PK-1:0];
-        waddr1_q <= {load_buf_q, load_token_q[LOG2_PK +: GROUP_W]};
+        waddr1_q <= load_token_q[LOG2_PK +: GROUP_W] ^ {load_buf_q, {(GROUP_W-1){1'b0}}};
         bank2_q  <= {{(PK-1){1'b0}}, 1'b1} << slot1_q;
         waddr2_q <= waddr1_q;
         if (q2_q) q_q <= att_row[63:0];
@@ -167,7 +180,7 @@ module attention #(
     reg         feed_q, feed_buf_q, feed_next_q;  // feed_next_q: buffer of the next instruction
     reg  [15:0] feed_addr_q;
     reg  [11:0] feed_stride_q;
-    reg  [8:0]  feed_left_q;
+    reg  [11:0] feed_left_q;  // queries
     reg         run_q;
     reg  [5:0]  flight_q;  // queries read and not yet answered
     wire        idle = ~feed_q & ~run_q & (flight_q == 6'd0);
@@ -191,14 +204,14 @@ module attention #(
             feed_next_q   <= ~feed_next_q;
             feed_addr_q   <= feed_next_q ? q_bits1_q : q_bits0_q;
             feed_stride_q <= feed_next_q ? stride1_q : stride0_q;
-            feed_left_q   <= next_tokens;
+            feed_left_q   <= feed_next_q ? queries1_q : queries0_q;
             tokens_q      <= next_tokens;
             last_group_q  <= next_last_group;
             last_slot_q   <= (next_last_group < MIN_P[8:0]) ? MIN_P[8:0] - 9'd1 : next_last_group;
             tail_mask_q   <= next_mask;
         end else if (q_re) begin
-            feed_q      <= feed_left_q != 9'd1;
-            feed_left_q <= feed_left_q - 9'd1;
+            feed_q      <= feed_left_q != 12'd1;
+            feed_left_q <= feed_left_q - 12'd1;
             feed_addr_q <= feed_addr_q + {4'd0, feed_stride_q};
         end
         if (rst) begin
@@ -218,7 +231,7 @@ module attention #(
     always @(posedge clk) begin
         if (q_re) begin
             next_buf_q <= feed_buf_q;
-            next_end_q <= feed_left_q == 9'd1;
+            next_end_q <= feed_left_q == 12'd1;
         end
         slot_q <= ~run_q ? last_slot_q - 9'd1 : slot_last ? 9'd0 : slot_q + 9'd1;
         if (run_q && slot_last) begin
@@ -258,9 +271,9 @@ module attention #(
     wire [7*PK-1:0] p;
     wire [PK-1:0]   mask = {PK{valid_t[4]}} & ({PK{~last_t[4]}} | tail_mask_q);
 
-    attention_score #(.PK(PK), .ADDR_W(GROUP_W + 1)) u_score (
+    attention_score #(.PK(PK), .ADDR_W(GROUP_W)) u_score (
         .clk(clk), .we(bank2_q & {PK{k2_q}}), .waddr(waddr2_q), .wdata(att_row[63:0]),
-        .raddr({query_buf_q, slot_q[GROUP_W-1:0]}), .q(q_q), .p(p)
+        .raddr(slot_q[GROUP_W-1:0] ^ {query_buf_q, {(GROUP_W-1){1'b0}}}), .q(q_q), .p(p)
     );
 
     wire        k_buf = last_t[A+1] ? buf_t[A+1] : last_t[A+2] ? buf_t[A+2] : buf_t[A+3];
@@ -313,9 +326,9 @@ module attention #(
         end
     end
 
-    assign att_re     = load_q | q_re;
+    assign att_re     = load_re | q_re;
     assign att_addr   = q_re ? feed_addr_q : load_addr_q;
     assign ready      = ~(|used_q) & (flight_q == 6'd0);
-    assign ready_next = ~load_q & ~(in_buf_q ? used_q[1] : used_q[0]);
+    assign ready_next = ~load_q & ~other_used & ~(both_q & (|used_q));
 endmodule
 `default_nettype wire

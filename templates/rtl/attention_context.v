@@ -15,14 +15,14 @@ module attention_context #(
     parameter LANES    = 16,
     parameter PK       = 8,
     parameter LOG2_PK  = 3,
-    parameter GROUP_W  = 3,  // log2 of the groups of one buffer
-    parameter DELAY_W  = 5,  // log2 of the groups of scores under way
-    parameter ACC_W    = 8   // bits of 3 * MAX_TOKENS
+    parameter GROUP_W  = 5,  // log2 of the groups of both buffers
+    parameter DELAY_W  = 6,  // log2 of the groups of scores under way
+    parameter ACC_W    = 10  // bits of 3 * MAX_TOKENS
 ) (
     input  wire                clk,
     input  wire                rst,
     input  wire [PK-1:0]       we,  // one-hot: bank
-    input  wire [GROUP_W:0]    waddr,
+    input  wire [GROUP_W-1:0]  waddr,
     input  wire [63:0]         wdata,
     input  wire                p_we,
     input  wire [7*PK-1:0]     p,
@@ -130,9 +130,9 @@ module attention_context #(
 
     generate
         for (j = 0; j < PK; j = j + 1) begin : gen_bank
-            attention_bank #(.ADDR_W(GROUP_W + 1)) u_bank (
+            attention_bank #(.ADDR_W(GROUP_W)) u_bank (
                 .clk(clk), .we(we[j]), .waddr(waddr), .wdata(wdata),
-                .raddr({buf2_q, group2_q}), .rdata(v[64*j +: 64])
+                .raddr(group2_q ^ {buf2_q, {(GROUP_W-1){1'b0}}}), .rdata(v[64*j +: 64])
             );
         end
         for (j = 0; j < PAIRS; j = j + 1) begin : gen_pair

@@ -12,7 +12,7 @@
 module attention_levels #(
     parameter PK      = 8,
     parameter LOG2_PK = 3,
-    parameter SUM_W   = 30  // 24 + log2(MAX_TOKENS), at most 34
+    parameter SUM_W   = 32  // 24 + log2(MAX_TOKENS), at most 34
 ) (
     input  wire            clk,
     input  wire [7*PK-1:0] p,

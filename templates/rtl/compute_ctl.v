@@ -78,6 +78,7 @@ module compute_ctl #(
     output wire [15:0]               at_v_bits,
     output wire [11:0]               at_t_stride,
     output wire [8:0]                at_tokens,
+    output wire [11:0]               at_queries,
     output wire [23:0]               at_kappa1,
     output wire [23:0]               at_kappa2,
     output wire [23:0]               at_kappa3,
@@ -176,6 +177,7 @@ module compute_ctl #(
     localparam A_V_BITS = 448;
     localparam A_T_STRIDE = 464;
     localparam A_TOKENS = 476;
+    localparam A_QUERIES = 485;
 
     generate
         if (LANES < 16 || LANES > 64 || LANES != (1 << $clog2(LANES))) begin : gen_guard_lanes
@@ -299,6 +301,7 @@ module compute_ctl #(
     assign at_v_bits = b_source[A_V_BITS - SOURCE_LSB +: 16];
     assign at_t_stride = b_source[A_T_STRIDE - SOURCE_LSB +: 12];
     assign at_tokens = b_source[A_TOKENS - SOURCE_LSB +: 9];
+    assign at_queries = b_source[A_QUERIES - SOURCE_LSB +: 12];
 
     wire [17:0] src_s0 = b_source[C_SRC_S0 - SOURCE_LSB +: 18];
     wire [17:0] src_s3 = b_source[C_SRC_S3 - SOURCE_LSB +: 18];

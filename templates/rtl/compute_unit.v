@@ -21,7 +21,7 @@ module compute_unit #(
     parameter QM_SLOTS   = 16,
     parameter NT_WORDS   = 64,
     parameter PK         = 4,
-    parameter MAX_TOKENS = 64
+    parameter MAX_TOKENS = 256
 ) (
     input  wire                      clk,
     input  wire                      rst,
@@ -103,6 +103,7 @@ module compute_unit #(
   wire [15:0] at_v_bits;
   wire [11:0] at_t_stride;
   wire [8:0] at_tokens;
+  wire [11:0] at_queries;
   wire [23:0] at_kappa1;
   wire [23:0] at_kappa2;
   wire [23:0] at_kappa3;
@@ -207,6 +208,7 @@ module compute_unit #(
       .at_v_bits(at_v_bits),
       .at_t_stride(at_t_stride),
       .at_tokens(at_tokens),
+      .at_queries(at_queries),
       .at_kappa1(at_kappa1),
       .at_kappa2(at_kappa2),
       .at_kappa3(at_kappa3),
@@ -332,6 +334,7 @@ module compute_unit #(
       .k_bits(at_k_bits),
       .v_bits(at_v_bits),
       .t_stride(at_t_stride),
+      .queries(at_queries),
       .tokens(at_tokens),
       .kappa1(at_kappa1),
       .kappa2(at_kappa2),

@@ -25,7 +25,7 @@ module hwgen_top #(
     parameter PK          = 4,
     parameter STORE_WORDS = 0,
     parameter STORE_ULTRA = 0,
-    parameter MAX_TOKENS  = 64,
+    parameter MAX_TOKENS  = 256,
     parameter QUEUE_DEPTH = 8,
     parameter MAX_BURST   = 64,
     parameter VERSION     = 1

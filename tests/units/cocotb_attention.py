@@ -9,6 +9,7 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import ReadOnly, RisingEdge
 
+from hwgen.ops.attention import NEVER
 from hwgen.units.attention import Attention
 
 UNIT = Attention(*(int(v) for v in os.environ["ATTENTION_UNIT"].split()))
@@ -17,22 +18,22 @@ RUNS = int(os.environ["ATTENTION_RUNS"])
 FAULT = os.environ.get("ATTENTION_FAULT", "")
 L, KW, PK = UNIT.lanes, UNIT.kw, UNIT.pk
 ELEMS = 64 // L
-FIELDS = ("q_bits", "k_bits", "v_bits", "t_stride", "tokens", "kappa1", "kappa2", "kappa3", "neg")
+FIELDS = (
+    "q_bits", "k_bits", "v_bits", "t_stride", "queries", "tokens",
+    "kappa1", "kappa2", "kappa3", "neg",
+)  # fmt: skip
 
 # exp((p - 64) / 4) at scale 2**23, rounded to nearest, at least 1: written down again here
-EXP = [max(1, int(np.floor(2.0**23 * np.exp(-(64 - p) / 4) + 0.5))) for p in range(65)]
+EXP = np.maximum(np.floor(2.0**23 * np.exp(-(64 - np.arange(65)) / 4) + 0.5), 1).astype(np.int64)
 
 
 def context(q, k, v, kappa, neg):
-    """(tokens, 64) by plain integers; q, k, v (tokens, 64) in {0, 1}."""
-    out = np.zeros(q.shape, dtype=np.int64)
-    for t in range(len(q)):
-        e = [EXP[int((q[t] == kj).sum())] for kj in k]
-        total = sum(e)
-        for j, ej in enumerate(e):
-            reached = [(ej << 20) <= total * x if neg else (ej << 20) >= total * x for x in kappa]
-            out[t] += sum(reached) * (2 * v[j].astype(np.int64) - 1)
-    return out
+    """(queries, 64) by plain integers; q (queries, 64), k and v (tokens, 64) in {0, 1}."""
+    e = EXP[(q[:, None] == k[None]).sum(-1)]
+    bounds = e.sum(1, keepdims=True)[..., None] * np.array(kappa)  # below 2**31 2**24
+    value = (e << 20)[..., None]
+    level = ((value <= bounds) if neg else (value >= bounds)).sum(-1)
+    return level @ (2 * v.astype(np.int64) - 1)
 
 
 class Memory:
@@ -55,30 +56,32 @@ class Memory:
 
 
 def kappas(rng, scores):
-    """Three thresholds: typical, zero, huge, or exactly on a key's value of one query."""
-    kind = rng.integers(5)
+    """Three thresholds: typical, zero, huge, one level, or exactly on a key's value of a query."""
+    kind = rng.integers(6)
     if kind == 0:
         return [0, 0, 0]
     if kind == 1:
         return [int(x) for x in rng.integers(1 << 23, 1 << 24, 3)]
     if kind == 2:  # equality: kappa = EXP 2**20 / rowsum where that is an integer
-        e = [EXP[p] for p in scores[0]]
+        e = [int(EXP[p]) for p in scores[0]]
         total = sum(e)
-        return [min((x << 20) // total, (1 << 24) - 1) for x in rng.choice(e, 3)]
+        return [min((x << 20) // total, (1 << 24) - 1) for x in map(int, rng.choice(e, 3))]
+    if kind == 3:
+        return [int(2.0 ** rng.uniform(8, 21)), NEVER, NEVER]
     return sorted(int(x) for x in (2.0 ** rng.uniform(8, 21, 3)))
 
 
-def case(rng, memory, tokens, run):
-    """One instruction: fields, expected (tokens, 64)."""
+def case(rng, memory, queries, tokens, run):
+    """One instruction: fields, expected (queries, 64)."""
     stride = ELEMS * int(rng.integers(1, 4))
-    size = (tokens * stride // ELEMS + 1) * ELEMS
-    slot = 3 * (run % 4)  # four instructions may be alive at once
+    slot = 3 * (run % 4)  # no two instructions that are under way at once have the same
     base = [(slot + i) * 0x1400 + ELEMS * int(rng.integers(0, 8)) for i in range(3)]
-    assert size < 0x1300
-    q, k, v = rng.integers(0, 2, (3, tokens, 64), dtype=np.uint8)
+    assert max(queries, tokens) * stride < 0x1300
+    q = rng.integers(0, 2, (queries, 64), dtype=np.uint8)
+    k, v = rng.integers(0, 2, (2, tokens, 64), dtype=np.uint8)
     kind = run % 4
     if kind == 1:  # near keys: large scores
-        k = np.where(rng.random(k.shape) < 0.1, k, q[rng.integers(0, tokens, tokens)])
+        k = np.where(rng.random(k.shape) < 0.1, k, q[rng.integers(0, queries, tokens)])
     if kind == 2:  # extremes: score 64 and 0, context +-3 tokens
         q[:], k[:] = q[0], q[0] ^ int(rng.integers(2))
         v[:] = v[0]
@@ -94,6 +97,7 @@ def case(rng, memory, tokens, run):
     fields = {
         **dict(zip(("q_bits", "k_bits", "v_bits"), base)),
         "t_stride": stride,
+        "queries": queries,
         "tokens": tokens,
         **dict(zip(("kappa1", "kappa2", "kappa3"), kappa)),
         "neg": neg,
@@ -161,14 +165,63 @@ def check(results, want, run):
     bad = np.argwhere(got != want)
     assert not len(bad), (
         f"run {run} query {bad[0][0]} channel {bad[0][1]}: got {got[tuple(bad[0])]}, "
-        f"golden {want[tuple(bad[0])]} ({len(bad)} wrong, tokens={len(want)}, seed={SEED})"
+        f"golden {want[tuple(bad[0])]} ({len(bad)} wrong, queries={len(want)}, seed={SEED})"
     )
 
 
-def token_counts(rng):
-    """Lengths 1, odd, a multiple of PK, one beyond, the largest; then random ones."""
-    fixed = [1, 2, PK, PK + 1, UNIT.max_tokens, 17, 49, 58]
-    return [fixed[i] if i < len(fixed) else int(rng.integers(1, 65)) for i in range(RUNS)]
+def word_cycles(run):
+    """Cycles of an instruction's result words."""
+    first = run.last - UNIT.words + 1 - (run.queries - 1) * UNIT.period(run.tokens)
+    query = first + np.arange(run.queries) * UNIT.period(run.tokens)
+    return (query[:, None] + np.arange(UNIT.words)).ravel().tolist()
+
+
+# (queries, tokens): lengths 1, odd, a group, one beyond, powers of two, half of the memories, one
+# beyond, all; few queries with many keys and the reverse
+SIZES = [
+    (1, 1), (300, 1), (3, 2), (PK, PK), (17, PK + 1), (224, 49), (49, 49), (3, 129), (1, 256),
+    (64, 64), (3, 256), (49, 128), (1, 128), (49, 196), (33, 255), (1, 127), (224, 3), (300, 16),
+]  # fmt: skip
+
+
+def sizes(rng):
+    """Fixed sizes as far as the unit has room for the keys, then random ones."""
+    fixed = [(q, t) for q, t in SIZES if t <= UNIT.max_tokens]
+    drawn = (
+        (int(rng.integers(1, 100)), int(2 ** rng.uniform(0, np.log2(UNIT.max_tokens) + 0.005)))
+        for _ in range(max(0, RUNS - len(fixed)))
+    )
+    return [*fixed, *drawn][:RUNS]
+
+
+async def started_early(dut, rng, jobs, delay):
+    """Starts every (queries, tokens) `delay()` cycles after it may; checks all words, `ready`,
+    `ready_next` and the cycle of every word against `UNIT.run`. Returns the runs."""
+    bench = Bench(dut, Memory(rng))
+    await bench.reset()
+    wants, runs, wait = [], [], 0
+    while len(runs) < len(jobs) or bench.cycle <= runs[-1].last:
+        now, fields = bench.cycle, None
+        free = not runs or now >= runs[-1].next
+        if len(runs) < len(jobs) and free and wait == 0:
+            fields, want = case(rng, bench.memory, *jobs[len(runs)], len(runs))
+            wants.append(want)
+            wait = delay()
+        wait -= free and wait > 0 and fields is None
+        state = await bench.step(fields)
+        idle = not runs or now >= runs[-1].last
+        assert state == (idle, free), (now, len(runs), runs[-2:])
+        if fields is not None:
+            runs.append(UNIT.run(now, *jobs[len(runs)], runs[-1] if runs else None))
+    at = 0
+    for i, (run, want) in enumerate(zip(runs, wants, strict=True)):
+        results = bench.results[at : at + len(want) * UNIT.words]
+        check(results, want, i)
+        assert [cycle for cycle, _ in results] == word_cycles(run), (i, runs[max(i - 1, 0) : i + 1])
+        at += len(results)
+    assert at == len(bench.results)
+    assert bench.reads == sum(run.queries + 2 * run.tokens for run in runs)
+    return runs
 
 
 @cocotb.test()
@@ -177,75 +230,45 @@ async def one_by_one(dut):
     rng = np.random.default_rng(SEED)
     bench = Bench(dut, Memory(rng))
     await bench.reset()
-    for run, tokens in enumerate(token_counts(rng)):
-        fields, want = case(rng, bench.memory, tokens, run)
+    for run, (queries, tokens) in enumerate(sizes(rng)):
+        fields, want = case(rng, bench.memory, queries, tokens, run)
         for _ in range(int(rng.integers(1, 5))):
             ready = await bench.step()
             assert ready == (True, True)
         first, bench.results, bench.reads = bench.cycle, [], 0
         await bench.step(fields)
-        for _ in range(UNIT.cycles(tokens) + 20):
+        for _ in range(UNIT.cycles(queries, tokens) + 20):
             ready, _ = await bench.step()
             if ready:
                 break
-        assert len(bench.results) == tokens * UNIT.words
+        assert len(bench.results) == queries * UNIT.words
         assert bench.results[-1][0] == bench.cycle - 1, "ready rises with the last word"
-        assert bench.results[-1][0] - first + 1 == UNIT.cycles(tokens), (run, tokens)
-        assert bench.reads == 3 * tokens
+        assert bench.results[-1][0] - first + 1 == UNIT.cycles(queries, tokens), (run, tokens)
+        assert bench.reads == queries + 2 * tokens
         check(bench.results, want, run)
 
 
 @cocotb.test()
 async def overlapped(dut):
-    """Starts at ready_next, mixed sizes, random delays: results in order, none lost."""
+    """Starts from ready_next on, mixed sizes in random order, some twice, random delays."""
     rng = np.random.default_rng(SEED + 1)
-    bench = Bench(dut, Memory(rng))
-    await bench.reset()
-    counts = [t for t in token_counts(rng) for _ in range(1 + int(rng.integers(3)))]
-    wants, quiet, run, state = [], 0, 0, (True, True)
-    delay = 0
-    while run < len(counts) or not state[0]:
-        before = len(bench.results)
-        if run < len(counts) and state[1] and delay == 0:
-            fields, want = case(rng, bench.memory, counts[run], run)
-            wants.append(want)
-            await bench.step(fields)
-            state = (False, False)
-            run += 1
-            delay = int(rng.integers(0, 60)) * int(rng.integers(2))
-        else:
-            delay -= delay > 0
-            state = await bench.step()
-        quiet = 0 if len(bench.results) > before else quiet + 1
-        assert quiet < 1500, "no result for 1500 cycles"
-    at = 0
-    for i, want in enumerate(wants):
-        n = len(want) * UNIT.words
-        check(bench.results[at : at + n], want, i)
-        at += n
-    assert at == len(bench.results)
+    jobs = [job for job in sizes(rng) for _ in range(1 + int(rng.integers(3)))]
+    rng.shuffle(jobs)
+    jobs = [(int(q), int(t)) for q, t in jobs]
+    await started_early(dut, rng, jobs, lambda: int(rng.integers(0, 60)) * int(rng.integers(2)))
 
 
 @cocotb.test()
 async def chained(dut):
-    """Equal sizes, started as early as possible: one query every period, no gap."""
+    """Started as early as possible: equal sizes (one query every period, no gap), then large after
+    small, small after large and large after large."""
     rng = np.random.default_rng(SEED + 2)
-    bench = Bench(dut, Memory(rng))
-    await bench.reset()
-    tokens, runs = 58, 4
-    run, state, wants = 0, (True, True), []
-    while run < runs or not state[0]:
-        if run < runs and state[1]:
-            fields, want = case(rng, bench.memory, tokens, run)
-            wants.append(want)
-            await bench.step(fields)
-            state = (False, False)
-            run += 1
-        else:
-            state = await bench.step()
-    n = tokens * UNIT.words
-    ends = [bench.results[(i + 1) * n - 1][0] for i in range(runs)]
-    if UNIT.gapless(tokens):
-        assert np.diff(ends).tolist() == [UNIT.chained_cycles(tokens)] * (runs - 1)
-    for i, want in enumerate(wants):
-        check(bench.results[i * n : (i + 1) * n], want, i)
+    equal = [job for job in ((58, 58), (224, 49), (300, 1), (3, 49)) if job[1] <= UNIT.max_tokens]
+    half = UNIT.max_tokens // 2
+    mixed = [(9, half), (9, half), (2, half + 1), (2, UNIT.max_tokens), (3, 5), (60, 5), (1, half)]
+    jobs = [job for job in equal for _ in range(3)] + mixed
+    runs = await started_early(dut, rng, jobs, lambda: 0)
+    for i, job in enumerate(equal[:3]):
+        if UNIT.overlaps(job[1]):
+            ends = np.diff([run.last for run in runs[3 * i : 3 * i + 3]])
+            assert ends.tolist() == [job[0] * UNIT.period(job[1])] * 2, job

@@ -153,7 +153,7 @@ class Generator:
         f |= {
             "q_bits": r.randrange(1 << 16), "k_bits": r.randrange(1 << 16),
             "v_bits": r.randrange(1 << 16), "t_stride": r.randrange(1 << 12),
-            "tokens": r.randrange(1, 256),
+            "tokens": r.randrange(1, 257), "queries": r.randrange(1, 4096),
         }  # fmt: skip
 
     def mac(self, op: str, f) -> set[int] | None:

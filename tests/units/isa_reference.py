@@ -431,10 +431,12 @@ class Machine:
     # ---- attention
 
     def context(self, f: Mapping[str, int]) -> Array:
-        """sum of level x value bit: (tokens * 64 / lanes, lanes)."""
-        token = np.arange(f["tokens"]) * f["t_stride"]
-        q, k, v = (self.bits(f[name] + token, 64).astype(np.int64) for name in
-                   ("q_bits", "k_bits", "v_bits"))  # fmt: skip
+        """sum of level x value bit: (queries * 64 / lanes, lanes)."""
+        rows = (("q_bits", "queries"), ("k_bits", "tokens"), ("v_bits", "tokens"))
+        q, k, v = (
+            self.bits(f[base] + np.arange(f[number]) * f["t_stride"], 64).astype(np.int64)
+            for base, number in rows
+        )
         score = (q[:, None, :] == k[None, :, :]).sum(-1)
         weight = exp_table()[score]
         row = weight.sum(-1, keepdims=True)

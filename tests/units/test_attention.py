@@ -13,7 +13,7 @@ from hwgen.tools import lint_verilog, verilator_env
 from hwgen.units.attention import Attention
 
 UNITS = [Attention(16, 128, 8), Attention(64, 128, 4)]
-OTHERS = [Attention(64, 256, 16), Attention(32, 64, 8, 256), Attention(16, 128, 32)]
+OTHERS = [Attention(64, 256, 16), Attention(32, 64, 8, 64), Attention(16, 128, 32)]
 
 
 def name_of(unit: Attention) -> str:
@@ -45,7 +45,7 @@ def build(unit: Attention, folder, monkeypatch, edit=None):
     return runner
 
 
-def simulate(runner, unit: Attention, folder, runs=14, seed=1, fault="", only=None):
+def simulate(runner, unit: Attention, folder, runs=24, seed=1, fault="", only=None):
     """(tests, failed) of cocotb_attention."""
     results = folder / "results.xml"
     with suppress(SystemExit):  # the runner exits where a test fails
@@ -93,6 +93,13 @@ def test_padding_keys_that_count_are_seen(tmp_path, monkeypatch):
     assert simulate(runner, UNITS[0], tmp_path, runs=4, only="one_by_one") == (1, 1)
 
 
+@pytest.mark.full
+def test_keys_read_before_the_other_half_is_free_are_seen(tmp_path, monkeypatch):
+    edit = ("attention.v", "load_q & ~q_re & ~(both_q & other_used)", "load_q & ~q_re")
+    runner = build(UNITS[0], tmp_path, monkeypatch, edit)
+    assert simulate(runner, UNITS[0], tmp_path, only="chained") == (1, 1)
+
+
 @pytest.mark.parametrize("unit", [*UNITS, *OTHERS], ids=name_of)
 def test_no_front_end_warns(unit):
     assert lint_verilog(unit.sources(), "attention", parameters=unit.parameters()) == []
@@ -110,7 +117,8 @@ def test_exp_rom_is_the_table_of_numerics():
         ({"LANES": 8}, "LANES_must_be_16_32_or_64"),
         ({"KW": 32}, "KW_must_be_at_least_64"),
         ({"PK": 2}, "PK_must_be_a_power_of_two_from_4_on"),
-        ({"PK": 8, "MAX_TOKENS": 8}, "MAX_TOKENS_must_be_a_power_of_two_from_2_PK_to_256"),
+        ({"PK": 8, "MAX_TOKENS": 16}, "MAX_TOKENS_must_be_a_power_of_two_from_4_PK_to_256"),
+        ({"MAX_TOKENS": 512}, "MAX_TOKENS_must_be_a_power_of_two_from_4_PK_to_256"),
     ],
 )
 def test_guards_name_the_rule(parameters, message):

@@ -1,4 +1,4 @@
-"""Attention: one instruction per head and window."""
+"""Attention: one instruction per head and window, over all its queries."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from hwgen.schedule.steps.common import (
 @step("Attention")
 def attention(b: Builder, op: Attention, part: Part | None) -> None:
     q, k, v = (b.places[t] for t in op.sources)
-    shape = b.types[op.sources[0]].shape
-    windows, queries = (shape[0], shape[1]) if len(shape) == 3 else (1, shape[0])
-    keys = b.types[op.sources[1]].shape[-2]
+    shape, keys = (b.types[t].shape for t in op.sources[:2])
+    windows, (queries, tokens) = (shape[0] if len(shape) == 3 else 1), (shape[-2], keys[-2])
     first_query = 0
     if part is not None:
         first_query, queries = token_range(op, part)
+    assert q.stride == k.stride == v.stride, op.name
+    assert not any(place.padded for place in (q, k, v)), op.name
     words = HEAD_DIM // b.s.lanes
     for head in range(shape[-1] // HEAD_DIM):
         kappa = op.kappa[head]
@@ -44,9 +45,9 @@ def attention(b: Builder, op: Attention, part: Part | None) -> None:
             fields, streams, dst, bit = results(b, op, walk, {})
             fields |= {
                 "n0": 1, "n1": 1, "cm_base": block.cm, "cm_mask": words - 1, "cm_s2": 1,
-                "q_base": block.qm, "q_mask": words - 1, "t_stride": q.stride, "tokens": keys,
-                "queries": queries, "q_bits": q.address(token0, first),
-                "k_bits": k.address(win * keys, first), "v_bits": v.address(win * keys, first),
+                "q_base": block.qm, "q_mask": words - 1, "t_stride": q.stride,
+                "queries": queries, "tokens": tokens, "q_bits": q.address(token0, first),
+                "k_bits": k.address(win * tokens, first), "v_bits": v.address(win * tokens, first),
             }  # fmt: skip
             b.compute(
                 "ATT", block, list(op.sources), streams, dst, bit, **fields, **post_fields(op)

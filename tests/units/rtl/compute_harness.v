@@ -37,7 +37,7 @@ module compute_harness #(
     output wire                      bm_we,
     output wire                      at_start,
     input  wire                      at_ready,
-    output wire [141:0]              at_fields,
+    output wire [153:0]              at_fields,
     input  wire                      at_valid,
     input  wire [16*LANES-1:0]       at_acc,
     output wire                      nu_valid,
@@ -87,7 +87,7 @@ module compute_harness #(
     wire [1:0]          xf_g_qsh;
     wire [3:0]          xf_g_len;
     wire [7:0]          xf_y0, xf_height, xf_width;
-    wire [11:0]         xf_n2, xf_n3, at_t_stride;
+    wire [11:0]         xf_n2, xf_n3, at_t_stride, at_queries;
     wire [2:0]          xf_xd;
     wire [8:0]          at_tokens;
     wire [23:0]         at_kappa1, at_kappa2, at_kappa3;
@@ -115,8 +115,8 @@ module compute_harness #(
     assign xf_fields = {xf_psum_last, xf_psum_first, xf_xd, xf_n3, xf_n2, xf_width, xf_height, xf_y0,
                         xf_g_len, xf_g_qsh, xf_g_step, xf_g_base, xf_a_elems, xf_a_s3, xf_a_s2,
                         xf_a_base, xf_conv} | 163'd0;
-    assign at_fields = {at_neg, at_kappa3, at_kappa2, at_kappa1, at_tokens, at_t_stride,
-                        at_v_bits, at_k_bits, at_q_bits} | 142'd0;
+    assign at_fields = {at_neg, at_kappa3, at_kappa2, at_kappa1, at_queries, at_tokens,
+                        at_t_stride, at_v_bits, at_k_bits, at_q_bits} | 154'd0;
     assign t_dst = {t_dst_mem, t_dst_mask, t_dst_addr};
 
     compute_ctl #(
@@ -135,6 +135,7 @@ module compute_harness #(
         .xf_pattern(xf_pattern), .bm_we(bm_we), .bm_addr(bm_addr), .bm_data(bm_data),
         .at_start(at_start), .at_ready(at_ready), .at_q_bits(at_q_bits), .at_k_bits(at_k_bits),
         .at_v_bits(at_v_bits), .at_t_stride(at_t_stride), .at_tokens(at_tokens),
+        .at_queries(at_queries),
         .at_kappa1(at_kappa1), .at_kappa2(at_kappa2), .at_kappa3(at_kappa3), .at_neg(at_neg),
         .at_valid(at_valid), .l_valid(l_valid), .l_in_kind(l_in_kind), .l_mul_kind(l_mul_kind),
         .l_feat(l_feat), .l_scalar(l_scalar), .l_extra(l_extra),

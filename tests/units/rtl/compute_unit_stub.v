@@ -22,7 +22,7 @@ module compute_unit #(
     parameter QM_SLOTS   = 16,
     parameter NT_WORDS   = 64,
     parameter PK         = 4,
-    parameter MAX_TOKENS = 64
+    parameter MAX_TOKENS = 256
 ) (
     input  wire                      clk,
     input  wire                      rst,
