@@ -105,10 +105,11 @@ class Evaluator:
 
     def _conv(self, node: Node, x: Tensor) -> Tensor:
         weight = self._tensor(node["weight"]).permute(0, 3, 1, 2)
-        y = F.conv2d(
-            self._image(self._grid_of(node), x), weight, None, node["stride"], node["padding"]
-        )
-        return y.flatten(2).transpose(1, 2) + self._tensor(node["bias"])
+        pad = self._tensor(node["pad"])  # outside the grid: the rest is 0 there
+        image = self._image(self._grid_of(node), x - pad)
+        y = F.conv2d(image, weight, None, node["stride"], node["padding"])
+        constant = self._tensor(node["bias"]) + weight.sum((2, 3)) @ pad
+        return y.flatten(2).transpose(1, 2) + constant
 
     def _cross_filter(self, node: Node, x: Tensor) -> Tensor:
         grid = x.reshape(x.shape[0], *self._grid_of(node), x.shape[-1])

@@ -24,6 +24,7 @@ SHIFTS = {"sh1": SH1_SHIFTS, "sh2": SH2_SHIFTS, "sh3": SH3_SHIFTS}
 MAX_POOL = 3
 VECTORS = ("b", "slope", "m3", "b3", "t")
 BIT_OPS = ("XnorLinear", "XnorConv", "Attention")
+IMAGE_OPS = ("PatchConv", "ImageConv")
 
 
 def check(graph: Graph) -> None:
@@ -55,7 +56,7 @@ def _op_problems(op: Op, types: dict[str, TensorType]) -> Iterator[str]:
     sources = [types[n] for n in op.sources]
     wanted = "bits" if type(op).__name__ in BIT_OPS else "feature"
     for name, kind in zip(op.sources, sources):
-        image = kind.kind == "image" and type(op).__name__ == "PatchConv"
+        image = kind.kind == "image" and type(op).__name__ in IMAGE_OPS
         if kind.kind != wanted and not image:
             yield f"source {name} is {kind.kind}; must be {wanted}"
             return

@@ -1,6 +1,6 @@
 """Integer ops: each file holds all of one family (claims, shapes, ranges, execution)."""
 
-from hwgen.ops import attention, constant, dense, layernorm, vector, xnor
+from hwgen.ops import attention, constant, dense, image_conv, layernorm, max_pool, vector, xnor
 from hwgen.ops.base import REGISTRY, Op
 from hwgen.ops.post import Post
 
@@ -11,7 +11,9 @@ __all__ = [
     "attention",
     "constant",
     "dense",
+    "image_conv",
     "layernorm",
+    "max_pool",
     "vector",
     "xnor",
 ]

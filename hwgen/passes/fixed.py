@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from hwgen.errors import FitError
+from hwgen.frontend.float_graph import Node
+from hwgen.ops.dense import NARROW_BITS, weight_bits
 from hwgen.ops.numerics import PARAM_BITS
 
 Array = np.ndarray
@@ -28,6 +30,17 @@ def multiplier(
             "retrain or scale the layer",
         )  # fmt: skip
     return np.rint(values * 2.0 ** max(fitting)).astype(np.int64), max(fitting)
+
+
+def conv_bits(conv: Node) -> int:
+    """Bits of the weights of a conv node."""
+    _, kernel, _, channels = conv["weight"].shape
+    return NARROW_BITS if is_padded(conv) else weight_bits(kernel, channels)
+
+
+def is_padded(conv: Node) -> bool:
+    """Whether a conv node is an `ImageConv`: windows that overlap or reach into the padding."""
+    return bool(conv["padding"]) or conv["stride"] != conv["weight"].shape[1]
 
 
 def constant(values: Array, frac: int, place: str) -> Array | None:

@@ -7,10 +7,9 @@ their bits.
 
 from __future__ import annotations
 
-import numpy as np
-
 from hwgen.frontend.float_graph import FloatGraph, Node
-from hwgen.ops.dense import NARROW_BITS, weight_bits
+from hwgen.ops.dense import NARROW_BITS
+from hwgen.passes.fixed import conv_bits
 
 
 def fold_before(node: Node, affine: Node, graph: FloatGraph) -> Node | None:
@@ -19,14 +18,13 @@ def fold_before(node: Node, affine: Node, graph: FloatGraph) -> Node | None:
     if node.kind == "affine":
         return None  # each affine is kept once; fold_backward composes private chains
     if node.kind == "conv":
-        _, kernel, _, channels = node["weight"].shape
-        image = affine.inputs[0] == graph.image
-        if weight_bits(kernel, channels) == NARROW_BITS and not image:
+        if conv_bits(node) == NARROW_BITS and affine.inputs[0] != graph.image:
             return None
-        if node["padding"] and np.any(b):
-            return None  # b is not added in the padding
+        if (a == 0).any():
+            return None  # then the value in the padding has no counterpart before the affine
         bias = node["bias"] + (node["weight"] * b).sum((1, 2, 3))
-        return node.with_(inputs=affine.inputs, weight=node["weight"] * a, bias=bias)
+        pad = (node["pad"] - b) / a
+        return node.with_(inputs=affine.inputs, weight=node["weight"] * a, bias=bias, pad=pad)
     if node.kind == "cross_filter":
         pad = node["pad"]
         if pad is not None and (a == 0).any():

@@ -20,8 +20,8 @@ import numpy as np
 
 from hwgen.errors import UnsupportedOpError
 from hwgen.frontend.float_graph import ANCHORS, ELEMENTWISE, FloatGraph, Node
-from hwgen.ops.dense import weight_bits
 from hwgen.ops.numerics import PARAM_BITS
+from hwgen.passes.fixed import conv_bits
 
 Y1, Y2, Y3, Y4, Y5, Y6 = range(1, 7)
 
@@ -58,10 +58,7 @@ class Chain:
 
     def factor_bits(self) -> int:
         """Bits of the integers that stand for `factors`."""
-        if self.anchor.kind != "conv":
-            return PARAM_BITS
-        _, kernel, _, channels = self.anchor["weight"].shape
-        return weight_bits(kernel, channels)
+        return conv_bits(self.anchor) if self.anchor.kind == "conv" else PARAM_BITS
 
     def offsets(self) -> tuple[np.ndarray, np.ndarray]:
         """What is added to y1 and to y5, real values of shape (C,) or ().

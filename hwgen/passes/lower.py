@@ -14,6 +14,7 @@ from hwgen.frontend.float_graph import FloatGraph
 from hwgen.frontend.trace import trace
 from hwgen.ir import Graph
 from hwgen.ir.check import LANE_CHANNELS, check
+from hwgen.ops.vector import TAPS
 from hwgen.passes.absorb_shifts import absorb_shifts
 from hwgen.passes.calibrate import calibrate, noise_images
 from hwgen.passes.dedup import dedup
@@ -69,9 +70,13 @@ def _check_ops(graph: FloatGraph) -> None:
                 good = good and dilation == groups == 1
                 good = good or (kernel == 3 and stride == 1 and padding == dilation)
                 rule += " or groups; or kernel 3, stride 1, padding = dilation"
+            elif node.inputs == (graph.image,):
+                good = True
+                rule += "; of the image any"
         else:
-            kernel, good = node.params.get("kernel"), node.kind != "max_pool"
-            rule = "supported: average pooling"
+            kernel = node.params.get("kernel", 1)
+            good = node.kind != "max_pool" or kernel**2 <= TAPS
+            rule = f"supported: windows of at most {TAPS} cells"
         if not good:
             what = f"{node.kind} kernel={kernel} stride={stride} padding={padding}"
             if node.kind == "xnor_conv":

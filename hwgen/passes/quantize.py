@@ -21,7 +21,7 @@ from hwgen.ops.numerics import (
     Y_BITS,
 )
 from hwgen.ops.post import Post
-from hwgen.passes.fixed import constant, multiplier, threshold
+from hwgen.passes.fixed import constant, is_padded, multiplier, threshold
 from hwgen.passes.fracs import Fracs
 from hwgen.passes.fuse import Chain
 
@@ -65,15 +65,18 @@ class Quantizer:
         self.tensor[node.name] = node.name
 
     def _pad(self, chain: Chain) -> tuple[str, ...]:
-        """The source that a padded filter reads outside the grid, as its first source.
+        """The source that a padded filter reads outside the grid, at its first source's point.
 
+        For a maximum it is the smallest feature.
         A norm before the filter is folded into it, so the zeros of the network are other values
         here (`fold_forward`); what lies outside the range of a feature is clipped.
         """
-        pad = chain.anchor.params.get("pad")
+        frac, top = self.fracs.feature(chain.anchor.inputs[0]), 1 << (self.act_bits - 1)
+        pad = chain.anchor.params.get("pad") if chain.anchor.kind == "cross_filter" else None
+        if chain.anchor.kind == "max_pool":
+            pad = np.full(chain.anchor.layout.channels, -(2.0 ** (self.act_bits - 1 - frac)))
         if pad is None:
             return ()
-        frac, top = self.fracs.feature(chain.anchor.inputs[0]), 1 << (self.act_bits - 1)
         value = np.clip(np.rint(pad * 2.0**frac), -top, top - 1).astype(np.int64)[None]
         kind = _feature(on_grid(1, 1, value.size), frac, int(value.min()), int(value.max()))
         name = f"{chain.name}.pad"
@@ -192,7 +195,15 @@ class Quantizer:
         return ops.xnor.XnorConv, params
 
     def _conv(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
-        return ops.dense.PatchConv, {"weight": m, "in_grid": grid}
+        if not is_padded(n):
+            return ops.dense.PatchConv, {"weight": m, "in_grid": grid}
+        pad = np.clip(np.rint(n["pad"]), 0, 255).astype(np.int64)
+        params = {"weight": m, "pad": pad, "in_grid": grid}
+        return ops.image_conv.ImageConv, params | {k: n[k] for k in ("stride", "padding")}
+
+    def _max_pool(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
+        params = {k: n[k] for k in ("kernel", "stride", "padding")}
+        return ops.max_pool.MaxPool, {"m": m, "in_grid": grid, **params}
 
     def _affine(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
         return ops.vector.Pointwise, {"m": m}

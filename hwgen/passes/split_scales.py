@@ -9,19 +9,20 @@ from __future__ import annotations
 import numpy as np
 
 from hwgen.frontend.float_graph import FloatGraph, Node
-from hwgen.ops.dense import NARROW_BITS, weight_bits
+from hwgen.ops.dense import NARROW_BITS
+from hwgen.passes.fixed import conv_bits
 
 LARGEST = 1.0 - 2.0 ** (1 - NARROW_BITS)
 
 
 def split_scales(graph: FloatGraph) -> FloatGraph:
-    """Every conv whose `weight_bits` are 8 -> conv without bias, then affine."""
+    """Every conv whose `conv_bits` are 8 -> conv without bias, then affine."""
     changed, scales = [], {}
     for node in graph.nodes.values():
         if node.kind != "conv":
             continue
         weight = node["weight"]
-        if weight_bits(weight.shape[1], weight.shape[3]) != NARROW_BITS:
+        if conv_bits(node) != NARROW_BITS:
             continue
         tops = np.abs(weight).max((1, 2, 3))
         rows = weight / np.where(tops == 0, 1.0, tops)[:, None, None, None] * LARGEST

@@ -17,6 +17,7 @@ from hwgen.ir.types import TensorType
 from hwgen.schedule import isa
 from hwgen.schedule.beside import Beside
 from hwgen.schedule.placement import BM, Place
+from hwgen.schedule.plan import ImageRows
 from hwgen.schedule.sizing import Sizing
 from hwgen.units.attention import Attention
 from hwgen.units.compute_ctl import mac_cycles
@@ -90,8 +91,14 @@ class Ring:
 class Builder:
     """Program under construction."""
 
-    def __init__(self, s: Sizing, places: dict[str, Place], types: dict[str, TensorType]) -> None:
-        self.s, self.places, self.types = s, places, types
+    def __init__(
+        self,
+        s: Sizing,
+        places: dict[str, Place],
+        types: dict[str, TensorType],
+        image_rows: ImageRows,
+    ) -> None:
+        self.s, self.places, self.types, self.image_rows = s, places, types, image_rows
         self.instructions: list[Instruction] = []
         self.counts = {"dma": 0, "ldw": 0, "cmp": 0, "seq": 0}
         self.image = bytearray()
@@ -159,20 +166,18 @@ class Builder:
 
     def load_tensor(self, place: Place, token: int, data: Array) -> None:
         """LOADF of constant feature words (n, L) int16 into a tensor's region, from a token on."""
+        self.load_words(place, place.address(token), data)
+
+    def load_words(self, place: Place, base: int, data: Array) -> None:
+        """LOADF of constant words (n, L) int16 to an address in a tensor's region."""
         record = data.astype("<i2").tobytes()
-        self._loadf(
-            place, place.address(token), len(data),
+        self.loadf(
+            place, base, len(data),
             base_sel=0, ddr=self._store(record), bytes=0, crc=zlib.crc32(record),
         )  # fmt: skip
 
-    def load_input(self, place: Place, strip: int) -> None:
-        """LOADF of the input image (or one strip of it), one byte per lane."""
-        ddr = strip * place.unit_size * self.s.lanes
-        self._loadf(
-            place, place.address(strip), place.unit_size, base_sel=1, ddr=ddr, bytes=1
-        )  # fmt: skip
-
-    def _loadf(self, place: Place, base: int, words: int, **values: int) -> None:
+    def loadf(self, place: Place, base: int, words: int, **values: int) -> None:
+        """LOADF to an address in a tensor's region; waits for who reads or writes it now."""
         users = [
             c for lo, hi, c in self.region_cmp[place.memory] if lo < base + words and base < hi
         ]

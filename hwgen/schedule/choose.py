@@ -9,6 +9,7 @@ from functools import cache
 from hwgen.errors import FitError, HwgenError
 from hwgen.ir.graph import Graph
 from hwgen.ops.dense import PatchConv
+from hwgen.ops.image_conv import ImageConv
 from hwgen.ops.xnor import XnorConv, XnorLinear
 from hwgen.schedule.placement import bit_stride, demand
 from hwgen.schedule.sizing import Sizing
@@ -234,7 +235,9 @@ def _blocks(words: int) -> int:
 
 
 def _largest_record(graph: Graph) -> int:
-    return max([0, *(buffer_words(op) for op in graph.ops if isinstance(op, PatchConv))])
+    return max(
+        [0, *(buffer_words(op) for op in graph.ops if isinstance(op, PatchConv | ImageConv))]
+    )
 
 
 def _widest_partial(graph: Graph, s: Sizing) -> int:

@@ -18,10 +18,11 @@ from hwgen.ir.graph import Graph
 from hwgen.ir.types import TensorType
 from hwgen.ops.attention import Attention
 from hwgen.ops.base import Op
+from hwgen.ops.max_pool import MaxPool
 from hwgen.ops.vector import CrossFilter, MergeMean, Pointwise
 from hwgen.ops.xnor import MAX_DILATION, XnorConv
 from hwgen.passes.separate_streams import separate_streams
-from hwgen.schedule.plan import Plan, Strips, plan
+from hwgen.schedule.plan import ImageRows, Plan, Strips, plan
 from hwgen.schedule.sizing import Sizing
 
 Array = np.ndarray
@@ -131,14 +132,23 @@ class _Live:
         )  # fmt: skip
 
 
-def _shape(t: TensorType, s: Sizing, strips: Strips | None) -> tuple[int, int, int, int]:
+def image_words(t: TensorType, rows: ImageRows, lanes: int) -> int:
+    """Words of the image, or of a strip of it."""
+    row = int(np.prod(t.shape[1:]))
+    if not rows.margin:
+        return -(-rows.rows * row // lanes)
+    return rows.rows * (row // lanes + rows.margin) + rows.margin
+
+
+def _shape(
+    t: TensorType, s: Sizing, strips: Strips | None, image: ImageRows
+) -> tuple[int, int, int, int]:
     """(words of a token, stride, tokens of a unit, units) of a tensor."""
     words = -(-t.channels // s.lanes)
     stride = bit_stride(t.channels, s) if t.kind == "bits" else words
     if t.kind == "image":  # elements in a row, no tokens: one unit, or one per strip
-        height, row = t.shape[0], int(np.prod(t.shape[1:]))
-        rows = strips.rows if strips else height
-        return -(-rows * row // s.lanes), -(-rows * row // s.lanes), 1, height // rows
+        words = image_words(t, image, s.lanes)
+        return words, words, 1, len(strips.slots) if strips else 1
     height, width = t.grid
     if height * width != t.tokens:
         height, width = 1, t.tokens
@@ -172,6 +182,8 @@ def live_ranges(graph: Graph, order: Plan, s: Sizing) -> dict[str, _Live]:
         """Units of a tensor that hold these rows (None: all)."""
         if rows is None or len(live[name].start) == 1:
             return slice(None)
+        if types[name].kind == "image":
+            return [part.strip]
         strips = order.strips.get(name)
         return sorted({r // strips.rows for r in rows}) if strips else rows
 
@@ -184,7 +196,7 @@ def live_ranges(graph: Graph, order: Plan, s: Sizing) -> dict[str, _Live]:
         for name, t in made.items():
             if name not in live:
                 strips = order.strips.get(name)
-                words, stride, tokens, count = _shape(t, s, strips)
+                words, stride, tokens, count = _shape(t, s, strips, order.image)
                 bits, size = t.kind == "bits", tokens * stride
                 if name in image_rows and not strips:
                     size = row_pitch(tokens, stride, image_rows[name][1], s)
@@ -224,7 +236,7 @@ def feature_memories(
         read = [t for t in op.inputs if t in g]
         if op.UNIT == "LNAPPLY":
             read = []  # its two sources are read by different instructions
-        if isinstance(op, CrossFilter) and op.padded:  # both come through one stream
+        if isinstance(op, CrossFilter | MaxPool) and len(op.sources) == 2:  # through one stream
             g.add_edges_from((tensor, f"{op.name} other memory") for tensor in op.sources)
             read.remove(op.sources[1])
         for i, a in enumerate(read):

@@ -16,6 +16,8 @@ from math import prod
 
 from hwgen.ir.graph import Graph
 from hwgen.ops.base import Op
+from hwgen.ops.image_conv import ImageConv
+from hwgen.ops.max_pool import MaxPool
 from hwgen.ops.vector import CrossFilter
 from hwgen.ops.xnor import XnorLinear
 
@@ -53,11 +55,28 @@ class Strips:
 
 
 @dataclass(frozen=True)
+class ImageRows:
+    """How the image lies in memory: `rows` of them (a strip of them), from image row `first` on,
+    `step` rows further from strip to strip; before every row and after the last `margin` words.
+
+    Margins and rows outside the image hold `pad`, a value per channel.
+    """
+
+    rows: int
+    step: int
+    first: int = 0
+    margin: int = 0
+    left: int = 0  # elements of the padding to the left of a row
+    pad: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Plan:
-    """Pieces in order; tensors that are stored by strips."""
+    """Pieces in order; tensors that are stored by strips; the image's rows."""
 
     pieces: tuple[Piece, ...]
     strips: dict[str, Strips]
+    image: ImageRows
 
 
 def result_grid(op: Op) -> tuple[int, int] | None:
@@ -71,6 +90,23 @@ def result_grid(op: Op) -> tuple[int, int] | None:
 def follows_rows(op: Op, tensor: str) -> bool:
     """True when every result row needs this tensor's same row only."""
     return op.operand_rows(tensor, 1, 1) == [1]
+
+
+def _scale(op: Op, grid: tuple[int, int]) -> int:
+    """Rows of an op's result to a row of `grid`; 0 where it is not made by rows."""
+    own = result_grid(op)
+    ratio = own[0] // grid[0] if own else 0
+    return ratio if own == (ratio * grid[0], ratio * grid[1]) else 0
+
+
+def _follows_closely(op: Op, tensor: str) -> bool:
+    """True when a result row needs rows of a finer grid that belong to it and to the one before."""
+    grid = result_grid(op)
+    if grid is None or not isinstance(op, MaxPool) or tensor != op.sources[0]:
+        return False
+    scale = op.in_grid[0] // grid[0]
+    need = op.operand_rows(tensor, 1, 1)
+    return op.in_grid == (scale * grid[0], scale * grid[1]) and need[-1] < 2 * scale
 
 
 def _reaches(op: Op) -> bool:
@@ -106,8 +142,10 @@ class _Planner:
             band = bands[-1] if bands else []
             grid = result_grid(op)
             made = {t for other in band for t in other.outputs()}
+            inside = [t for t in op.inputs if t in made]
             joins = band and grid is not None and result_grid(band[-1]) == grid
-            if not joins or not all(follows_rows(op, t) for t in op.inputs if t in made):
+            joins = joins and all(follows_rows(op, t) for t in inside)
+            if not joins and not any(_follows_closely(op, t) for t in inside):
                 bands.append([])
             bands[-1] += [*waiting, op]
             waiting.clear()
@@ -136,12 +174,13 @@ class _Planner:
         if grid is None or not self.limit:
             return 0
         height, width = grid
-        if height * width <= self.limit:
+        cells = max(_scale(op, grid) for op in band) ** 2
+        if height * width * cells <= self.limit:
             return height
         out = band[-1].feature or band[-1].bits
         wide = max(1, out.channels // STRIP_CHANNELS)
         for rows in range(height, 0, -1):
-            small = rows * width * wide <= self.limit or rows == 1
+            small = rows * width * cells * wide <= self.limit or rows == 1
             if height % rows == 0 and small and self._whole_words(image, rows):
                 return rows
         return height
@@ -150,19 +189,24 @@ class _Planner:
         if image is None:
             return True
         (name,) = self.graph.inputs
-        shape = self.graph.inputs[name].shape
-        return len(image.source_rows(0, rows)) * prod(shape[1:]) % self.lanes == 0
+        row = prod(self.graph.inputs[name].shape[1:])
+        if isinstance(image, ImageConv):
+            return row % self.lanes == 0
+        return len(image.source_rows(0, rows)) * row % self.lanes == 0
 
     def _within(self, tensor: str, band: list[Op], by_rows: bool) -> bool:
         """True when all readers are in this band and need no rows of other strips."""
         readers = self.readers.get(tensor, [])
         own = all(any(r is o for o in band) for r in readers)
-        rows = not by_rows or all(follows_rows(r, tensor) for r in readers)
+        rows = not by_rows or all(
+            follows_rows(r, tensor) or _follows_closely(r, tensor) for r in readers
+        )
         return bool(readers) and own and rows and tensor != self.graph.output
 
     def run(self) -> Plan:
         (image,) = self.graph.inputs
         pending = image
+        self.image = self._image_rows(next(op for op in self.graph.ops if image in op.inputs), None)
         for band in self.bands:
             reader = next((op for op in band if image in op.inputs), None)
             split_image = (
@@ -182,7 +226,20 @@ class _Planner:
             self._band(band, rows, count, image if pending and split_image is not None else None)
             if split_image is not None:
                 pending = ""
-        return Plan(tuple(self._beside()), self.strips)
+        return Plan(tuple(self._beside()), self.strips, self.image)
+
+    def _image_rows(self, reader: Op, part: Part | None) -> ImageRows:
+        """The image for one op; part: its first strip."""
+        (image,) = self.graph.inputs.values()
+        if not isinstance(reader, ImageConv):
+            rows = image.shape[0] if part is None else len(reader.source_rows(0, part.count))
+            return ImageRows(rows, rows)
+        count = part.count if part else reader.result_grid[0]
+        need = reader.source_rows(0, count)
+        left, right = reader.margins
+        margin = -(-(left + right) // self.lanes)
+        step = reader.stride * count
+        return ImageRows(len(need), step, need[0], margin, left, tuple(map(int, reader.pad)))
 
     def _beside(self) -> list[Piece]:
         """Pieces in order; a cross filter moves to just before the linear layer that adds it.
@@ -222,7 +279,9 @@ class _Planner:
 
     def _band(self, band: list[Op], rows: int, count: int, image: str | None) -> None:
         made = {t for op in band if op.inputs for t in op.outputs()}
-        fit = [op for op in band if result_grid(op) == result_grid(band[-1])]  # else: a constant
+        grid = result_grid(band[-1])
+        scale = {op.name: _scale(op, grid) for op in band}
+        fit = [op for op in band if scale[op.name]]  # else: a constant
         whole = [op for op in band if not any(op is f for f in fit)]
         self.pieces += [Piece(op.name, None) for op in whole]
         ahead = [op for op in fit if _reaches(op) and not made & set(op.inputs)]
@@ -231,17 +290,22 @@ class _Planner:
             loaded, early = not op.inputs, any(op is a for a in ahead)
             for tensor in op.outputs():
                 if self._within(tensor, band, True):
-                    slots = _slots(count, loaded or early, early and wraps)
-                    self.strips[tensor] = Strips(rows, tuple(slots))
+                    kept = any(_follows_closely(r, tensor) for r in self.readers[tensor])
+                    slots = _slots(count, loaded or early or kept, early and wraps)
+                    self.strips[tensor] = Strips(rows * scale[op.name], tuple(slots))
+
+        def part(op: Op, strip: int) -> Part:
+            own = rows * scale[op.name]
+            return Part(strip * own, own, strip)
+
         if image is not None:
             reader = next(op for op in band if image in op.inputs)
-            self.strips[image] = Strips(
-                len(reader.source_rows(0, rows)), tuple(_slots(count, True, False))
-            )
+            self.image = self._image_rows(reader, part(reader, 0))
+            self.strips[image] = Strips(self.image.rows, tuple(_slots(count, True, False)))
 
         def parts(ops: list[Op], strip: int) -> Iterator[Piece]:
             for op in ops:
-                yield Piece(op.name, Part(strip * rows, rows, strip))
+                yield Piece(op.name, part(op, strip))
 
         rest = [op for op in fit if not any(op is a for a in ahead)]
         if wraps:

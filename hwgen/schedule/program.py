@@ -18,6 +18,7 @@ from hwgen.schedule.placement import Place, place
 from hwgen.schedule.plan import plan
 from hwgen.schedule.sizing import Sizing
 from hwgen.schedule.steps import run_beside, run_step
+from hwgen.schedule.steps.image import load_image
 
 Array = np.ndarray
 MAX_INSTRUCTIONS = (1 << 16) - 1  # PROG_COUNT
@@ -118,7 +119,7 @@ def schedule(graph: Graph, s: Sizing) -> Program:
     graph = separate_streams(graph)
     order = plan(graph, s.strip_tokens, s.lanes)
     places, types = place(graph, s, order), graph.types()
-    b = Builder(s, places, types)
+    b = Builder(s, places, types, order.image)
     ops = {op.name: op for op in graph.ops}
     for piece in order.pieces:
         if piece.beside:
@@ -127,7 +128,7 @@ def schedule(graph: Graph, s: Sizing) -> Program:
             run_step(b, ops[piece.name], piece.part)
         else:
             b.step = "input"
-            b.load_input(places[piece.name], piece.part.strip if piece.part else 0)
+            load_image(b, piece.name, order.image, piece.part.strip if piece.part else 0)
     b.step = "output"
     out = places[graph.output]
     b.emit("STORE", ddr=0, words=out.size, mem=out.memory, addr=out.base, wait_cmp=b.counts["cmp"])

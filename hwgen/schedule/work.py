@@ -15,7 +15,9 @@ from hwgen.ops.attention import Attention as AttentionOp
 from hwgen.ops.base import Op
 from hwgen.ops.constant import Constant
 from hwgen.ops.dense import PatchConv
+from hwgen.ops.image_conv import ImageConv
 from hwgen.ops.layernorm import LayerNorm
+from hwgen.ops.max_pool import MaxPool
 from hwgen.ops.numerics import HEAD_DIM
 from hwgen.ops.vector import CROSS_REACH, AvgPool, CrossFilter, MergeMean, MergePool, TokenMean
 from hwgen.ops.xnor import XnorConv, XnorLinear
@@ -39,8 +41,10 @@ def chunks(op: Op, s: Sizing) -> int:
     return 0
 
 
-def buffer_words(op: PatchConv) -> int:
+def buffer_words(op: PatchConv | ImageConv) -> int:
     """Words of WB that hold the weights of an output word; 0 where they are in CM."""
+    if isinstance(op, ImageConv):
+        return op.beats
     return 0 if op.products == 4 else op.taps // op.products
 
 
@@ -62,6 +66,10 @@ def beats(op: Op, s: Sizing, types: dict) -> int:
         return words * chunks(op, s)
     if isinstance(op, PatchConv):
         return words * op.taps // op.products
+    if isinstance(op, ImageConv):
+        return words * op.beats
+    if isinstance(op, MaxPool):
+        return words * op.kernel**2
     if isinstance(op, CrossFilter):
         if not op.is_cross:
             return words * len(op.offsets)
@@ -99,6 +107,8 @@ def record_words(op: Op, s: Sizing) -> int:
         rows += BORDER_WORDS if isinstance(op, XnorConv) and op.stride == 1 else 1
     if isinstance(op, PatchConv):
         rows += buffer_words(op) or op.taps
+    if isinstance(op, ImageConv):
+        rows += op.beats
     if isinstance(op, CrossFilter):
         rows += STENCIL_WEIGHTS if op.is_cross else len(op.offsets)
     return words * rows + tile_words(op, s)

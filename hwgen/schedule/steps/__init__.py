@@ -45,4 +45,13 @@ def run_beside(b: Builder, op: Op, part: Part | None) -> Beside:
     return Beside(instructions())
 
 
-from hwgen.schedule.steps import attention, constant, dense, layernorm, vector, xnor  # noqa: E402, F401
+from hwgen.schedule.steps import (  # noqa: E402
+    attention,  # noqa: F401
+    constant,  # noqa: F401
+    dense,  # noqa: F401
+    image,  # noqa: F401
+    layernorm,  # noqa: F401
+    max_pool,  # noqa: F401
+    vector,
+    xnor,  # noqa: F401
+)

@@ -1,0 +1,74 @@
+"""LOADF of the image, and the convolution that reads it with padding (`ImageConv`)."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from hwgen.errors import FitError
+from hwgen.ops.image_conv import ImageConv
+from hwgen.schedule.builder import Builder
+from hwgen.schedule.plan import ImageRows, Part
+from hwgen.schedule.steps import step
+from hwgen.schedule.steps.common import Walk, post_fields, post_slots, results, row_range
+from hwgen.schedule.steps.dense import pairs
+
+
+def load_image(b: Builder, name: str, image: ImageRows, strip: int) -> None:
+    """The image, or one strip of it, one byte per lane; padding from the weight image."""
+    place, shape, lanes = b.places[name], b.types[name].shape, b.s.lanes
+    base, row = place.address(strip), prod(shape[1:])
+    if not image.margin:
+        ddr = strip * place.unit_size * lanes
+        b.loadf(place, base, place.unit_size, base_sel=1, ddr=ddr, bytes=1)
+        return
+    if row % lanes:
+        raise FitError(
+            name, f"rows of {row} bytes", f"lanes={lanes} must divide them under a padded stem",
+            "--set lanes= a smaller power of two, or another image width",
+        )  # fmt: skip
+    words = row // lanes
+    pitch = words + image.margin
+    if place.slots is None or place.slots.index(place.slots[strip]) == strip:
+        for r in range(image.rows + 1):  # the margins of a slot stay there
+            b.load_words(place, base + r * pitch, margin_words(image, lanes))
+    for r in range(image.rows):
+        y, at = image.first + strip * image.step + r, base + r * pitch + image.margin
+        if 0 <= y < shape[0]:
+            b.loadf(place, at, words, base_sel=1, ddr=y * row, bytes=1)
+        else:
+            b.load_words(place, at, np.resize(image.pad, (words, lanes)))
+
+
+def margin_words(image: ImageRows, lanes: int) -> np.ndarray:
+    """(margin, L) between two rows: the right padding of one, the left padding of the next."""
+    element = np.arange(image.margin * lanes)
+    before = element - len(element)  # counted from the next row's first element
+    channel = np.where(before < -image.left, element, before) % len(image.pad)
+    return np.array(image.pad)[channel].reshape(image.margin, lanes)
+
+
+@step("ImageConv")
+def image_conv(b: Builder, op: ImageConv, part: Part | None) -> None:
+    lanes, place, image = b.s.lanes, b.places[op.sources[0]], b.image_rows
+    (height, width), channels = op.result_grid, op.weight.shape[3]
+    pitch = (op.in_grid[1] * channels // lanes + image.margin) * lanes
+    first, rows = row_range(part, height)
+    strip = part.strip if part and place.slots is not None else 0
+    local = first * op.stride - op.padding - (image.first + strip * image.step)
+    source = (place.address(strip) + image.margin) * lanes + local * pitch
+    source -= op.padding * channels + op.lead
+    weights = op.beat_weights()
+    for j in range(len(op.weight) // lanes):
+        tile = weights[:, :, j * lanes : (j + 1) * lanes].reshape(-1, lanes)
+        words = pairs(tile) if op.products == 2 else tile % 256
+        block = b.load(wb=words, qm=post_slots(b, op, j, 1))
+        walk = Walk(width, rows, 1, width, token0=first * width, word0=j)
+        fields, streams, dst, bit = results(b, op, walk, {})
+        fields |= {
+            "n0": op.row_beats, "n1": op.kernel, "src_mem": place.memory, "src_base": source,
+            "src_s0": op.products, "src_s1": pitch, "src_s2": op.stride * channels,
+            "src_s3": op.stride * pitch, "q_base": block.qm, "wb_w": block.wb,
+        }  # fmt: skip
+        b.compute("MACS", block, [op.sources[0]], streams, dst, bit, **fields, **post_fields(op))

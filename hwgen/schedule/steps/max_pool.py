@@ -1,0 +1,76 @@
+"""MaxPool: every window is a table of taps; columns count in steps of the stride."""
+
+from __future__ import annotations
+
+from hwgen.ops.max_pool import MaxPool
+from hwgen.schedule.builder import Builder
+from hwgen.schedule.plan import Part
+from hwgen.schedule.steps import step
+from hwgen.schedule.steps.common import (
+    Walk,
+    channel_words,
+    post_fields,
+    post_slots,
+    results,
+    row_range,
+)
+
+
+@step("MaxPool")
+def max_pool(b: Builder, op: MaxPool, part: Part | None) -> None:
+    place, width, pad = b.places[op.sources[0]], op.in_grid[1], b.places[op.sources[1]]
+    across = width // op.stride
+    first, count = row_range(part, op.result_grid[0])
+    for word in range(place.words):
+        block = b.load(cm=channel_words(b, op.m, word, 1), qm=post_slots(b, op, word, 1))
+        for y, rows, taps in _runs(b, op, first, count):
+            payload = {f"off{k}": off for k, (off, _) in enumerate(taps) if off is not None}
+            payload |= {f"dx{k}": dx for k, (_, dx) in enumerate(taps)}
+            out = sum(1 << k for k, (off, _) in enumerate(taps) if off is None)
+            b.config(
+                "taps", width=across, sx=op.stride * place.stride, padded=1,
+                pad=pad.address(0, word), out=out, **payload,
+            )  # fmt: skip
+            walk = Walk(op.result_grid[1], rows, 1, op.result_grid[1],
+                        token0=y * op.result_grid[1], word0=word)  # fmt: skip
+            fields, streams, dst, bit = results(b, op, walk, {})
+            fields |= {
+                "n0": len(taps), "n1": 1, "src_taps": 1, "max": 1, "src_mem": place.memory,
+                "src_base": place.address(_centre(op, y) * width, word),
+                "src_s2": op.stride * place.stride, "src_s3": op.stride * width * place.stride,
+                "cm_base": block.cm, "q_base": block.qm,
+            }  # fmt: skip
+            b.compute(
+                "MACV", block, list(op.sources), streams, dst, bit, **fields, **post_fields(op)
+            )
+
+
+def _centre(op: MaxPool, y: int) -> int:
+    """A row of the window of result row y that is inside the image."""
+    return min(max(0, y * op.stride - op.padding), op.in_grid[0] - 1) if y == 0 else y * op.stride
+
+
+def _taps(b: Builder, op: MaxPool, y: int) -> tuple[tuple[int | None, int], ...]:
+    """(address from that of the centre row, None outside; columns right in strides) of the taps."""
+    place, (height, width) = b.places[op.sources[0]], op.in_grid
+    base, taps = place.address(_centre(op, y) * width), []
+    for row in (y * op.stride - op.padding + i for i in range(op.kernel)):
+        for column in (j - op.padding for j in range(op.kernel)):
+            across, rest = divmod(column, op.stride)
+            inside = 0 <= row < height
+            off = place.address(row * width) - base + rest * place.stride if inside else None
+            taps.append((off, across))
+    return tuple(taps)
+
+
+def _runs(b: Builder, op: MaxPool, first: int, count: int) -> list:
+    """Result rows with equal taps, one image row after the other: (first, rows, taps)."""
+    runs: list = []
+    place = b.places[op.sources[0]]
+    for y in range(first, first + count):
+        taps = _taps(b, op, y)
+        if runs and runs[-1][2] == taps and place.slots is None:
+            runs[-1] = (runs[-1][0], runs[-1][1] + 1, taps)
+        else:
+            runs.append((y, 1, taps))
+    return runs
