@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from hwgen.errors import CheckpointError, HwgenError
-from hwgen.zoo import BHViT, BHViTConfig, config_from_state_dict
+from hwgen.zoo import NetworkConfig, build, config_from_state_dict, family_of
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -35,7 +35,7 @@ class CheckpointInfo:
 
     path: Path
     sha256: str
-    config: BHViTConfig
+    config: NetworkConfig
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     class_names: tuple[str, ...] = ()
@@ -43,13 +43,13 @@ class CheckpointInfo:
 
 
 def load_checkpoint(path: str | Path) -> tuple[nn.Module, CheckpointInfo]:
-    """Load a BHViT checkpoint: a bare state dict, or a dict with it under "model".
+    """Load a BHViT or BinaryViT checkpoint: a bare state dict, or a dict with it under "model".
 
     The architecture is read from keys and shapes alone. Returns the network (float32, CPU, eval
     mode) and the facts about the file.
     Raises: CheckpointError (one line) for a missing file, a file that is no checkpoint, a pickle
     that needs code, missing, unexpected or wrongly shaped keys, NaN or infinite values, weights
-    for another image size, class count or variant than the file states.
+    for another network, image size, class count or variant than the file states.
     """
     path = Path(path)
     try:
@@ -64,8 +64,8 @@ def load_checkpoint(path: str | Path) -> tuple[nn.Module, CheckpointInfo]:
     except HwgenError as error:
         raise CheckpointError(f"{path}: {error}") from None
     with torch.device("meta"):
-        model = BHViT(config)
-    _check_keys(path, state, model.state_dict())
+        model = build(config)
+    _check_keys(path, state, model.state_dict(), config.family)
     _check_values(path, state)
     _check_stated(path, meta, config)
     converted = {
@@ -173,8 +173,10 @@ def _some(keys: list[str]) -> str:
     return ", ".join(keys[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _check_keys(path: Path, state: dict[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
-    way_out = "check that all parts of the checkpoint belong to one BHViT"
+def _check_keys(
+    path: Path, state: dict[str, Tensor], wanted: Mapping[str, Tensor], family: str
+) -> None:
+    way_out = f"check that all parts of the checkpoint belong to one {family}"
     missing = [key for key in wanted if key not in state]
     if missing:
         raise CheckpointError(
@@ -221,10 +223,19 @@ def _check_values(path: Path, state: dict[str, Tensor]) -> None:
         )
 
 
-def _check_stated(path: Path, meta: dict[str, Any], config: BHViTConfig) -> None:
-    """The image size, class count, variant, ... that the file states are those of its weights."""
+def _check_stated(path: Path, meta: dict[str, Any], config: NetworkConfig) -> None:
+    """The family, image size, class count, ... that the file states are those of its weights."""
     facts = config.to_dict()
     stated = meta.get("config", {})
+    way_out = "give the checkpoint that was meant, or correct the entry"
+    family = family_of(stated) if isinstance(stated, Mapping) else ""
+    if family not in ("", config.family):
+        raise CheckpointError(
+            f"{path}",
+            f"its hwgen entry states a {family}",
+            f"its weights are a {config.family}",
+            way_out,
+        )
     wrong = {}
     if isinstance(stated, Mapping):
         wrong = {key: stated[key] for key in facts if key in stated and stated[key] != facts[key]}
@@ -236,7 +247,7 @@ def _check_stated(path: Path, meta: dict[str, Any], config: BHViTConfig) -> None
             f"{path}",
             "its hwgen entry states " + ", ".join(f"{key} {value}" for key, value in wrong.items()),
             "its weights are for " + ", ".join(f"{key} {facts[key]}" for key in wrong),
-            "give the checkpoint that was meant, or correct the entry",
+            way_out,
         )
 
 

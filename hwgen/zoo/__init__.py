@@ -6,8 +6,8 @@
 from hwgen.zoo.analyze import Analysis, analyze
 from hwgen.zoo.bhvit import BHViT
 from hwgen.zoo.binaryvit import BinaryViT
-from hwgen.zoo.config import BHViTConfig, BinaryViTConfig
-from hwgen.zoo.recognise import config_from_state_dict
+from hwgen.zoo.config import BHViTConfig, BinaryViTConfig, NetworkConfig, family_of
+from hwgen.zoo.recognise import build, config_from_state_dict
 from hwgen.zoo.registry import create, names, register, summary
 
 __all__ = [
@@ -16,9 +16,12 @@ __all__ = [
     "BHViTConfig",
     "BinaryViT",
     "BinaryViTConfig",
+    "NetworkConfig",
     "analyze",
+    "build",
     "config_from_state_dict",
     "create",
+    "family_of",
     "names",
     "register",
     "summary",

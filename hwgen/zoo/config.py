@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self
 
@@ -27,11 +28,13 @@ class Config:
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """Inverse of `to_dict`. Raises: HwgenError for an unknown name."""
         unknown = sorted(set(values) - set(cls.__dataclass_fields__))
+        family = family_of(values)
+        what = f" but of {family}" if family not in ("", cls.family) else ""
         _rule(
             "config",
             ", ".join(unknown),
             not unknown,
-            f"is no field of {cls.__name__}",
+            f"is no field of {cls.__name__}{what}",
             f"use {', '.join(cls.__dataclass_fields__)}",
         )
         return cls(**values)
@@ -251,7 +254,15 @@ class BinaryViTConfig(Config):
         return tuple(max(1, c // HEAD) for c in self.channels)
 
 
-CONFIGS: tuple[type[Config], ...] = (BHViTConfig, BinaryViTConfig)
+NetworkConfig = BHViTConfig | BinaryViTConfig
+
+
+def family_of(values: Mapping[str, Any]) -> str:
+    """The family that plain values configure, by the fields only it has; "" if not clear."""
+    fields = {c: set(c.__dataclass_fields__) for c in (BHViTConfig, BinaryViTConfig)}
+    shared = set.intersection(*fields.values())
+    found = [c.family for c, names in fields.items() if (names - shared) & set(values)]
+    return found[0] if len(found) == 1 else ""
 
 
 def _rule(place: str, value: object, holds: bool, rule: str, way_out: str) -> None:
