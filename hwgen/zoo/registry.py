@@ -42,6 +42,6 @@ def create(name: str, **overrides: Any) -> nn.Module:
     except TypeError as error:
         if "unexpected keyword argument" not in str(error):
             raise
-        field = str(error).split("'")[1]
+        field, config = str(error).split("'")[1], str(error).split(".")[0]
         raise HwgenError(f"zoo.{name}", field, "is not a field of its configuration",
-                         "see hwgen.zoo.BHViTConfig") from None  # fmt: skip
+                         f"see hwgen.zoo.{config}") from None  # fmt: skip
