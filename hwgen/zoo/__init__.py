@@ -14,7 +14,7 @@ from hwgen.zoo.config import (
     family_of,
 )
 from hwgen.zoo.recognise import build, config_from_state_dict
-from hwgen.zoo.registry import create, names, register, summary
+from hwgen.zoo.registry import create, names, register, sketch, summary
 from hwgen.zoo.resnet import BinaryResNet
 
 __all__ = [
@@ -33,5 +33,6 @@ __all__ = [
     "family_of",
     "names",
     "register",
+    "sketch",
     "summary",
 ]
