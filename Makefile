@@ -46,6 +46,7 @@ reports: setup
 	$(BIN)/python -m hwgen.report.frames bhvit_tiny bhvit_small bhvit_tiny_fp bhvit_small_fp \
 	  bhvit_tiny:kv260 bhvit_small:kv260
 	$(BIN)/python -m hwgen.report.fidelity
+	$(BIN)/python -m hwgen.report.capability
 	$(BIN)/python -m hwgen.synth.residuals
 
 lint: setup

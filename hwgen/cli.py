@@ -119,14 +119,39 @@ def run(
 
 
 @app.command()
-def analyze(model: ModelArgument) -> None:
-    """Count weights and multiply-accumulates of a model, part by part."""
+def analyze(
+    model: Annotated[
+        Path,
+        typer.Argument(metavar="MODEL", help="A checkpoint (.pt) or a network, e.g. reactnet18."),
+    ],
+    as_published: Annotated[
+        bool,
+        typer.Option(
+            "--as-published",
+            help="Capability also as the paper's printed totals count it (docs/capability.md).",
+        ),
+    ] = False,
+) -> None:
+    """Count weights, multiply-accumulates and representational capability of a model."""
+    from hwgen.frontend.capability import network_capability
     from hwgen.frontend.checkpoint import load_checkpoint
-    from hwgen.report.text import analysis_lines
-    from hwgen.zoo.analyze import analyze
+    from hwgen.report.text import analysis_lines, capability_lines
+    from hwgen.zoo import analyze, names, sketch
 
-    network, info = load_checkpoint(model)
-    for line in analysis_lines(info.path.name, analyze(network)):
+    if str(model) in names() and not model.exists():
+        name, network = str(model), sketch(str(model))
+    elif not model.suffix and not model.exists():
+        raise HwgenError(
+            str(model), "is no file and no known network", "needs a checkpoint (.pt) or a network",
+            f"use {', '.join(names())}",
+        )  # fmt: skip
+    else:
+        name, network = model.name, load_checkpoint(model)[0]
+    published = network_capability(network, "published") if as_published else None
+    for line in analysis_lines(name, analyze(network)):
+        typer.echo(line)
+    typer.echo("")
+    for line in capability_lines(network_capability(network), published):
         typer.echo(line)
 
 

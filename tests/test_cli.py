@@ -151,6 +151,26 @@ def test_a_missing_model_is_named(capsys, tmp_path):
     )
 
 
+def test_analyze_takes_a_network_of_the_zoo(capsys):
+    code, out, err = call(capsys, "analyze", "birealnet34", "--as-published")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0].startswith("birealnet34: per frame")
+    assert [line.split()[-1] for line in out.splitlines()[-2:]] == ["83,612,032", "71,193,472"]
+    code, out, _ = call(capsys, "analyze", "birealnet34")
+    assert out.splitlines()[-1].split() == ["all", "83,612,032"]
+
+
+def test_analyze_names_an_unknown_network(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = call(capsys, "analyze", "birealnet35")
+    assert (code, out) == (2, "")
+    assert err.startswith(
+        "hwgen: error: birealnet35: is no file and no known network; needs a checkpoint (.pt) or "
+        "a network; use bhvit_micro, "
+    )
+    assert err.count("\n") == 1
+
+
 def test_a_folder_without_a_report_is_named(capsys, pipeline, tmp_path):
     (tmp_path / "d").mkdir()
     code, out, err = call(capsys, "synth", "d")

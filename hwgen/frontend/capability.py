@@ -89,6 +89,13 @@ def capability(
     return propagation.result()
 
 
+def network_capability(module: nn.Module, counting: str = "stated") -> Capability:
+    """`capability` of a network with a `config`, at its own image size."""
+    config = module.config
+    side = config.image_size
+    return capability(module, (side, side, config.in_channels), counting)
+
+
 class _Propagation(fx.Interpreter):
     """Runs the network on an example for the shapes, and carries `Reach` along its edges."""
 

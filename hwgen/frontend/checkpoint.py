@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from hwgen.errors import CheckpointError, HwgenError
-from hwgen.zoo import BHViTConfig, ResNetConfig, build, config_from_state_dict
+from hwgen.zoo import NetworkConfig, build, config_from_state_dict, family_of
 from hwgen.zoo.resnet import with_released_keys
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -36,7 +36,7 @@ class CheckpointInfo:
 
     path: Path
     sha256: str
-    config: BHViTConfig | ResNetConfig
+    config: NetworkConfig
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     class_names: tuple[str, ...] = ()
@@ -50,7 +50,7 @@ def load_checkpoint(path: str | Path) -> tuple[nn.Module, CheckpointInfo]:
     mode) and the facts about the file.
     Raises: CheckpointError (one line) for a missing file, a file that is no checkpoint, a pickle
     that needs code, missing, unexpected or wrongly shaped keys, NaN or infinite values, weights
-    for another image size, class count or variant than the file states.
+    for another network, image size, class count or variant than the file states.
     """
     path = Path(path)
     try:
@@ -67,7 +67,7 @@ def load_checkpoint(path: str | Path) -> tuple[nn.Module, CheckpointInfo]:
         raise CheckpointError(f"{path}: {error}") from None
     with torch.device("meta"):
         model = build(config)
-    _check_keys(path, state, model)
+    _check_keys(path, state, model.state_dict(), config.family)
     _check_values(path, state)
     _check_stated(path, meta, config)
     converted = {
@@ -176,9 +176,10 @@ def _some(keys: list[str]) -> str:
     return ", ".join(keys[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _check_keys(path: Path, state: dict[str, Tensor], model: nn.Module) -> None:
-    wanted: Mapping[str, Tensor] = model.state_dict()
-    way_out = f"check that all parts of the checkpoint belong to one {type(model).__name__}"
+def _check_keys(
+    path: Path, state: dict[str, Tensor], wanted: Mapping[str, Tensor], family: str
+) -> None:
+    way_out = f"check that all parts of the checkpoint belong to one {family}"
     missing = [key for key in wanted if key not in state]
     if missing:
         raise CheckpointError(
@@ -225,10 +226,19 @@ def _check_values(path: Path, state: dict[str, Tensor]) -> None:
         )
 
 
-def _check_stated(path: Path, meta: dict[str, Any], config: BHViTConfig) -> None:
-    """The image size, class count, variant, ... that the file states are those of its weights."""
+def _check_stated(path: Path, meta: dict[str, Any], config: NetworkConfig) -> None:
+    """The family, image size, class count, ... that the file states are those of its weights."""
     facts = config.to_dict()
     stated = meta.get("config", {})
+    way_out = "give the checkpoint that was meant, or correct the entry"
+    family = family_of(stated) if isinstance(stated, Mapping) else ""
+    if family not in ("", config.family):
+        raise CheckpointError(
+            f"{path}",
+            f"its hwgen entry states a {family}",
+            f"its weights are a {config.family}",
+            way_out,
+        )
     wrong = {}
     if isinstance(stated, Mapping):
         wrong = {key: stated[key] for key in facts if key in stated and stated[key] != facts[key]}
@@ -240,7 +250,7 @@ def _check_stated(path: Path, meta: dict[str, Any], config: BHViTConfig) -> None
             f"{path}",
             "its hwgen entry states " + ", ".join(f"{key} {value}" for key, value in wrong.items()),
             "its weights are for " + ", ".join(f"{key} {facts[key]}" for key in wrong),
-            "give the checkpoint that was meant, or correct the entry",
+            way_out,
         )
 
 

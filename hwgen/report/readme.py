@@ -128,13 +128,13 @@ def _share(res, budget, key: str) -> float | None:
     return values.ratio(getattr(res, key), getattr(budget, key))
 
 
-def fill(readme: str, block: str) -> str:
-    """README text with `block` between its markers."""
-    if readme.count(BEGIN) != 1 or readme.count(END) != 1:
-        raise HwgenError("README.md", "no markers", f"needs {BEGIN} and {END} once", "add them")
-    head, rest = readme.split(BEGIN)
-    _, tail = rest.split(END)
-    return f"{head}{BEGIN}\n{block}{END}{tail}"
+def fill(text: str, block: str, page: str = "README.md", begin: str = BEGIN, end: str = END) -> str:
+    """A page's text with `block` between its markers."""
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise HwgenError(page, "no markers", f"needs {begin} and {end} once", "add them")
+    head, rest = text.split(begin)
+    _, tail = rest.split(end)
+    return f"{head}{begin}\n{block}{end}{tail}"
 
 
 def main() -> None:

@@ -207,3 +207,28 @@ class FidelityTable(BaseModel):
 
     def to_json(self) -> str:
         return self.model_dump_json(indent=1, by_alias=True) + "\n"
+
+
+class CapabilityRow(_Section):
+    """One network: costs as `hwgen analyze` counts them, capability by three countings."""
+
+    parameters: int
+    size_bytes: float
+    ops: float
+    binary_macs: int
+    float_macs: int
+    capability: int
+    as_published: int
+    own_inputs: int
+
+
+class CapabilityTable(BaseModel):
+    """reports/capability.json (docs/capability.md)."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, serialize_by_alias=True)
+
+    schema_: str = Field(default="hwgen.capability/1", alias="schema")
+    networks: dict[str, CapabilityRow]
+
+    def to_json(self) -> str:
+        return self.model_dump_json(indent=1, by_alias=True) + "\n"

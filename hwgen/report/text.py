@@ -9,6 +9,7 @@ from hwgen.report import values
 from hwgen.report.schema import Closeness, Report
 
 if TYPE_CHECKING:
+    from hwgen.frontend.capability import Capability
     from hwgen.zoo.analyze import Analysis, Totals
 
 
@@ -34,6 +35,23 @@ def analysis_lines(name: str, analysis: Analysis) -> list[str]:
         *lines,
         "OPs = binary MACs / 64 + float MACs; kB: 1 bit per binary weight, 32 per other parameter",
     ]
+
+
+def capability_lines(found: Capability, published: Capability | None = None) -> list[str]:
+    """Every layer that counts in the representational capability, and their sum."""
+    width = max((len(layer.name) for layer in found.layers), default=5)
+    row = f"{{:<{width}}} {{:>9}} {{:>9}} {{:>14}}".format
+    lines = [
+        "representational capability of an element at the classifier (docs/capability.md)",
+        row("layer", "values", "cells", "values x cells"),
+    ]
+    for layer in found.layers:
+        lines.append(row(layer.name, *map(values.count, (layer.values, layer.cells)),
+                         values.count(layer.capability)))  # fmt: skip
+    lines.append(row("all", "", "", values.count(found.total)))
+    if published is not None:
+        lines.append(row("all, as published", "", "", values.count(published.total)))
+    return lines
 
 
 def worst(rows: Sequence[Closeness]) -> Closeness:

@@ -6,10 +6,16 @@
 from hwgen.zoo.analyze import Analysis, analyze
 from hwgen.zoo.bhvit import BHViT
 from hwgen.zoo.binaryvit import BinaryViT
-from hwgen.zoo.config import BHViTConfig, BinaryViTConfig
+from hwgen.zoo.config import (
+    BHViTConfig,
+    BinaryViTConfig,
+    NetworkConfig,
+    ResNetConfig,
+    family_of,
+)
 from hwgen.zoo.recognise import build, config_from_state_dict
-from hwgen.zoo.registry import create, names, register, summary
-from hwgen.zoo.resnet import BinaryResNet, ResNetConfig
+from hwgen.zoo.registry import create, names, register, sketch, summary
+from hwgen.zoo.resnet import BinaryResNet
 
 __all__ = [
     "Analysis",
@@ -18,12 +24,15 @@ __all__ = [
     "BinaryResNet",
     "BinaryViT",
     "BinaryViTConfig",
+    "NetworkConfig",
     "ResNetConfig",
     "analyze",
     "build",
     "config_from_state_dict",
     "create",
+    "family_of",
     "names",
     "register",
+    "sketch",
     "summary",
 ]

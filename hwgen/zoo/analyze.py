@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from hwgen.nn import BinaryConv2d, BinaryLinear, QDAttention
+from hwgen.zoo.binaryvit import ElasticSelfAttention
 
-PARTS = ("stem", "S1", "ds1", "S2", "ds2", "S3", "ds3", "S4", "head")
+COUNTED = (BinaryLinear, BinaryConv2d, QDAttention, ElasticSelfAttention, nn.Linear, nn.Conv2d)
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ class Totals:
 class Layer(Totals):
     """One layer that multiplies; 1 MAC = one multiply-accumulate at batch 1, padding taps counted.
 
-    kind: conv, proj (query, key, value, output dense), attention (Q K^T and A V), mlp, down,
-    stem, classifier.
+    kind: conv, proj (query, key, value, reduction, output dense), attention (Q K^T and A V), mlp,
+    down, stem, classifier.
     """
 
     name: str
@@ -86,7 +87,7 @@ def analyze(module: nn.Module) -> Analysis:
     hooks = [
         layer.register_forward_hook(_hook(name, place, rows))
         for name, layer in module.named_modules()
-        if isinstance(layer, BinaryLinear | BinaryConv2d | QDAttention | nn.Linear | nn.Conv2d)
+        if isinstance(layer, COUNTED)
     ]
     training = module.training
     shape = (1, config.in_channels, config.image_size, config.image_size)
@@ -98,7 +99,9 @@ def analyze(module: nn.Module) -> Analysis:
         module.train(training)
         for hook in hooks:
             hook.remove()
-    parts = OrderedDict((part, Totals()) for part in PARTS)
+    stages = [(f"ds{s}", f"S{s + 1}") for s in range(1, len(config.depths))]
+    names = ("stem", "S1", *(name for pair in stages for name in pair), "head")
+    parts = OrderedDict((part, Totals()) for part in names)
     for row in rows:
         parts[row.part] += row
     counted = {f"{row.name}.{p}" for row in rows for p in ("weight", "bias")}
@@ -124,8 +127,8 @@ def part_of(name: str, depths: tuple[int, ...]) -> str:
         return "stem"
     if words[2].startswith("patch_embed"):
         return f"ds{words[2][-1]}"
-    first = 1 if words[2] == "layerA" else 3
-    return f"S{first + (int(words[3]) >= depths[first - 1])}"
+    block = int(words[3]) + (sum(depths[:2]) if words[2] == "layerB" else 0)
+    return f"S{next(s for s in range(1, len(depths) + 1) if block < sum(depths[:s]))}"
 
 
 def _kind(name: str) -> str:
@@ -148,9 +151,10 @@ def _hook(
 
     def record(layer: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
         place = {"name": name, "kind": kind, "part": part}
-        if isinstance(layer, QDAttention):
+        if isinstance(layer, QDAttention | ElasticSelfAttention):
             windows, tokens, channels = inputs[0].shape
-            product = windows * tokens * tokens * channels
+            keys = tokens // getattr(layer, "factor", 1) ** 2
+            product = windows * tokens * keys * channels
             for operands in ("QK", "AV"):
                 place |= {"name": f"{name}.{operands}", "kind": "attention"}
                 rows.append(Layer(binary_macs=product, **place))

@@ -235,3 +235,40 @@ def binaryvit_micro(**overrides: Any) -> BinaryViT:
         "classes": 10,
     }
     return BinaryViT(BinaryViTConfig(**{**sizes, **overrides}))
+
+
+def _flat(parts: dict[str, bool], overrides: dict[str, Any]) -> BinaryViT:
+    """DeiT-S, binary: 196 tokens of 384 channels, 12 blocks, 6 heads."""
+    sizes = {
+        "patch": 16,
+        "channels": (384,),
+        "depths": (12,),
+        "expansion": (4,),
+        "reduction": (1,),
+        "stem_norm": False,
+    }
+    return BinaryViT(BinaryViTConfig(**{**sizes, **parts, **overrides}))
+
+
+@register
+def deit_small_binary(**overrides: Any) -> BinaryViT:
+    """Binary DeiT-S, the ablation's baseline: class token, no pooling branches, no affine."""
+    return _flat({"class_token": True, "pooling": False, "affine": False}, overrides)
+
+
+@register
+def deit_small_binary_gap(**overrides: Any) -> BinaryViT:
+    """Binary DeiT-S with the mean over all tokens instead of the class token."""
+    return _flat({"pooling": False, "affine": False}, overrides)
+
+
+@register
+def deit_small_binary_pool(**overrides: Any) -> BinaryViT:
+    """Binary DeiT-S with the mean over all tokens and the pooling branches."""
+    return _flat({"affine": False}, overrides)
+
+
+@register
+def deit_small_binary_affine(**overrides: Any) -> BinaryViT:
+    """Binary DeiT-S with everything of BinaryViT but the pyramid, 22.3 M parameters."""
+    return _flat({}, overrides)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self
 
@@ -12,6 +13,8 @@ MIXER_GROUPS = 4
 DILATIONS = (1, 3, 5)
 HEAD = 64  # channels of a BinaryViT head, or all of a narrower stage
 STAGES = 4
+RESNET_BLOCKS = ("bireal", "reactnet")
+RESNET_REDUCTION = 32  # side of the image over side of the last grid
 
 
 class Config:
@@ -27,11 +30,13 @@ class Config:
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """Inverse of `to_dict`. Raises: HwgenError for an unknown name."""
         unknown = sorted(set(values) - set(cls.__dataclass_fields__))
+        family = family_of(values)
+        what = f" but of {family}" if family not in ("", cls.family) else ""
         _rule(
             "config",
             ", ".join(unknown),
             not unknown,
-            f"is no field of {cls.__name__}",
+            f"is no field of {cls.__name__}{what}",
             f"use {', '.join(cls.__dataclass_fields__)}",
         )
         return cls(**values)
@@ -251,7 +256,57 @@ class BinaryViTConfig(Config):
         return tuple(max(1, c // HEAD) for c in self.channels)
 
 
-CONFIGS: tuple[type[Config], ...] = (BHViTConfig, BinaryViTConfig)
+@dataclass(frozen=True)
+class ResNetConfig(Config):
+    """Everything that fixes a binary ResNet; the two tuples have one entry per stage.
+
+    depths counts binary convolutions, each with its own shortcut: 4, 4, 4, 4 is ResNet-18. Stages
+    2 to 4 start with stride 2. The stem has channels[0] channels. The image size does not show in
+    the weights. Raises: HwgenError if a rule is broken.
+    """
+
+    image_size: int = 224
+    channels: tuple[int, ...] = (64, 128, 256, 512)
+    depths: tuple[int, ...] = (4, 4, 4, 4)
+    block: str = "reactnet"
+    classes: int = 1000
+    in_channels: int = 3
+    family = "binary ResNet"
+
+    def __post_init__(self) -> None:
+        for name in ("channels", "depths"):
+            self._positive_tuple(name, str(STAGES))
+            values = getattr(self, name)
+            four = len(values) == STAGES
+            _rule(f"config.{name}", values, four, "needs four stages", "give 4 values")
+            _rule(f"config.{name}", values, min(values) > 0, "must be positive", "use 1 or more")
+        self._positive("image_size", "classes", "in_channels")
+        known = self.block in RESNET_BLOCKS
+        way_out = f"use {' or '.join(RESNET_BLOCKS)}"
+        _rule("config.block", self.block, known, "must be known", way_out)
+        size, step = self.image_size, RESNET_REDUCTION
+        way_out = f"use {-(-size // step) * step}"
+        _rule("config.image_size", size, size % step == 0, f"must be a multiple of {step}", way_out)
+
+    @property
+    def grids(self) -> tuple[int, ...]:
+        """Side of the grid of each stage."""
+        return tuple(self.image_size // (4 << k) for k in range(STAGES))
+
+
+NetworkConfig = BHViTConfig | BinaryViTConfig | ResNetConfig
+
+
+def family_of(values: Mapping[str, Any]) -> str:
+    """The family that plain values configure, by the fields only it has; "" if not clear."""
+    families = (BHViTConfig, BinaryViTConfig, ResNetConfig)
+    fields = [name for c in families for name in c.__dataclass_fields__]
+    found = [
+        c.family
+        for c in families
+        if any(name in values and fields.count(name) == 1 for name in c.__dataclass_fields__)
+    ]
+    return found[0] if len(found) == 1 else ""
 
 
 def _rule(place: str, value: object, holds: bool, rule: str, way_out: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import nn
 
 from hwgen.errors import HwgenError
@@ -42,6 +43,12 @@ def create(name: str, **overrides: Any) -> nn.Module:
     except TypeError as error:
         if "unexpected keyword argument" not in str(error):
             raise
-        field = str(error).split("'")[1]
+        field, config = str(error).split("'")[1], str(error).split(".")[0]
         raise HwgenError(f"zoo.{name}", field, "is not a field of its configuration",
-                         "see hwgen.zoo.BHViTConfig") from None  # fmt: skip
+                         f"see hwgen.zoo.{config}") from None  # fmt: skip
+
+
+def sketch(name: str) -> nn.Module:
+    """`create(name)` on the meta device: shapes without weights, enough to count."""
+    with torch.device("meta"):
+        return create(name)

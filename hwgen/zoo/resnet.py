@@ -3,73 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from typing import Any
 
 from torch import Tensor, nn
 
 from hwgen.errors import CheckpointError
 from hwgen.nn import BatchNorm, BinaryConv2d, LearnedShift
-from hwgen.zoo.config import _rule
+from hwgen.zoo.config import STAGES, ResNetConfig
 from hwgen.zoo.registry import register
 
-BLOCKS = ("bireal", "reactnet")
-STAGES = 4
 KERNEL = 3
-REDUCTION = 32  # side of the image over side of the last grid
 _WAY_OUT = "give a state dict with the keys of the released Bi-Real Net or ReActNet"
-
-
-@dataclass(frozen=True)
-class ResNetConfig:
-    """Everything that fixes a binary ResNet; the two tuples have one entry per stage.
-
-    depths counts binary convolutions, each with its own shortcut: 4, 4, 4, 4 is ResNet-18. Stages
-    2 to 4 start with stride 2. The stem has channels[0] channels. The image size does not show in
-    the weights. Raises: HwgenError if a rule is broken.
-    """
-
-    image_size: int = 224
-    channels: tuple[int, ...] = (64, 128, 256, 512)
-    depths: tuple[int, ...] = (4, 4, 4, 4)
-    block: str = "reactnet"
-    classes: int = 1000
-    in_channels: int = 3
-
-    def __post_init__(self) -> None:
-        for name in ("channels", "depths"):
-            values = getattr(self, name)
-            whole = isinstance(values, list | tuple) and all(type(v) is int for v in values)
-            _rule(f"config.{name}", values, whole, "must be whole numbers", "give a list of 4")
-            values = tuple(values)
-            object.__setattr__(self, name, values)
-            four = len(values) == STAGES
-            _rule(f"config.{name}", values, four, "needs four stages", "give 4 values")
-            _rule(f"config.{name}", values, min(values) > 0, "must be positive", "use 1 or more")
-        for name in ("image_size", "classes", "in_channels"):
-            value = getattr(self, name)
-            _rule(f"config.{name}", value, type(value) is int, "must be whole", "give a number")
-            _rule(f"config.{name}", value, value > 0, "must be positive", "use 1 or more")
-        known = self.block in BLOCKS
-        _rule("config.block", self.block, known, "must be known", f"use {' or '.join(BLOCKS)}")
-        fits = self.image_size % REDUCTION == 0
-        way_out = f"use {-(-self.image_size // REDUCTION) * REDUCTION}"
-        _rule(
-            "config.image_size",
-            self.image_size,
-            fits,
-            f"must be a multiple of {REDUCTION}",
-            way_out,
-        )
-
-    @property
-    def grids(self) -> tuple[int, ...]:
-        """Side of the grid of each stage."""
-        return tuple(self.image_size // (4 << k) for k in range(STAGES))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values (lists instead of tuples), for checkpoints and manifests."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
 
 class ResNetBlock(nn.Module):

@@ -234,6 +234,78 @@ def test_faulty_state_dicts(file, state, fault):
     assert message(file) == want
 
 
+@pytest.fixture(scope="module")
+def binary_network() -> zoo.BinaryViT:
+    torch.manual_seed(0)
+    return zoo.create("binaryvit_micro", channels=(4, 8, 16), classes=3)
+
+
+def test_binaryvit(file, binary_network):
+    torch.save({"model": binary_network.state_dict()}, file)
+    model, info = load_checkpoint(file)
+    assert info.config == binary_network.config
+    x = torch.randn(1, 3, 48, 48, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        assert torch.equal(model(x), binary_network.eval()(x))
+
+
+def drop_pooling(state: State) -> None:
+    for key in [k for k in state if ".layer.1.layerscale_h3" in k]:
+        del state[key]
+
+
+ONE_BINARYVIT = WHOLE.replace("BHViT", "BinaryViT")
+BINARYVIT_FOREIGN = FOREIGN.replace("BHViT", "BinaryViT")
+BINARYVIT_FAULTS: dict[str, tuple[Callable[[State], None], str]] = {
+    "one branch": (
+        drop_pooling,
+        "2 missing keys: vit.encoder.layer.1.layerscale_h3.alpha, "
+        f"vit.encoder.layer.1.layerscale_h3.move; this architecture has 349 keys; {ONE_BINARYVIT}",
+    ),
+    "clip": (
+        spoil("vit.encoder.layer.0.attention.attention.att_prob_clip", torch.ones(1)),
+        "1 wrongly shaped key: vit.encoder.layer.0.attention.attention.att_prob_clip; "
+        "vit.encoder.layer.0.attention.attention.att_prob_clip is (1,), needs (); "
+        f"{ONE_BINARYVIT}",
+    ),
+    "blocks": (
+        lambda state: [state.pop(k) for k in list(state) if ".layer.1." in k],
+        "state_dict: vit.encoder.layer: has blocks 0, 2; needs blocks 0, 1, ... of three stages; "
+        f"{BINARYVIT_FOREIGN}",
+    ),
+    "positions": (
+        spoil("vit.embeddings.position_embeddings", torch.ones(1, 143, 4)),
+        "state_dict: vit.embeddings.position_embeddings: has 143 tokens; needs a square grid; "
+        f"{BINARYVIT_FOREIGN}",
+    ),
+    "both": (
+        spoil("vit.encoder.layerA.0.GC.cov1.bias", torch.ones(4)),
+        "state_dict: has blocks of a BHViT (layerA) and of a BinaryViT (layer); "
+        "needs one network; check that all parts of the checkpoint belong together",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", BINARYVIT_FAULTS)
+def test_faulty_binaryvit_state_dicts(file, binary_network, fault):
+    state = dict(binary_network.state_dict())
+    change, want = BINARYVIT_FAULTS[fault]
+    change(state)
+    torch.save(state, file)
+    assert message(file) == want
+
+
+def test_weights_of_the_other_family_than_stated(file, network, binary_network):
+    for mine, other in ((network, binary_network), (binary_network, network)):
+        meta = {"config": other.config.to_dict()}
+        torch.save({"model": mine.state_dict(), "hwgen": meta}, file)
+        assert message(file) == (
+            f"its hwgen entry states a {other.config.family}; "
+            f"its weights are a {mine.config.family}; "
+            "give the checkpoint that was meant, or correct the entry"
+        )
+
+
 STATED = {
     "image size": ({"config": {"image_size": 224, "patch": 4}}, "image_size 224", "image_size 96"),
     "classes": ({"config": {"classes": 1000}}, "classes 1000", "classes 3"),

@@ -20,7 +20,10 @@ METHODS = {"flatten", "mean", "reshape", "transpose"}
 @pytest.mark.parametrize("variant", ["released", "paper"])
 @pytest.mark.parametrize("binary", [True, False])
 def test_nodes_are_the_contract(variant, binary):
-    model = zoo.create("bhvit_micro", variant=variant, binary_downsampling=binary).eval()
+    check_nodes(zoo.create("bhvit_micro", variant=variant, binary_downsampling=binary).eval(), 96)
+
+
+def check_nodes(model: torch.nn.Module, size: int) -> None:
     graph = hnn.trace(model)
     for node in graph.graph.nodes:
         if node.op == "call_module":
@@ -29,7 +32,7 @@ def test_nodes_are_the_contract(variant, binary):
             assert node.target is operator.add or node.target in hnn.LEAF_FUNCTIONS, node.target
         elif node.op == "call_method":
             assert node.target in METHODS, node.target
-    x = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert torch.equal(graph(x), model(x))
 
@@ -42,6 +45,19 @@ def test_nodes_of_a_resnet():
             assert type(graph.get_submodule(node.target)).__name__ in layers, node.target
         else:
             assert node.target in (operator.add, "mean", "image", "output"), node.target
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    [
+        ("binaryvit_micro", {}),
+        ("binaryvit_micro", {"binary_downsampling": False}),
+        ("deit_small_binary", {"depths": (1,), "image_size": 48}),
+        ("deit_small_binary_affine", {"depths": (1,), "image_size": 48}),
+    ],
+)
+def test_nodes_of_binaryvit_are_the_contract(name, sizes):
+    check_nodes(zoo.create(name, **sizes).eval(), 48)
 
 
 def test_leaf_functions_stay_whole_under_any_import():

@@ -14,6 +14,8 @@ TOTALS = {
     ("bhvit_tiny", False): (2462109696, 87216128, 11941888, 1838072),
     ("bhvit_small", True): (4056907776, 10145792, 21332992, 1313064),
     ("bhvit_small", False): (3979837440, 87216128, 20644864, 1998056),
+    ("binaryvit_small", True): (3822206976, 10145792, 21196800, 1294971),
+    ("binaryvit_small", False): (3745136640, 87216128, 20508672, 1979963),
 }
 # binary MACs, conv, projections, attention, MLP, float MACs, binary weights, float parameters
 STEM = (0, 0, 0, 0, 0, 9633792, 0, 203968)
@@ -30,6 +32,12 @@ STAGES = {
         "S2": (1168900096, 346816512, 0, 0, 822083584, 0, 1490944, 44544),
         "S3": (1304313856, 0, 436207616, 46022656, 822083584, 0, 6291456, 176192),
         "S4": (629948416, 0, 208666624, 10240000, 411041792, 0, 12582912, 176192),
+    },
+    "binaryvit_small": {
+        "S1": (754446336, 0, 78876672, 59006976, 616562688, 0, 258048, 20739),
+        "S2": (973815808, 0, 112394240, 39337984, 822083584, 0, 1376256, 55300),
+        "S3": (1390477312, 0, 411041792, 157351936, 822083584, 0, 6291456, 159752),
+        "S4": (626397184, 0, 205520896, 9834496, 411041792, 0, 12582912, 159748),
     },
 }
 DOWNSAMPLING = {
@@ -82,7 +90,56 @@ LAYERS = {
         "output.dense": (MLP_B, 1048576),
     },
 }
-DEPTHS = {"bhvit_tiny": (2, 2, 6, 2), "bhvit_small": (3, 4, 8, 4)}
+PROJECTION = 12845056
+BINARYVIT_LAYERS = {
+    "S1": {
+        "attention.attention.query": (PROJECTION, 4096),
+        "attention.attention.reduction": (200704, 4096),
+        "attention.attention.key": (200704, 4096),
+        "attention.attention.value": (200704, 4096),
+        "attention.attention.QK": (9834496, 0),
+        "attention.attention.AV": (9834496, 0),
+        "attention.output.dense": (PROJECTION, 4096),
+        "intermediate.dense": (MLP_A, 32768),
+        "output.dense": (MLP_A, 32768),
+    },
+    "S2": {
+        "attention.attention.query": (PROJECTION, 16384),
+        "attention.attention.reduction": (802816, 16384),
+        "attention.attention.key": (802816, 16384),
+        "attention.attention.value": (802816, 16384),
+        "attention.attention.QK": (4917248, 0),
+        "attention.attention.AV": (4917248, 0),
+        "attention.output.dense": (PROJECTION, 16384),
+        "intermediate.dense": (MLP_A, 131072),
+        "output.dense": (MLP_A, 131072),
+    },
+    "S3": {
+        "attention.attention.query": (PROJECTION, 65536),
+        "attention.attention.key": (PROJECTION, 65536),
+        "attention.attention.value": (PROJECTION, 65536),
+        "attention.attention.QK": (9834496, 0),
+        "attention.attention.AV": (9834496, 0),
+        "attention.output.dense": (PROJECTION, 65536),
+        "intermediate.dense": (MLP_B, 262144),
+        "output.dense": (MLP_B, 262144),
+    },
+    "S4": {
+        "attention.attention.query": (PROJECTION, 262144),
+        "attention.attention.key": (PROJECTION, 262144),
+        "attention.attention.value": (PROJECTION, 262144),
+        "attention.attention.QK": (1229312, 0),
+        "attention.attention.AV": (1229312, 0),
+        "attention.output.dense": (PROJECTION, 262144),
+        "intermediate.dense": (MLP_B, 1048576),
+        "output.dense": (MLP_B, 1048576),
+    },
+}
+DEPTHS = {
+    "bhvit_tiny": (2, 2, 6, 2),
+    "bhvit_small": (3, 4, 8, 4),
+    "binaryvit_small": (3, 4, 8, 4),
+}
 
 
 @pytest.mark.parametrize(("name", "binary"), TOTALS)
@@ -105,17 +162,21 @@ def test_totals_and_stage_rows(name, binary):
 
 def wanted_layers(name, binary):
     """name -> (binary MACs, float MACs, binary weights) of every layer."""
-    out = {"vit.embeddings.patch_embeddings.proj": (0, 9633792, 0), "classifier": (0, 512000, 0)}
+    bhvit = name.startswith("bhvit")
+    stem = "vit.embeddings.patch_embeddings." + ("proj" if bhvit else "projection")
+    out = {stem: (0, 9633792, 0), "classifier": (0, 512000, 0)}
     for k in (1, 2, 3):
         weights = DOWNSAMPLING[True][f"ds{k}"][6]
         down = (25690112, 0, weights) if binary else (0, 25690112, 0)
         out[f"vit.encoder.patch_embed{k}.proj"] = down
     depths = DEPTHS[name]
-    for stage, (layers, first) in enumerate(
-        (("layerA", 0), ("layerA", depths[0]), ("layerB", 0), ("layerB", depths[2]))
-    ):
+    lists = (("layerA", 0), ("layerA", depths[0]), ("layerB", 0), ("layerB", depths[2]))
+    if not bhvit:
+        lists = tuple(("layer", sum(depths[:stage])) for stage in range(4))
+    for stage, (layers, first) in enumerate(lists):
         for block in range(first, first + depths[stage]):
-            for layer, (macs, weights) in LAYERS[f"S{stage + 1}"].items():
+            stage_layers = (LAYERS if bhvit else BINARYVIT_LAYERS)[f"S{stage + 1}"]
+            for layer, (macs, weights) in stage_layers.items():
                 out[f"vit.encoder.{layers}.{block}.{layer}"] = (macs, 0, weights)
     return out
 
@@ -153,6 +214,21 @@ def test_ops_and_size_follow_their_rules():
         total = zoo.analyze(zoo.create("bhvit_small")).total
     assert round(total.ops / 1e8, 3) == 0.735
     assert round(total.size_bytes / 1e6, 3) == 7.919
+
+
+def test_parts_of_fewer_stages():
+    with torch.device("meta"):
+        three = zoo.analyze(zoo.create("binaryvit_micro"))
+        flat = zoo.analyze(zoo.create("deit_small_binary"))
+    assert list(three.parts) == ["stem", "S1", "ds1", "S2", "ds2", "S3", "head"]
+    assert list(flat.parts) == ["stem", "S1", "head"]
+    # 12 blocks on 197 tokens: four projections, two products, two halves of the MLP
+    assert flat.macs("proj", "S1") == 12 * 4 * 197 * 384**2
+    assert flat.macs("attention", "S1") == 12 * 2 * 197**2 * 384
+    assert flat.macs("mlp", "S1") == 12 * 2 * 197 * 384 * 1536
+    # every attention of the micro network looks at the 9 tokens of its last grid
+    sizes = {"S1": 144 * 9 * 64, "S2": 36 * 9 * 128, "S3": 9 * 9 * 256}
+    assert {part: three.macs("attention", part) // 2 for part in sizes} == sizes
 
 
 def test_layer_rows_name_the_layers():

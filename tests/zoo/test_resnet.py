@@ -234,7 +234,7 @@ def test_one_line_for_a_broken_checkpoint(tmp_path, small) -> None:
     del state["layer2.1.bn1.weight"]
     assert broken(tmp_path, state) == (
         "1 missing key: layer2.1.bn1.weight; this architecture has 96 keys; "
-        "check that all parts of the checkpoint belong to one BinaryResNet"
+        "check that all parts of the checkpoint belong to one binary ResNet"
     )
     state = {k: v for k, v in small.state_dict().items() if not k.startswith("layer3.1.")}
     assert broken(tmp_path, state) == (

@@ -50,8 +50,7 @@ def test_keys_shapes_and_order(arch, weights):
         model = build(arch)
     got = [(key, tuple(value.shape)) for key, value in model.state_dict().items()]
     assert got == list(weights.layout(arch).items())
-    if arch.startswith("bhvit"):
-        assert zoo.config_from_state_dict(model.state_dict()) == model.config
+    assert zoo.config_from_state_dict(model.state_dict()) == model.config
 
 
 @pytest.mark.parametrize(
