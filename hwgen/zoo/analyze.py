@@ -143,7 +143,7 @@ def _hook(name: str, depths: tuple[int, ...], rows: list[Layer]) -> Callable[...
         place = {"name": name, "kind": _kind(name), "part": part}
         if isinstance(layer, QDAttention | ElasticSelfAttention):
             windows, tokens, channels = inputs[0].shape
-            keys = tokens // getattr(layer, "factor", 1) ** 2
+            keys = getattr(layer, "keys", tokens)
             product = windows * tokens * keys * channels
             for operands in ("QK", "AV"):
                 place |= {"name": f"{name}.{operands}", "kind": "attention"}
