@@ -65,27 +65,29 @@ class _BinarizeCentred(torch.autograd.Function):
 
 class _BinarizePlain(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: FunctionCtx, weight: Tensor) -> Tensor:
+    def forward(ctx: FunctionCtx, weight: Tensor, scale_grad: bool) -> Tensor:
         rows = weight.flatten(1).double()
         scale = rows.abs().mean(1, keepdim=True)
-        ctx.save_for_backward((rows.abs() <= 1.0) * scale.to(weight.dtype))
+        inside = (rows.abs() <= 1.0).to(weight.dtype)
+        ctx.save_for_backward(inside * scale.to(weight.dtype) if scale_grad else inside)
         return (scale * torch.sign(rows)).to(weight.dtype).view(weight.shape)
 
     @staticmethod
-    def backward(ctx: FunctionCtx, grad: Tensor) -> Tensor:
+    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor, None]:
         (factor,) = ctx.saved_tensors
-        return (grad.flatten(1) * factor).view(grad.shape)
+        return (grad.flatten(1) * factor).view(grad.shape), None
 
 
-def binarize_weight(weight: Tensor, centre: bool = True) -> Tensor:
+def binarize_weight(weight: Tensor, centre: bool = True, scale_grad: bool = True) -> Tensor:
     """Binarized weight Wb[o, i] = scale_o * sgn(W[o, i] - mean_o), scale_o = mean_i |W[o, i]|.
 
     `centre=True` is the released BHViT: the gradient passes where |W - mean| <= 1, then through
     the mean subtraction; the scale is a constant. `centre=False` is the paper's Eq. 4: no mean, and
-    the gradient inside |W| <= 1 is multiplied by the scale.
+    the gradient inside |W| <= 1 is multiplied by the scale; not with `scale_grad=False` (the
+    released BinaryViT's convolutions).
     Shapes: (out, ...) -> same; all axes but the first are one row.
     """
-    return (_BinarizeCentred if centre else _BinarizePlain).apply(weight)
+    return _BinarizeCentred.apply(weight) if centre else _BinarizePlain.apply(weight, scale_grad)
 
 
 class _RoundSTE(torch.autograd.Function):

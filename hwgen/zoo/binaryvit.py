@@ -165,6 +165,7 @@ class Encoder(nn.Module):
                 config.grids[k - 1],
                 config.binary_downsampling,
                 centre=False,
+                scale_grad=False,
             )
             setattr(self, f"patch_embed{k}", down)
 
