@@ -84,7 +84,7 @@ def binarize_weight(weight: Tensor, centre: bool = True, scale_gradient: bool = 
     `centre=True` is the released BHViT: the gradient passes where |W - mean| <= 1, then through
     the mean subtraction; the scale is a constant. `centre=False` is the paper's Eq. 4: no mean, and
     the gradient inside |W| <= 1 is multiplied by the scale; without `scale_gradient` it is not
-    (the released ReActNet, whose scale is a constant).
+    (the convolutions of the released ReActNet and BinaryViT, whose scale is a constant).
     Shapes: (out, ...) -> same; all axes but the first are one row.
     """
     if centre:

@@ -45,7 +45,7 @@ def config_from_state_dict(state: Mapping[str, Tensor], stated: object = None) -
         )
     if families["BinaryViT"]:
         return _Reader(state, "BinaryViT").binaryvit()
-    return _Reader(state, "BHViT").bhvit()
+    return _Reader(state, "BHViT" if families["BHViT"] else "BHViT or BinaryViT").bhvit()
 
 
 class _Reader:
