@@ -28,7 +28,9 @@ from hwgen.ops.xnor import XnorConv, XnorLinear
 TAPS = ((0, 0), (1, 0), (-1, 0), (2, 0), (-2, 0), (0, 1), (0, -1), (0, 2), (0, -2))
 
 
-class _Maker:
+class Maker:
+    """Ops with random parameters, in order."""
+
     def __init__(self, seed: int) -> None:
         self.rng = np.random.default_rng(seed)
         self.ops = []
@@ -74,7 +76,7 @@ def random_graph(
     seed: int = 0, window: int = 3, channels: tuple[int, ...] = (16, 32, 64, 128)
 ) -> Graph:
     """All ops in BHViT's order on an image of 32 * window pixels."""
-    m = _Maker(seed)
+    m = Maker(seed)
     side, c = 8 * window, channels[0]
     pixels = 4 * side
     m.add(
@@ -128,7 +130,7 @@ def conv_graph(side: int = 14, c: int = 32, seed: int = 0) -> Graph:
     Bits of a stem, a pointwise op, a LayerNorm and a linear layer; some are also read by a linear
     layer and by a strided convolution. Dilations 1, 3, 5 and 2.
     """
-    m = _Maker(seed)
+    m = Maker(seed)
     tokens, grid = (side**2, c), (side, side)
     half, below = (side // 2, side // 2), (side**2 // 4, c)
 
@@ -187,7 +189,7 @@ def conv_graph(side: int = 14, c: int = 32, seed: int = 0) -> Graph:
 
 def patch_graph(seed: int = 0) -> Graph:
     """Patch convolutions of every number of products a beat: 1 (stem), 2, 4, and 2 (head)."""
-    m = _Maker(seed)
+    m = Maker(seed)
 
     def layer(name: str, x: str, side: int, c: int, kernel: int, below: int, *stages: str, **post):
         """kernel x kernel of `below` channels, to side x side tokens; weights at both ends."""
@@ -217,7 +219,7 @@ def patch_graph(seed: int = 0) -> Graph:
     return Graph({"image": image}, tuple(m.ops), "head", {"classes": 10, "name": "patch"})
 
 
-def _convolutions(m: _Maker, p: str, x: str, side: int, c: int, window: int) -> str:
+def _convolutions(m: Maker, p: str, x: str, side: int, c: int, window: int) -> str:
     r = None
     for n, dilation in ((1, 1), (2, 3), (3, 5)):
         post = m.post(c, "rp", mid=r) if n < 3 else m.post(c, "rp", "aff", mid=r, out=x)
@@ -237,7 +239,7 @@ def _convolutions(m: _Maker, p: str, x: str, side: int, c: int, window: int) -> 
     return r
 
 
-def _attention(m: _Maker, p: str, x: str, side: int, c: int, window: int) -> str:
+def _attention(m: Maker, p: str, x: str, side: int, c: int, window: int) -> str:
     n, inside = side // window, window**2
     windows, tokens = n * n, window**2 + n * n
     grid, one = (side, side), np.full(c, 8, dtype=np.int64)
@@ -334,7 +336,7 @@ def _attention(m: _Maker, p: str, x: str, side: int, c: int, window: int) -> str
     )
 
 
-def _mlp(m: _Maker, p: str, x: str, side: int, c: int, expansion: int) -> str:
+def _mlp(m: Maker, p: str, x: str, side: int, c: int, expansion: int) -> str:
     tokens, grid, hidden = side**2, (side, side), c * expansion
     v = m.add(
         Pointwise,
@@ -381,7 +383,7 @@ def _mlp(m: _Maker, p: str, x: str, side: int, c: int, expansion: int) -> str:
     )
 
 
-def _downsample(m: _Maker, p: str, x: str, side: int, c: int, wide: int) -> str:
+def _downsample(m: Maker, p: str, x: str, side: int, c: int, wide: int) -> str:
     half, tokens, grid = side // 2, side**2 // 4, (side // 2, side // 2)
     pool = m.add(
         AvgPool,

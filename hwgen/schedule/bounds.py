@@ -1,7 +1,7 @@
 """What bounds every op: each predicted cycle of a frame is charged to one cause.
 
 The compute queue issues its instructions one after another. A frame is therefore, instruction by
-instruction, a gap in which nothing issues, then the issue itself. In a gap
+instruction, a gap in which nothing issues (and no ATT works), then the issue itself. In a gap
 
     until program, parameters and weights are there    memory   beats move on the read bus
                                                        startup  none move: latency, store, WB
@@ -13,7 +13,7 @@ and the issue cycles of an op are
     array, lanes   the larger of what its instructions ask of the array (columns used / columns) and
                    of the lanes (a product or a result word per cycle)
     edges          the rest: columns without weights, window columns outside the image
-    attention      all issue cycles of ATT: its unit computes one window and takes in the next
+    attention      ATT from its start, or the last result of the ATT before, to its own last result
     startup        those of SET
 
 Array work on partial sums is not charged in cycles that have another cause.
@@ -30,7 +30,7 @@ from hwgen.schedule.builder import Instruction
 from hwgen.schedule.isa import CMP_SOURCE
 from hwgen.schedule.program import Program
 from hwgen.schedule.sizing import Sizing
-from hwgen.units.compute_ctl import Times, mac_cycles
+from hwgen.units.compute_ctl import Times, busy_end, mac_cycles
 from hwgen.units.dma import Dma
 
 
@@ -112,16 +112,17 @@ def spent(program: Program, times: list[Times], beats: list[int], total: int) ->
     used: dict[str, int] = {}  # columns x results: cycles of a full array, times kw
     before = array_end = 0
     for i, t in zip(program.compute, times, strict=True):
-        op, issue = ops.setdefault(i.step, Spent()), t.issue_end - t.start
-        ready = min(max(t.ready, before), t.start)
+        op, start = ops.setdefault(i.step, Spent()), max(t.start, before)  # an ATT may work still
+        end = max(before, busy_end(i.op, t.issue_end, t.retired))
+        issue, ready = end - start, min(max(t.ready, before), start)
         moved = bisect_left(beats, ready) - bisect_left(beats, before)
         op.memory += moved
         op.startup += ready - before - moved
         partial = 0
         if i.op in ("XLIN", "XCONV"):
-            partial = max(0, min(array_end, t.start) - max(ready, before))
+            partial = max(0, min(array_end, start) - max(ready, before))
         op.edges += partial  # split below
-        op.hazards += t.start - ready - partial
+        op.hazards += start - ready - partial
         if i.op == "ATT":
             op.attention += issue
         elif i.op == "SET":
@@ -134,7 +135,7 @@ def spent(program: Program, times: list[Times], beats: list[int], total: int) ->
                 op.lanes += results * i.fields["psum_last"]
             else:
                 op.lanes += mac_cycles(i.fields)
-        before, array_end = t.issue_end, t.array_end
+        before, array_end = end, t.array_end
     for name, op in ops.items():
         array = used.get(name, 0) // s.kw
         if array >= op.lanes:

@@ -276,8 +276,7 @@ def predict(program: Program, latency: int = LATENCY, *, warm: bool = True) -> P
     """
     p = _Predictor(program, latency, warm)
     total = p.run()
-    ends = [t.issue_end for t in p.times]
-    per_step = step_cycles(program, ends, total)
+    per_step = step_cycles(program, [(t.issue_end, t.retired) for t in p.times], total)
     names = [*((n, u) for n, u, _ in program_steps(program)), ("output", "STORE")]
     steps = [(n, u, c) for (n, u), c in zip(names, per_step, strict=True)]
     causes = spent(program, p.times, p.bus.beats, total)

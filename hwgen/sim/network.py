@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 
 from hwgen.schedule.program import Program
 from hwgen.sim.harness import Image, build, describe, run
+from hwgen.units.compute_ctl import busy_end
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,14 @@ def program_steps(program: Program) -> list[tuple[str, str, int]]:
     return [(name, units[name], count) for name, count in counts.items()]
 
 
-def step_cycles(program: Program, issue_ends: list[int], total: int) -> list[int]:
-    """Cycles of every op, then the rest: from the last issue of the instruction before an
-    instruction of the op to its own last issue (from 0 for the first), summed."""
+def step_cycles(program: Program, ends: Iterable[tuple[int, int]], total: int) -> list[int]:
+    """Cycles of every op, then the rest: from where the instruction before an instruction of the op
+    ends (`busy_end`) to its own end (from 0 for the first), summed. ends: (issue end, retired) as
+    `Times` has them."""
     spent: Counter[str] = Counter()
     before = 0
-    for i, end in zip(program.compute, issue_ends, strict=True):
+    for i, (issue_end, retired) in zip(program.compute, ends, strict=True):
+        end = max(before, busy_end(i.op, issue_end, retired))
         spent[i.step] += end - before
         before = end
     return [*(spent[name] for name, _, _ in program_steps(program)), total - before]
@@ -109,7 +112,8 @@ def simulate_program(
         ]
     bad = next((f for f in frames if not f["ok"]), None)
     steady = frames[min(1, len(frames) - 1)]
-    ends = [s[1] for s in steady["steps"]]
+    # the harness has the cycle of the event, a cycle before the count shows it
+    ends = [(issue_end, retire + 1) for _, issue_end, retire in steady["steps"]]
     complete = len(ends) == len(program.compute)
     return SimResult(
         cycles=steady["cycles"],

@@ -120,6 +120,12 @@ def set_cycles(fields: Mapping[str, int]) -> int:
     return SET_TAPS_CYCLES if fields["kind"] == SET_KINDS["taps"] else 1
 
 
+def busy_end(op: str, issue_end: int, retired: int) -> int:
+    """Cycle to which an instruction keeps its unit: its issue end, but ATT issues when the next one
+    may read its keys, and works on to its last result."""
+    return retired - RETIRE if op == "ATT" else issue_end
+
+
 @dataclass(frozen=True)
 class Times:
     """Cycles of one instruction; ready: the first in which it, its parameters and its weights are

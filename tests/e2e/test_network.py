@@ -17,6 +17,7 @@ from hwgen.frontend import lower_model
 from hwgen.frontend.checkpoint import load_checkpoint
 from hwgen.ir.fidelity import fidelity
 from hwgen.ir.graph import Graph
+from hwgen.ops.attention import NEVER
 from hwgen.ops.dense import PatchConv
 from hwgen.paths import models_dir
 from hwgen.pipeline import load_prepared
@@ -29,6 +30,7 @@ from hwgen.sim.network import SimResult, build_simulator, simulate_program
 from hwgen.targets import get_target
 from hwgen.train.data import digits_split
 from hwgen.units.dma import record_words
+from tests.attention_graphs import attention_graph
 from tests.graphs import conv_graph, patch_graph, random_graph
 from tests.networks import IMAGE, small_attention_net
 
@@ -60,7 +62,7 @@ def user() -> Graph:
 def sizing(micro: Graph, user: Graph) -> Sizing:
     """One engine that holds the digit network, the random graph and the user's network."""
     array = {"array_bits": 2048, "lanes": 16}
-    graphs = (micro, random_graph(), user, conv_graph(), patch_graph())
+    graphs = (micro, random_graph(), user, conv_graph(), patch_graph(), attention_graph())
     each = [choose(g, get_target("zynq"), array) for g in graphs]
     each += [choose(g, get_target("zynq"), array | {"strip_tokens": 48}) for g in graphs[:2]]
     memories = ("fm_words", "tm_words", "bm_rows", "wb_words", "ps_words", "nt_words")
@@ -124,6 +126,7 @@ def test_predicted_cycles_are_the_simulated_ones(engine, micro, sizing, digits) 
         (random_graph(3), noise(random_graph(3))),
         (conv_graph(), noise(conv_graph())),
         (patch_graph(), noise(patch_graph())),
+        (attention_graph(), noise(attention_graph())),
     ):
         program = schedule(graph, sizing)
         result = simulate(engine, program, np.repeat(images, 3, axis=0))
@@ -201,6 +204,28 @@ def test_one_two_and_four_products_a_beat_bit_exact(engine, sizing) -> None:
     assert result.first_mismatch is None
     assert result.frames == 2
     assert {op.products for op in graph.ops if isinstance(op, PatchConv)} == {1, 2, 4}
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_more_keys_fewer_keys_and_one_level_bit_exact(engine, sizing, seed: int) -> None:
+    graph = attention_graph(seed)
+    program = schedule(graph, sizing)
+    result = simulate(engine, program, noise(graph, 2), stall_seed=seed)
+    assert result.first_mismatch is None
+    assert result.frames == 2
+    shapes = [(i.fields["queries"], i.fields["tokens"]) for i in program.compute if i.op == "ATT"]
+    assert set(shapes) == {(144, 36), (144, 144), (36, 144), (36, 36), (9, 25)}
+
+
+def test_a_level_where_there_is_none_is_found(engine, sizing) -> None:
+    graph = attention_graph()
+    kappa = graph.op("single").kappa.copy()
+    assert (kappa[:, 1:] == NEVER).all()
+    kappa[1, 2] = kappa[1, 0]
+    broken = faulty(schedule(graph, sizing), change(graph, "single", kappa=kappa))
+    found = simulate(engine, broken, noise(graph)).first_mismatch
+    assert found is not None
+    assert found.startswith("step single (compute instruction ")
 
 
 @pytest.mark.parametrize("index", [(3, 0, 1, 6), (3, 0, 1, 7)], ids=["low byte", "high byte"])

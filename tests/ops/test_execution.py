@@ -12,7 +12,14 @@ import torch.nn.functional as F
 
 from hwgen import ops
 from hwgen.ir import TensorType
-from hwgen.ops.numerics import exp_table, gelu, norm_stats, rshift_round, rsqrt_fixed
+from hwgen.ops.numerics import (
+    attention_levels,
+    exp_table,
+    gelu,
+    norm_stats,
+    rshift_round,
+    rsqrt_fixed,
+)
 from hwgen.ops.post import Post
 
 RNG = np.random.default_rng(5)
@@ -175,6 +182,85 @@ def test_attention(neg: int) -> None:
                         2 * v[0, window, key, part].astype(int) - 1
                     )
     check(op, want * m, q, k, v)
+
+
+def plain_levels(op, q, k) -> np.ndarray:
+    """Levels (windows, heads, N, M) of q (windows, N, C), k (windows, M, C) in Python integers."""
+    (w, n), heads = q.shape[:2], q.shape[-1] // 64
+    out = np.zeros((w, heads, n, k.shape[1]), dtype=np.int64)
+    for window, head, query in np.ndindex(w, heads, n):
+        part = slice(64 * head, 64 * head + 64)
+        p = (q[window, query, part] == k[window, :, part]).sum(-1)
+        e = [int(exp_table()[x]) for x in p]
+        bounds = [sum(e) * int(b) for b in op.kappa[head]]
+        out[window, head, query] = [sum((x << 20) >= b for b in bounds) for x in e]
+    return out
+
+
+@pytest.mark.parametrize(
+    ("q", "k"),
+    [((2, 1, 64), (2, 1, 64)), ((2, 3, 128), (2, 256, 128)), ((1, 49, 64), (1, 13, 64)),
+     ((33, 64), (129, 64)), ((1, 128), (64, 128))],
+    ids=str,
+)  # fmt: skip
+def test_attention_to_other_numbers_of_keys(q: tuple, k: tuple) -> None:
+    """Windows and one whole grid; q's shape and grid stay; two images differ."""
+    qb, kb, vb = bits(2, *q), bits(2, *k), bits(2, *k)
+    heads, m = q[-1] // 64, ints(q[-1])
+    kappa = np.tile([[1000, 1 << 19, ops.attention.NEVER]], (heads, 1))
+    op = make(ops.attention.Attention, kappa=kappa, neg=np.zeros(heads, np.int64), m=m)
+    types = [TensorType("bits", s, (0, 0)) for s in (q, k, k)]
+    types[0] = TensorType("bits", q, (q[0], 1) if len(q) == 2 else (0, 0))
+    assert list(op.violations(*types)) == []
+    assert op.result(*types) == (q, types[0].grid)
+    shape = (2, *((1, *q) if len(q) == 2 else q))
+    want = np.zeros(shape, dtype=np.int64)
+    for image in range(2):
+        qi = qb[image].reshape(shape[1:])
+        ki, vi = (x[image].reshape(qi.shape[0], -1, q[-1]) for x in (kb, vb))
+        levels = plain_levels(op, qi, ki)
+        np.testing.assert_array_equal(op.levels(qb, kb)[image], levels)
+        for head in range(heads):
+            part = slice(64 * head, 64 * head + 64)
+            want[image, ..., part] = levels[:, head] @ (2 * vi[..., part].astype(int) - 1)
+    check(op, want.reshape(qb.shape) * m, qb, kb, vb)
+    low, high = op.acc_bounds(*types)
+    assert low <= want.min() * abs(m).max()
+    assert high == 3 * k[-2] * abs(m).max()
+
+
+def test_no_score_reaches_never() -> None:
+    """A single key has the largest share of its row sum, 1; more keys have less."""
+    for p in range(65):
+        assert attention_levels(np.array([[p]]), [ops.attention.NEVER] * 3, False).tolist() == [[0]]
+        assert attention_levels(np.array([[p]]), [1 << 20] * 3, False).tolist() == [[3]]
+    rows = np.random.default_rng(3).integers(0, 65, (200, 256))
+    assert not attention_levels(rows, [ops.attention.NEVER] * 3, False).any()
+
+
+@pytest.mark.parametrize(
+    ("q", "k", "v", "rule"),
+    [
+        ((4095, 64), (256, 64), (256, 64), None),
+        ((4096, 64), (49, 64), (49, 64), "4096 queries; a window has at most 4095"),
+        ((49, 64), (257, 64), (257, 64), "257 keys; a window has at most 256"),
+        (
+            (2, 9, 64), (2, 4, 64), (2, 5, 64),
+            "q, k, v of (2, 9, 64), (2, 4, 64), (2, 5, 64); k and v must be equal, "
+            "q of as many windows and channels",
+        ),
+        (
+            (2, 9, 64), (3, 4, 64), (3, 4, 64),
+            "q, k, v of (2, 9, 64), (3, 4, 64), (3, 4, 64); k and v must be equal, "
+            "q of as many windows and channels",
+        ),
+    ],
+)  # fmt: skip
+def test_attention_names_what_it_cannot_do(q, k, v, rule) -> None:
+    kappa, neg = np.zeros((1, 3), np.int64), np.zeros(1, np.int64)
+    op = make(ops.attention.Attention, kappa=kappa, neg=neg, m=ints(64))
+    found = list(op.violations(*(TensorType("bits", shape, (0, 0)) for shape in (q, k, v))))
+    assert found == ([] if rule is None else [rule])
 
 
 def plain_post(p: Post, acc: int, c: int, pre: int, mid: int, out: int) -> tuple[int, int]:

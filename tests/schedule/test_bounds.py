@@ -10,6 +10,7 @@ from hwgen.schedule.choose import choose
 from hwgen.schedule.predict import Prediction, predict
 from hwgen.schedule.program import Program, schedule
 from hwgen.targets import get_target
+from tests.attention_graphs import attention_graph
 from tests.graphs import conv_graph, random_graph
 
 
@@ -19,7 +20,7 @@ def programs() -> list[Program]:
 
     small = {"lanes": 16, "array_bits": 1024, "axi_bits": 64}
     return [made(random_graph(1)), made(random_graph(1), strip_tokens=24, **small),
-            made(conv_graph(), **small)]  # fmt: skip
+            made(conv_graph(), **small), made(attention_graph())]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

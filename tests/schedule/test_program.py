@@ -22,6 +22,7 @@ from hwgen.schedule.steps.xnor import xnor_conv
 from hwgen.targets import get_target
 from hwgen.units.dma import record_words
 from hwgen.units.xnor_front import column_cycles
+from tests.attention_graphs import attention_graph
 from tests.graphs import conv_graph, patch_graph, random_graph
 from tests.units.isa_reference import Fault, Machine
 
@@ -276,6 +277,23 @@ def test_loads_wait_only_for_the_words_that_they_replace() -> None:
             reads += 1
     assert loads == reads > 2
     assert len(ends) == 2
+
+
+@pytest.mark.parametrize("sizes", [{}, {"kw": 256, "axi_bits": 64}], ids=str)
+def test_attention_to_other_keys_gives_the_golden_tensors(sizes: dict) -> None:
+    check(attention_graph(), sizes)
+
+
+def test_attention_waits_for_attentions_whose_bits_it_reads() -> None:
+    """`back` reads the bits of `near`, which may be in flight when `far` has issued."""
+    graph = attention_graph()
+    program = schedule(graph, choose(graph, get_target("zynq"), {"lanes": 32}))
+    first = {}
+    for i in program.compute:
+        if i.op == "ATT":
+            first.setdefault(i.step, i.fields)
+    assert [first[name]["drain"] for name in ("far", "back", "single")] == [0, 1, 0]
+    assert [first[name]["tokens"] for name in ("far", "back", "single")] == [144, 144, 36]
 
 
 def test_attention_leaves_a_cycle_for_the_set_between() -> None:
