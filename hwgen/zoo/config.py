@@ -275,7 +275,7 @@ class ResNetConfig(Config):
 
     def __post_init__(self) -> None:
         for name in ("channels", "depths"):
-            self._positive_tuple(name, str(STAGES))
+            self._whole_tuple(name, str(STAGES))
             values = getattr(self, name)
             four = len(values) == STAGES
             _rule(f"config.{name}", values, four, "needs four stages", "give 4 values")
