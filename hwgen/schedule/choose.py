@@ -11,7 +11,8 @@ from hwgen.ir.graph import Graph
 from hwgen.ops.dense import PatchConv
 from hwgen.ops.image_conv import ImageConv
 from hwgen.ops.xnor import XnorConv, XnorLinear
-from hwgen.schedule.placement import bit_stride, demand
+from hwgen.passes.separate_streams import separate_streams
+from hwgen.schedule.placement import bit_stride, demand, place
 from hwgen.schedule.sizing import Sizing
 from hwgen.schedule.work import buffer_words, cycles, record_words
 from hwgen.synth.model import estimate, excess
@@ -43,8 +44,37 @@ def search(graph: Graph, target: Target, overrides: dict[str, str | int] | None 
 
     Of the widest features for which an engine fits the target's budget, the engine with the fewest
     estimated cycles, or a smaller one that is nearly as fast. If none fits, the one that lacks
-    least. Raises HwgenError for an override that is no size or not a number.
+    least. The target's own engine, if it holds the network, where it is faster than that.
+    Raises HwgenError for an override that is no size or not a number.
     """
+    choice = _search(graph, target, overrides)
+    own = Sizing(**target.engine) if target.engine and not overrides else None
+    if own is None or own == choice.sizing or not _holds(graph, own):
+        return choice
+    now, then = cycles(graph, own), cycles(graph, choice.sizing)
+    if now * ENOUGH > then and excess(choice.sizing, target) is None:
+        return choice
+    reasons = (f"{_named(own)}, the engine of {target.name}: about {now:,} cycles",)
+    return Choice(own, (*reasons, f"not {choice.reasons[0]}"))
+
+
+def _holds(graph: Graph, s: Sizing) -> bool:
+    """Whether an engine's lanes suit the network and its memories hold it."""
+    if s.lanes not in _lanes(graph) or s.gu > _group_unit(graph):
+        return False
+    least = _sized(graph, s, {}, False, lambda sized: demand(graph, sized))
+    names = ("fm_words", "tm_words", "bm_rows", "wb_words", "ps_words")
+    if any(getattr(least, name) > getattr(s, name) for name in names):
+        return False
+    try:
+        place(separate_streams(graph), s)
+    except FitError:
+        return False
+    return True
+
+
+def _search(graph: Graph, target: Target, overrides: dict[str, str | int] | None) -> Choice:
+    """`search` among engines made for this network."""
     fixed = _integers(overrides or {})
     lanes = (fixed["lanes"],) if "lanes" in fixed else _lanes(graph)
     if "array_bits" in fixed:

@@ -31,7 +31,8 @@ class Target(BaseModel):
     """A device and the clock that hwgen plans for.
 
     `family` is Yosys's name (`synth_xilinx -family`), or `ecp5`. `axi_bits` is the width of the
-    memory port. `clock_mhz` is a plan, never a measured Fmax.
+    memory port. `clock_mhz` is a plan, never a measured Fmax. `engine` holds the sizes
+    (`hwgen.schedule.sizing.Sizing`) of one engine for many networks, if the target has one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,6 +48,7 @@ class Target(BaseModel):
     dsp: int
     axi_bits: Literal[32, 64, 128]
     lut_inputs: Literal[4, 6] = 6
+    engine: dict[str, int] = {}
 
     @property
     def budget(self) -> Budget:
