@@ -13,13 +13,13 @@ from hwgen.ops.base import Op
 from hwgen.ops.numerics import (
     ACC_BITS,
     GELU_FRAC,
+    LANE_CHANNELS,
     PARAM_BITS,
     SH1_SHIFTS,
     SH2_SHIFTS,
     SH3_SHIFTS,
 )
 
-LANE_CHANNELS = 16  # channels of a stored tensor come in words of at least this many lanes
 SHIFTS = {"sh1": SH1_SHIFTS, "sh2": SH2_SHIFTS, "sh3": SH3_SHIFTS}
 MAX_POOL = 3
 VECTORS = ("b", "slope", "m3", "b3", "t")

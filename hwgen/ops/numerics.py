@@ -19,6 +19,7 @@ SH1_SHIFTS = (3, 5, 7, 9, 11, 13, 15, 17)  # the shifts that a lane has
 SH2_SHIFTS = (10, 14)
 SH3_SHIFTS = (10, 13, 16, 19)
 SH3_OFF = 13  # without an affine step, m3 = 2**13
+LANE_CHANNELS = 16  # channels of a stored tensor come in words of at least this many lanes
 GELU_FRAC = 12  # GELU works on values with scale 2**-12
 GELU_SEGMENTS = 64
 GELU_SLOPE_FRAC = 14

@@ -10,6 +10,7 @@ import numpy as np
 
 from hwgen.ir.types import TensorType
 from hwgen.ops.base import Array, Op, register, signed
+from hwgen.ops.numerics import LANE_CHANNELS
 
 MAX_DILATION = 7  # 3-bit field of the program
 
@@ -77,8 +78,10 @@ class XnorLinear(Op):
 class XnorConv(Op):
     """acc = m * binary convolution; a tap in the zero padding adds 0.
 
-    Source bits (H*W, C) on a grid; weight (O, k, k, C/groups) in {0, 1}; either k = 3, stride 1,
-    padding = dilation, or stride = k without padding or groups.
+    Source bits (H*W, C) on a grid; weight (O, k, k, C/groups) in {0, 1}; one of
+    - k = 3, stride 1, padding = dilation; 2 or 4 groups, or one;
+    - k = 3, stride 2, padding 1, dilation 1 on an even grid; groups of whole lane words, or one;
+    - stride = k without padding or groups.
     """
 
     weight: Array
@@ -90,13 +93,17 @@ class XnorConv(Op):
 
     UNIT: ClassVar[str] = "XCONV"
 
+    @property
+    def padding(self) -> int:
+        """Rows and columns of zeros on each side of the image."""
+        return self.dilation if self.stride < self.weight.shape[1] else 0
+
     def sums(self, a: Array) -> tuple[Array, Array | None]:
         (h, w), (o, k, _, cg) = self.in_grid, self.weight.shape
-        s, d = self.stride, self.dilation
+        s, d, p = self.stride, self.dilation, self.padding
         x = signed(a).reshape(a.shape[0], h, w, -1)
-        oh, ow = (h, w) if s == 1 else (h // s, w // s)
-        if s == 1:
-            x = np.pad(x, ((0, 0), (d, d), (d, d), (0, 0)))
+        oh, ow = h // s, w // s
+        x = np.pad(x, ((0, 0), (p, p), (p, p), (0, 0)))
         dense = np.zeros((k, k, self.groups, cg, o), dtype=np.float32)  # zero between groups
         outputs = o // self.groups
         for g in range(self.groups):
@@ -120,10 +127,10 @@ class XnorConv(Op):
         return (h * w, self.weight.shape[0]), (h, w)
 
     def source_rows(self, first: int, count: int) -> list[int] | None:
-        if self.stride > 1:
-            return list(range(self.stride * first, self.stride * (first + count)))
-        reach, height = self.dilation, self.in_grid[0]
-        return list(range(max(0, first - reach), min(height, first + count + reach)))
+        s, (height, _), k = self.stride, self.in_grid, self.weight.shape[1]
+        low = s * first - self.padding
+        high = s * (first + count - 1) - self.padding + self.dilation * (k - 1) + 1
+        return list(range(max(0, low), min(height, high)))
 
     def violations(self, a: TensorType) -> Iterator[str]:
         o, k, _, c = self.weight.shape
@@ -134,12 +141,26 @@ class XnorConv(Op):
         if (k, self.stride) == (3, 1):
             if not 1 <= self.dilation <= MAX_DILATION:
                 yield f"dilation {self.dilation}; must be 1..{MAX_DILATION}"
+            if self.groups > 1 and (self.groups not in (2, 4) or o % (4 * self.groups)):
+                yield (
+                    f"{self.groups} groups of {o} outputs; must be 2 or 4 of a multiple of 4 "
+                    "outputs"
+                )
+        elif (k, self.stride, self.dilation) == (3, 2, 1):
+            if self.in_grid[0] % 2 or self.in_grid[1] % 2:
+                yield f"stride 2 on grid {self.in_grid}; must be even"
+            if self.groups > 1 and (c % LANE_CHANNELS or o % (LANE_CHANNELS * self.groups)):
+                yield (
+                    f"{self.groups} groups of {c} inputs and {o // self.groups} outputs; must be "
+                    f"multiples of {LANE_CHANNELS}"
+                )
         elif k != self.stride or self.dilation != 1 or self.groups != 1:
-            yield f"kernel {k}, stride {self.stride}; must be 3, 1 or equal without groups"
+            yield (
+                f"kernel {k}, stride {self.stride}; must be 3, 1; 3, 2 without dilation; or equal "
+                "without groups"
+            )
         elif self.in_grid[0] % k or self.in_grid[1] % k:
             yield f"stride {k} on grid {self.in_grid}; must divide it"
-        if self.groups > 1 and (self.groups not in (2, 4) or o % (4 * self.groups)):
-            yield f"{self.groups} groups of {o} outputs; must be 2 or 4 of a multiple of 4 outputs"
 
 
 def upsample(x: Array, grid: tuple[int, int], tokens: int) -> Array:

@@ -13,7 +13,8 @@ from hwgen.frontend.checkpoint import IMAGENET_MEAN, IMAGENET_STD
 from hwgen.frontend.float_graph import FloatGraph
 from hwgen.frontend.trace import trace
 from hwgen.ir import Graph
-from hwgen.ir.check import LANE_CHANNELS, check
+from hwgen.ir.check import check
+from hwgen.ops.numerics import LANE_CHANNELS
 from hwgen.ops.vector import TAPS
 from hwgen.passes.absorb_shifts import absorb_shifts
 from hwgen.passes.calibrate import calibrate, noise_images
@@ -69,7 +70,11 @@ def _check_ops(graph: FloatGraph) -> None:
             if node.kind == "xnor_conv":
                 good = good and dilation == groups == 1
                 good = good or (kernel == 3 and stride == 1 and padding == dilation)
-                rule += " or groups; or kernel 3, stride 1, padding = dilation"
+                grid = graph.nodes[node.inputs[0]].layout.grid
+                even = not any(side % 2 for side in grid)
+                good = good or (kernel == 3 and stride == 2 and padding == dilation == 1 and even)
+                rule += " or groups; or kernel 3, stride 1, padding = dilation; or kernel 3, "
+                rule += "stride 2, padding 1 on an even grid"
             elif node.inputs == (graph.image,):
                 good = True
                 rule += "; of the image any"
@@ -80,7 +85,7 @@ def _check_ops(graph: FloatGraph) -> None:
         if not good:
             what = f"{node.kind} kernel={kernel} stride={stride} padding={padding}"
             if node.kind == "xnor_conv":
-                what += f" dilation={dilation} groups={groups}"
+                what += f" dilation={dilation} groups={groups} grid={grid}"
             raise UnsupportedOpError(node.name, what, rule)
 
 

@@ -243,6 +243,9 @@ def _integers(overrides: dict[str, str | int]) -> dict[str, int]:
 def _lanes(graph: Graph) -> tuple[int, ...]:
     """Lane counts that divide every channel count, the largest first."""
     channels = [t.channels for t in graph.types().values() if t.kind != "image"]
+    for op in graph.ops:  # a group with stride 2 is whole words
+        if isinstance(op, XnorConv) and op.stride == 2 and op.groups > 1:
+            channels += [op.weight.shape[-1], len(op.weight) // op.groups]
     found = tuple(n for n in (64, 32, 16) if all(c % n == 0 for c in channels))
     if found:
         return found

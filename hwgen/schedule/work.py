@@ -28,6 +28,7 @@ from hwgen.units.attention import Attention
 STENCIL_WEIGHTS = 12  # words: three slots in four banks
 PARAMETER_WORDS = 9  # of an output word: a slot of the post chain and a multiplier
 BORDER_WORDS = 16  # offsets of the border patterns of a 3x3 convolution, else one
+BORDER_KINDS = 4  # of one with stride 2
 
 
 def chunks(op: Op, s: Sizing) -> int:
@@ -37,7 +38,11 @@ def chunks(op: Op, s: Sizing) -> int:
     if isinstance(op, XnorConv):
         if op.stride == 1:
             return ceil(op.weight.shape[-1] / s.gs)
-        return op.stride * ceil(op.stride * op.weight.shape[-1] / s.kw)  # by kernel rows
+        _, k, _, c = op.weight.shape
+        together = 2 if op.padding else k  # neighbouring tokens in a row of BM, see steps/xnor.py
+        if together * c > s.kw:
+            return k * k * ceil(c / s.kw)
+        return k * (k - together + 1)
     return 0
 
 
@@ -104,7 +109,9 @@ def record_words(op: Op, s: Sizing) -> int:
     words = ceil(out.channels / s.lanes) << op.post.pool
     rows = PARAMETER_WORDS
     if isinstance(op, XnorLinear | XnorConv):
-        rows += BORDER_WORDS if isinstance(op, XnorConv) and op.stride == 1 else 1
+        rows += 1
+        if isinstance(op, XnorConv) and op.padding:
+            rows += (BORDER_WORDS if op.stride == 1 else BORDER_KINDS) - 1
     if isinstance(op, PatchConv):
         rows += buffer_words(op) or op.taps
     if isinstance(op, ImageConv):

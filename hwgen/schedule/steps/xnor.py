@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from hwgen.errors import FitError
 from hwgen.ops.xnor import XnorConv, XnorLinear
 from hwgen.schedule.builder import Block, Builder
-from hwgen.schedule.placement import Place
 from hwgen.schedule.plan import Part
 from hwgen.schedule.steps import step
 from hwgen.schedule.steps.common import (
@@ -36,41 +36,64 @@ def tile_words(b: Builder, columns: Array) -> Array:
     return ((words + 32768) & 65535) - 32768
 
 
-def _passes(
-    b: Builder, op, j: int, tiles: list[Array], chunks: list[dict], walks: list, om: Array
-) -> None:
-    """Instructions of output word j: every walk runs all chunks; one chunk keeps its weights.
+@dataclass(frozen=True)
+class _Run:
+    """Results that an instruction per chunk computes.
 
-    walks: (Walk, {residual: Walk}, source fields); chunks: source field offsets per tile.
+    residual: walks of operands that differ from the results'; chunks: those whose taps lie inside
+    the image (None: all); om: slot of the offsets, from the first.
+    """
+
+    walk: Walk
+    source: dict[str, int]
+    residual: dict[str, Walk] = field(default_factory=dict)
+    chunks: list[int] | None = None
+    om: int = 0
+
+
+def _passes(
+    b: Builder, op, j: int, tiles: list[Array], chunks: list[dict], runs: list[_Run], om: Array
+) -> None:
+    """Instructions of output word j: every run goes through its chunks.
+
+    chunks: source field offsets per tile. A tile that the array has is not loaded again, and none
+    comes twice from DDR if all fit in half of the weight buffer (the rest is for the next word).
     """
     params = b.load(
         cm=channel_words(b, op.m, j, 1), om=om, qm=post_slots(b, op, j, 1)
     )  # one LOAD for the word's constants
-    loaded: Block | None = None
-    for walk, residual, source in walks:
-        for c, (tile, chunk) in enumerate(zip(tiles, chunks, strict=True)):
-            swap = len(tiles) > 1 or loaded is None
+    words = [tile_words(b, tile) for tile in tiles]
+    stay = 2 * sum(map(len, words)) <= b.s.wb_words
+    loaded: dict[int, Block] = {}
+    current = -1  # tile in the array
+    for run in runs:
+        mine = list(range(len(tiles))) if run.chunks is None else run.chunks
+        for c in mine:
+            swap = c != current
             if swap:
-                loaded = b.load(wb=tile_words(b, tile))
-                b.weights(loaded, tile.shape[1])
-            first, last = c == 0, c == len(tiles) - 1
+                if c not in loaded or not stay:
+                    loaded[c] = b.load(wb=words[c])
+                b.weights(loaded[c], tiles[c].shape[1])
+                current = c
+            first, last = c == mine[0], c == mine[-1]
             if last:
                 b.beside.finish(j)
-            fields, streams, dst, bit = results(b, op, walk, residual)
+            fields, streams, dst, bit = results(b, op, run.walk, run.residual)
             if not last:
                 keep = {k: fields[k] for k in ("n2", "n3", "xd")}
                 fields, streams, dst, bit = keep, {}, None, None
-            fields |= source | {k: source.get(k, 0) + v for k, v in chunk.items()}
-            block = Block(
-                max(params.load, loaded.load), 0, params.cm, params.om, params.qm, params.sizes
-            )
+            source = run.source
+            fields |= source | {k: source.get(k, 0) + v for k, v in chunks[c].items()}
+            load = max(params.load, loaded[c].load)
+            block = Block(load, 0, params.cm, params.om, params.qm, params.sizes)
             b.compute(
                 "XCONV" if "g_len" in source else "XLIN", block, [op.sources[0]], streams, dst, bit,
                 swap=int(swap), psum_first=int(first), psum_last=int(last), n0=1, n1=1,
-                cm_base=params.cm, om_base=params.om, q_base=params.qm, **post_fields(op), **fields,
+                cm_base=params.cm, om_base=params.om + run.om, q_base=params.qm,
+                **post_fields(op), **fields,
             )  # fmt: skip
             if not last:
-                b.beside.fill(walk.n2 * walk.n3)
+                b.beside.fill(run.walk.n2 * run.walk.n3)
 
 
 def _rows(b: Builder, width: int, part: tuple[int, int], chunks: int) -> list[tuple[int, int]]:
@@ -88,18 +111,23 @@ def _rows(b: Builder, width: int, part: tuple[int, int], chunks: int) -> list[tu
     return [(first + y, min(rows, height - y)) for y in range(0, height, rows)]
 
 
-def _linear_chunks(b: Builder, place: Place, channels: int) -> list[tuple[int, int]]:
-    """(first element, elements) pieces of a token, none crossing a row of the bit memory."""
-    row = b.s.row_elements
-    words = -(-channels // b.s.lanes)
-    return [(e, min(row, words - e)) for e in range(0, words, row)]
+def _linear_chunks(b: Builder, channels: int, first: int = 0) -> list[tuple[int, int]]:
+    """(first element, elements) pieces of a token, none crossing a row of the bit memory.
+
+    first: element of the token with the first of the channels.
+    """
+    row, end, pieces = b.s.row_elements, first + -(-channels // b.s.lanes), []
+    while first < end:
+        pieces.append((first, min(row - first % row, end - first)))
+        first += pieces[-1][1]
+    return pieces
 
 
 @step("XnorLinear")
 def xnor_linear(b: Builder, op: XnorLinear, part: Part | None) -> None:
     lanes, place = b.s.lanes, b.places[op.sources[0]]
     out_words, k = op.weight.shape[0] // lanes, op.weight.shape[1]
-    pieces = _linear_chunks(b, place, k)
+    pieces = _linear_chunks(b, k)
     chunks = [{"a_base": e, "a_elems": n} for e, n in pieces]
     source_type = b.types[op.sources[0]]
     for j in range(out_words):
@@ -125,7 +153,7 @@ def xnor_linear(b: Builder, op: XnorLinear, part: Part | None) -> None:
                     "a_s2": place.stride,
                     "a_s3": w * place.stride,
                 }
-                walks.append((walk, residual, source))
+                walks.append(_Run(walk, source, residual))
         elif factor := _coarse(b, op):
             walks = _repeated(b, op, part, factor, j)
         elif width := row_width(b, op):
@@ -136,15 +164,14 @@ def xnor_linear(b: Builder, op: XnorLinear, part: Part | None) -> None:
                     "a_s2": place.stride,
                     "a_s3": place.step(width),
                 }
-                walks.append((walk, {}, source))
+                walks.append(_Run(walk, source))
         else:
             first, tokens = token_range(op, part)
             limit = min(4095, b.s.ps_words if len(pieces) > 1 else 4095)
             for t in range(first, first + tokens, limit):
                 walk = Walk(min(limit, first + tokens - t), 1, 1, 0, token0=t, word0=j)
-                walks.append(
-                    (walk, {}, {"a_base": place.address(t), "a_s2": place.stride, "a_s3": 0})
-                )
+                source = {"a_base": place.address(t), "a_s2": place.stride, "a_s3": 0}
+                walks.append(_Run(walk, source))
         om = np.full((1, lanes), -k, dtype=np.int64)
         _passes(b, op, j, tiles, chunks, walks, om)
 
@@ -158,8 +185,8 @@ def _coarse(b: Builder, op: XnorLinear) -> int:
     return factors.pop() if factors else 0
 
 
-def _repeated(b: Builder, op: XnorLinear, part: Part | None, factor: int, j: int) -> list:
-    """Walks of one image row each: level 2 runs over the cells of a cell of the coarser grid."""
+def _repeated(b: Builder, op: XnorLinear, part: Part | None, factor: int, j: int) -> list[_Run]:
+    """Runs of one image row each: level 2 runs over the cells of a cell of the coarser grid."""
     place, (height, width) = b.places[op.sources[0]], (op.feature or op.bits).grid
     across, walks = width // factor, []
     first, count = row_range(part, height)
@@ -176,7 +203,7 @@ def _repeated(b: Builder, op: XnorLinear, part: Part | None, factor: int, j: int
             "a_s2": place.stride,
             "a_s3": factor * place.stride,
         }
-        walks.append((walk, residual, source))
+        walks.append(_Run(walk, source, residual))
     return walks
 
 
@@ -184,8 +211,10 @@ def _repeated(b: Builder, op: XnorLinear, part: Part | None, factor: int, j: int
 def xnor_conv(b: Builder, op: XnorConv, part: Part | None) -> None:
     if op.stride == 1:
         _conv3x3(b, op, part)
+    elif op.padding:
+        _conv3x3_half(b, op, part)
     else:
-        _conv_strided(b, op, part)
+        _conv_patches(b, op, part)
 
 
 def _conv3x3(b: Builder, op: XnorConv, part: Part | None) -> None:
@@ -255,7 +284,7 @@ def _conv3x3(b: Builder, op: XnorConv, part: Part | None) -> None:
                 "height": height,
                 "width": width,
             }
-            walks.append((walk, {}, source))
+            walks.append(_Run(walk, source))
         _passes(b, op, j, tiles, chunks, walks, om)
 
 
@@ -278,25 +307,25 @@ def _border_offsets(w: Array) -> Array:
     return out
 
 
-def _kernel_row(b: Builder, op: XnorConv, part: Part | None) -> int:
-    """Elements of k neighbouring tokens, if these are always one piece of a row of BM, else 0."""
+def _neighbours(b: Builder, op: XnorConv, part: Part | None) -> int:
+    """Elements of the `stride` tokens from every stride-th on, if these are always one piece of a
+    row of BM, else 0."""
     place, k = b.places[op.sources[0]], op.stride
     (height, width), row = op.in_grid, b.s.row_elements
     run = k * place.stride
-    first, count = row_range(part, height // k)
-    rows = np.arange(first * k, (first + count) * k)
+    rows = np.array(op.source_rows(*row_range(part, height // k)))
     token = rows[:, None] * width + np.arange(0, width, k)
     whole = place.stride * b.s.lanes == op.weight.shape[-1]
     return run if whole and (place.address(token) % row + run <= row).all() else 0
 
 
-def _conv_strided(b: Builder, op: XnorConv, part: Part | None) -> None:
+def _conv_patches(b: Builder, op: XnorConv, part: Part | None) -> None:
     lanes, place = b.s.lanes, b.places[op.sources[0]]
     (height, width), k = op.in_grid, op.stride
     out_channels, _, _, c = op.weight.shape
     ow, oh = width // k, height // k
-    pieces, across = _linear_chunks(b, place, c), k
-    run = _kernel_row(b, op, part)
+    pieces, across = _linear_chunks(b, c), k
+    run = _neighbours(b, op, part)
     if run:  # the taps of a kernel row are one piece
         pieces, across, c = [(0, run)], 1, k * c
     taps = [(dy, dx, e, n) for dy in range(k) for dx in range(across) for e, n in pieces]
@@ -313,6 +342,55 @@ def _conv_strided(b: Builder, op: XnorConv, part: Part | None) -> None:
                 "a_s2": k * place.stride,
                 "a_s3": place.step(k * width),
             }
-            walks.append((walk, {}, source))
+            walks.append(_Run(walk, source))
         om = np.full((1, lanes), -op.weight[0].size, dtype=np.int64)
         _passes(b, op, j, tiles, chunks, walks, om)
+
+
+def _conv3x3_half(b: Builder, op: XnorConv, part: Part | None) -> None:
+    """3x3, stride 2, padding 1 on an even grid: a chunk is a piece of a token under one tap, or two
+    whole tokens under neighbouring taps.
+
+    The results of the top row and of the left column leave out the taps outside the image, so the
+    four kinds of results (inside, left, top, corner) have runs and an offset of their own.
+    """
+    lanes, place = b.s.lanes, b.places[op.sources[0]]
+    (height, width), (out_channels, _, _, c) = op.in_grid, op.weight.shape
+    oh, ow, group_out = height // 2, width // 2, out_channels // op.groups
+    if op.groups > 1 and (c % lanes or group_out % lanes):
+        raise FitError(
+            op.name,
+            f"groups of {c} inputs and {group_out} outputs with stride 2",
+            f"must be multiples of lanes={lanes}",
+            "--set lanes=16",
+        )
+    pair = _neighbours(b, op, part)
+    om = np.array([-(3 - top) * (3 - left) * c for top in (0, 1) for left in (0, 1)])
+    for j in range(out_channels // lanes):
+        rows = op.weight[j * lanes : (j + 1) * lanes]
+        first = j * lanes // group_out * c // lanes  # element with the group's first channel
+        taps, tiles, chunks = [], [], []
+        for ky in range(3):
+            for kx, count in ((0, 1), (1, 2)) if pair else ((0, 1), (1, 1), (2, 1)):
+                base = place.step((ky - 1) * width) + (kx - 1) * place.stride
+                weight = rows[:, ky, kx : kx + count].reshape(lanes, -1)
+                for e, n in _linear_chunks(b, count * c, first):
+                    taps.append((ky, kx))
+                    tiles.append(weight[:, (e - first) * lanes : (e - first + n) * lanes])
+                    chunks.append({"a_base": base + e, "a_elems": n})
+        runs = []
+        y0, count_out = row_range(part, oh)
+        edge = int(y0 == 0)  # rows at the top of the image
+        for top, y1, rows_out in ((1, 0, edge), (0, y0 + edge, count_out - edge)):
+            for left, x0, columns in ((1, 0, 1), (0, 1, ow - 1)):
+                inside = [i for i, (ky, kx) in enumerate(taps) if ky >= top and kx >= left]
+                some = rows_out and columns
+                for y, n in _rows(b, columns, (y1, rows_out), len(inside)) if some else ():
+                    walk = Walk(columns, n, 1, ow, token0=y * ow + x0, word0=j)
+                    source = {
+                        "a_base": place.address(2 * (y * width + x0)),
+                        "a_s2": 2 * place.stride,
+                        "a_s3": place.step(2 * width),
+                    }
+                    runs.append(_Run(walk, source, chunks=inside, om=2 * top + left))
+        _passes(b, op, j, tiles, chunks, runs, np.repeat(om[:, None], lanes, 1))
