@@ -185,9 +185,12 @@ def evaluation_images(meta: dict) -> tuple[np.ndarray, np.ndarray] | None:
     """The held-out split a checkpoint was measured on, where hwgen can rebuild it (the digits)."""
     if meta.get("dataset") != "digits":
         return None
-    from hwgen.train.data import digits_split
+    from hwgen.train.data import DIGITS_SCAN, DIGITS_SIZE, digits_split
 
-    _, _, images, labels = digits_split(int(meta.get("split_seed", 1)))
+    size = int(meta.get("config", {}).get("image_size", DIGITS_SIZE))
+    if size % DIGITS_SCAN:
+        return None
+    _, _, images, labels = digits_split(int(meta.get("split_seed", 1)), size)
     return np.asarray(images), np.asarray(labels)
 
 

@@ -65,11 +65,11 @@ class _BinarizeCentred(torch.autograd.Function):
 
 class _BinarizePlain(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: FunctionCtx, weight: Tensor, scale_gradient: bool) -> Tensor:
+    def forward(ctx: FunctionCtx, weight: Tensor, scale_grad: bool) -> Tensor:
         rows = weight.flatten(1).double()
         scale = rows.abs().mean(1, keepdim=True)
         inside = (rows.abs() <= 1.0).to(weight.dtype)
-        ctx.save_for_backward(inside * scale.to(weight.dtype) if scale_gradient else inside)
+        ctx.save_for_backward(inside * scale.to(weight.dtype) if scale_grad else inside)
         return (scale * torch.sign(rows)).to(weight.dtype).view(weight.shape)
 
     @staticmethod
@@ -78,18 +78,16 @@ class _BinarizePlain(torch.autograd.Function):
         return (grad.flatten(1) * factor).view(grad.shape), None
 
 
-def binarize_weight(weight: Tensor, centre: bool = True, scale_gradient: bool = True) -> Tensor:
+def binarize_weight(weight: Tensor, centre: bool = True, scale_grad: bool = True) -> Tensor:
     """Binarized weight Wb[o, i] = scale_o * sgn(W[o, i] - mean_o), scale_o = mean_i |W[o, i]|.
 
     `centre=True` is the released BHViT: the gradient passes where |W - mean| <= 1, then through
     the mean subtraction; the scale is a constant. `centre=False` is the paper's Eq. 4: no mean, and
-    the gradient inside |W| <= 1 is multiplied by the scale; without `scale_gradient` it is not
-    (the released ReActNet, whose scale is a constant).
+    the gradient inside |W| <= 1 is multiplied by the scale; not with `scale_grad=False` (the
+    released convolutions of BinaryViT and ReActNet, whose scale is a constant).
     Shapes: (out, ...) -> same; all axes but the first are one row.
     """
-    if centre:
-        return _BinarizeCentred.apply(weight)
-    return _BinarizePlain.apply(weight, scale_gradient)
+    return _BinarizeCentred.apply(weight) if centre else _BinarizePlain.apply(weight, scale_grad)
 
 
 class _RoundSTE(torch.autograd.Function):

@@ -59,13 +59,13 @@ class BinaryConv2d(nn.Module):
         groups: int = 1,
         bias: bool = False,
         centre: bool = True,
-        scale_gradient: bool = True,
+        scale_grad: bool = True,
     ) -> None:
         super().__init__()
         self.in_channels, self.out_channels = in_channels, out_channels
         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
-        self.dilation, self.groups, self.centre = dilation, groups, centre
-        self.scale_gradient = scale_gradient
+        self.dilation, self.groups = dilation, groups
+        self.centre, self.scale_grad = centre, scale_grad
         self.weight = nn.Parameter(
             torch.empty(out_channels, in_channels // groups, kernel_size, kernel_size)
         )
@@ -77,7 +77,7 @@ class BinaryConv2d(nn.Module):
             self.register_parameter("bias", None)
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = binarize_weight(self.weight, self.centre, self.scale_gradient)
+        weight = binarize_weight(self.weight, self.centre, self.scale_grad)
         return F.conv2d(
             sign_ste(x), weight, self.bias, self.stride, self.padding, self.dilation, self.groups
         )

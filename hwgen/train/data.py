@@ -21,7 +21,7 @@ from torch import Tensor
 from hwgen.errors import HwgenError
 from hwgen.train.recipe import DataSection
 
-DIGITS_SIZE = 96
+DIGITS_SIZE, DIGITS_SCAN = 96, 8  # pixels of a side: as used, as scanned
 DIGITS_HELD_OUT = 360
 
 
@@ -63,17 +63,20 @@ def _row_weights(side: int, factor: int) -> np.ndarray:
     return matrix
 
 
-def digits_split(seed: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """scikit-learn's 8x8 digit scans at 96x96, split into 1437 training and 360 held-out images.
+def digits_split(
+    seed: int = 1, size: int = DIGITS_SIZE
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """scikit-learn's 8x8 digit scans at S x S, split into 1437 training and 360 held-out images.
 
     The split is stratified by class and depends on `seed` only. Upscaling is bilinear in integer
-    arithmetic, so the pixels are the same everywhere.
-    Returns: train_images uint8 (1437, 96, 96, 3), train_labels int64, test_images, test_labels.
+    arithmetic, so the pixels are the same everywhere. `size` S is a multiple of 8.
+    Returns: train_images uint8 (1437, S, S, 3), train_labels int64, test_images, test_labels.
     """
+    assert size % DIGITS_SCAN == 0, f"{size} is no multiple of a scan's {DIGITS_SCAN} pixels"
     table = digits_table()
     labels, scans = table[:, -1], table[:, :-1].reshape(-1, 8, 8)
     held_out = _stratified(labels, DIGITS_HELD_OUT, seed)
-    grey = upscale_bilinear(scans, DIGITS_SIZE // scans.shape[1], peak=16)
+    grey = upscale_bilinear(scans, size // scans.shape[1], peak=16)
     images = np.repeat(grey[..., None], 3, axis=-1)
     return images[~held_out], labels[~held_out], images[held_out], labels[held_out]
 
@@ -191,7 +194,8 @@ def load_data(section: DataSection, size: int) -> tuple[Images, Images]:
     Raises: HwgenError if files are missing or malformed.
     """
     if section.name == "digits":
-        train_x, train_y, test_x, test_y = digits_split(section.seed)
+        direct = size if size % DIGITS_SCAN == 0 else DIGITS_SIZE  # else resampled from there
+        train_x, train_y, test_x, test_y = digits_split(section.seed, direct)
         names = tuple(str(digit) for digit in range(10))
         train, test = (
             _array_images(torch.from_numpy(x[..., :1]), torch.from_numpy(y), names, size, section)

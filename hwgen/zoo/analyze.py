@@ -153,7 +153,7 @@ def _hook(
         place = {"name": name, "kind": kind, "part": part}
         if isinstance(layer, QDAttention | ElasticSelfAttention):
             windows, tokens, channels = inputs[0].shape
-            keys = tokens // getattr(layer, "factor", 1) ** 2
+            keys = getattr(layer, "keys", tokens)
             product = windows * tokens * keys * channels
             for operands in ("QK", "AV"):
                 place |= {"name": f"{name}.{operands}", "kind": "attention"}

@@ -76,9 +76,12 @@ class ElasticSelfAttention(SignedAttention):
     P_v from s; z = RPReLU(BN(context) + P_q + up(P_k) + up(P_v)), up nearest by R.
     """
 
-    def __init__(self, channels: int, grid: int, reduction: int, heads: int) -> None:
+    def __init__(self, config: BinaryViTConfig, stage: int) -> None:
         super().__init__()
-        self.grid, self.factor, self.heads = grid, reduction, heads
+        channels, reduction = config.channels[stage], config.reduction[stage]
+        self.grid, self.factor = config.grids[stage], reduction
+        self.heads = config.heads[stage]
+        self.keys = (self.grid // reduction) ** 2 + config.class_token
         self.add_shifts(channels, "qkvr" if reduction > 1 else "qkv")
         self.att_prob_clip = nn.Parameter(torch.tensor(FIRST_CLIP))
         self.add_linears(channels, centre=True)
@@ -109,11 +112,8 @@ class Attention(nn.Module):
 
     def __init__(self, config: BinaryViTConfig, stage: int) -> None:
         super().__init__()
-        channels = config.channels[stage]
-        self.attention = ElasticSelfAttention(
-            channels, config.grids[stage], config.reduction[stage], config.heads[stage]
-        )
-        self.output = Projection(channels, affine=config.affine)
+        self.attention = ElasticSelfAttention(config, stage)
+        self.output = Projection(config.channels[stage], affine=config.affine)
 
     def forward(self, u: Tensor) -> Tensor:
         return self.output(self.attention(u))
@@ -165,6 +165,7 @@ class Encoder(nn.Module):
                 config.grids[k - 1],
                 config.binary_downsampling,
                 centre=False,
+                scale_grad=False,
             )
             setattr(self, f"patch_embed{k}", down)
 

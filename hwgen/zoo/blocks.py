@@ -259,10 +259,12 @@ class Downsample(nn.Module):
     """2x2 stride-2 convolution: tokens (B, N, C) -> (B, N/4, 2C).
 
     Binary: u = BN(x), RPReLU(BN(conv(sgn(u + move))) + tile2(avgpool2x2(u))) + positions.
-    Full precision: BN(conv(BN(x))) + positions.
+    Full precision: BN(conv(BN(x))) + positions. `centre`, `scale_grad`: see `binarize_weight`.
     """
 
-    def __init__(self, channels: int, grid: int, binary: bool, centre: bool) -> None:
+    def __init__(
+        self, channels: int, grid: int, binary: bool, centre: bool, scale_grad: bool = True
+    ) -> None:
         super().__init__()
         self.channels, self.grid, self.binary = channels, grid, binary
         if binary:
@@ -270,7 +272,9 @@ class Downsample(nn.Module):
         self.position_embeddings = position(1, (grid // 2) ** 2, 2 * channels)
         self.norm0 = BatchNorm(channels)
         if binary:
-            self.proj = BinaryConv2d(channels, 2 * channels, 2, stride=2, centre=centre)
+            self.proj = BinaryConv2d(
+                channels, 2 * channels, 2, stride=2, centre=centre, scale_grad=scale_grad
+            )
         else:
             self.proj = nn.Conv2d(channels, 2 * channels, 2, 2, bias=False)
         self.norm = BatchNorm(2 * channels)

@@ -41,8 +41,8 @@ class Config:
         )
         return cls(**values)
 
-    def _positive_tuple(self, name: str, length: str) -> None:
-        """Field `name` becomes a tuple of positive whole numbers."""
+    def _whole_tuple(self, name: str, length: str) -> None:
+        """Field `name`, a list or tuple of whole numbers, becomes a tuple."""
         values = getattr(self, name)
         whole = isinstance(values, list | tuple) and all(type(v) is int for v in values)
         way_out = f"give a list of {length}"
@@ -83,7 +83,7 @@ class BHViTConfig(Config):
 
     def __post_init__(self) -> None:
         for name in ("channels", "depths", "expansion"):
-            self._positive_tuple(name, "4")
+            self._whole_tuple(name, "4")
             values = getattr(self, name)
             _rule(f"config.{name}", values, len(values) == 4, "needs four stages", "give 4 values")
             _rule(f"config.{name}", values, min(values) > 0, "must be positive", "use 1 or more")
@@ -175,10 +175,10 @@ class BinaryViTConfig(Config):
     family = "BinaryViT"
 
     def __post_init__(self) -> None:
-        self._positive_tuple("channels", f"1 to {STAGES}")
+        self._whole_tuple("channels", f"1 to {STAGES}")
         stages = len(self.channels)
         for name in ("channels", "depths", "expansion", "reduction"):
-            self._positive_tuple(name, str(stages))
+            self._whole_tuple(name, str(stages))
             values = getattr(self, name)
             rule, way_out = f"needs {stages} stages as channels", f"give {stages} values"
             if name == "channels":
@@ -275,7 +275,7 @@ class ResNetConfig(Config):
 
     def __post_init__(self) -> None:
         for name in ("channels", "depths"):
-            self._positive_tuple(name, str(STAGES))
+            self._whole_tuple(name, str(STAGES))
             values = getattr(self, name)
             four = len(values) == STAGES
             _rule(f"config.{name}", values, four, "needs four stages", "give 4 values")

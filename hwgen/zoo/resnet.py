@@ -31,7 +31,7 @@ class ResNetBlock(nn.Module):
         if self.reactnet:
             self.move0 = LearnedShift((1, inputs, 1, 1))
         self.binary_conv = BinaryConv2d(
-            inputs, channels, KERNEL, stride, padding=1, centre=False, scale_gradient=False
+            inputs, channels, KERNEL, stride, padding=1, centre=False, scale_grad=False
         )
         self.bn1 = BatchNorm(channels, channel_dim=1)
         if self.reactnet:

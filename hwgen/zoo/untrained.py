@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from hwgen.frontend.checkpoint import IMAGENET_MEAN, IMAGENET_STD
+from hwgen.zoo.binaryvit import ElasticSelfAttention
 from hwgen.zoo.registry import create
 
 SPREAD = 0.1  # standard deviation added to every per-channel parameter
@@ -31,7 +32,11 @@ def photographs(size: int) -> np.ndarray:
 
 
 def untrained(name: str, images: np.ndarray, **overrides: object) -> nn.Module:
-    """The network `name` in eval mode, seeded; BatchNorm statistics are those of `images`."""
+    """The network `name` in eval mode, seeded; BatchNorm statistics are those of `images`.
+
+    BinaryViT's attention thresholds (clip / 2) are the mean attention, so that bits of both kinds
+    occur at any number of keys.
+    """
     torch.manual_seed(0)
     network = create(name, **overrides)
     x = torch.from_numpy(images).permute(0, 3, 1, 2) / 255.0
@@ -41,6 +46,8 @@ def untrained(name: str, images: np.ndarray, **overrides: object) -> nn.Module:
             if parameter.ndim == 1:
                 parameter += SPREAD * torch.randn_like(parameter)
         for module in network.modules():
+            if isinstance(module, ElasticSelfAttention):
+                module.att_prob_clip.fill_(2.0 / module.keys)
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.momentum = 1.0
         network.train()((x - mean) / std)

@@ -69,6 +69,9 @@ def test_uncentred_weight_is_equation_4():
     assert torch.equal(binarize_weight(w, centre=False), scale * w.detach().sign())
     want = scale * upstream * (w.detach().abs() < 1)
     assert torch.equal(gradient(binarize_weight(w, centre=False), w, upstream), want)
+    plain = binarize_weight(w, centre=False, scale_grad=False)
+    assert torch.equal(plain, scale * w.detach().sign())
+    assert torch.equal(gradient(plain, w, upstream), upstream * (w.detach().abs() < 1))
 
 
 def test_row_scale_sign_are_the_parts_of_the_binary_weight():

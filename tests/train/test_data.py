@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from hwgen.errors import HwgenError
+from hwgen.pipeline import evaluation_images
 from hwgen.train.cifar import RECORD, read_cifar10
 from hwgen.train.data import (
     augment,
@@ -38,12 +39,26 @@ def test_digits_split_is_fixed_and_stratified():
     assert not np.array_equal(digits_split(2)[3], test_y)
 
 
-def test_upscaling_is_bilinear():
-    rng = np.random.default_rng(0)
+def test_digits_at_another_size():
+    large, small = digits_split(1), digits_split(1, 48)
+    assert small[2].shape == (360, 48, 48, 3)
+    assert np.array_equal(small[3], large[3])
+    held_out = load_data(DataSection(name="digits", seed=1), 48)[1]
+    images, labels = held_out.batch(torch.arange(360), None)
+    assert np.array_equal(images.numpy(), small[2])
+    assert np.array_equal(labels.numpy(), small[3])
+    meta = {"dataset": "digits", "split_seed": 1, "config": {"image_size": 48}}
+    assert np.array_equal(evaluation_images(meta)[0], small[2])
+    assert evaluation_images(meta | {"config": {"image_size": 50}}) is None
+
+
+@pytest.mark.parametrize("factor", [3, 6, 12])
+def test_upscaling_is_bilinear(factor):
+    rng, size = np.random.default_rng(0), 8 * factor
     small = rng.integers(0, 17, (3, 8, 8))
-    got = upscale_bilinear(small, 12, 16)
+    got = upscale_bilinear(small, factor, 16)
     planes = torch.from_numpy(small).double()[:, None] * 255 / 16
-    want = torch.nn.functional.interpolate(planes, (96, 96), mode="bilinear")[:, 0].numpy()
+    want = torch.nn.functional.interpolate(planes, (size, size), mode="bilinear")[:, 0].numpy()
     assert np.abs(got - want).max() <= 0.5 + 1e-9
 
 

@@ -143,7 +143,7 @@ def test_released_gradient_of_the_weights() -> None:
     network = zoo.create("reactnet_micro")
     layer = network.layer1[0].binary_conv
     layer.weight.data.uniform_(-1.5, 1.5)
-    binary = binarize_weight(layer.weight, layer.centre, layer.scale_gradient)
+    binary = binarize_weight(layer.weight, layer.centre, layer.scale_grad)
     upstream = torch.randn_like(binary)
     binary.backward(upstream)
     assert torch.equal(layer.weight.grad, upstream * (layer.weight.abs() <= 1))
