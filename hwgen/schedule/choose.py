@@ -44,7 +44,8 @@ def search(graph: Graph, target: Target, overrides: dict[str, str | int] | None 
 
     Of the widest features for which an engine fits the target's budget, the engine with the fewest
     estimated cycles, or a smaller one that is nearly as fast. If none fits, the one that lacks
-    least. The target's own engine, if it holds the network, where it is faster than that.
+    least. The target's own engine, if it holds the network and is nearly as fast as that; with
+    narrower features only where it is faster.
     Raises HwgenError for an override that is no size or not a number.
     """
     choice = _search(graph, target, overrides)
@@ -52,7 +53,8 @@ def search(graph: Graph, target: Target, overrides: dict[str, str | int] | None 
     if own is None or own == choice.sizing or not _holds(graph, own):
         return choice
     now, then = cycles(graph, own), cycles(graph, choice.sizing)
-    if now * ENOUGH > then and excess(choice.sizing, target) is None:
+    most = then * ENOUGH if own.act_bits >= choice.sizing.act_bits else then / ENOUGH
+    if now > most and excess(choice.sizing, target) is None:
         return choice
     reasons = (f"{_named(own)}, the engine of {target.name}: about {now:,} cycles",)
     return Choice(own, (*reasons, f"not {choice.reasons[0]}"))
@@ -62,9 +64,8 @@ def _holds(graph: Graph, s: Sizing) -> bool:
     """Whether an engine's lanes suit the network and its memories hold it."""
     if s.lanes not in _lanes(graph) or s.gu > _group_unit(graph):
         return False
-    least = _sized(graph, s, {}, False, lambda sized: demand(graph, sized))
-    names = ("fm_words", "tm_words", "bm_rows", "wb_words", "ps_words")
-    if any(getattr(least, name) > getattr(s, name) for name in names):
+    least = _sized(graph, s, {}, False, lambda sized: (0, 0, 0))
+    if least.wb_words > s.wb_words or least.ps_words > s.ps_words:
         return False
     try:
         place(separate_streams(graph), s)

@@ -270,8 +270,8 @@ def feature_memories(
 
 
 def _held(t: _Live, time: int) -> Array:
-    """`_use`, with all slots of a tensor that is stored by strips."""
-    if t.slots is None:
+    """`_use`, but whole as long as it lives for a tensor in strips and for one without rows."""
+    if t.slots is None and len(t.start) > 1:
         return _use(t, time)
     out = np.zeros(time)
     out[t.start.min() : t.end.max() + 1] = t.size

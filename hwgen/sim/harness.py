@@ -30,12 +30,16 @@ HEADERS = ("checker.h", "ddr.h", "json.h", "timeline.h")
 
 @dataclass(frozen=True)
 class Image:
-    """Files of one image; `None` is not compared or not written."""
+    """Files of one image; `None` is not compared or not written. network: its program and weights
+    where not all images are of one network. reset_after: a soft reset ends the frame in this cycle
+    (0: none does)."""
 
     input: PathLike
     expected_dst: PathLike | None = None
     expected_bit: PathLike | None = None
     output: PathLike | None = None
+    network: tuple[PathLike, PathLike] | None = None
+    reset_after: int = 0
 
 
 def build(
@@ -79,12 +83,18 @@ def run(
 ) -> dict:
     """Runs the images one after another; the harness's JSON: {"ok", "frames": [one per image]}.
 
+    program, weights: of the images without a network of their own; all have one, or none has.
     cold: the weight base is written before every frame, so that none takes weights from the store.
     A frame that differs, stalls or stops with an error ends the run; its entry says why
     ("first_mismatch", "hang", "error"). Raises SimulationError when there is no report at all.
     """
-    command = [str(exe), "--program", str(program), "--weights", str(weights)]
+    command = [str(exe)]
+    networks = [i.network for i in images if i.network]
+    assert len(networks) in (0, len(images)), "all images have a network of their own, or none has"
+    for files in networks or [(program, weights)]:
+        command += ["--program", str(files[0]), "--weights", str(files[1])]
     for image in images:
+        command += ["--reset-after", str(image.reset_after)]
         command += ["--input", str(image.input)]
         command += ["--expected-dst", str(image.expected_dst or "-")]
         command += ["--expected-bit", str(image.expected_bit or "-")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -15,6 +15,15 @@ import numpy as np
 from hwgen.schedule.program import Program
 from hwgen.sim.harness import Image, build, describe, run
 from hwgen.units.compute_ctl import busy_end
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One image of one network; a soft reset in cycle `reset_after` ends it (0: it is whole)."""
+
+    program: Program
+    image: np.ndarray
+    reset_after: int = 0
 
 
 @dataclass(frozen=True)
@@ -129,6 +138,39 @@ def simulate_program(
         frames=len(frames),
         outputs=np.array(outputs),
     )
+
+
+def simulate_in_turn(
+    frames: Sequence[Frame], rtl: Path, build_dir: Path, *, threads: int = 1
+) -> list[dict]:
+    """Frames of several networks on one engine that is never reset but where a frame says so.
+
+    Every frame's report of the harness (`hwgen.sim.harness.run`), the logits under "logits" and the
+    first difference in terms of the network, or None, under "difference". Ends with a frame that
+    differs. All programs have the sizes of the first.
+    """
+    exe = build_simulator(frames[0].program, rtl, build_dir, threads)
+    assert all(f.program.sizing == frames[0].program.sizing for f in frames)
+    with tempfile.TemporaryDirectory(prefix="hwgen_net_") as tmp:
+        networks, files = {}, []
+        for n, f in enumerate(frames):
+            folder = Path(tmp) / str(n)
+            folder.mkdir()
+            if id(f.program) not in networks:
+                networks[id(f.program)] = (folder / "program", folder / "weights")
+                (folder / "program").write_bytes(f.program.binary())
+                (folder / "weights").write_bytes(f.program.weights)
+            paths = [folder / kind for kind in ("input", "dst", "bit", "output")]
+            expected = f.program.expected(f.program.graph.run(f.image[None]))
+            for path, data in zip(paths, (f.program.input_bytes(f.image), *expected), strict=False):
+                path.write_bytes(data)
+            files.append(Image(*paths, networks[id(f.program)], f.reset_after))
+        reports = run(exe, *files[0].network, files)["frames"]
+        for f, image, report in zip(frames, files, reports, strict=False):
+            report["difference"] = None if report["ok"] else locate(f.program, report)
+            if report["done"]:
+                report["logits"] = f.program.output_values(image.output.read_bytes())
+    return reports
 
 
 def locate(program: Program, frame: dict) -> str:

@@ -14,6 +14,7 @@ from hwgen.zoo.config import STAGES, BHViTConfig, BinaryViTConfig, NetworkConfig
 from hwgen.zoo.resnet import BinaryResNet, is_resnet, resnet_config
 
 _NUMBER = {1: "one stage", 2: "two stages", 3: "three stages", 4: "four stages"}
+_FAMILIES = "BHViT, BinaryViT, Bi-Real Net or ReActNet"
 
 
 def build(config: NetworkConfig) -> nn.Module:
@@ -45,7 +46,7 @@ def config_from_state_dict(state: Mapping[str, Tensor], stated: object = None) -
         )
     if families["BinaryViT"]:
         return _Reader(state, "BinaryViT").binaryvit()
-    return _Reader(state, "BHViT" if families["BHViT"] else "BHViT or BinaryViT").bhvit()
+    return _Reader(state, "BHViT" if families["BHViT"] else _FAMILIES).bhvit()
 
 
 class _Reader:

@@ -2,10 +2,13 @@
 //
 //   hwgen_sim --program F --weights F --input F [--expected-dst F] [--expected-bit F] [--output F]
 //             [--json F] [--stall-seed N] [--latency N] [--max-idle N] [--frames N]
-//             [--cold 1]
+//             [--cold 1] [--reset-after N]
 //
 // --input, --expected-dst, --expected-bit and --output may be given once per image; the images run
-// one after another on the same engine; --frames N runs the list N times; --cold 1 writes the weight
+// one after another on the same engine, without a reset; --frames N runs the list N times. --program
+// and --weights may be given once per image as well, else the last of them goes on: the registers are
+// written when they change. --reset-after (once per image, 0: not) asks for a soft reset in that cycle
+// of the frame and ends it there, with the writes so far compared. --cold 1 writes the weight
 // base before every image, so that none finds its weights in the weight store. Output: JSON, one
 // entry of "frames" per image: cycles, done, error code, writes compared, the first difference (the
 // run stops there), start / issue end / retire cycles of the compute instructions, start / retire of
@@ -48,8 +51,8 @@ constexpr size_t OUTPUT_LIMIT = 64 << 20;
 constexpr size_t INSTRUCTION_BYTES = 64;
 
 struct Options {
-    std::string program, weights, json;
-    std::vector<std::string> input, dst, bit, output;
+    std::string json;
+    std::vector<std::string> program, weights, input, dst, bit, output, reset_after;
     uint64_t stall_seed = 0, latency = 40, max_idle = 20000, frames = 1, cold = 0;
 };
 
@@ -58,10 +61,8 @@ class Simulation {
     explicit Simulation(const Options& options)
         : options_(options), memory_(options.latency, options.stall_seed) {
         dut_ = std::make_unique<Dut>(&context_);
-        const std::vector<uint8_t> program = read_file(options.program);
-        instructions_ = program.size() / INSTRUCTION_BYTES;
-        memory_.add(PROGRAM_BASE, program);
-        memory_.add(WEIGHT_BASE, read_file(options.weights));
+        memory_.add(PROGRAM_BASE, {});
+        memory_.add(WEIGHT_BASE, {});
         memory_.add(INPUT_BASE, {});
         memory_.add(OUTPUT_BASE, {});
         memory_.region(OUTPUT).writable = true;
@@ -70,11 +71,8 @@ class Simulation {
         for (int i = 0; i < 8; ++i) step();
         dut_->rst = 0;
         step();
-        write(PROG_LO, PROGRAM_BASE);
-        write(WEIGHT_LO, WEIGHT_BASE);
         write(INPUT_LO, INPUT_BASE);
         write(OUTPUT_LO, OUTPUT_BASE);
-        write(PROG_COUNT, instructions_);
     }
     ~Simulation() { dut_->final(); }
 
@@ -83,6 +81,9 @@ class Simulation {
         const auto pick = [&](const std::vector<std::string>& files) {
             return image < files.size() ? files[image] : std::string();
         };
+        if (image < options_.program.size()) load(options_.program[image], options_.weights[image]);
+        const std::string last = pick(options_.reset_after);
+        const uint64_t reset_after = last.empty() ? 0 : std::strtoull(last.c_str(), nullptr, 0);
         Region& input = memory_.region(INPUT);
         input.bytes = read_file(pick(options_.input));
         input.bytes.resize((input.bytes.size() + 15) / 16 * 16);
@@ -108,8 +109,15 @@ class Simulation {
                 hang_ = describe_hang();
                 break;
             }
+            if (reset_after && busy_cycles_ == reset_after) break;
         }
         running_ = false;
+        const bool cut = reset_after && busy_cycles_ == reset_after;
+        if (cut) {
+            write(CTRL, 4 | 2);  // soft reset: transfers under way end first
+            for (unsigned wait = 0; read(STATUS) & 5; ++wait)
+                if (wait > options_.max_idle) throw std::runtime_error("the soft reset does not end");
+        }
         const unsigned status = read(STATUS);
         const bool done = status >> 1 & 1;
         const unsigned error = status >> 4 & 15;
@@ -138,8 +146,9 @@ class Simulation {
         report.number("beats_written", read(BEATS_WRITTEN));
         report.raw("steps", compute_.json(true)).raw("dma", dma_.json(false)).raw("ldw", ldw_.json(false));
         report.real("seconds", seconds).real("cycles_per_second", (cycle_ - first_cycle) / seconds);
-        const bool ok = done && error == 0 && !bad.found && !(status >> 8 & 1)
+        const bool ok = (done || cut) && error == 0 && !bad.found && !(status >> 8 & 1)
                         && memory_.protocol_errors() == 0;
+        report.flag("reset", cut);
         report.flag("ok", ok);
         reports.push_back(report.str());
 
@@ -153,6 +162,20 @@ class Simulation {
 
   private:
     enum { PROGRAM, WEIGHT, INPUT, OUTPUT };
+
+    // Another network: its program and weights in memory, its registers written.
+    void load(const std::string& program, const std::string& weights) {
+        if (program == program_ && weights == weights_) return;
+        program_ = program;
+        weights_ = weights;
+        memory_.region(PROGRAM).bytes = read_file(program);
+        memory_.region(WEIGHT).bytes = read_file(weights);
+        for (auto* bytes : {&memory_.region(PROGRAM).bytes, &memory_.region(WEIGHT).bytes})
+            bytes->resize((bytes->size() + 15) / 16 * 16);
+        write(PROG_LO, PROGRAM_BASE);
+        write(WEIGHT_LO, WEIGHT_BASE);
+        write(PROG_COUNT, memory_.region(PROGRAM).bytes.size() / INSTRUCTION_BYTES);
+    }
 
     // One clock cycle; true when something moved.
     bool step() {
@@ -281,17 +304,16 @@ class Simulation {
     Memory memory_;
     std::unique_ptr<Check> check_;
     Timeline compute_, dma_, ldw_;
-    std::string hang_;
+    std::string hang_, program_, weights_;
     uint64_t cycle_ = 0, busy_cycles_ = 0, retired_ = 0;
-    size_t instructions_ = 0;
     bool running_ = false;
 };
 
 static Options parse(int argc, char** argv) {
     Options o;
-    const std::map<std::string, std::string*> single = {
-        {"--program", &o.program}, {"--weights", &o.weights}, {"--json", &o.json}};
+    const std::map<std::string, std::string*> single = {{"--json", &o.json}};
     const std::map<std::string, std::vector<std::string>*> repeated = {
+        {"--program", &o.program}, {"--weights", &o.weights}, {"--reset-after", &o.reset_after},
         {"--input", &o.input}, {"--expected-dst", &o.dst}, {"--expected-bit", &o.bit}, {"--output", &o.output}};
     const std::map<std::string, uint64_t*> numbers = {{"--stall-seed", &o.stall_seed},
                                                       {"--latency", &o.latency},
@@ -308,6 +330,8 @@ static Options parse(int argc, char** argv) {
     }
     if (o.program.empty() || o.weights.empty() || o.input.empty())
         throw std::runtime_error("--program, --weights and --input are needed");
+    if (o.program.size() != o.weights.size())
+        throw std::runtime_error("--program and --weights must be given equally often");
     return o;
 }
 

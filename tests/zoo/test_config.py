@@ -198,7 +198,7 @@ def test_paper_variant_has_the_keys_of_the_equations():
 
 
 def test_foreign_state_dicts():
-    with pytest.raises(HwgenError, match=r"vit.embeddings.*proj.weight: is missing; .* BHViT or B"):
+    with pytest.raises(HwgenError, match=r"vit.embeddings.*proj.weight: is missing; .* BHViT, Bin"):
         zoo.config_from_state_dict({"fc.weight": torch.zeros(1)})
     with pytest.raises(HwgenError, match=r"projection.weight: is missing; .* released BinaryViT"):
         zoo.config_from_state_dict({"vit.encoder.layer.0.x": torch.zeros(1)})
