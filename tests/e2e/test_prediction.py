@@ -15,6 +15,7 @@ from hwgen.sim.network import simulate_program
 from hwgen.targets import get_target
 from tests.graphs import random_graph
 from tests.networks import IMAGE, small_attention_net
+from tests.strided_graphs import strided_graph
 
 LATENCIES = (12, 40, 130)
 STORE_WORDS = 400  # some records stay on chip after the first frame
@@ -50,7 +51,9 @@ def fitted(graphs: list[Graph], strips: int, **sizes: int) -> list[Program]:
     ("lanes", "kw", "axi_bits"), [(16, 64, 64), (16, 256, 128), (32, 128, 64)], ids=str
 )
 def test_every_step_on_other_engines(lanes, kw, axi_bits, user, tmp_path) -> None:
-    graphs = [user] if lanes > 16 else [random_graph(3), user]  # it has tensors of 16 channels
+    graphs = [user, strided_graph()]
+    if lanes == 16:  # it has tensors of 16 channels
+        graphs.insert(0, random_graph(3))
     programs = fitted(graphs, 24, lanes=lanes, array_bits=lanes * kw, axi_bits=axi_bits)
     assert programs[0].sizing.parameters().items() >= {
         "LANES": lanes, "KW": kw, "AXI_BITS": axi_bits,
