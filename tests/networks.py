@@ -59,6 +59,34 @@ class SmallAttentionNet(nn.Module):
         return self.head(x.mean(dim=1))
 
 
+class HalvingNet(nn.Module):
+    """Patch stem and three binary 3x3 convolutions of stride 2, the second in two groups.
+
+    Image (B, 3, 32, 32) -> logits (B, classes); grids 16x16 of 32 channels, 8x8 and 4x4 of 64,
+    2x2 of 128.
+    """
+
+    def __init__(self, classes: int = 7) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 32, 2, 2)
+        layers = ((32, 64, 1), (64, 64, 2), (64, 128, 1))
+        self.shifts = nn.ModuleList(LearnedShift((1, c, 1, 1)) for c, _, _ in layers)
+        self.convs = nn.ModuleList(
+            BinaryConv2d(c, o, 3, 2, padding=1, groups=g) for c, o, g in layers
+        )
+        self.norms = nn.ModuleList(BatchNorm(o, channel_dim=1) for _, o, _ in layers)
+        self.acts = nn.ModuleList(RPReLU(o, channel_dim=1) for _, o, _ in layers)
+        self.pool = nn.AvgPool2d(2)
+        self.head = nn.Linear(128, classes)
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = self.stem(image)
+        for k, (shift, conv) in enumerate(zip(self.shifts, self.convs, strict=True)):
+            y = self.acts[k](self.norms[k](conv(shift(x))))
+            x = y + self.pool(x) if k == 1 else y
+        return self.head(x.mean((2, 3)))
+
+
 def randomise(module: nn.Module, seed: int = 0) -> nn.Module:
     """Natural values for norms, activations, shifts and attention steps; eval mode."""
     g = torch.Generator().manual_seed(seed)
@@ -97,3 +125,9 @@ def small_attention_net(seed: int = 0, classes: int = 7) -> nn.Module:
     """The network above with random weights."""
     torch.manual_seed(seed)
     return randomise(SmallAttentionNet(classes), seed)
+
+
+def halving_net(seed: int = 0, classes: int = 7) -> nn.Module:
+    """The network of stride-2 convolutions with random weights."""
+    torch.manual_seed(seed)
+    return randomise(HalvingNet(classes), seed)

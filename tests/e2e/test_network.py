@@ -33,6 +33,7 @@ from hwgen.units.dma import record_words
 from tests.attention_graphs import attention_graph
 from tests.graphs import conv_graph, patch_graph, random_graph
 from tests.networks import IMAGE, small_attention_net
+from tests.strided_graphs import strided_graph
 
 MODEL = models_dir() / "bhvit_micro_digits.pt"
 DIGITS = 16
@@ -63,6 +64,7 @@ def sizing(micro: Graph, user: Graph) -> Sizing:
     """One engine that holds the digit network, the random graph and the user's network."""
     array = {"array_bits": 2048, "lanes": 16}
     graphs = (micro, random_graph(), user, conv_graph(), patch_graph(), attention_graph())
+    graphs += (strided_graph(),)
     each = [choose(g, get_target("zynq"), array) for g in graphs]
     each += [choose(g, get_target("zynq"), array | {"strip_tokens": 48}) for g in graphs[:2]]
     memories = ("fm_words", "tm_words", "bm_rows", "wb_words", "ps_words", "nt_words")
@@ -127,6 +129,7 @@ def test_predicted_cycles_are_the_simulated_ones(engine, micro, sizing, digits) 
         (conv_graph(), noise(conv_graph())),
         (patch_graph(), noise(patch_graph())),
         (attention_graph(), noise(attention_graph())),
+        (strided_graph(), noise(strided_graph())),
     ):
         program = schedule(graph, sizing)
         result = simulate(engine, program, np.repeat(images, 3, axis=0))
@@ -196,6 +199,40 @@ def test_convolutions_on_padded_rows_bit_exact(engine, sizing) -> None:
     result = simulate(engine, schedule(graph, sizing), noise(graph, 2), stall_seed=3)
     assert result.first_mismatch is None
     assert result.frames == 2
+
+
+@pytest.mark.parametrize("strip_tokens", [0, 24])
+def test_convolutions_of_stride_2_bit_exact(engine, sizing, strip_tokens: int) -> None:
+    graph = strided_graph()
+    program = schedule(graph, sizing.replace(strip_tokens=strip_tokens))
+    result = simulate(engine, program, noise(graph, 2), stall_seed=5)
+    assert result.first_mismatch is None
+    assert result.frames == 2
+
+
+@pytest.mark.parametrize("tap", [(0, 1), (1, 0), (2, 2)], ids=str)
+def test_wrong_tap_of_stride_2_is_found_and_named(engine, sizing, tap: tuple) -> None:
+    graph = strided_graph()
+    weight = graph.op("down0").weight.copy()
+    weight[3, *tap] ^= 1
+    broken = faulty(schedule(graph, sizing), change(graph, "down0", weight=weight))
+    found = simulate(engine, broken, noise(graph)).first_mismatch
+    assert found is not None
+    assert found.startswith("step down0 (compute instruction ")
+    assert "channel 3:" in found
+
+
+def test_left_column_without_its_own_offset_is_found(engine, sizing) -> None:
+    """The results next to the left border take the offset of those inside."""
+    program = schedule(strided_graph(), sizing)
+    inner = {}
+    for i in program.compute:
+        if i.step == "down0" and i.fields["psum_last"] and i.fields["n3"] > 1:
+            inner.setdefault(i.fields["n2"] > 1, i)
+    inner[False].fields["om_base"] = inner[True].fields["om_base"]
+    found = simulate(engine, program, noise(program.graph)).first_mismatch
+    assert found is not None
+    assert found.startswith("step down0 (compute instruction ")
 
 
 def test_one_two_and_four_products_a_beat_bit_exact(engine, sizing) -> None:

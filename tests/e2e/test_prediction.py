@@ -16,6 +16,7 @@ from hwgen.targets import get_target
 from tests.attention_graphs import attention_graph
 from tests.graphs import random_graph
 from tests.networks import IMAGE, small_attention_net
+from tests.strided_graphs import strided_graph
 
 LATENCIES = (12, 40, 130)
 STORE_WORDS = 400  # some records stay on chip after the first frame
@@ -51,7 +52,7 @@ def fitted(graphs: list[Graph], strips: int, **sizes: int) -> list[Program]:
     ("lanes", "kw", "axi_bits"), [(16, 64, 64), (16, 256, 128), (32, 128, 64)], ids=str
 )
 def test_every_step_on_other_engines(lanes, kw, axi_bits, user, tmp_path) -> None:
-    graphs = [user, attention_graph()]
+    graphs = [user, attention_graph(), strided_graph()]
     if lanes == 16:  # it has tensors of 16 channels
         graphs.insert(0, random_graph(3))
     programs = fitted(graphs, 24, lanes=lanes, array_bits=lanes * kw, axi_bits=axi_bits)

@@ -76,7 +76,15 @@ def test_xnor_linear_returns_windows_to_the_grid() -> None:
 
 @pytest.mark.parametrize(
     ("kernel", "stride", "dilation", "groups"),
-    [(3, 1, 1, 1), (3, 1, 3, 4), (3, 1, 5, 2), (2, 2, 1, 1), (4, 4, 1, 1)],
+    [
+        (3, 1, 1, 1),
+        (3, 1, 3, 4),
+        (3, 1, 5, 2),
+        (2, 2, 1, 1),
+        (4, 4, 1, 1),
+        (3, 2, 1, 1),
+        (3, 2, 1, 2),
+    ],
 )
 def test_xnor_conv(kernel: int, stride: int, dilation: int, groups: int) -> None:
     grid, a, m = (8, 12), bits(2, 96, 16), ints(32)
@@ -85,7 +93,7 @@ def test_xnor_conv(kernel: int, stride: int, dilation: int, groups: int) -> None
               in_grid=grid)  # fmt: skip
     want = F.conv2d(
         image_of(pm(a).numpy(), grid).double(), pm(w).permute(0, 3, 1, 2).double(), None, stride,
-        dilation if stride == 1 else 0, dilation, groups,
+        dilation if stride < kernel else 0, dilation, groups,
     )  # fmt: skip
     check(op, tokens_of(want) * torch.from_numpy(m), a)
 

@@ -24,6 +24,7 @@ from hwgen.units.dma import record_words
 from hwgen.units.xnor_front import column_cycles
 from tests.attention_graphs import attention_graph
 from tests.graphs import conv_graph, patch_graph, random_graph
+from tests.strided_graphs import strided_graph
 from tests.units.isa_reference import Fault, Machine
 
 SEED = 7
@@ -93,6 +94,47 @@ def test_padded_image_rows_give_the_golden_tensors(sizes: dict) -> None:
         if i.op == "XCONV":
             cycles = column_cycles(i.fields["a_s3"], i.fields["xd"], program.sizing.row_elements)
             assert cycles == 1, i.step
+
+
+WIDE = {"kw": 256, "gs": 16, "gu": 16, "axi_bits": 64, "wb_words": 512}
+
+
+@pytest.mark.parametrize(
+    ("channels", "groups", "sizes"),
+    [
+        ((32, 64, 128, 256, 64), (1, 2, 1, 1), {}),
+        ((32, 64, 128, 256, 64), (1, 2, 1, 1), {"lanes": 16, "kw": 64, "gs": 4, "gu": 4}),
+        ((64, 128, 256, 512), (1, 1, 1), {"lanes": 32, **WIDE}),
+        ((64, 128, 256, 512), (1, 1, 1), {"lanes": 32, **WIDE, "strip_tokens": 48}),
+        ((96, 192, 384), (3, 1), {"lanes": 32, **WIDE, "gu": 8, "ps_words": 16}),
+    ],
+    ids=str,
+)
+def test_convolutions_of_stride_2_give_the_golden_tensors(channels, groups, sizes) -> None:
+    program = check(strided_graph(channels=channels, groups=groups), sizes)
+    assert {i.op for i in program.compute if i.step.startswith("down")} == {"XLIN"}
+
+
+def test_weights_of_an_output_word_come_once_for_all_its_runs() -> None:
+    graph = strided_graph(channels=(64, 128), groups=(1,))
+    program = schedule(graph, choose(graph, get_target("zynq"), {"lanes": 32, **WIDE}))
+    mine = [i for i in program.instructions if i.step == "down0"]
+    words = sum(i.fields["n_wb"] for i in mine if i.op == "LOAD")
+    assert words == 4 * 9 * 64 // 16  # 4 output words, 16 columns a word
+    # a tap alone and two together per kernel row: 6 chunks inside, 3 left, 4 top, 2 in the corner
+    assert sum(i.op == "XLIN" for i in mine) == 4 * (6 + 3 + 4 + 2)
+    assert sum(i.op == "LDW" for i in mine) == 4 * (6 + 3 + 4 + 2)
+
+
+def test_groups_of_stride_2_are_whole_words() -> None:
+    graph = strided_graph(channels=(32, 64), groups=(2,))
+    assert choose(graph, get_target("zynq")).lanes == 16
+    with pytest.raises(FitError) as error:
+        schedule(graph, choose(graph, get_target("zynq"), {"lanes": 32}))
+    assert str(error.value) == (
+        "down0: groups of 16 inputs and 32 outputs with stride 2; must be multiples of lanes=32; "
+        "--set lanes=16"
+    )
 
 
 def test_row_pitch_is_odd_in_units_of_the_dilation() -> None:

@@ -1,0 +1,56 @@
+"""A random integer graph of binary 3x3 convolutions with stride 1 and 2, like a binary ResNet's."""
+
+from __future__ import annotations
+
+from hwgen.ir import Graph, TensorType
+from hwgen.ops.dense import PatchConv, weight_bits
+from hwgen.ops.vector import AvgPool, TokenMean
+from hwgen.ops.xnor import XnorConv
+from tests.graphs import _Maker
+
+CHANNELS = (32, 64, 128, 256, 64)
+GROUPS = (1, 2, 1, 1)
+
+
+def strided_graph(
+    side: int = 16,
+    channels: tuple[int, ...] = CHANNELS,
+    groups: tuple[int, ...] = GROUPS,
+    seed: int = 0,
+) -> Graph:
+    """A stem, then per further channel count: same (stride 1), pool (of its result), down (stride
+    2, halves the side, `groups` of it). The first and every second `down` read the bits that `same`
+    reads too, the others those of `same`. Ends on a grid of side / 2**len(groups)."""
+    m = _Maker(seed)
+    pixels, c, grid = 2 * side, channels[0], (side, side)
+
+    def conv(name: str, x: str, o: int, *stages: str, stride: int = 1, groups: int = 1, **post):
+        below = (side // stride, side // stride)
+        return m.add(
+            XnorConv, name, [f"{x}.bits"], m.post(o, "rp", *stages, sh1=5, **post),
+            (below[0] * below[1], o), below, weight=m.weight(o, 3, 3, c // groups),
+            m=m.ints(-300, 300, o), stride=stride, groups=groups, in_grid=(side, side),
+        )  # fmt: skip
+
+    x = m.add(
+        PatchConv, "stem", ["image"], m.post(c, "bits", sh1=5), (side**2, c), grid,
+        weight=m.ints(-127, 128, c, 2, 2, 3), in_grid=(pixels, pixels),
+    )  # fmt: skip
+    for k, (o, g) in enumerate(zip(channels[1:], groups, strict=True)):
+        y = conv(f"same{k}", x, c, "bits", out=x)
+        post = m.post(c, sh1=15)
+        half = (side // 2, side // 2)
+        pool = m.add(
+            AvgPool, f"pool{k}", [y], post, (half[0] * half[1], c), half, kernel=2,
+            m=m.ints(-9000, 9000, c), in_grid=(side, side),
+        )  # fmt: skip
+        pre = {} if o % c else {"pre": pool}
+        x = conv(f"down{k}", y if k % 2 else x, o, "bits", stride=2, groups=g, **pre)
+        side, c = side // 2, o
+    mean = m.ints(-3000, 3000, c)
+    x = m.add(TokenMean, "mean", [x], m.post(c, sh1=13), (1, c), (1, 1), m=mean)
+    top = (1 << (weight_bits(1, c) - 1)) - 1
+    head = {"weight": m.ints(-top, top + 1, 32, 1, 1, c), "in_grid": (1, 1)}
+    m.add(PatchConv, "head", [x], m.post(32, sh1=12), (1, 32), (1, 1), **head)
+    image = TensorType("image", (pixels, pixels, 3), (pixels, pixels), 0, 0, 255)
+    return Graph({"image": image}, tuple(m.ops), "head", {"classes": 10, "name": "strided"})
