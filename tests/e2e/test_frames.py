@@ -1,24 +1,27 @@
-"""BHViT at 224 x 224 in RTL: one photograph through the whole network, every tensor compared.
+"""Networks at 224 x 224 in RTL: one photograph through each, every tensor compared.
 
 The weights are random, with normalisation statistics of the photographs, so that every sign and
-level is taken. The engine is the one that the search finds for XC7Z020. The same build then runs
-the network with one wrong weight, which has to be found and named.
+level is taken. The engine is the one that the search finds for XC7Z020, one for all. The same build
+then runs a network with one wrong weight, which has to be found and named, and all of them in turn.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hwgen.emit.rtl import write_rtl
-from hwgen.frontend import lower_model
+from hwgen.ir.graph import Graph
+from hwgen.passes.lower import prepare
 from hwgen.schedule.choose import search
 from hwgen.schedule.predict import predict
 from hwgen.schedule.program import schedule
-from hwgen.sim.network import simulate_program
+from hwgen.schedule.sizing import Sizing
+from hwgen.sim.network import Frame, simulate_in_turn, simulate_program
 from hwgen.synth.model import excess
 from hwgen.targets import get_target
 from hwgen.zoo.untrained import photographs, untrained
@@ -35,9 +38,24 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("frames")
 
 
+@cache
+def lowered(name: str, binary: bool = True) -> tuple[Sizing, Graph]:
+    """The engine that the search chooses for a network, and its integer graph."""
+    pictures = photographs(224)
+    options = {} if binary else {"binary_downsampling": False}
+    prepared = prepare(untrained(name, pictures, **options), pictures)
+    sizing = search(prepared.quantize().graph, get_target("zynq")).sizing
+    return sizing, prepared.quantize(sizing.act_bits).graph
+
+
 NETWORKS = [("bhvit_tiny", True), ("bhvit_small", True)]
 NETWORKS += [(name, False) for name, _ in NETWORKS]  # full-precision downsampling
-DOWN = "vit.encoder.patch_embed1.proj"
+NETWORKS += [("binaryvit_small", True), ("binaryvit_small", False), ("reactnet18", True)]
+LAYER = {
+    "bhvit": "vit.encoder.patch_embed1.proj",
+    "binaryvit": "vit.encoder.patch_embed1.proj",
+    "reactnet18": "layer2.0.binary_conv",
+}
 
 
 @pytest.mark.parametrize(
@@ -47,11 +65,8 @@ DOWN = "vit.encoder.patch_embed1.proj"
 def test_a_photograph_bit_exact(
     name: str, binary: bool, pictures: np.ndarray, folder: Path
 ) -> None:
-    target = get_target("zynq")
-    network = untrained(name, pictures, binary_downsampling=binary)
-    sizing = search(lower_model(network, pictures), target).sizing
-    assert excess(sizing, target) is None
-    graph = lower_model(network, pictures, act_bits=sizing.act_bits)
+    sizing, graph = lowered(name, binary)
+    assert excess(sizing, get_target("zynq")) is None
     program = schedule(graph, sizing)
     write_rtl(folder / "rtl", sizing)
     image, engine = pictures[:1], (folder / "rtl", folder / "build")
@@ -64,11 +79,43 @@ def test_a_photograph_bit_exact(
     assert np.array_equal(result.outputs[0], golden[: graph.meta["classes"]])
     assert predict(program).cycles <= result.cycles  # the bus stalled now and then
 
-    weight, flip = graph.op(DOWN).weight, 1 if binary else 64
-    weight[5, 1, 0, 7] ^= flip
+    layer = LAYER[name.partition("_")[0]]
+    weight, flip = graph.op(layer).weight, 1 if binary else 64
+    weight[5, 1, 1, 7] ^= flip
     broken = replace(schedule(graph, sizing), graph=program.graph)
-    weight[5, 1, 0, 7] ^= flip  # what is expected has the right one
+    weight[5, 1, 1, 7] ^= flip  # what is expected has the right one
     found = simulate_program(broken, *engine, image)
     assert found.first_mismatch is not None
-    assert found.first_mismatch.startswith(f"step {DOWN} (compute instruction ")
-    assert f"tensor {DOWN}, token 0, channel 5:" in found.first_mismatch
+    assert found.first_mismatch.startswith(f"step {layer} (compute instruction ")
+    assert f"tensor {layer}, token 0, channel 5:" in found.first_mismatch
+
+
+def test_networks_in_turn_on_one_engine(pictures: np.ndarray, folder: Path) -> None:
+    names = ("bhvit_tiny", "bhvit_small", "binaryvit_small")
+    sizings, graphs = zip(*map(lowered, names), strict=True)
+    assert len({replace(s, strip_tokens=0) for s in sizings}) == 1
+    rtl = [
+        {p.name: p.read_bytes() for p in write_rtl(folder / n, s)} for n, s in enumerate(sizings)
+    ]
+    assert rtl[0] == rtl[1] == rtl[2]
+    programs = [schedule(graph, sizings[0]) for graph in graphs]
+    tiny, small, binaryvit = (Frame(p, pictures[0]) for p in programs)
+    cut = [replace(binaryvit, reset_after=700_001), replace(small, reset_after=123_457)]
+    frames = [tiny, small, binaryvit, cut[0], tiny, cut[1], replace(binaryvit, image=pictures[1])]
+    reports = simulate_in_turn(frames, folder / "0", folder / "build")
+    assert [r["difference"] for r in reports] == [None] * len(frames)
+    for frame, report in zip(frames, reports, strict=True):
+        total = sum(d + b for d, b in frame.program.write_counts())
+        assert report["reset"] == (frame.reset_after > 0)
+        if frame.reset_after:
+            assert report["cycles"] == pytest.approx(frame.reset_after, abs=50)
+            assert total / 20 < report["writes_checked"] < total
+            continue
+        assert report["writes_checked"] == total
+        graph = frame.program.graph
+        golden = graph.run(frame.image[None], keep=False)[graph.output].reshape(-1)
+        assert np.array_equal(report["logits"], golden[: graph.meta["classes"]])
+        # the engine's state does not show: a network takes the same cycles behind any other
+        assert abs(report["cycles"] - predict(frame.program).cycles) <= 0.01 * report["cycles"]
+    cycles = [r["cycles"] for f, r in zip(frames, reports, strict=True) if f.program is programs[0]]
+    assert cycles[0] == cycles[1]
