@@ -1,4 +1,4 @@
-"""The shipped checkpoint is what its manifest says."""
+"""The shipped checkpoints are what their manifests say."""
 
 from __future__ import annotations
 
@@ -12,25 +12,37 @@ import torch
 
 from hwgen import zoo
 from hwgen.frontend.checkpoint import load_checkpoint
-from hwgen.nn import QDAttention
+from hwgen.nn import QDAttention, attention_probabilities
 from hwgen.train.data import digits_split, normalise
 from hwgen.train.recipe import load_recipe
+from hwgen.zoo import binaryvit
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
-CHECKPOINT = MODELS / "bhvit_micro_digits.pt"
+# name -> recipe, largest size in bytes
+SHIPPED = {
+    "bhvit_micro_digits": ("digits.toml", 2_000_000),
+    "binaryvit_micro_digits": ("binaryvit_micro_digits.toml", 4_000_000),
+}
+
+
+@pytest.fixture(scope="module", params=SHIPPED)
+def name(request) -> str:
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def manifest() -> dict:
-    return json.loads((MODELS / "bhvit_micro_digits.json").read_text())
+def manifest(name) -> dict:
+    return json.loads((MODELS / f"{name}.json").read_text())
 
 
-def test_file_matches_the_manifest(manifest):
-    model, info = load_checkpoint(CHECKPOINT)
-    assert CHECKPOINT.stat().st_size < 2_000_000
+def test_file_matches_the_manifest(name, manifest):
+    checkpoint = MODELS / f"{name}.pt"
+    model, info = load_checkpoint(checkpoint)
+    assert checkpoint.stat().st_size < SHIPPED[name][1]
+    assert manifest["file"] == checkpoint.name
     assert info.sha256 == manifest["sha256"]
-    assert info.sha256 == hashlib.sha256(CHECKPOINT.read_bytes()).hexdigest()
-    assert info.config == zoo.create("bhvit_micro").config
+    assert info.sha256 == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    assert info.config == zoo.create(manifest["network"]).config
     assert info.config.to_dict() == manifest["config"] == info.meta["config"]
     total = zoo.analyze(model).total
     assert total.parameters == manifest["parameters"]
@@ -38,17 +50,20 @@ def test_file_matches_the_manifest(manifest):
     assert info.class_names == tuple("0123456789")
 
 
-def test_manifest_matches_the_recipe(manifest):
-    recipe = load_recipe(MODELS / "recipes" / "digits.toml")
-    assert manifest["command"] == "hwgen train models/recipes/digits.toml"
+def test_manifest_matches_the_recipe(name, manifest):
+    recipe = load_recipe(MODELS / "recipes" / SHIPPED[name][0])
+    assert manifest["command"] == f"hwgen train models/recipes/{SHIPPED[name][0]}"
+    assert recipe.output.checkpoint == f"models/{name}.pt"
+    assert recipe.model.name == manifest["network"]
     assert manifest["epochs"] == recipe.optim.epochs
     assert manifest["seed"] == recipe.seed
     assert manifest["data"]["split_seed"] == recipe.data.seed
 
 
-def test_accuracy_on_the_held_out_images(manifest):
-    model, info = load_checkpoint(CHECKPOINT)
-    _, _, images, labels = digits_split(manifest["data"]["split_seed"])
+def test_accuracy_on_the_held_out_images(name, manifest, monkeypatch):
+    model, info = load_checkpoint(MODELS / f"{name}.pt")
+    size = info.config.image_size
+    _, _, images, labels = digits_split(manifest["data"]["split_seed"], size)
     histograms: dict[str, np.ndarray] = {}
 
     def count(name: str):
@@ -58,9 +73,17 @@ def test_accuracy_on_the_held_out_images(manifest):
 
         return hook
 
-    for name, layer in model.named_modules():
+    def count_elastic(q, k, v, clip, heads):
+        levels = (attention_probabilities(q, k, heads) / clip).round().clamp(0, 1)
+        histogram = torch.bincount(levels.flatten().long(), minlength=2)
+        histograms[f"layer {len(histograms)}"] = histogram.numpy()
+        return elastic_attention(q, k, v, clip, heads)
+
+    elastic_attention = binaryvit.elastic_attention
+    monkeypatch.setattr(binaryvit, "elastic_attention", count_elastic)
+    for layer_name, layer in model.named_modules():
         if isinstance(layer, QDAttention):
-            layer.register_forward_hook(count(name))
+            layer.register_forward_hook(count(layer_name))
     with torch.no_grad():
         logits = model(normalise(torch.from_numpy(images), info.mean, info.std))
     correct = int((logits.argmax(-1).numpy() == labels).sum())
@@ -68,15 +91,17 @@ def test_accuracy_on_the_held_out_images(manifest):
     assert abs(correct - manifest["held_out_correct"]) <= 1
     assert correct >= 0.98 * len(labels)
     assert manifest["held_out_accuracy"] == round(manifest["held_out_correct"] / 360, 6)
-    for name, histogram in histograms.items():
-        assert (histogram > 0.01 * histogram.sum()).all(), f"{name}: levels {histogram}"
+    assert histograms
+    for layer_name, histogram in histograms.items():
+        assert (histogram > 0.01 * histogram.sum()).all(), f"{layer_name}: levels {histogram}"
 
 
-def test_calibration_images_come_from_the_training_split(manifest):
-    images = digits_split(manifest["data"]["split_seed"])[0]
-    with np.load(MODELS / "bhvit_micro_digits.calib.npz") as calibration:
+def test_calibration_images_come_from_the_training_split(name, manifest):
+    size = manifest["config"]["image_size"]
+    images = digits_split(manifest["data"]["split_seed"], size)[0]
+    with np.load(MODELS / f"{name}.calib.npz") as calibration:
         got, labels = calibration["images"], calibration["labels"]
-    assert got.shape == (64, 96, 96, 3)
+    assert got.shape == (64, size, size, 3)
     training = {image.tobytes() for image in images}
     assert all(image.tobytes() in training for image in got)
     assert set(labels.tolist()) == set(range(10))
