@@ -95,7 +95,7 @@ def test_networks_in_turn_on_one_engine(pictures: np.ndarray, folder: Path) -> N
     sizings, graphs = zip(*map(lowered, names), strict=True)
     assert len({replace(s, strip_tokens=0) for s in sizings}) == 1
     rtl = [
-        {p.name: p.read_bytes() for p in write_rtl(folder / n, s)} for n, s in enumerate(sizings)
+        {p.name: p.read_bytes() for p in write_rtl(folder / str(n), s)} for n, s in enumerate(sizings)
     ]
     assert rtl[0] == rtl[1] == rtl[2]
     programs = [schedule(graph, sizings[0]) for graph in graphs]
