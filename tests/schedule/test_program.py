@@ -11,7 +11,7 @@ from hwgen.errors import FitError
 from hwgen.ir.graph import Graph
 from hwgen.paths import models_dir
 from hwgen.pipeline import load_prepared
-from hwgen.schedule import isa
+from hwgen.schedule import isa, work
 from hwgen.schedule.builder import Builder
 from hwgen.schedule.choose import choose
 from hwgen.schedule.placement import BM, Place, row_pitch
@@ -119,8 +119,10 @@ def test_weights_of_an_output_word_come_once_for_all_its_runs() -> None:
     graph = strided_graph(channels=(64, 128), groups=(1,))
     program = schedule(graph, choose(graph, get_target("zynq"), {"lanes": 32, **WIDE}))
     mine = [i for i in program.instructions if i.step == "down0"]
-    words = sum(i.fields["n_wb"] for i in mine if i.op == "LOAD")
-    assert words == 4 * 9 * 64 // 16  # 4 output words, 16 columns a word
+    loads = [i.fields for i in mine if i.op == "LOAD"]
+    assert sum(f["n_wb"] for f in loads) == 4 * 9 * 64 // 16  # 4 output words, 16 columns a word
+    assert sum(map(record_words, loads)) == work.record_words(graph.op("down0"), program.sizing)
+    assert work.chunks(graph.op("down0"), program.sizing) == 6
     # a tap alone and two together per kernel row: 6 chunks inside, 3 left, 4 top, 2 in the corner
     assert sum(i.op == "XLIN" for i in mine) == 4 * (6 + 3 + 4 + 2)
     assert sum(i.op == "LDW" for i in mine) == 4 * (6 + 3 + 4 + 2)
