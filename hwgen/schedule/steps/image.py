@@ -16,23 +16,26 @@ from hwgen.schedule.steps.dense import pairs
 
 
 def load_image(b: Builder, name: str, image: ImageRows, strip: int) -> None:
-    """The image, or one strip of it, one byte per lane; padding from the weight image."""
+    """The image, or one strip of it, one byte per lane; padding from the weight image.
+
+    Each strip brings its margins: what is made between two strips may lie where they were.
+    """
     place, shape, lanes = b.places[name], b.types[name].shape, b.s.lanes
     base, row = place.address(strip), prod(shape[1:])
-    if not image.margin:
+    if not image.margin and image.step == image.rows:  # windows that neither overlap nor pad
         ddr = strip * place.unit_size * lanes
         b.loadf(place, base, place.unit_size, base_sel=1, ddr=ddr, bytes=1)
         return
     if row % lanes:
         raise FitError(
-            name, f"rows of {row} bytes", f"lanes={lanes} must divide them under a padded stem",
+            name, f"rows of {row} bytes",
+            f"lanes={lanes} must divide them where windows pad or overlap",
             "--set lanes= a smaller power of two, or another image width",
         )  # fmt: skip
     words = row // lanes
     pitch = words + image.margin
-    if place.slots is None or place.slots.index(place.slots[strip]) == strip:
-        for r in range(image.rows + 1):  # the margins of a slot stay there
-            b.load_words(place, base + r * pitch, margin_words(image, lanes))
+    for r in range(image.rows + 1 if image.margin else 0):
+        b.load_words(place, base + r * pitch, margin_words(image, lanes))
     for r in range(image.rows):
         y, at = image.first + strip * image.step + r, base + r * pitch + image.margin
         if 0 <= y < shape[0]:
