@@ -33,10 +33,11 @@ from hwgen.passes.shift_activations import shift_activations
 from hwgen.passes.sink_unwindow import sink_unwindow
 from hwgen.passes.sink_upsample import sink_upsample
 from hwgen.passes.split_scales import split_scales
+from hwgen.passes.split_stem import split_stem
 
 PASSES = (
     shift_activations, fold_backward, flatten_sums, fold_forward, merge_filters, distribute,
-    sink_unwindow, sink_upsample, absorb_shifts, dedup, order_sums, split_scales,
+    sink_unwindow, sink_upsample, absorb_shifts, dedup, split_stem, order_sums, split_scales,
 )  # fmt: skip
 
 
