@@ -44,7 +44,8 @@ reports: setup
 	$(BIN)/hwgen bench
 	$(BIN)/python -m hwgen.report.record out/reports
 	$(BIN)/python -m hwgen.report.frames bhvit_tiny bhvit_small bhvit_tiny_fp bhvit_small_fp \
-	  bhvit_tiny:kv260 bhvit_small:kv260
+	  binaryvit_small binaryvit_small_fp reactnet18 \
+	  bhvit_tiny:kv260 bhvit_small:kv260 binaryvit_small:kv260
 	$(BIN)/python -m hwgen.report.fidelity
 	$(BIN)/python -m hwgen.report.capability
 	$(BIN)/python -m hwgen.synth.residuals

@@ -50,7 +50,7 @@ def strided_graph(
     mean = m.ints(-3000, 3000, c)
     x = m.add(TokenMean, "mean", [x], m.post(c, sh1=13), (1, c), (1, 1), m=mean)
     top = (1 << (weight_bits(1, c) - 1)) - 1
-    head = {"weight": m.ints(-top, top + 1, 32, 1, 1, c), "in_grid": (1, 1)}
-    m.add(PatchConv, "head", [x], m.post(32, sh1=12), (1, 32), (1, 1), **head)
+    head = {"weight": m.ints(-top, top + 1, 64, 1, 1, c), "in_grid": (1, 1)}
+    m.add(PatchConv, "head", [x], m.post(64, sh1=12), (1, 64), (1, 1), **head)
     image = TensorType("image", (pixels, pixels, 3), (pixels, pixels), 0, 0, 255)
     return Graph({"image": image}, tuple(m.ops), "head", {"classes": 10, "name": "strided"})

@@ -12,8 +12,8 @@ vectors per channel, float64; `s` marks +-1 values):
     sign          a, b                   s = (a x + b >= 0 ? 1 : -1)
     xnor_linear   sign, scale, bias, unwindow      scale (s . sign) + bias
     xnor_conv     sign (O, k, k, C), scale, bias, stride, padding, dilation, groups
-    conv          weight (O, k, k, C), bias, stride, padding, pad    O x C on every position for
-                                         k = 1; x is pad (C,) in the padding
+    conv          weight (O, k, k, C), bias, stride, padding, pad, quad    O x C on every position
+                                         for k = 1; x is pad (C,) in the padding; quad: `split_stem`
     cross_filter  offsets, coeff (R, C), bias, pad   sum_r coeff_r x[y + dy_r, x + dx_r]; outside
                                          the grid x is pad (C,), or circular where pad is None
     avg_pool      kernel, scale, bias              scale sum(k x k cells) + bias

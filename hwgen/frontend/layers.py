@@ -91,7 +91,7 @@ def conv(im: Importer, m: nn.Conv2d, _: Tensor, x: View) -> View:
     out = _conv_grid(im, "Conv2d", layout, k, s, padding[0]).with_channels(m.out_channels)
     bias = zeros(m.out_channels) if m.bias is None else _array(m.bias)
     params = {"weight": _array(m.weight).transpose(0, 2, 3, 1), "bias": bias, "stride": s,
-              "padding": padding[0], "pad": zeros(layout.channels)}  # fmt: skip
+              "padding": padding[0], "pad": zeros(layout.channels), "quad": False}  # fmt: skip
     return View(im.emit("conv", (x.node,), params, out), IMAGE)
 
 
@@ -101,7 +101,7 @@ def linear(im: Importer, m: nn.Linear, _: Tensor, x: View) -> View:
         raise im.unsupported("Linear on windows", "supported: on a grid or a vector")
     bias = zeros(m.out_features) if m.bias is None else _array(m.bias)
     params = {"weight": _array(m.weight)[:, None, None, :], "bias": bias, "stride": 1,
-              "padding": 0, "pad": zeros(layout.channels)}  # fmt: skip
+              "padding": 0, "pad": zeros(layout.channels), "quad": False}  # fmt: skip
     out = layout.with_channels(m.out_features)
     return View(im.emit("conv", (x.node,), params, out), x.axes)
 

@@ -146,6 +146,7 @@ def _residuals(
     op: Op, types: dict[str, TensorType], shape: tuple[int, ...], grid: tuple[int, int]
 ) -> Iterator[str]:
     post, frac = op.post, None
+    grids: set[tuple[int, int]] = set()  # coarser ones
     for field in ("pre", "mid", "out"):
         name = getattr(post, field)
         if name is None:
@@ -157,6 +158,7 @@ def _residuals(
         spread = t.shape[:-1] == shape[:1] and type(op).__name__ == "WindowMix"
         coarse = op.UNIT == "XLIN" and _divides(t.grid, grid)
         tokens = int(np.prod(shape[:-1])) == t.tokens or spread or coarse
+        grids |= {t.grid} if coarse else set()
         if shape[-1] % t.channels or not tokens:
             yield f"{field} {name} of shape {t.shape}; must match {shape}, its channels divide"
         if field == "out" and post.m3 is not None:
@@ -166,6 +168,8 @@ def _residuals(
         if frac is not None and t.frac != frac:
             yield f"{field} {name} at frac {t.frac}; must be frac {frac} of the other residuals"
         frac = t.frac
+    if len(grids) > 1:
+        yield f"residuals on grids {sorted(grids)}; must be on one besides {grid}"
     if post.m3 is not None and post.out is None:
         frac = None
     if frac is not None and op.feature is not None and op.feature.frac != frac:

@@ -1,21 +1,25 @@
 """Convolution of the image with a stride and padding: the 7x7 stem of ResNets (MACS).
 
 The image's rows lie in memory with a margin of padding words around them (`ImageRows`), so that
-every window is there as a whole. 8-bit weights stream through the weight buffer, two products a
-beat where windows begin at an odd or an even element throughout.
+every window is there as a whole. Weights of few kernel rows stay beside the lanes and have 16 bits,
+four products a beat (`quad`): windows that begin alike within a group of four elements share an
+arrangement of them. Others have 8 bits and stream through the weight buffer, two products a beat
+where windows begin at an odd or an even element throughout.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import lcm
 from typing import ClassVar
 
 import numpy as np
 
 from hwgen.ir.types import TensorType
 from hwgen.ops.base import Array, Op, register, span
-from hwgen.ops.dense import NARROW_BITS
+from hwgen.ops.dense import NARROW_BITS, QUAD_TAPS
+from hwgen.ops.numerics import PARAM_BITS
 
 
 @register
@@ -23,8 +27,9 @@ from hwgen.ops.dense import NARROW_BITS
 class ImageConv(Op):
     """acc[y, x, o] = sum over taps of image[y s - p + i, x s - p + j, c] w[o, i, j, c].
 
-    Source: image (H, W, C); weight (O, k, k, C) in -127 .. 127; outside the image is `pad` (C,),
-    the pixel that stands for 0 of the network's normalised input.
+    Source: image (H, W, C); weight (O, k, k, C), with quad of 16 bits, else in -127 .. 127; outside
+    the image is `pad` (C,), the pixel that stands for 0 of the network's normalised input. Kernel
+    rows of zeros before the first and behind the last other one cost nothing (`split_stem`).
     """
 
     weight: Array
@@ -32,6 +37,7 @@ class ImageConv(Op):
     stride: int
     padding: int
     in_grid: tuple[int, int]
+    quad: bool = False
 
     UNIT: ClassVar[str] = "MACS"
 
@@ -40,39 +46,55 @@ class ImageConv(Op):
         return self.weight.shape[1]
 
     @property
-    def lead(self) -> int:
-        """Elements before a window, so that it begins at an even one (0 where that changes)."""
-        channels = self.weight.shape[3]
-        return self.padding * channels % 2 if self.products == 2 else 0
+    def rows(self) -> tuple[int, int]:
+        """(first, number) of the kernel rows that have weights."""
+        used = np.flatnonzero(np.any(self.weight != 0, axis=(0, 2, 3)))
+        return (int(used[0]), int(used[-1] - used[0]) + 1) if len(used) else (0, 1)
 
     @property
     def products(self) -> int:
-        """Products of a beat: 2, or 1 where windows begin at odd and at even elements."""
-        return 2 - self.stride * self.weight.shape[3] % 2
+        """Products of a beat: 4 with quad, 2, or 1 where windows begin at odd and even elements."""
+        return 4 if self.quad else 2 - self.stride * self.weight.shape[3] % 2
+
+    @property
+    def period(self) -> int:
+        """Columns after which windows begin alike within the elements of a beat."""
+        step = self.stride * self.weight.shape[3]
+        return lcm(step, self.products) // step
+
+    def lead(self, phase: int = 0) -> int:
+        """Elements of a beat before the windows of columns phase, phase + period, ..."""
+        return (self.stride * phase - self.padding) * self.weight.shape[3] % self.products
 
     @property
     def row_beats(self) -> int:
         """Beats of a kernel row."""
-        return -(-(self.lead + self.kernel * self.weight.shape[3]) // self.products)
+        lead = max(map(self.lead, range(self.period)))
+        return -(-(lead + self.kernel * self.weight.shape[3]) // self.products)
 
     @property
     def beats(self) -> int:
         """Beats of a result word."""
-        return self.kernel * self.row_beats
+        return self.rows[1] * self.row_beats
+
+    def start(self, column: int) -> int:
+        """Element of an image row, counted from its first, with which a column's beats begin."""
+        channels = self.weight.shape[3]
+        return (self.stride * column - self.padding) * channels - self.lead(column % self.period)
 
     @property
     def margins(self) -> tuple[int, int]:
         """Elements that windows take to the left and to the right of an image row."""
-        channels, width = self.weight.shape[3], self.in_grid[1]
-        left = self.padding * channels + self.lead
-        last = self.stride * (self.result_grid[1] - 1) * channels - left
-        return left, max(0, last + self.row_beats * self.products - width * channels)
+        starts = [self.start(x) for x in range(self.result_grid[1])]
+        end = max(starts) + self.row_beats * self.products
+        return max(0, -min(starts)), max(0, end - self.in_grid[1] * self.weight.shape[3])
 
-    def beat_weights(self) -> Array:
+    def beat_weights(self, phase: int = 0) -> Array:
         """(beats, products, O): the weights in the order of the elements, 0 beside the window."""
-        o, k, _, c = self.weight.shape
-        rows = np.zeros((k, self.row_beats * self.products, o), dtype=np.int64)
-        rows[:, self.lead : self.lead + k * c] = np.moveaxis(self.weight.reshape(o, k, k * c), 0, 2)
+        (o, k, _, c), (first, count), lead = self.weight.shape, self.rows, self.lead(phase)
+        rows = np.zeros((count, self.row_beats * self.products, o), dtype=np.int64)
+        used = self.weight[:, first : first + count].reshape(o, count, k * c)
+        rows[:, lead : lead + k * c] = np.moveaxis(used, 0, 2)
         return rows.reshape(self.beats, self.products, o)
 
     def sums(self, x: Array) -> tuple[Array, Array | None]:
@@ -109,8 +131,11 @@ class ImageConv(Op):
             yield f"in_grid {self.in_grid}; the source is {x.kind} on {x.grid}"
         if self.weight.shape[3] != x.channels or self.pad.shape != (x.channels,):
             yield f"weight of {self.weight.shape[3]} inputs; the source has {x.channels} channels"
-        if np.abs(self.weight).max(initial=0) >= 1 << (NARROW_BITS - 1):
-            yield f"weight in [{self.weight.min()}, {self.weight.max()}]; must fit 8 bits"
+        bits = PARAM_BITS if self.quad else NARROW_BITS
+        if np.abs(self.weight).max(initial=0) >= 1 << (bits - 1):
+            yield f"weight in [{self.weight.min()}, {self.weight.max()}]; must fit {bits} bits"
+        if self.quad and self.beats > QUAD_TAPS // 4:
+            yield f"{self.beats} beats of four products; at most {QUAD_TAPS // 4}"
         if not 0 <= self.padding < self.kernel:
             yield f"padding {self.padding}; must be less than the kernel {self.kernel}"
         if self.pad.min() < 0 or self.pad.max() > 255:

@@ -35,7 +35,9 @@ def multiplier(
 def conv_bits(conv: Node) -> int:
     """Bits of the weights of a conv node."""
     _, kernel, _, channels = conv["weight"].shape
-    return NARROW_BITS if is_padded(conv) else weight_bits(kernel, channels)
+    if is_padded(conv):
+        return PARAM_BITS if conv["quad"] else NARROW_BITS
+    return weight_bits(kernel, channels)
 
 
 def is_padded(conv: Node) -> bool:

@@ -20,10 +20,12 @@ def fold_before(node: Node, affine: Node, graph: FloatGraph) -> Node | None:
     if node.kind == "conv":
         if conv_bits(node) == NARROW_BITS and affine.inputs[0] != graph.image:
             return None
-        if (a == 0).any():
+        pad = node["pad"]
+        if node["padding"] and (a == 0).any():
             return None  # then the value in the padding has no counterpart before the affine
+        if node["padding"]:
+            pad = (pad - b) / a
         bias = node["bias"] + (node["weight"] * b).sum((1, 2, 3))
-        pad = (node["pad"] - b) / a
         return node.with_(inputs=affine.inputs, weight=node["weight"] * a, bias=bias, pad=pad)
     if node.kind == "cross_filter":
         pad = node["pad"]

@@ -20,6 +20,7 @@ from hwgen.passes.absorb_shifts import absorb_shifts
 from hwgen.passes.calibrate import calibrate, noise_images
 from hwgen.passes.dedup import dedup
 from hwgen.passes.distribute import distribute
+from hwgen.passes.fixed import is_padded
 from hwgen.passes.flatten_sums import flatten_sums
 from hwgen.passes.fold_backward import fold_backward
 from hwgen.passes.fold_forward import fold_forward
@@ -33,10 +34,11 @@ from hwgen.passes.shift_activations import shift_activations
 from hwgen.passes.sink_unwindow import sink_unwindow
 from hwgen.passes.sink_upsample import sink_upsample
 from hwgen.passes.split_scales import split_scales
+from hwgen.passes.split_stem import split_stem
 
 PASSES = (
     shift_activations, fold_backward, flatten_sums, fold_forward, merge_filters, distribute,
-    sink_unwindow, sink_upsample, absorb_shifts, dedup, order_sums, split_scales,
+    sink_unwindow, sink_upsample, absorb_shifts, dedup, split_stem, order_sums, split_scales,
 )  # fmt: skip
 
 
@@ -60,6 +62,12 @@ def pad_classes(graph: FloatGraph) -> FloatGraph:
 
 def _check_ops(graph: FloatGraph) -> None:
     """Raises: UnsupportedOpError for a node of a shape that no integer op computes."""
+    stems = [n for n in graph.nodes.values() if n.kind == "conv" and n.inputs == (graph.image,)]
+    if len(stems) > 1 and any(map(is_padded, stems)):
+        raise UnsupportedOpError(
+            stems[1].name, "another convolution of the image",
+            "supported: one, or several of stride = kernel without padding",
+        )  # fmt: skip
     for node in graph.nodes.values():
         shape = [node.params.get(k, 0) for k in ("stride", "padding", "dilation", "groups")]
         stride, padding, dilation, groups = shape

@@ -199,7 +199,7 @@ class Quantizer:
             return ops.dense.PatchConv, {"weight": m, "in_grid": grid}
         pad = np.clip(np.rint(n["pad"]), 0, 255).astype(np.int64)
         params = {"weight": m, "pad": pad, "in_grid": grid}
-        return ops.image_conv.ImageConv, params | {k: n[k] for k in ("stride", "padding")}
+        return ops.image_conv.ImageConv, params | {k: n[k] for k in ("stride", "padding", "quad")}
 
     def _max_pool(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
         params = {k: n[k] for k in ("kernel", "stride", "padding")}

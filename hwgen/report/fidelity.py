@@ -18,18 +18,20 @@ from hwgen.report.readme import main as fill_readme
 from hwgen.report.schema import FidelityTable
 from hwgen.zoo.untrained import photographs, untrained
 
-SHIPPED = "bhvit_micro_digits"
-NETWORKS = ("bhvit_tiny", "bhvit_small")
+SHIPPED = ("bhvit_micro_digits", "binaryvit_micro_digits")
+NETWORKS = ("bhvit_tiny", "bhvit_small", "binaryvit_small")
 
 
 def prepared_networks() -> Iterator[tuple[str, Prepared, Array]]:
     """Name, prepared network and images; _fp: full-precision downsampling."""
-    _, _, prepared, images, _ = load_prepared(models_dir() / f"{SHIPPED}.pt", None)
-    yield SHIPPED, prepared, images
+    for name in SHIPPED:
+        _, _, prepared, images, _ = load_prepared(models_dir() / f"{name}.pt", None)
+        yield name, prepared, images
     pictures = photographs(224)
     for name in NETWORKS:
         for binary, suffix in ((True, ""), (False, "_fp")):
-            network = untrained(name, pictures, binary_downsampling=binary)
+            options = {} if binary else {"binary_downsampling": False}
+            network = untrained(name, pictures, **options)
             yield f"{name}{suffix}_untrained", prepare(network, pictures), pictures
 
 

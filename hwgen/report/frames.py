@@ -26,7 +26,8 @@ def frame(name: str, target: str, out: Path) -> Path:
     """Runs one network through everything; the path of the kept report."""
     images = photographs(224)
     arch = name.removesuffix(FULL_PRECISION)
-    network = untrained(arch, images, binary_downsampling=arch == name)
+    options = {} if arch == name else {"binary_downsampling": False}
+    network = untrained(arch, images, **options)
     out.mkdir(parents=True, exist_ok=True)
     model = out / f"{name}_untrained.pth"
     torch.save(network.state_dict(), model)

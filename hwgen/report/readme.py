@@ -11,7 +11,7 @@ from pathlib import Path
 from hwgen.atomic import write_text_atomic
 from hwgen.errors import HwgenError
 from hwgen.paths import CHECKOUT, reports_dir
-from hwgen.report import values
+from hwgen.report import compare, values
 from hwgen.report.schema import Bench, FidelityTable, Report
 from hwgen.report.text import worst
 
@@ -45,6 +45,7 @@ def numbers(folder: Path) -> str:
     if reports:
         lines += _row(COLUMNS), _row(["---"] * 2 + ["---:"] * (len(COLUMNS) - 2))
         lines += [_row(_report_cells(report)) for report in reports]
+        lines += compare.lines(reports)
     if bench is not None:
         lines += ["", f"Benchmark (`make bench`, {bench.cores} cores):", ""]
         lines += _row(("what", "value", "limit")), _row(("---", "---:", "---"))

@@ -275,14 +275,16 @@ def _largest_record(graph: Graph) -> int:
 
 
 def _widest_partial(graph: Graph, s: Sizing) -> int:
-    """Results of one row of the widest convolution that needs several chunks."""
-    widest = 0
+    """Results of the widest image row that needs several chunks."""
+    widest, types = 0, graph.types()
     for op in graph.ops:
         if isinstance(op, XnorConv):
             chunks = op.stride**2 if op.stride > 1 else -(-op.weight.shape[-1] // s.gs)
             chunks = max(chunks, bit_stride(op.weight.shape[-1], s) // s.row_elements)
             if chunks > 1:
                 widest = max(widest, op.in_grid[1] // op.stride)
-        elif isinstance(op, XnorLinear) and op.unwindow and op.weight.shape[1] > s.kw:
-            widest = max(widest, op.unwindow**2)
+        elif isinstance(op, XnorLinear) and op.weight.shape[1] > s.kw:
+            out = op.feature or op.bits
+            coarse = any(types[t].tokens < out.tokens for t in op.inputs[1:])
+            widest = max(widest, op.unwindow**2, out.grid[1] if coarse else 0)
     return widest

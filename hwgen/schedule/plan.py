@@ -127,18 +127,14 @@ class _Planner:
         for op in graph.ops:
             for tensor in op.inputs:
                 self.readers.setdefault(tensor, []).append(op)
-        self.bands = self._late(self._bands())
+        self.bands = self._with_constants(self._late(self._bands()))
         self.strips: dict[str, Strips] = {}
         self.pieces: list[Piece] = []
 
     def _bands(self) -> list[list[Op]]:
-        """Runs of consecutive ops on one grid; constants go with the op that follows them."""
+        """Runs of consecutive ops on one grid, without constants."""
         bands: list[list[Op]] = []
-        waiting: list[Op] = []
-        for op in self.graph.ops:
-            if not op.inputs:
-                waiting.append(op)
-                continue
+        for op in (op for op in self.graph.ops if op.inputs):
             band = bands[-1] if bands else []
             grid = result_grid(op)
             made = {t for other in band for t in other.outputs()}
@@ -147,8 +143,7 @@ class _Planner:
             joins = joins and all(follows_rows(op, t) for t in inside)
             if not joins and not any(_follows_closely(op, t) for t in inside):
                 bands.append([])
-            bands[-1] += [*waiting, op]
-            waiting.clear()
+            bands[-1].append(op)
         return bands
 
     def _late(self, bands: list[list[Op]]) -> list[list[Op]]:
@@ -167,6 +162,17 @@ class _Planner:
                     after.insert(0, op)
                     home[op.name] = after
         return [band for band in bands if band]
+
+    def _with_constants(self, bands: list[list[Op]]) -> list[list[Op]]:
+        """Each constant just before the first op that reads it."""
+        out = []
+        waiting = {t: op for op in self.graph.ops if not op.inputs for t in op.outputs()}
+        for band in bands:
+            out.append([])
+            for op in band:
+                out[-1] += [waiting.pop(t) for t in op.inputs if t in waiting]
+                out[-1].append(op)
+        return out
 
     def _rows(self, band: list[Op], image: Op | None) -> int:
         """Rows of a strip of this band: a divisor of its height; the height when not split."""

@@ -49,7 +49,7 @@ def chunks(op: Op, s: Sizing) -> int:
 def buffer_words(op: PatchConv | ImageConv) -> int:
     """Words of WB that hold the weights of an output word; 0 where they are in CM."""
     if isinstance(op, ImageConv):
-        return op.beats
+        return 0 if op.quad else op.beats
     return 0 if op.products == 4 else op.taps // op.products
 
 
@@ -115,7 +115,7 @@ def record_words(op: Op, s: Sizing) -> int:
     if isinstance(op, PatchConv):
         rows += buffer_words(op) or op.taps
     if isinstance(op, ImageConv):
-        rows += op.beats
+        rows = op.period * (rows + op.beats * (4 if op.quad else 1))
     if isinstance(op, CrossFilter):
         rows += STENCIL_WEIGHTS if op.is_cross else len(op.offsets)
     return words * rows + tile_words(op, s)

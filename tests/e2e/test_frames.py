@@ -94,9 +94,8 @@ def test_networks_in_turn_on_one_engine(pictures: np.ndarray, folder: Path) -> N
     names = ("bhvit_tiny", "bhvit_small", "binaryvit_small")
     sizings, graphs = zip(*map(lowered, names), strict=True)
     assert len({replace(s, strip_tokens=0) for s in sizings}) == 1
-    rtl = [
-        {p.name: p.read_bytes() for p in write_rtl(folder / n, s)} for n, s in enumerate(sizings)
-    ]
+    files = [write_rtl(folder / str(n), s) for n, s in enumerate(sizings)]
+    rtl = [{path.name: path.read_bytes() for path in written} for written in files]
     assert rtl[0] == rtl[1] == rtl[2]
     programs = [schedule(graph, sizings[0]) for graph in graphs]
     tiny, small, binaryvit = (Frame(p, pictures[0]) for p in programs)

@@ -9,7 +9,14 @@ from torch import nn
 
 from hwgen.errors import FitError, HwgenError, UnsupportedOpError
 from hwgen.frontend import lower_model
-from hwgen.nn import BatchNorm, BinaryConv2d, BinaryLinear, QDAttention, RPReLU
+from hwgen.nn import (
+    BatchNorm,
+    BinaryConv2d,
+    BinaryLinear,
+    QDAttention,
+    RPReLU,
+    elastic_attention,
+)
 from tests.networks import IMAGE, small_attention_net
 
 
@@ -67,6 +74,27 @@ class Attend(nn.Module):
         return self.attention(x, x, x)
 
 
+class Elastic(nn.Module):
+    def __init__(self, step: float, heads: int = 1) -> None:
+        super().__init__()
+        self.clip, self.heads = nn.Parameter(torch.tensor(step)), heads
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return elastic_attention(x, x, x, self.clip, self.heads)
+
+
+class TwoStems(nn.Module):
+    """A padded convolution of the image beside another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.other = nn.Conv2d(3, 32, 4, 4), nn.Conv2d(3, 32, 6, 4, 1)
+        self.head = nn.Linear(32, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head((self.stem(x) + self.other(x)).mean((2, 3)))
+
+
 UNSUPPORTED = {
     "function": (Around(Sine()), r"^layer: sin; supported: .*shift_mean.*$"),
     "module": (Around(nn.Tanh()), r"^layer: Tanh; supported: .*BinaryConv2d.*TokenBuilder$"),
@@ -102,6 +130,27 @@ UNSUPPORTED = {
         Around(BinaryLinear(8, 8)),
         r"^layer: BinaryLinear along axis -1 of \(B, C, Y, X\); needs the channels there$",
     ),
+    "elastic step of 0": (
+        Around(Tokens(Elastic(0.0)), 64, 64),
+        r"^layer.inner: elastic_attention with the step 0; the learned step must be positive$",
+    ),
+    "negative elastic step": (
+        Around(Tokens(Elastic(-0.25)), 64, 64),
+        r"^layer.inner: elastic_attention with the step -0.25; the learned step must be positive$",
+    ),
+    "elastic heads": (
+        Around(Tokens(Elastic(0.5, 2)), 64, 64),
+        r"^layer.inner: elastic_attention with 2 heads of 32 channels; a head has 64 channels$",
+    ),
+    "padding inside the network": (
+        Around(nn.Conv2d(32, 32, 2, 2, padding=1)),
+        r"^layer: conv kernel=2 stride=2 padding=1; supported: stride = kernel without padding$",
+    ),
+    "two stems": (
+        TwoStems(),
+        r"^other: another convolution of the image; supported: one, or several of stride = kernel "
+        r"without padding$",
+    ),
     "head": (Around(Tokens(Attend(1))), r"^layer.inner.attention: .* a head has 64 channels$"),
 }  # fmt: skip
 
@@ -125,6 +174,21 @@ def test_nan() -> None:
     module.bn.weight.data[3] = float("nan")
     with pytest.raises(HwgenError, match=r"^bn: a holds NaN or infinity; must be finite; retrain$"):
         lower(module)
+
+
+def test_nan_step() -> None:
+    module = Around(Tokens(Elastic(float("nan"))), 64, 64)
+    with pytest.raises(HwgenError, match=r"^layer.inner: .*NaN or infinity; must be finite"):
+        lower(module)
+
+
+def test_max_pool_whose_stride_does_not_divide_the_width() -> None:
+    with pytest.raises(HwgenError) as error:
+        lower(Around(nn.MaxPool2d(3, 3, 1)))
+    assert str(error.value) == (
+        "layer: kernel 3, stride 3, padding 1 on (8, 8); the stride must divide the width, "
+        "windows have at most 12 cells, the padding is smaller"
+    )
 
 
 def test_calibration_images() -> None:

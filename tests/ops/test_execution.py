@@ -21,41 +21,7 @@ from hwgen.ops.numerics import (
     rsqrt_fixed,
 )
 from hwgen.ops.post import Post
-
-RNG = np.random.default_rng(5)
-KEEP = Post(act_bits=24)  # saturates nothing below
-
-
-def feature(*shape: int, grid: tuple[int, int] = (0, 0)) -> TensorType:
-    return TensorType("feature", shape, grid, 0, -(1 << 15), (1 << 15) - 1)
-
-
-def ints(*shape: int, top: int = 3000) -> np.ndarray:
-    return RNG.integers(-top, top + 1, shape)
-
-
-def bits(*shape: int) -> np.ndarray:
-    return RNG.integers(0, 2, shape).astype(np.uint8)
-
-
-def pm(x: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(x.astype(np.int64) * 2 - 1)
-
-
-def check(op: ops.Op, want: np.ndarray | torch.Tensor, *sources: np.ndarray) -> None:
-    np.testing.assert_array_equal(op.accumulate(*sources), np.asarray(want))
-
-
-def make(cls: type, **parameters: object) -> ops.Op:
-    return cls("op", ("x",), KEEP, None, None, **parameters)
-
-
-def image_of(x: np.ndarray, grid: tuple[int, int]) -> torch.Tensor:
-    return torch.from_numpy(x).reshape(x.shape[0], *grid, -1).permute(0, 3, 1, 2)
-
-
-def tokens_of(x: torch.Tensor) -> torch.Tensor:
-    return x.flatten(2).transpose(1, 2)
+from tests.ops.operands import RNG, bits, check, feature, image_of, ints, make, pm, tokens_of
 
 
 def test_xnor_linear() -> None:
@@ -348,6 +314,6 @@ def test_norm_stats_of_arrays_is_the_scalar_form() -> None:
 
 
 def test_every_op_of_the_registry_is_tested_here() -> None:
-    text = Path(__file__).read_text()
+    text = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
     for name in ops.REGISTRY:
         assert name == "Constant" or f".{name}" in text, name

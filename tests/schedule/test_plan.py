@@ -26,13 +26,9 @@ def micro() -> Graph:
     return load_prepared(models_dir() / "bhvit_micro_digits.pt", None)[2].quantize().graph
 
 
-def tokens_of(tensor: str, rows: list[int] | None, graph: Graph, order: Plan) -> np.ndarray:
-    """Tokens of some grid rows (None: all); an image counts one token per strip."""
+def tokens_of(tensor: str, rows: list[int] | None, graph: Graph) -> np.ndarray:
+    """Tokens of some grid rows (None: all)."""
     t = graph.types()[tensor]
-    if t.kind == "image":
-        strips = order.strips.get(tensor)
-        units = sorted({r // strips.rows for r in rows}) if strips and rows is not None else [0]
-        return np.array(units)
     if rows is None:
         return np.arange(t.tokens)
     return np.concatenate([np.arange(r * t.grid[1], (r + 1) * t.grid[1]) for r in rows])
@@ -47,11 +43,16 @@ def words_of(
     return address.ravel(), np.repeat(tokens, len(words))
 
 
-def read_rows(op: Op, tensor: str, part: Part | None) -> list[int] | None:
-    if part is None:
-        return None
-    own = list(range(part.first, part.first + part.count))
-    return op.source_rows(part.first, part.count) if tensor in op.sources else own
+def read_tokens(op: Op, tensor: str, part: Part | None, graph: Graph, order: Plan) -> np.ndarray:
+    """Tokens of an operand for a part of the result; an image counts one token per strip."""
+    t = graph.types()[tensor]
+    if t.kind == "image":
+        return np.array([part.strip if part and tensor in order.strips else 0])
+    rows = op.operand_rows(tensor, part.first, part.count) if part else None
+    if rows is not None and tensor not in op.sources:
+        factor = max(1, (op.feature or op.bits).grid[0] // t.grid[0])  # of a coarser grid
+        rows = sorted({row // factor for row in rows})
+    return tokens_of(tensor, rows, graph)
 
 
 def stale_reads(graph: Graph, order: Plan, places: dict[str, Place]) -> Iterator[str]:
@@ -63,7 +64,7 @@ def stale_reads(graph: Graph, order: Plan, places: dict[str, Place]) -> Iterator
         op = ops.get(piece.name)
         for tensor in op.inputs if op else ():
             p = places[tensor]
-            tokens = tokens_of(tensor, read_rows(op, tensor, piece.part), graph, order)
+            tokens = read_tokens(op, tensor, piece.part, graph, order)
             # a linear layer's word needs all words of its source
             address, token = words_of(p, tokens, None if p.memory == BM else word)
             found = tags[p.memory][address]
@@ -71,8 +72,12 @@ def stale_reads(graph: Graph, order: Plan, places: dict[str, Place]) -> Iterator
                 yield f"{piece}: {tensor}"
         for tensor in op.outputs() if op else (piece.name,):
             p, part = places[tensor], piece.part
-            rows = list(range(part.first, part.first + part.count)) if part else None
-            address, token = words_of(p, tokens_of(tensor, rows, graph, order), word)
+            if op is None:  # the image
+                tokens = np.array([part.strip if part else 0])
+            else:
+                rows = list(range(part.first, part.first + part.count)) if part else None
+                tokens = tokens_of(tensor, rows, graph)
+            address, token = words_of(p, tokens, word)
             tags[p.memory][address, 0] = names[tensor]
             tags[p.memory][address, 1] = token
 

@@ -11,10 +11,11 @@ from hwgen.errors import FitError
 from hwgen.ir.graph import Graph
 from hwgen.paths import models_dir
 from hwgen.pipeline import load_prepared
-from hwgen.schedule import isa
+from hwgen.schedule import isa, work
 from hwgen.schedule.builder import Builder
 from hwgen.schedule.choose import choose
 from hwgen.schedule.placement import BM, Place, row_pitch
+from hwgen.schedule.plan import ImageRows
 from hwgen.schedule.program import Program, schedule
 from hwgen.schedule.sizing import Sizing
 from hwgen.schedule.steps import STEPS
@@ -119,8 +120,10 @@ def test_weights_of_an_output_word_come_once_for_all_its_runs() -> None:
     graph = strided_graph(channels=(64, 128), groups=(1,))
     program = schedule(graph, choose(graph, get_target("zynq"), {"lanes": 32, **WIDE}))
     mine = [i for i in program.instructions if i.step == "down0"]
-    words = sum(i.fields["n_wb"] for i in mine if i.op == "LOAD")
-    assert words == 4 * 9 * 64 // 16  # 4 output words, 16 columns a word
+    loads = [i.fields for i in mine if i.op == "LOAD"]
+    assert sum(f["n_wb"] for f in loads) == 4 * 9 * 64 // 16  # 4 output words, 16 columns a word
+    assert sum(map(record_words, loads)) == work.record_words(graph.op("down0"), program.sizing)
+    assert work.chunks(graph.op("down0"), program.sizing) == 6
     # a tap alone and two together per kernel row: 6 chunks inside, 3 left, 4 top, 2 in the corner
     assert sum(i.op == "XLIN" for i in mine) == 4 * (6 + 3 + 4 + 2)
     assert sum(i.op == "LDW" for i in mine) == 4 * (6 + 3 + 4 + 2)
@@ -152,7 +155,7 @@ def test_slices_of_an_output_word_lie_in_two_elements() -> None:
     weight = np.zeros((16, 3, 3, 16), dtype=np.uint8)
     op = replace(op, weight=weight, groups=4)
     place = Place("stem.bits", BM, 0, 4, 4, 14 * 14 * 4, 14, 14 * 4)
-    builder = Builder(Sizing(), {"stem.bits": place}, {})
+    builder = Builder(Sizing(), {"stem.bits": place}, {}, ImageRows(28, 28))
     with pytest.raises(FitError) as error:
         xnor_conv(builder, op, None)
     assert str(error.value) == (
@@ -165,7 +168,7 @@ def check(graph: Graph, sizes: dict) -> Program:
     """Every write and the logits are the golden ones."""
     program = schedule(graph, choose(graph, get_target("zynq"), sizes))
     image = picture(graph)
-    values = graph.run(image)
+    values = program.graph.run(image)  # with copies where one op would read a tensor twice
     machine = execute(program, image[0])
     assert first_difference(program, machine, values) == ""
     logits = program.output_values(bytes(machine.host_output))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from math import prod
 
 import numpy as np
@@ -16,23 +17,26 @@ from hwgen.schedule.steps.dense import pairs
 
 
 def load_image(b: Builder, name: str, image: ImageRows, strip: int) -> None:
-    """The image, or one strip of it, one byte per lane; padding from the weight image."""
+    """The image, or one strip of it, one byte per lane; padding from the weight image.
+
+    Each strip brings its margins: what is made between two strips may lie where they were.
+    """
     place, shape, lanes = b.places[name], b.types[name].shape, b.s.lanes
     base, row = place.address(strip), prod(shape[1:])
-    if not image.margin:
+    if not image.margin and image.step == image.rows:  # windows that neither overlap nor pad
         ddr = strip * place.unit_size * lanes
         b.loadf(place, base, place.unit_size, base_sel=1, ddr=ddr, bytes=1)
         return
     if row % lanes:
         raise FitError(
-            name, f"rows of {row} bytes", f"lanes={lanes} must divide them under a padded stem",
+            name, f"rows of {row} bytes",
+            f"lanes={lanes} must divide them where windows pad or overlap",
             "--set lanes= a smaller power of two, or another image width",
         )  # fmt: skip
     words = row // lanes
     pitch = words + image.margin
-    if place.slots is None or place.slots.index(place.slots[strip]) == strip:
-        for r in range(image.rows + 1):  # the margins of a slot stay there
-            b.load_words(place, base + r * pitch, margin_words(image, lanes))
+    for r in range(image.rows + 1 if image.margin else 0):
+        b.load_words(place, base + r * pitch, margin_words(image, lanes))
     for r in range(image.rows):
         y, at = image.first + strip * image.step + r, base + r * pitch + image.margin
         if 0 <= y < shape[0]:
@@ -57,18 +61,24 @@ def image_conv(b: Builder, op: ImageConv, part: Part | None) -> None:
     first, rows = row_range(part, height)
     strip = part.strip if part and place.slots is not None else 0
     local = first * op.stride - op.padding - (image.first + strip * image.step)
-    source = (place.address(strip) + image.margin) * lanes + local * pitch
-    source -= op.padding * channels + op.lead
-    weights = op.beat_weights()
-    for j in range(len(op.weight) // lanes):
-        tile = weights[:, :, j * lanes : (j + 1) * lanes].reshape(-1, lanes)
-        words = pairs(tile) if op.products == 2 else tile % 256
-        block = b.load(wb=words, qm=post_slots(b, op, j, 1))
-        walk = Walk(width, rows, 1, width, token0=first * width, word0=j)
+    kernel_first, kernel_rows = op.rows
+    source = (place.address(strip) + image.margin) * lanes + (local + kernel_first) * pitch
+    for j, phase in product(range(len(op.weight) // lanes), range(min(op.period, width))):
+        tile = op.beat_weights(phase)[:, :, j * lanes : (j + 1) * lanes].reshape(-1, lanes)
+        qm = post_slots(b, op, j, 1)
+        if op.quad:
+            block = b.load(cm=tile, cm_quad=True, qm=qm)
+            weights = {"quad": 1, "cm_base": block.cm, "cm_s0": 1, "cm_s1": op.row_beats}
+        else:
+            block = b.load(wb=pairs(tile) if op.products == 2 else tile % 256, qm=qm)
+            weights = {"wb_w": block.wb}
+        across = len(range(phase, width, op.period))
+        walk = Walk(across, rows, op.period, width, token0=first * width + phase, word0=j)
         fields, streams, dst, bit = results(b, op, walk, {})
         fields |= {
-            "n0": op.row_beats, "n1": op.kernel, "src_mem": place.memory, "src_base": source,
-            "src_s0": op.products, "src_s1": pitch, "src_s2": op.stride * channels,
-            "src_s3": op.stride * pitch, "q_base": block.qm, "wb_w": block.wb,
+            "n0": op.row_beats, "n1": kernel_rows, "src_mem": place.memory,
+            "src_base": source + op.start(phase), "src_s0": op.products, "src_s1": pitch,
+            "src_s2": op.period * op.stride * channels, "src_s3": op.stride * pitch,
+            "q_base": block.qm, **weights,
         }  # fmt: skip
         b.compute("MACS", block, [op.sources[0]], streams, dst, bit, **fields, **post_fields(op))

@@ -46,8 +46,8 @@ def max_pool(b: Builder, op: MaxPool, part: Part | None) -> None:
 
 
 def _centre(op: MaxPool, y: int) -> int:
-    """A row of the window of result row y that is inside the image."""
-    return min(max(0, y * op.stride - op.padding), op.in_grid[0] - 1) if y == 0 else y * op.stride
+    """The image row from which the taps of result row y are counted."""
+    return min(y * op.stride, op.in_grid[0] - 1)
 
 
 def _taps(b: Builder, op: MaxPool, y: int) -> tuple[tuple[int | None, int], ...]:

@@ -155,6 +155,7 @@ def xnor_linear(b: Builder, op: XnorLinear, part: Part | None) -> None:
                 }
                 walks.append(_Run(walk, source, residual))
         elif factor := _coarse(b, op):
+            _rows(b, (op.feature or op.bits).grid[1], (0, 1), len(pieces))  # a walk is a row
             walks = _repeated(b, op, part, factor, j)
         elif width := row_width(b, op):
             for y, n in _rows(b, width, row_range(part, source_type.tokens // width), len(pieces)):
