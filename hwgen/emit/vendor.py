@@ -1,4 +1,4 @@
-"""Scripts for the vendor's tools: `hls/run_hls.tcl` (Vitis HLS) and `vendor/build_vivado.tcl` (Vivado).
+"""Scripts for the vendor's tools: `hls/run_hls.tcl` and `vendor/build_vivado.tcl`.
 
 Everything that depends on the target or the back end is decided here; the templates only print it.
 The scripts follow the vendor's documentation (UG835, UG994, UG1399; processing systems: UG585,
@@ -12,12 +12,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hwgen.emit.hls import TOP as HLS_TOP
+from hwgen.emit.hls import sources
 from hwgen.emit.rtl import TOP as RTL_TOP
 from hwgen.emit.rtl import render
+from hwgen.schedule.sizing import Sizing
 from hwgen.targets import Target
 
-HLS_TOP = "hwgen_top"
 HLS_PROJECT, HLS_SOLUTION = "project", "solution"
+TESTBENCH = "csim.cpp"
 HLS_CFLAGS = "-std=c++14"
 VIVADO_PROJECT, DESIGN = "engine", "system"
 CONTROL_RANGE = "4K"  # the smallest segment of a block design; the registers take less
@@ -178,14 +181,14 @@ def rtl_backend(files: Sequence[str]) -> Backend:
     )
 
 
-# weights are nearly all that a frame reads: a port of their own
+# the interface pragmas of templates/hls/hwgen_top.cpp: the program's fetch has a port of its own
 HLS_BACKEND = Backend(
     name="hls",
     clock="ap_clk",
     reset="ap_rst_n",
     irq="interrupt",
     control="s_axi_control",
-    masters=(("m_axi_program", "m_axi_image", "m_axi_result"), ("m_axi_weights",)),
+    masters=(("m_axi_data",), ("m_axi_program",)),
     vlnv=Ip().vlnv,
     repository=f"hls/{HLS_PROJECT}/{HLS_SOLUTION}/impl/ip",
 )
@@ -203,10 +206,9 @@ def why_none(target: Target) -> str | None:
     return f"no vendor scripts: {target.part} is no Zynq, Vitis HLS and Vivado do not apply"
 
 
-def run_hls_text(
-    target: Target, sources: Sequence[str], testbench: Sequence[str], csim_argv: str = ""
-) -> str:
-    """run_hls.tcl. `sources`, `testbench`: files (the latter with data) beside the script."""
+def run_hls_text(target: Target, s: Sizing, images: int) -> str:
+    """run_hls.tcl for the C++ of `hwgen.emit.hls`; its C simulation runs `images` images."""
+    files = sources(s)
     return render(
         "vendor/run_hls.tcl.j2",
         top=HLS_TOP,
@@ -215,9 +217,9 @@ def run_hls_text(
         project=HLS_PROJECT,
         solution=HLS_SOLUTION,
         cflags=HLS_CFLAGS,
-        csim_argv=csim_argv,
-        sources=sources,
-        testbench=testbench,
+        sources=[name for name in files if name != TESTBENCH],
+        testbench=TESTBENCH,
+        images=images,
         ip=Ip(),
     )
 
@@ -225,7 +227,7 @@ def run_hls_text(
 def build_vivado_text(target: Target, backends: Sequence[Backend]) -> str:
     """build_vivado.tcl for one back end or more; the first is the default."""
     ps = processing_system(target)
-    assert ps is not None and backends
+    assert ps is not None
     return render(
         "vendor/build_vivado.tcl.j2",
         target=target.name,
@@ -237,6 +239,15 @@ def build_vivado_text(target: Target, backends: Sequence[Backend]) -> str:
         ps=ps,
         backends=backends,
     )
+
+
+def write_run_hls(folder: Path, target: Target, s: Sizing, images: int) -> Path | None:
+    """Write hls/run_hls.tcl beside the C++; None where the vendor's tools do not apply."""
+    if processing_system(target) is None:
+        return None
+    script = folder / "hls" / "run_hls.tcl"
+    script.write_text(run_hls_text(target, s, images))
+    return script
 
 
 def write_vivado(folder: Path, target: Target, backends: Sequence[str]) -> Path | None:

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from hwgen.emit.hls import TOP as HLS_TOP
+from hwgen.emit.hls import sources
 from hwgen.emit.rtl import write_rtl
 from hwgen.emit.vendor import (
     CONTROL_RANGE,
     HLS_BACKEND,
-    HLS_TOP,
     Ip,
     processing_system,
-    run_hls_text,
     why_none,
+    write_run_hls,
     write_vivado,
 )
 from hwgen.schedule.sizing import Sizing
@@ -29,11 +30,17 @@ if not INTERPRETERS:
     pytest.skip("no Tcl interpreter: neither Python's tkinter nor tclsh", allow_module_level=True)
 
 ZYNQS = [name for name in target_names() if processing_system(get_target(name))]
-SOURCES, TESTBENCH = ("engine.hpp", "hwgen_top.cpp"), ("csim.cpp", "program.bin")
-HLS_PORTS = {
-    "ap_clk": "i", "ap_rst_n": "i", "interrupt": "o", "s_axi_control": "s",
-    **{m: "m" for port in HLS_BACKEND.masters for m in port},
-}  # fmt: skip
+TOP_FILE = "hwgen_top.cpp"
+
+
+def hls_ports(folder: Path) -> dict[str, str]:
+    """Pins that Vitis HLS gives the top function for its interface pragmas (UG1399)."""
+    text = (folder / "hls" / TOP_FILE).read_text()
+    masters = re.findall(r"mode=m_axi port=\w+ bundle=(\w+)", text)
+    assert len(masters) == len(re.findall("mode=m_axi", text))
+    assert re.search("mode=s_axilite port=return$", text, re.M), "no bundle: s_axi_control"
+    ports = {"ap_clk": "i", "ap_rst_n": "i", "interrupt": "o", "s_axi_control": "s"}
+    return ports | {f"m_axi_{m}": "m" for m in masters}
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +49,12 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     out = {}
     for name in ZYNQS:
         folder = out[name] = tmp_path_factory.mktemp(name)
-        write_rtl(folder / "rtl", Sizing(axi_bits=get_target(name).axi_bits))
+        sizing = Sizing(axi_bits=get_target(name).axi_bits)
+        write_rtl(folder / "rtl", sizing)
         (folder / "hls").mkdir()
-        for file in (*SOURCES, *TESTBENCH):
-            (folder / "hls" / file).write_text("")
-        script = run_hls_text(get_target(name), SOURCES, TESTBENCH, "program.bin")
-        (folder / "hls" / "run_hls.tcl").write_text(script)
+        for file, text in sources(sizing).items():
+            (folder / "hls" / file).write_text(text)
+        write_run_hls(folder, get_target(name), sizing, 3)
         write_vivado(folder, get_target(name), ("rtl", "hls"))
     return out
 
@@ -65,7 +72,8 @@ def run_vivado(
     """The IP of Vitis HLS is there as run_hls.tcl would have exported it."""
     repository = script.parent.parent / HLS_BACKEND.repository
     repository.mkdir(parents=True, exist_ok=True)
-    tool = Vivado(repository=repository.resolve(), hls_ip={Ip().vlnv: HLS_PORTS})
+    ports = hls_ports(script.parent.parent)
+    tool = Vivado(repository=repository.resolve(), hls_ip={Ip().vlnv: ports})
     settings = {f"HWGEN_{k}": v for k, v in environment.items()}
     printed = tcl.run(script, tool.commands, tool, settings, interpreter)
     return tool, printed
@@ -80,9 +88,10 @@ def test_run_hls_makes_the_ip_for_the_target(folders, name: str, interpreter: st
     assert tool.project == "", "the project is closed"
     assert (tool.top, tool.part) == (HLS_TOP, target.part)
     assert tool.period_ns == pytest.approx(1000 / target.clock_mhz, abs=5e-4)
-    assert [p.name for p in tool.files] == list(SOURCES)
-    assert [p.name for p in tool.testbench] == list(TESTBENCH)
-    assert {p.parent for p in tool.files + tool.testbench} == {folder.resolve()}
+    assert [p.name for p in tool.testbench] == ["csim.cpp"]
+    assert sorted(tool.files + tool.testbench) == sorted(folder.resolve().glob("*.[ch]pp"))
+    assert re.search(rf"^unsigned {tool.top}\(", (folder / TOP_FILE).read_text(), re.M)
+    assert tool.argv == f"{folder.resolve().parent}/image {folder.resolve()}/data 3"
     assert (tool.vlnv, f"hls/{tool.repository}") == (HLS_BACKEND.vlnv, HLS_BACKEND.repository)
 
 
@@ -118,6 +127,8 @@ def test_build_vivado_wires_the_engine(folders, name: str, backend: str, interpr
 def test_the_default_back_end_is_the_first(folders, tmp_path: Path) -> None:
     tool, _ = run_vivado(folders["zynq"] / "vendor" / "build_vivado.tcl")
     assert tool.cells["engine"].kind == "module"
+    (tmp_path / "hls").mkdir()
+    (tmp_path / "hls" / TOP_FILE).write_text((folders["zynq"] / "hls" / TOP_FILE).read_text())
     script = write_vivado(tmp_path, get_target("zynq"), ("hls",))
     tool, _ = run_vivado(script)
     assert tool.cells["engine"].kind == "ip"
@@ -151,7 +162,9 @@ def test_a_missing_ip_or_file_is_named(folders, tmp_path: Path) -> None:
         tcl.run(script, tool.commands, tool)
     script = tmp_path / "run_hls.tcl"
     script.write_text((folders["zynq"] / "hls" / "run_hls.tcl").read_text())
-    with pytest.raises(tcl.TclError, match=r"engine\.hpp: no such file beside run_hls\.tcl"):
+    with pytest.raises(
+        tcl.TclError, match=r"activation_fetch\.hpp: no such file beside run_hls\.tcl"
+    ):
         run_hls(script)
 
 
@@ -162,7 +175,7 @@ HLS_TYPOS = [
     ("-flow_target vivado", "-flow_target vivaldi", "-flow_target vivaldi is not one of"),
     ("set_part $part", "set_part $parts", 'can\'t read "parts": no such variable'),
     ("    hwgen_top.cpp", "    hwgen_top.cp", r"hwgen_top\.cp: no such file"),
-    ("[file join $here $name]\n}\n\nopen_sol", "$name.x\n}\n\nopen_sol", "no such file"),
+    ("[file join $here $testbench]", "$testbench.x", "no such file"),
     ("add_files -tb", "add_files -testbench", "add_files: unknown option -testbench"),
     ("set_part $part\n", "", "create_clock: needs a part first"),
     ("-m_axi_addr64=false", "-m_axi_adr64=false", "unknown option -m_axi_adr64=false"),
@@ -175,8 +188,8 @@ HLS_TYPOS = [
 def test_a_typo_in_run_hls_is_seen(folders, tmp_path, right: str, wrong: str, message: str) -> None:
     text = (folders["zynq"] / "hls" / "run_hls.tcl").read_text()
     assert right in text
-    for file in (*SOURCES, *TESTBENCH):
-        (tmp_path / file).write_text("")
+    for file in (folders["zynq"] / "hls").glob("*.[ch]pp"):
+        (tmp_path / file.name).symlink_to(file)
     (tmp_path / "run_hls.tcl").write_text(text.replace(right, wrong))
     with pytest.raises(tcl.TclError, match=message):
         run_hls(tmp_path / "run_hls.tcl")
@@ -194,8 +207,8 @@ VIVADO_TYPOS = [
     ("    connect_bd_net $resetn [get_bd_pins $name/aresetn]\n", "", "aresetn is not connected"),
     ("connect_bd_net $resetn [get_bd_pins $engine_reset]", "connect_bd_net "
      "[get_bd_pins ps/FCLK_RESET0_N] [get_bd_pins $engine_reset]", "aresetn is driven by ps/FCLK"),
-    ("    connect_bd_intf_net [get_bd_intf_pins memory_$port/M00_AXI] [get_bd_intf_pins ps/$port]\n",
-     "", r"StopIteration|memory_S_AXI_HP0/M00_AXI is not connected|no address"),
+    ("    connect_bd_intf_net [get_bd_intf_pins memory_$port/M00_AXI] [get_bd_intf_pins "
+     "ps/$port]\n", "", "assign_bd_address: ps/S_AXI_HP0/HP0_DDR_LOWOCM is not connected"),
     ("s_axil:m_axi", "s_axil", "ASSOCIATED_BUSIF is s_axil"),
     ("top system_wrapper", "top system", "no module system"),
     ("rtl $name", "rlt $name", "no such file"),
@@ -216,7 +229,8 @@ def test_a_typo_in_build_vivado_is_seen(
 ) -> None:
     text = (folders["zynq"] / "vendor" / "build_vivado.tcl").read_text()
     assert right in text
-    (tmp_path / "rtl").symlink_to(folders["zynq"] / "rtl")
+    for part in ("rtl", "hls"):
+        (tmp_path / part).symlink_to(folders["zynq"] / part)
     script = tmp_path / "vendor" / "build_vivado.tcl"
     script.parent.mkdir()
     script.write_text(text.replace(right, wrong))

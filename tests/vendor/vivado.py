@@ -80,7 +80,7 @@ PS_TABLES = {"processing_system7": ZYNQ7, "zynq_ultra_ps_e": ZYNQ_ULTRA}
 
 @dataclass
 class Vivado:
-    """One run of a script. `hls_ip`: {vlnv: ports} of the IP in `repository`, if it was exported."""
+    """One run of a script. `hls_ip`: {vlnv: ports} of the IP in `repository`, if there is one."""
 
     repository: Path | None = None
     hls_ip: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -314,8 +314,8 @@ class Vivado:
             rest[0].split() if rest else [s for s in self._segments() if s not in self.addresses]
         )
         for segment in named:
-            face = next(p for p in self.links if self._segment_of(p) == segment)
-            assert face
+            if not any(self._segment_of(path) == segment for path in self.links):
+                raise TclError(f"assign_bd_address: {segment} is not connected")
             self.addresses[segment] = (options.get("-offset", ""), options.get("-range", ""))
 
     def _segment_of(self, path: str) -> str:
@@ -330,7 +330,7 @@ class Vivado:
         for name, cell in self.cells.items():
             for port, kind in cell.ports().items():
                 path = f"{name}/{port}"
-                if kind == "i" and path not in joined or kind in "ms" and path not in self.links:
+                if path not in (joined if kind == "i" else self.links) and kind != "o":
                     raise TclError(f"validate_bd_design: {path} is not connected")
                 if kind == "i":
                     self._check_driver(path)
@@ -387,7 +387,7 @@ class Vivado:
     def _wait_on_run(self, _: dict[str, str], rest: list[str]) -> None:
         if not any(d.startswith(f"launched {rest[0]}") for d in self.done):
             raise TclError(f"wait_on_run: {rest[0]} was not launched")
-        self.done += [r for r in DESIGN_ENDS[: DESIGN_ENDS.index(rest[0]) + 1]]
+        self.done += list(DESIGN_ENDS[: DESIGN_ENDS.index(rest[0]) + 1])
 
     def _open_run(self, _: dict[str, str], rest: list[str]) -> None:
         self._after("open_run", rest[0])
