@@ -3,8 +3,8 @@
 The sources depend on the sizing only, as the RTL does; program and weight image are the RTL's.
 `data/` holds what the C simulation compares with:
 
-- steps.txt: a line per instruction and kind of write (dst, bit): kind, compute instruction,
-  opcode, step, tensor, number of writes
+- steps.txt: a line per instruction and kind of write (dst, bit), between tabs: kind, compute
+  instruction, opcode, step, tensor, number of writes
 - dst.places, bit.places: int32 (token, word) of every write, in program order
 - N.input, N.output: image N and its STOREd result; N.dst, N.bit: `Program.expected`
 """
@@ -150,7 +150,8 @@ def write_data(folder: Path, program: Program, images: Array) -> int:
     for k, i in enumerate(program.compute):
         for kind, writes in (("dst", i.dst), ("bit", i.bit)):
             if writes is not None:
-                lines.append(f"{kind} {k} {i.op} {i.step} {writes.tensor} {len(writes.address)}\n")
+                row = (kind, k, i.op, i.step, writes.tensor, len(writes.address))
+                lines.append("\t".join(map(str, row)) + "\n")
                 places[kind].append(np.stack([writes.token, writes.word], axis=1))
     (folder / "steps.txt").write_text("".join(lines))
     for kind, parts in places.items():
