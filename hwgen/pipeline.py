@@ -114,9 +114,11 @@ def compile_model(
     overrides: dict[str, str] | None = None,
     calib: Path | None = None,
     blocks: bool = False,
+    backend: str = "rtl",
 ) -> CompileResult:
-    """Compile a checkpoint for a target into `out_dir` (docs/architecture.md lists the folder).
+    """Compile a checkpoint for a target into `out_dir` (`hwgen.emit.folder.emit` lists the folder).
 
+    backend: rtl, hls (HLS C++, docs/hls.md) or both; the program and the weights are the same.
     blocks: compare every block with the float network, for the report (hwgen.report.blocks).
     Raises: HwgenError (one line) for anything the user can mend; nothing is left half-written.
     """
@@ -139,7 +141,8 @@ def compile_model(
         real = images is not None
         images = images if real else noise_images(info.config.image_size)
         shown = held_out or (images, labels)
-        emit(folder, program, *(None if a is None else a[:SIMULATED_IMAGES] for a in shown))
+        shown_first = (None if a is None else a[:SIMULATED_IMAGES] for a in shown)
+        emit(folder, program, *shown_first, backend)
         prediction = predict(program)
         first = predict(program, warm=False) if program.store_words else prediction
         beat = sizing.axi_bits // 8
@@ -222,6 +225,7 @@ def simulate_dir(
     from hwgen.sim.network import simulate_program
 
     folder = Path(folder)
+    require_rtl(folder, "simulate")
     program, pictures, _ = load_program(folder)
     if images > len(pictures):
         raise HwgenError(
@@ -260,6 +264,15 @@ def simulate_dir(
     )  # fmt: skip
 
 
+def require_rtl(folder: Path, command: str) -> None:
+    """Raises HwgenError for a folder of `--backend hls`, which has no Verilog."""
+    if (folder / "hls").is_dir() and not (folder / "rtl").is_dir():
+        raise HwgenError(
+            str(folder), "holds HLS C++ only", f"`hwgen {command}` takes the Verilog",
+            "compile with --backend both; the C++ runs with make -C DIR/hls csim",
+        )  # fmt: skip
+
+
 def synth_dir(folder: Path) -> None:
     """Count the emitted RTL's resources with Yosys, unit by unit; put them in the report."""
     from hwgen.report import load_report
@@ -267,6 +280,7 @@ def synth_dir(folder: Path) -> None:
 
     folder = Path(folder)
     report = load_report(folder)
+    require_rtl(folder, "synth")
     target = get_target(report.target.name)
     update_report(folder, resources=synthesise(folder, target))
 

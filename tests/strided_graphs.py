@@ -6,7 +6,7 @@ from hwgen.ir import Graph, TensorType
 from hwgen.ops.dense import PatchConv, weight_bits
 from hwgen.ops.vector import AvgPool, TokenMean
 from hwgen.ops.xnor import XnorConv
-from tests.graphs import _Maker
+from tests.graphs import Maker
 
 CHANNELS = (32, 64, 128, 256, 64)
 GROUPS = (1, 2, 1, 1)
@@ -21,7 +21,7 @@ def strided_graph(
     """A stem, then per further channel count: same (stride 1), pool (of its result), down (stride
     2, halves the side, `groups` of it). The first and every second `down` read the bits that `same`
     reads too, the others those of `same`. Ends on a grid of side / 2**len(groups)."""
-    m = _Maker(seed)
+    m = Maker(seed)
     pixels, c, grid = 2 * side, channels[0], (side, side)
 
     def conv(name: str, x: str, o: int, *stages: str, stride: int = 1, groups: int = 1, **post):

@@ -3,8 +3,8 @@
 The sources depend on the sizing only, as the RTL does; program and weight image are the RTL's.
 `data/` holds what the C simulation compares with:
 
-- steps.txt: a line per instruction and kind of write (dst, bit): kind, compute instruction,
-  opcode, step, tensor, number of writes
+- steps.txt: a line per instruction and kind of write (dst, bit), between tabs: kind, compute
+  instruction, opcode, step, tensor, number of writes
 - dst.places, bit.places: int32 (token, word) of every write, in program order
 - N.input, N.output: image N and its STOREd result; N.dst, N.bit: `Program.expected`
 """
@@ -144,32 +144,45 @@ def table_values() -> dict[str, object]:
 
 def write_data(folder: Path, program: Program, images: Array) -> int:
     """What the C simulation reads beside the memory image; returns the number of images."""
+    write_places(folder, program)
+    count = 0
+    for image in images[:IMAGES]:
+        size = write_frame(folder, count, program, image, program.graph.run(image[None]))
+        count += 1
+        if (count + 1) * size > DATA_BYTES:
+            break
+    return count
+
+
+def write_places(folder: Path, program: Program) -> None:
+    """steps.txt, dst.places, bit.places: where every write of a frame belongs."""
     folder.mkdir(parents=True, exist_ok=True)
     lines: list[str] = []
     places: dict[str, list[Array]] = {"dst": [], "bit": []}
     for k, i in enumerate(program.compute):
         for kind, writes in (("dst", i.dst), ("bit", i.bit)):
             if writes is not None:
-                lines.append(f"{kind} {k} {i.op} {i.step} {writes.tensor} {len(writes.address)}\n")
+                row = (kind, k, i.op, i.step, writes.tensor, len(writes.address))
+                lines.append("\t".join(map(str, row)) + "\n")
                 places[kind].append(np.stack([writes.token, writes.word], axis=1))
     (folder / "steps.txt").write_text("".join(lines))
     for kind, parts in places.items():
         data = np.concatenate(parts) if parts else np.empty((0, 2))
         (folder / f"{kind}.places").write_bytes(data.astype("<i4").tobytes())
-    count = 0
-    for image in images[:IMAGES]:
-        values = program.graph.run(image[None])
-        dst, bit = program.expected(values)
-        files = {
-            "input": program.input_bytes(image), "dst": dst, "bit": bit,
-            "output": output_bytes(program, values[program.graph.output]),
-        }  # fmt: skip
-        for kind, data in files.items():
-            (folder / f"{count}.{kind}").write_bytes(data)
-        count += 1
-        if (count + 1) * (len(dst) + len(bit)) > DATA_BYTES:
-            break
-    return count
+
+
+def write_frame(
+    folder: Path, number: int, program: Program, image: Array, values: dict[str, Array]
+) -> int:
+    """Files of one image (H, W, 3) with its golden values; returns their bytes."""
+    dst, bit = program.expected(values)
+    files = {
+        "input": program.input_bytes(image), "dst": dst, "bit": bit,
+        "output": output_bytes(program, values[program.graph.output]),
+    }  # fmt: skip
+    for kind, data in files.items():
+        (folder / f"{number}.{kind}").write_bytes(data)
+    return sum(map(len, files.values()))
 
 
 def output_bytes(program: Program, logits: Array) -> bytes:

@@ -33,6 +33,8 @@ inline ap_uint<2> compare_levels(const ap_uint<24>& e, const ap_uint<56> bound[3
     return level;
 }
 
+// z_q = sum_j level_qj (2 v_j - 1), level_qj from the softmax of 2 score(q, k_j) - 64: keys and
+// values of a window are loaded once, then each query gives its 64 context sums of 16 bits.
 struct Attention {
     ap_uint<64> key[MAX_TOKENS];      // token by token
     Row value[64][TOKEN_WORDS];       // channel by channel: token j in bit j

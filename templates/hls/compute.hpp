@@ -64,12 +64,14 @@ struct Streams {
     }
 };
 
-// What a beat reads from FM and TM: the source's word and the residuals of a result. A memory is
-// read once; the roles of one instruction never share one (hwgen/schedule/builder.py).
+// Words (LANES,) of ACT_BITS that a beat reads from FM and TM: the source's, and the residuals of a
+// result, 0 where it has none.
 struct Words {
     Feature src[LANES], pre[LANES], mid[LANES], out[LANES];
 };
 
+// w = words at `src` and at the residual streams' addresses (of 14 bits). A memory is read once: the
+// operands of one instruction never share one (hwgen/schedule/builder.py).
 inline void read_words(const FeatureMemories& m, const Compute& c, bool has_src,
                        ap_uint<14> src, const Streams& s, bool result, Words& w) {
 #pragma HLS inline
@@ -267,7 +269,9 @@ inline void compute(unsigned op, const Compute& c, Engine& e) {
 #pragma HLS dependence variable=e.features.fm type=inter false
 #pragma HLS dependence variable=e.features.tm type=inter false
 #pragma HLS dependence variable=e.bits.row type=inter false
-            // no result reads what an earlier one of the same instruction wrote
+#pragma HLS dependence variable=e.sums.memory type=inter false
+            // no result reads what an earlier one of the same instruction wrote: the compiler sees
+            // to it (hwgen/schedule/builder.py), for the RTL too
             const bool first = nest.i0 == 0 && (nest.i1 == 0 || stat);
             const bool last = nest.last0() && (nest.last1() || stat);
             const bool gives = last && nest.gives_result() && !stat && (!xnor || c.psum_last);

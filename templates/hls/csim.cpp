@@ -47,8 +47,7 @@ struct Difference : std::runtime_error {
 
 // Writes that one compute instruction must do to one memory.
 struct Step {
-    unsigned index;
-    std::string op, name, tensor;
+    std::string index, op, name, tensor;
     size_t end; // writes up to and with this instruction
 };
 
@@ -93,13 +92,14 @@ void read_steps(const std::string& folder) {
     bits.record = 2 + hwgen::LANES / 8;
     std::ifstream in(folder + "/steps.txt");
     if (!in) throw std::runtime_error(folder + "/steps.txt: cannot be read");
-    std::string kind;
-    Step s{};
-    size_t count = 0, ends[2] = {0, 0};
-    while (in >> kind >> s.index >> s.op >> s.name >> s.tensor >> count) {
-        const bool is_bit = kind == "bit";
-        s.end = ends[is_bit] += count;
-        (is_bit ? bits : features).steps.push_back(s);
+    size_t ends[2] = {0, 0};
+    for (std::string line; std::getline(in, line);) {
+        std::string part[6]; // kind, index, opcode, step, tensor, count
+        std::istringstream parts(line);
+        for (std::string& text : part) std::getline(parts, text, '\t');
+        const bool is_bit = part[0] == "bit";
+        ends[is_bit] += std::stoul(part[5]);
+        (is_bit ? bits : features).steps.push_back({part[1], part[2], part[3], part[4], ends[is_bit]});
     }
     for (Expected* e : {&features, &bits}) {
         const Bytes raw = read_file(folder + (e == &bits ? "/bit.places" : "/dst.places"));
