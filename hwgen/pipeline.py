@@ -10,13 +10,16 @@ import numpy as np
 from hwgen.atomic import staged_dir
 from hwgen.emit import emit
 from hwgen.emit.folder import load_program
+from hwgen.emit.hls_check import check_addresses, check_hls
 from hwgen.emit.image import report_rows
+from hwgen.emit.vendor import why_none, write_vendor
 from hwgen.errors import HwgenError
 from hwgen.ir.graph import Graph
 from hwgen.report import save_report, update_report
 from hwgen.schedule.choose import search
 from hwgen.schedule.predict import predict
 from hwgen.schedule.program import Program, schedule
+from hwgen.synth.hls import hls_section
 from hwgen.synth.model import check_fit
 from hwgen.targets import Target, get_target
 
@@ -30,7 +33,7 @@ class CompileResult:
     folder: Path
     program: Program
     target: Target
-    reasons: tuple[str, ...]  # why the engine has its sizes
+    reasons: tuple[str, ...]  # why the engine has its sizes, and what the target cannot have
 
 
 @dataclass(frozen=True)
@@ -137,12 +140,17 @@ def compile_model(
         if sizing.act_bits != graph.meta["act_bits"]:
             graph = prepared.quantize(sizing.act_bits).graph
         program = schedule(graph, sizing)
+        if backend == "rtl":
+            check_addresses(program)
+        else:
+            check_hls(graph, sizing, program)
         held_out = evaluation_images(info.meta)
         real = images is not None
         images = images if real else noise_images(info.config.image_size)
         shown = held_out or (images, labels)
         shown_first = (None if a is None else a[:SIMULATED_IMAGES] for a in shown)
         emit(folder, program, *shown_first, backend)
+        write_vendor(folder, target, sizing, backend)
         prediction = predict(program)
         first = predict(program, warm=False) if program.store_words else prediction
         beat = sizing.axi_bits // 8
@@ -178,10 +186,14 @@ def compile_model(
             "fps": {"predicted": target.clock_mhz * 1e6 / prediction.cycles},
             "fidelity": fidelity(network, graph, *shown) if real or held_out else {},
         }  # fmt: skip
+        if backend != "rtl":
+            report["hls"] = hls_section(program, target)
         if blocks:
             report["fidelity"]["blocks"] = block_table(prepared, images)
         save_report(folder, report, graph_nodes(graph), report_rows(program))
-    return CompileResult(Path(out_dir), program, target, choice.reasons)
+    without = why_none(target)
+    reasons = (*choice.reasons, without) if without else choice.reasons
+    return CompileResult(Path(out_dir), program, target, reasons)
 
 
 def evaluation_images(meta: dict) -> tuple[np.ndarray, np.ndarray] | None:

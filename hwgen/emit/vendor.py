@@ -241,22 +241,30 @@ def build_vivado_text(target: Target, backends: Sequence[Backend]) -> str:
     )
 
 
-def write_run_hls(folder: Path, target: Target, s: Sizing, images: int) -> Path | None:
-    """Write hls/run_hls.tcl beside the C++; None where the vendor's tools do not apply."""
-    if processing_system(target) is None:
-        return None
+def write_run_hls(folder: Path, target: Target, s: Sizing, images: int) -> Path:
+    """Write hls/run_hls.tcl beside the C++, whose C simulation runs `images` images."""
     script = folder / "hls" / "run_hls.tcl"
     script.write_text(run_hls_text(target, s, images))
     return script
 
 
-def write_vivado(folder: Path, target: Target, backends: Sequence[str]) -> Path | None:
-    """Write vendor/build_vivado.tcl into an output folder for its back ends ("rtl", "hls").
+def write_vendor(folder: Path, target: Target, s: Sizing, backend: str) -> list[Path]:
+    """Write the scripts for an output folder's back ends: rtl, hls or both.
 
-    None, and nothing written, where the target has no processing system.
+    Returns them; none where the vendor's tools do not apply (`why_none`).
     """
     if processing_system(target) is None:
-        return None
+        return []
+    scripts = []
+    if backend != "rtl":
+        images = len(list((folder / "hls" / "data").glob("*.input")))
+        scripts.append(write_run_hls(folder, target, s, images))
+    both = ("rtl", "hls") if backend == "both" else (backend,)
+    return [*scripts, write_vivado(folder, target, both)]
+
+
+def write_vivado(folder: Path, target: Target, backends: Sequence[str]) -> Path:
+    """Write vendor/build_vivado.tcl into an output folder for its back ends ("rtl", "hls")."""
     engines = []
     if "rtl" in backends:
         engines.append(rtl_backend((folder / "rtl" / "files.f").read_text().split()))

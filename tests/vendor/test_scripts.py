@@ -16,7 +16,7 @@ from hwgen.emit.vendor import (
     Ip,
     processing_system,
     why_none,
-    write_run_hls,
+    write_vendor,
     write_vivado,
 )
 from hwgen.schedule.sizing import Sizing
@@ -54,8 +54,10 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         (folder / "hls").mkdir()
         for file, text in sources(sizing).items():
             (folder / "hls" / file).write_text(text)
-        write_run_hls(folder, get_target(name), sizing, 3)
-        write_vivado(folder, get_target(name), ("rtl", "hls"))
+        (folder / "hls" / "data").mkdir()
+        for image in range(3):
+            (folder / "hls" / "data" / f"{image}.input").write_text("")
+        write_vendor(folder, get_target(name), sizing, "both")
     return out
 
 
@@ -240,7 +242,8 @@ def test_a_typo_in_build_vivado_is_seen(
 
 def test_a_part_without_a_processing_system_has_no_scripts(tmp_path: Path) -> None:
     target = get_target("ecp5-85k")
-    assert write_vivado(tmp_path, target, ("rtl",)) is None
+    for backend in ("rtl", "hls", "both"):
+        assert write_vendor(tmp_path, target, Sizing(), backend) == []
     assert list(tmp_path.iterdir()) == []
     assert why_none(target) == (
         "no vendor scripts: LFE5UM5G-85F-8BG381C is no Zynq, Vitis HLS and Vivado do not apply"
