@@ -7,7 +7,6 @@ that `--help` and a wrong option answer at once.
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -52,17 +51,9 @@ FidelityOption = Annotated[
         help="Compare every block with the float network at 16, 14, 12 and 10 bits.",
     ),
 ]
-
-
-class Backend(StrEnum):
-    """What `hwgen compile` writes: Verilog, C++ for Vitis HLS, or both."""
-
-    rtl = "rtl"
-    hls = "hls"
-    both = "both"
-
-
-BackendOption = Annotated[Backend, typer.Option(help="Verilog, C++ for Vitis HLS, or both.")]
+BackendOption = Annotated[
+    str, typer.Option("--backend", help="rtl (Verilog), hls (C++ for Vitis HLS) or both.")
+]
 ImagesOption = Annotated[int, typer.Option(min=1, help="How many images to simulate.")]
 ThreadsOption = Annotated[int, typer.Option(min=1, help="Threads of the simulation.")]
 
@@ -93,7 +84,7 @@ def compile(
     set_: SetOption = None,
     calib: CalibOption = None,
     fidelity: FidelityOption = False,
-    backend: BackendOption = Backend.rtl,
+    backend: BackendOption = "rtl",
 ) -> None:
     """Compile a model into RTL or HLS C++, program, weights, driver and report."""
     overrides = parse_overrides(set_ or [])
@@ -106,7 +97,7 @@ def compile(
         overrides=overrides,
         calib=calib,
         blocks=fidelity,
-        backend=backend.value,
+        backend=backend,
     )
     for k, reason in enumerate(result.reasons):
         typer.echo(f"{'' if k else 'chosen':<11} {reason}")

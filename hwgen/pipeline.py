@@ -9,7 +9,7 @@ import numpy as np
 
 from hwgen.atomic import staged_dir
 from hwgen.emit import emit
-from hwgen.emit.folder import load_program
+from hwgen.emit.folder import BACKENDS, load_program
 from hwgen.emit.hls_check import check_addresses, check_hls
 from hwgen.emit.image import report_rows
 from hwgen.emit.vendor import why_none, write_vendor
@@ -130,6 +130,10 @@ def compile_model(
     from hwgen.zoo.analyze import analyze
 
     target = get_target(target_name)
+    if backend not in BACKENDS:
+        raise HwgenError(
+            "--backend", backend, "is no back end", f"use {', '.join(BACKENDS[:-1])} or both"
+        )
     with staged_dir(out_dir, force) as folder:
         act_bits = (overrides or {}).get("act_bits", "16")
         network, info, prepared, images, labels = load_prepared(model_path, calib)

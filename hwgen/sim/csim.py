@@ -49,9 +49,11 @@ def build_csim(folder: Path, sizing: Sizing, *, sanitize: bool = False) -> Path:
     require("g++")
     require("make")
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in sources(sizing).items():
-        (folder / name).write_text(text)
-    (folder / "Makefile").write_text(render("hls/Makefile.j2", images=1))
+    texts = {**sources(sizing), "Makefile": render("hls/Makefile.j2", images=1)}
+    for name, text in texts.items():  # what is as it was is not built again
+        file = folder / name
+        if not file.is_file() or file.read_text() != text:
+            file.write_text(text)
     target = "csim_sanitize" if sanitize else "csim"
     exe = (folder / target).resolve()
     command = ["make", "-C", str(folder), str(exe), f"AP_TYPES={ap_types()}"]
