@@ -9,11 +9,13 @@ bus serves one more burst, and what that makes known comes later than the burst.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from hwgen.schedule.bounds import Spent, roofline, spent
 from hwgen.schedule.builder import Instruction
 from hwgen.schedule.program import Program
 from hwgen.schedule.read_bus import ReadBus, Request
+from hwgen.schedule.write_ports import WritePorts
 from hwgen.sim.network import program_steps, step_cycles
 from hwgen.units import dma as dma_unit
 from hwgen.units import sequencer as seq
@@ -48,7 +50,7 @@ class _Predictor:
         s = program.sizing
         self.program, self.latency, self.warm = program, latency, warm
         self.bus, self.unit = ReadBus(latency), Dma(s.lanes, s.axi_bits)
-        self.attention = Attention(s.lanes, s.kw, s.pk)
+        self.attention, self.ports = Attention(s.lanes, s.kw, s.pk), WritePorts()
         self.model = CycleModel()
         self.norm_latency = NormUnit(s.lanes, s.nt_words).write_at
         self.interval = 512 // s.axi_bits
@@ -179,6 +181,9 @@ class _Predictor:
             place = i.fields["ddr"] * 8 // self.program.sizing.axi_bits
             opened = self._open(start)
             self.read = self.bus.dma = Request(start + 1, place, beats, opened + 1)
+            if i.op == "LOADF":
+                self.read.free = partial(self.ports.free, i.fields["mem"])
+                self.read.word_beats = self.unit.word_beats // (2 if i.fields["bytes"] else 1)
             return True
         if self.warm and i.fields.get("keep"):
             cycles = self.unit.kept(dma_unit.record_words(i.fields))
@@ -234,8 +239,8 @@ class _Predictor:
                 row_elements = self.program.sizing.row_elements
                 shape += [f["width"], column_cycles(f["a_s3"], f["xd"], row_elements)]
             issue = issue_cycles(*shape)
-            if f["psum_last"]:
-                delivered = result_cycles(*shape)[-1]
+            results = result_cycles(*shape) if f["psum_last"] else [0]
+            delivered = results[-1]
         elif i.op == "ATT":
             ends = self.times[-1]
             start = max(accepted + DECODE, ends.issue_end, ends.array_end, self._reached(i) + 1)
@@ -257,7 +262,12 @@ class _Predictor:
                 assert before is None, f"{i.step}: ATT starts in cycle {t.start}, not {start}"
                 run = self.attention.run(t.start, f["queries"], f["tokens"])
             self.att = run
-        elif i.op != "SET":
+            self.ports.attention(f, run, self.attention)
+        elif delivered:
+            self.ports.xnor(f, t.start, results)
+        elif i.op in ("MACV", "MACS", "LNAPPLY"):
+            self.ports.mac(f, t.start)
+        if i.op not in ("ATT", "SET"):
             self.att = None  # it waited for all results, or the next ATT waits
         if f["swap"]:
             self.swapped.append(t.start)
