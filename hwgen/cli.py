@@ -51,6 +51,9 @@ FidelityOption = Annotated[
         help="Compare every block with the float network at 16, 14, 12 and 10 bits.",
     ),
 ]
+BackendOption = Annotated[
+    str, typer.Option("--backend", help="rtl (Verilog), hls (C++ for Vitis HLS) or both.")
+]
 ImagesOption = Annotated[int, typer.Option(min=1, help="How many images to simulate.")]
 ThreadsOption = Annotated[int, typer.Option(min=1, help="Threads of the simulation.")]
 
@@ -81,12 +84,20 @@ def compile(
     set_: SetOption = None,
     calib: CalibOption = None,
     fidelity: FidelityOption = False,
+    backend: BackendOption = "rtl",
 ) -> None:
-    """Compile a model into RTL, program, weights, driver and report."""
+    """Compile a model into RTL or HLS C++, program, weights, driver and report."""
     overrides = parse_overrides(set_ or [])
     folder = out or Path("out") / f"{model.stem}-{target}"
     result = _pipeline().compile_model(
-        model, target, folder, force=force, overrides=overrides, calib=calib, blocks=fidelity
+        model,
+        target,
+        folder,
+        force=force,
+        overrides=overrides,
+        calib=calib,
+        blocks=fidelity,
+        backend=backend,
     )
     for k, reason in enumerate(result.reasons):
         typer.echo(f"{'' if k else 'chosen':<11} {reason}")

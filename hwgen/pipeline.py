@@ -9,14 +9,17 @@ import numpy as np
 
 from hwgen.atomic import staged_dir
 from hwgen.emit import emit
-from hwgen.emit.folder import load_program
+from hwgen.emit.folder import BACKENDS, load_program
+from hwgen.emit.hls_check import check_addresses, check_hls
 from hwgen.emit.image import report_rows
+from hwgen.emit.vendor import why_none, write_vendor
 from hwgen.errors import HwgenError
 from hwgen.ir.graph import Graph
 from hwgen.report import save_report, update_report
 from hwgen.schedule.choose import search
 from hwgen.schedule.predict import predict
 from hwgen.schedule.program import Program, schedule
+from hwgen.synth.hls import hls_section
 from hwgen.synth.model import check_fit
 from hwgen.targets import Target, get_target
 
@@ -30,7 +33,7 @@ class CompileResult:
     folder: Path
     program: Program
     target: Target
-    reasons: tuple[str, ...]  # why the engine has its sizes
+    reasons: tuple[str, ...]  # why the engine has its sizes, and what the target cannot have
 
 
 @dataclass(frozen=True)
@@ -114,9 +117,11 @@ def compile_model(
     overrides: dict[str, str] | None = None,
     calib: Path | None = None,
     blocks: bool = False,
+    backend: str = "rtl",
 ) -> CompileResult:
-    """Compile a checkpoint for a target into `out_dir` (docs/architecture.md lists the folder).
+    """Compile a checkpoint for a target into `out_dir` (`hwgen.emit.folder.emit` lists the folder).
 
+    backend: rtl, hls (HLS C++, docs/hls.md) or both; the program and the weights are the same.
     blocks: compare every block with the float network, for the report (hwgen.report.blocks).
     Raises: HwgenError (one line) for anything the user can mend; nothing is left half-written.
     """
@@ -125,6 +130,10 @@ def compile_model(
     from hwgen.zoo.analyze import analyze
 
     target = get_target(target_name)
+    if backend not in BACKENDS:
+        raise HwgenError(
+            "--backend", backend, "is no back end", f"use {', '.join(BACKENDS[:-1])} or both"
+        )
     with staged_dir(out_dir, force) as folder:
         act_bits = (overrides or {}).get("act_bits", "16")
         network, info, prepared, images, labels = load_prepared(model_path, calib)
@@ -135,11 +144,17 @@ def compile_model(
         if sizing.act_bits != graph.meta["act_bits"]:
             graph = prepared.quantize(sizing.act_bits).graph
         program = schedule(graph, sizing)
+        if backend == "rtl":
+            check_addresses(program)
+        else:
+            check_hls(graph, sizing, program)
         held_out = evaluation_images(info.meta)
         real = images is not None
         images = images if real else noise_images(info.config.image_size)
         shown = held_out or (images, labels)
-        emit(folder, program, *(None if a is None else a[:SIMULATED_IMAGES] for a in shown))
+        shown_first = (None if a is None else a[:SIMULATED_IMAGES] for a in shown)
+        emit(folder, program, *shown_first, backend)
+        write_vendor(folder, target, sizing, backend)
         prediction = predict(program)
         first = predict(program, warm=False) if program.store_words else prediction
         beat = sizing.axi_bits // 8
@@ -175,10 +190,14 @@ def compile_model(
             "fps": {"predicted": target.clock_mhz * 1e6 / prediction.cycles},
             "fidelity": fidelity(network, graph, *shown) if real or held_out else {},
         }  # fmt: skip
+        if backend != "rtl":
+            report["hls"] = hls_section(program, target)
         if blocks:
             report["fidelity"]["blocks"] = block_table(prepared, images)
         save_report(folder, report, graph_nodes(graph), report_rows(program))
-    return CompileResult(Path(out_dir), program, target, choice.reasons)
+    without = why_none(target)
+    reasons = (*choice.reasons, without) if without else choice.reasons
+    return CompileResult(Path(out_dir), program, target, reasons)
 
 
 def evaluation_images(meta: dict) -> tuple[np.ndarray, np.ndarray] | None:
@@ -222,6 +241,7 @@ def simulate_dir(
     from hwgen.sim.network import simulate_program
 
     folder = Path(folder)
+    require_rtl(folder, "simulate")
     program, pictures, _ = load_program(folder)
     if images > len(pictures):
         raise HwgenError(
@@ -260,6 +280,15 @@ def simulate_dir(
     )  # fmt: skip
 
 
+def require_rtl(folder: Path, command: str) -> None:
+    """Raises HwgenError for a folder of `--backend hls`, which has no Verilog."""
+    if (folder / "hls").is_dir() and not (folder / "rtl").is_dir():
+        raise HwgenError(
+            str(folder), "holds HLS C++ only", f"`hwgen {command}` takes the Verilog",
+            "compile with --backend both; the C++ runs with make -C DIR/hls csim",
+        )  # fmt: skip
+
+
 def synth_dir(folder: Path) -> None:
     """Count the emitted RTL's resources with Yosys, unit by unit; put them in the report."""
     from hwgen.report import load_report
@@ -267,6 +296,7 @@ def synth_dir(folder: Path) -> None:
 
     folder = Path(folder)
     report = load_report(folder)
+    require_rtl(folder, "synth")
     target = get_target(report.target.name)
     update_report(folder, resources=synthesise(folder, target))
 

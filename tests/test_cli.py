@@ -21,8 +21,8 @@ class FakePipeline:
         self.calls = []
         self.mismatches = 0
 
-    def compile_model(self, model, target, out, *, force, overrides, calib, blocks):
-        self.calls.append(("compile", model, target, out, force, overrides, calib, blocks))
+    def compile_model(self, model, target, out, *, force, overrides, calib, blocks, backend="rtl"):
+        self.calls.append(("compile", model, target, out, force, overrides, calib, blocks, backend))
         if target == "tiny":
             raise FitError("--target tiny", "150 BRAM36", "has 140", "use --set lanes=8")
         out.mkdir(parents=True, exist_ok=True)
@@ -61,11 +61,12 @@ def test_compile_passes_its_options_on(capsys, pipeline):
     code, out, err = call(
         capsys, "compile", "m.pt", "-t", "kv260", "--out", "x", "--force",
         "--set", "array_bits=4096", "--set", "lanes = 32", "--calib", "c.npy", "--fidelity",
+        "--backend", "both",
     )  # fmt: skip
     assert (code, err) == (0, "")
     overrides = {"array_bits": "4096", "lanes": "32"}
     assert pipeline.calls == [
-        ("compile", Path("m.pt"), "kv260", Path("x"), True, overrides, Path("c.npy"), True)
+        ("compile", Path("m.pt"), "kv260", Path("x"), True, overrides, Path("c.npy"), True, "both")
     ]
     assert out.splitlines()[-1] == "report      x/report.html"
 
@@ -73,7 +74,7 @@ def test_compile_passes_its_options_on(capsys, pipeline):
 def test_compile_defaults(capsys, pipeline):
     assert call(capsys, "compile", "a/m.pt")[0] == 0
     assert pipeline.calls == [
-        ("compile", Path("a/m.pt"), "zynq", Path("out/m-zynq"), False, {}, None, False)
+        ("compile", Path("a/m.pt"), "zynq", Path("out/m-zynq"), False, {}, None, False, "rtl")
     ]
 
 
@@ -126,7 +127,7 @@ USER_ERRORS = [
         "--set: 'lanes=16'; lanes is set twice; keep one of them",
     ),
     (["compile"], "Missing argument 'MODEL'; see `hwgen --help`"),
-    (["compile", "m.pt", "--bad"], "No such option: --bad; see `hwgen --help`"),
+    (["compile", "m.pt", "--zzz"], "No such option: --zzz; see `hwgen --help`"),
     (["comple"], "No such command 'comple'. Did you mean 'compile'?; see `hwgen --help`"),
     (
         ["simulate", "d", "--images", "0"],

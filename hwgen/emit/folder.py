@@ -7,22 +7,39 @@ from pathlib import Path
 
 import numpy as np
 
+from hwgen.emit.hls import write_hls
 from hwgen.emit.image import FILES, write_image
 from hwgen.emit.rtl import TOP, render, write_rtl
 from hwgen.paths import sim_dir
 from hwgen.schedule.program import Program
 from hwgen.schedule.sizing import Sizing
 
+BACKENDS = ("rtl", "hls", "both")
 
-def emit(folder: Path, program: Program, images: np.ndarray, labels: np.ndarray | None) -> None:
-    """Write rtl/, image/, golden/, sim/, host/. `images` (N, H, W, 3) uint8 are simulated later."""
-    write_rtl(folder / "rtl", program.sizing)
+
+def emit(
+    folder: Path,
+    program: Program,
+    images: np.ndarray,
+    labels: np.ndarray | None,
+    backend: str = "rtl",
+) -> None:
+    """Write image/ and golden/, and of each back end: rtl/, sim/, host/ (rtl); hls/ (hls).
+
+    `images` (N, H, W, 3) uint8 are simulated later. backend: one of BACKENDS.
+    """
+    assert backend in BACKENDS
     write_image(folder / "image", program)
     golden = folder / "golden"
     golden.mkdir()
     (golden / "graph.json").write_text(program.graph.to_json())
     labels = np.full(len(images), -1) if labels is None else labels
     np.savez_compressed(golden / "images.npz", images=images, labels=labels)
+    if backend != "rtl":
+        write_hls(folder / "hls", program, images)
+    if backend == "hls":
+        return
+    write_rtl(folder / "rtl", program.sizing)
     write_sim(folder / "sim", program, images[0])
     host = folder / "host"
     host.mkdir()

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from hwgen.ir.types import TensorType
-from hwgen.ops.base import Array, Op, register, signed
+from hwgen.ops.base import HLS_LANES, Array, Op, register, signed
 from hwgen.ops.numerics import HEAD_DIM, attention_levels
 
 MAX_TOKENS = 256  # keys of a window: size of the attention unit's memories
@@ -37,6 +37,13 @@ class Attention(Op):
     m: Array
 
     UNIT: ClassVar[str] = "ATT"
+    HLS: ClassVar[tuple[str, ...]] = (
+        "score",
+        "compare_levels",
+        "Attention",
+        "context_operands",
+        *HLS_LANES,
+    )
 
     def scores(self, q: Array, k: Array) -> Array:
         """popcount(xnor(q, k)) per head: (batch, windows, heads, N, M) in [0, 64]."""

@@ -12,6 +12,7 @@ from hwgen.ir.types import TensorType
 from hwgen.ops.post import Post
 
 Array = np.ndarray
+HLS_LANES = ("multiply_accumulate", "post_lane")  # HLS kernels behind the operands of an op
 REGISTRY: dict[str, type[Op]] = {}
 
 
@@ -36,6 +37,7 @@ class Op:
     bits: TensorType | None
 
     UNIT: ClassVar[str] = ""  # instruction that computes it
+    HLS: ClassVar[tuple[str, ...]] = ()  # its kernels in templates/hls: functions and structs
 
     @property
     def inputs(self) -> tuple[str, ...]:

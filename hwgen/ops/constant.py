@@ -18,6 +18,7 @@ class Constant(Op):
     value: Array
 
     UNIT: ClassVar[str] = "LOADF"
+    HLS: ClassVar[tuple[str, ...]] = ("fill_features",)
 
     def result(self) -> tuple[tuple[int, ...], tuple[int, int]]:
         assert self.feature is not None

@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from hwgen.ir.types import TensorType
-from hwgen.ops.base import Array, Op, register, span
+from hwgen.ops.base import HLS_LANES, Array, Op, register, span
 from hwgen.ops.numerics import PARAM_BITS
 
 QUAD_TAPS = 128  # taps that the four banks of CM hold
@@ -44,6 +44,7 @@ class PatchConv(Op):
     in_grid: tuple[int, int]
 
     UNIT: ClassVar[str] = "MACS"
+    HLS: ClassVar[tuple[str, ...]] = ("scalar_operands", *HLS_LANES)
 
     @property
     def taps(self) -> int:

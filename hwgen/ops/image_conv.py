@@ -17,7 +17,7 @@ from typing import ClassVar
 import numpy as np
 
 from hwgen.ir.types import TensorType
-from hwgen.ops.base import Array, Op, register, span
+from hwgen.ops.base import HLS_LANES, Array, Op, register, span
 from hwgen.ops.dense import NARROW_BITS, QUAD_TAPS
 from hwgen.ops.numerics import PARAM_BITS
 
@@ -40,6 +40,7 @@ class ImageConv(Op):
     quad: bool = False
 
     UNIT: ClassVar[str] = "MACS"
+    HLS: ClassVar[tuple[str, ...]] = ("scalar_operands", *HLS_LANES)
 
     @property
     def kernel(self) -> int:

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from hwgen.ir.types import TensorType
-from hwgen.ops.base import Array, Op, register
+from hwgen.ops.base import HLS_LANES, Array, Op, register
 from hwgen.ops.numerics import NORM_V_BITS, norm_stats, rshift_round
 from hwgen.ops.xnor import grid_to_windows
 
@@ -29,6 +29,13 @@ class LayerNorm(Op):
     in_grid: tuple[int, int] = (0, 0)
 
     UNIT: ClassVar[str] = "LNAPPLY"
+    HLS: ClassVar[tuple[str, ...]] = (
+        "statistics_operands",
+        "norm_entry",
+        "rsqrt",
+        "normalise_operands",
+        *HLS_LANES,
+    )
 
     def gather(self, x: Array, merge: Array | None = None) -> Array:
         if not self.window:

@@ -29,6 +29,7 @@ class MaxPool(Op):
     in_grid: tuple[int, int]
 
     UNIT: ClassVar[str] = "MACV"
+    HLS: ClassVar[tuple[str, ...]] = ("TapTable", "vector_operands", "maximum", "post_lane")
 
     @property
     def result_grid(self) -> tuple[int, int]:

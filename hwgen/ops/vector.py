@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from hwgen.ir.types import TensorType
-from hwgen.ops.base import Array, Op, register, span
+from hwgen.ops.base import HLS_LANES, Array, Op, register, span
 from hwgen.ops.kernels import cross_filter
 
 Result = tuple[tuple[int, ...], tuple[int, int]]
@@ -32,6 +32,7 @@ class Pointwise(Op):
     m: Array
 
     UNIT: ClassVar[str] = "MACV"
+    HLS: ClassVar[tuple[str, ...]] = ("vector_operands", *HLS_LANES)
 
     def sums(self, x: Array) -> tuple[Array, Array | None]:
         return x, self.m
@@ -62,6 +63,13 @@ class CrossFilter(Op):
     in_grid: tuple[int, int]
 
     UNIT: ClassVar[str] = "MACV"
+    HLS: ClassVar[tuple[str, ...]] = (
+        "TapTable",
+        "StencilRing",
+        "stencil_operands",
+        "vector_operands",
+        *HLS_LANES,
+    )
 
     @property
     def is_cross(self) -> bool:
@@ -129,6 +137,7 @@ class AvgPool(Op):
     in_grid: tuple[int, int]
 
     UNIT: ClassVar[str] = "MACV"
+    HLS: ClassVar[tuple[str, ...]] = ("vector_operands", *HLS_LANES)
 
     def sums(self, x: Array) -> tuple[Array, Array | None]:
         k, (h, w) = self.kernel, self.in_grid
@@ -170,6 +179,7 @@ class MergePool(Op):
     in_grid: tuple[int, int]
 
     UNIT: ClassVar[str] = "MACV"
+    HLS: ClassVar[tuple[str, ...]] = ("vector_operands", "maximum", *HLS_LANES)
 
     def sums(self, x: Array) -> tuple[Array, Array | None]:
         h, w = self.in_grid
@@ -207,6 +217,7 @@ class MergeMean(Op):
     m: Array
 
     UNIT: ClassVar[str] = "MACV"
+    HLS: ClassVar[tuple[str, ...]] = ("vector_operands", *HLS_LANES)
 
     def sums(self, z: Array) -> tuple[Array, Array | None]:
         return z[:, :, -z.shape[1] :].sum(1), self.m
@@ -235,6 +246,7 @@ class WindowMix(Op):
     window: int
 
     UNIT: ClassVar[str] = "MACV"
+    HLS: ClassVar[tuple[str, ...]] = ("vector_operands", *HLS_LANES)
 
     def sums(self, z: Array) -> tuple[Array, Array | None]:
         return z[:, :, : self.window**2], self.m
@@ -261,6 +273,7 @@ class TokenMean(Op):
     m: Array
 
     UNIT: ClassVar[str] = "MACV"
+    HLS: ClassVar[tuple[str, ...]] = ("vector_operands", *HLS_LANES)
 
     def sums(self, x: Array) -> tuple[Array, Array | None]:
         return x.sum(1, keepdims=True), self.m

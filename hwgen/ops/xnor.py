@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from hwgen.ir.types import TensorType
-from hwgen.ops.base import Array, Op, register, signed
+from hwgen.ops.base import HLS_LANES, Array, Op, register, signed
 from hwgen.ops.numerics import LANE_CHANNELS
 
 MAX_DILATION = 7  # 3-bit field of the program
@@ -35,6 +35,13 @@ class XnorLinear(Op):
     unwindow: int = 0
 
     UNIT: ClassVar[str] = "XLIN"
+    HLS: ClassVar[tuple[str, ...]] = (
+        "fetch_linear",
+        "xnor_popcount",
+        "PartialSums",
+        "xnor_operands",
+        *HLS_LANES,
+    )
 
     def sums(self, a: Array) -> tuple[Array, Array | None]:
         rows = signed(a).reshape(-1, a.shape[-1]) @ signed(self.weight).T
@@ -92,6 +99,15 @@ class XnorConv(Op):
     in_grid: tuple[int, int] = (0, 0)
 
     UNIT: ClassVar[str] = "XCONV"
+    HLS: ClassVar[tuple[str, ...]] = (
+        "ConvWindow",
+        "border_pattern",
+        "fetch_linear",
+        "xnor_popcount",
+        "PartialSums",
+        "xnor_operands",
+        *HLS_LANES,
+    )
 
     @property
     def padding(self) -> int:

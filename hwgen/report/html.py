@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from hwgen.paths import templates_dir
-from hwgen.report import bounds_svg, values
+from hwgen.report import bounds_svg, hls, values
 from hwgen.report import cycles as grouping
 from hwgen.report.graph_svg import UNIT_CLASSES, draw_blocks, unit_class
 from hwgen.report.schema import BlockFidelity, Check, Closeness, Report, Resources5, Step
@@ -52,6 +52,9 @@ def render_report(
         budget=_budget(report),
         unit_columns=[label for _, label in RESOURCES],
         unit_rows=_unit_rows(report),
+        hls_totals=hls.totals(report) if report.hls.functions else [],
+        hls_functions=hls.function_rows(report),
+        hls_columns=[label for _, label in hls.RESOURCES],
         source=report.resources.source or "not synthesised yet",
         checks=_checks(report.check),
         fidelity=_fidelity(report),
@@ -94,10 +97,11 @@ def _tiles(report: Report) -> list[dict[str, str]]:
     clock = f"at {report.target.clock_mhz:g} MHz"
     simulated = cycles.simulated is not None
     source = "simulated" if simulated else "predicted"
+    of = ", RTL" if report.hls.cycles is not None else ""
     tiles = [
-        _tile("frames/s", values.rate(fps.simulated or fps.predicted), source, clock),
+        _tile(f"frames/s{of}", values.rate(fps.simulated or fps.predicted), source, clock),
         _tile(
-            "cycles per frame",
+            "cycles, RTL" if of else "cycles per frame",
             values.count(cycles.simulated if simulated else cycles.predicted),
             source,
             f"predicted {values.count(cycles.predicted)}" if simulated else "",
@@ -118,7 +122,7 @@ def _tiles(report: Report) -> list[dict[str, str]]:
             bad=bool(check.mismatches),
         ),
         _tile(
-            "LUT",
+            f"LUT{of}",
             values.percent(values.ratio(report.resources.lut, report.target.budget.lut)),
             "Yosys",
             f"{values.count(report.resources.lut)} of {values.count(report.target.budget.lut)}"

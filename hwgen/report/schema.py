@@ -114,6 +114,37 @@ class Resources(Resources5):
     fits: bool | None = None
 
 
+class HlsFunction(_Section):
+    """A function of the HLS C++; `rtl`: units of `Resources.by_unit` that do its work.
+
+    `calls` and `cycles` per frame; None where they are counted with the function that calls it.
+    """
+
+    name: str
+    rtl: list[str] = Field(default_factory=list)
+    calls: int | None = None
+    cycles: int | None = None
+    lut: float
+    ff: float
+    bram36: float
+    dsp: float
+
+
+class Hls(_Section):
+    """The HLS engine. Everything is estimated: from the program (cycles) and the sizes (resources);
+    nothing was synthesised. `functions` add up to the other values."""
+
+    source: str = "estimated"
+    cycles: int | None = None
+    fps: float | None = None
+    lut: float | None = None
+    ff: float | None = None
+    bram36: float | None = None
+    dsp: float | None = None
+    fits: bool | None = None
+    functions: list[HlsFunction] = Field(default_factory=list)
+
+
 class Check(_Section):
     """RTL against the golden model. `first_mismatch` names step, tensor, index, got, expected."""
 
@@ -167,6 +198,7 @@ class Report(BaseModel):
     memory: Memory = Field(default_factory=Memory)
     fps: Fps = Field(default_factory=Fps)
     resources: Resources = Field(default_factory=Resources)
+    hls: Hls = Field(default_factory=Hls)
     check: Check = Field(default_factory=Check)
     fidelity: Fidelity = Field(default_factory=Fidelity)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hwgen.report import values
+from hwgen.report.hls import summary_line
 from hwgen.report.schema import Closeness, Report
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def worst(rows: Sequence[Closeness]) -> Closeness:
 
 
 def summary(report: Report) -> list[str]:
-    """At most ten lines; each number says where it comes from, unknown ones are left out."""
+    """A line per part; each number says where it comes from, unknown ones are left out."""
     cycles, fps, res, check = report.cycles, report.fps, report.resources, report.check
     fidelity, budget, config = report.fidelity, report.target.budget, report.config
     lines = [
@@ -123,4 +124,6 @@ def summary(report: Report) -> list[str]:
         )
         fits = "" if res.fits is None else ", fits" if res.fits else ", DOES NOT FIT"
         lines.append(f"resources   {used}{fits} ({res.source})")
+    if report.hls.cycles is not None:
+        lines.append(summary_line(report))
     return lines

@@ -25,7 +25,7 @@ HELP = {
 }
 
 
-def _blocks(width: int, depth: int) -> float:
+def block_rams(width: int, depth: int) -> float:
     """BRAM36 of a simple dual-port memory, in 512 x 36 or 1024 x 18 halves."""
     wide = ceil(width / 36) * ceil(depth / 512)
     deep = ceil(width / 18) * ceil(depth / 1024)
@@ -35,7 +35,7 @@ def _blocks(width: int, depth: int) -> float:
 def _feature_memory(s: Sizing, words: int, ultra: bool) -> tuple[float, int]:
     """(BRAM36, URAM) of FM or TM, eight memories side by side."""
     width = s.lanes * s.act_bits // 8
-    blocks = _blocks(width, words)
+    blocks = block_rams(width, words)
     rams = ceil(width / ULTRA_WIDTH) * ceil(words / ULTRA_DEPTH)
     return (0, 8 * rams) if ultra and ULTRA_COST * rams <= blocks else (8 * blocks, 0)
 
@@ -43,10 +43,10 @@ def _feature_memory(s: Sizing, words: int, ultra: bool) -> tuple[float, int]:
 def _store(s: Sizing) -> tuple[float, int]:
     """(BRAM36, URAM) of the weight store: rows and tail."""
     (rows, tail), width = s.store_rows, 16 * s.lanes
-    blocks = _blocks(width, tail)
+    blocks = block_rams(width, tail)
     if s.store_ultra:
         return blocks, ceil(width / ULTRA_WIDTH) * rows
-    return blocks + _blocks(width, rows * ULTRA_DEPTH), 0
+    return blocks + block_rams(width, rows * ULTRA_DEPTH), 0
 
 
 def estimate(s: Sizing, ultra: bool = False, family: str = "xc7") -> dict[str, float]:
@@ -69,8 +69,8 @@ def estimate(s: Sizing, ultra: bool = False, family: str = "xc7") -> dict[str, f
         "ff": lanes * ff_lane + 11850 + 3.3 * s.kw,
         "bram36": sum(blocks for blocks, _ in either)
         + 4 * ceil(s.kw / 64) * ceil(s.bm_rows / 2048)  # byte writes: 64 of 72 bits
-        + _blocks(16 * lanes, s.wb_words)
-        + _blocks(16 * lanes, s.ps_words),
+        + block_rams(16 * lanes, s.wb_words)
+        + block_rams(16 * lanes, s.ps_words),
         "uram": sum(rams for _, rams in either),
         "dsp": 6 * lanes + 8,
     }

@@ -14,6 +14,7 @@ import pytest
 
 from hwgen.emit.folder import load_program
 from hwgen.errors import HwgenError
+from hwgen.ops.attention import Attention
 from hwgen.paths import models_dir
 from hwgen.pipeline import compile_model, run_image
 from hwgen.report import load_report
@@ -33,6 +34,7 @@ def test_every_part_is_there(folder: Path) -> None:
         "rtl/files.f", "rtl/hwgen_engine.v", "image/program.bin", "image/weights.bin",
         "image/memory_map.json", "golden/graph.json", "golden/images.npz", "sim/Makefile",
         "sim/input.bin", "sim/expected_output.bin", "host/driver.py", "report.json", "report.html",
+        "vendor/build_vivado.tcl",
     )  # fmt: skip
     assert [name for name in expected if not (folder / name).is_file()] == []
     report = load_report(folder)
@@ -41,6 +43,34 @@ def test_every_part_is_there(folder: Path) -> None:
     assert report.resources.lut is None
     assert sum(step.predicted for step in report.cycles.steps) == report.cycles.predicted
     assert report.fidelity.top1_agreement >= 0.99
+
+
+def test_without_the_hls_back_end_there_is_nothing_of_it(folder: Path) -> None:
+    assert not (folder / "hls").exists()
+    assert load_report(folder).hls.functions == []
+    assert "-reference hwgen_engine" in (folder / "vendor/build_vivado.tcl").read_text()
+
+
+def test_hls_back_end_has_scripts_and_estimates(tmp_path: Path) -> None:
+    out = tmp_path / "hls"
+    result = compile_model(MODEL, "zynq", out, backend="hls")
+    assert (out / "hls/run_hls.tcl").is_file()
+    script = (out / "vendor/build_vivado.tcl").read_text()
+    assert "-vlnv hwgen:hls:hwgen_top:1.0" in script
+    assert "-reference hwgen_engine" not in script
+    report = load_report(out)
+    assert report.hls.source == "estimated"
+    calls = {f.name: f.calls for f in report.hls.functions}
+    assert calls["fetch"] == len(result.program.instructions)
+    assert "RTL and HLS side by side" in (out / "report.html").read_text()
+
+
+def test_a_target_without_vendor_tools_says_so(tmp_path: Path) -> None:
+    result = compile_model(MODEL, "ecp5-85k", tmp_path / "ecp5")
+    assert result.reasons[-1] == (
+        "no vendor scripts: LFE5UM5G-85F-8BG381C is no Zynq, Vitis HLS and Vivado do not apply"
+    )
+    assert not (tmp_path / "ecp5" / "vendor").exists()
 
 
 def test_cocotb_regression_runs_on_its_own(folder: Path) -> None:
@@ -88,6 +118,17 @@ def test_run_classifies_an_image(folder: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "small.npy", images[0][:50])
     with pytest.raises(HwgenError, match=r"uint8 \(50, 96, 3\); must be uint8 \(96, 96, 3\)"):
         run_image(MODEL, tmp_path / "small.npy")
+
+
+def test_an_op_without_an_hls_kernel_leaves_nothing(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(Attention, "HLS", ())
+    with pytest.raises(HwgenError) as error:
+        compile_model(MODEL, "zynq", tmp_path / "out", backend="both")
+    assert error.value.line == (
+        "vit.encoder.layerB.0.attention.attention.att_prob_quantizer: Attention; "
+        "has no HLS kernel; use --backend rtl"
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nothing_is_left_when_it_does_not_fit(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from hwgen.report.schema import Report
 
 
-def report(blocks: int = 4, simulated: bool = True, per_block: int = 1) -> Report:
+def report(
+    blocks: int = 4, simulated: bool = True, per_block: int = 1, hls: bool = False
+) -> Report:
     steps = [
         step("vit.patch_embed.stem", "dma", 1_800),
         step("vit.patch_embed.stem", "lanes", 9_400),
@@ -56,6 +58,7 @@ def report(blocks: int = 4, simulated: bool = True, per_block: int = 1) -> Repor
                 "simulated": 200e6 / (total + 57) if simulated else None,
             },
             "resources": RESOURCES if simulated else {},
+            "hls": HLS if hls else {},
             "check": CHECK if simulated else {},
             "fidelity": {
                 "top1_agreement": 0.9972,
@@ -125,6 +128,24 @@ RESOURCES = {
         "compute_ctl": unit(1, 1_120, 1_400, 32, 0),
     },
     "fits": True,
+}  # fmt: skip
+
+
+def function(name, rtl, calls, cycles, lut, ff, bram36, dsp):
+    return {
+        "name": name, "rtl": rtl, "calls": calls, "cycles": cycles,
+        "lut": lut, "ff": ff, "bram36": bram36, "dsp": dsp,
+    }  # fmt: skip
+
+
+HLS = {
+    "source": "estimated", "cycles": 301_200, "fps": 664.0,
+    "lut": 61_050, "ff": 42_000, "bram36": 84.5, "dsp": 96, "fits": False,
+    "functions": [
+        function("fetch", ["sequencer"], 900, 41_200, 50, 1_000, 0, 0),
+        function("compute, MAC", ["lanes", "compute_ctl"], 170, 260_000, 61_000, 41_000, 4, 96),
+        function("BitMemory", ["bit_memory"], None, None, 0, 0, 80.5, 0),
+    ],
 }  # fmt: skip
 
 MEMORY_MAP = [

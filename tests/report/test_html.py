@@ -199,3 +199,39 @@ def test_blocks_have_a_table_for_float_signs_and_one_for_their_own(page):
     assert "vit.layerB.0 0.84 % 99.62 % 99.83 % 7.31 % 99.62 % 99.83 %" in section
     without = render_report(sample.report(simulated=False), sample.graph(), sample.MEMORY_MAP)
     assert "Blocks against" not in without
+
+
+def hls_text(**options):
+    page = render_report(sample.report(hls=True, **options), sample.graph(), sample.MEMORY_MAP)
+    text = " ".join(" ".join(parse(page).text).split())
+    return text[text.index("RTL and HLS side by side") : text.index("Checks")]
+
+
+def test_rtl_and_hls_stand_side_by_side_with_their_sources():
+    text = hls_text()
+    for words in (
+        "cycles per frame 75,411 simulated 301,200 estimated",
+        "frames/s at 200 MHz 2,652 simulated 664 estimated",
+        "LUT 20,930 Yosys 61,050 estimated 53,200",
+        "BRAM36 61.5 Yosys 84.5 estimated 140",
+        "does not fit xc7z020clg400-1",
+        "never synthesised",
+        "fetch 900 41,200 50 1,000 0 0 sequencer – – – –",
+        "compute, MAC 170 260,000 61,000 41,000 4 96 lanes, compute_ctl 7,080 6,430 41.5 48",
+        "RTL only – – – – – – xnor_front, attention, norm_unit, dma 13,850 10,930 20 0",
+        "all – 301,200 61,050 42,000 84.5 96 20,930 17,360 61.5 48",
+    ):
+        assert words in text, words
+    assert "synthesised by" not in text
+
+
+def test_hls_before_simulation_and_synthesis_of_the_rtl():
+    text = hls_text(simulated=False)
+    assert "cycles per frame 75,354 predicted 301,200 estimated" in text
+    assert "LUT – 61,050 estimated 53,200" in text
+    assert "fetch 900 41,200 50 1,000 0 0 sequencer – – – –" in text
+
+
+def test_no_comparison_without_the_hls_back_end(page):
+    assert "side by side" not in page
+    assert "estimated" not in page

@@ -20,6 +20,7 @@ KEYS = {
     "memory": {"read_bytes", "read_bytes_cold", "weight_bytes", "kept_bytes"},
     "fps": {"predicted", "simulated"},
     "resources": {"source", "lut", "ff", "bram36", "uram", "dsp", "by_unit", "fits"},
+    "hls": {"source", "cycles", "fps", "lut", "ff", "bram36", "dsp", "fits", "functions"},
     "check": {"images", "tensors", "mismatches", "first_mismatch", "seconds"},
     "fidelity": {"top1_agreement", "accuracy_float", "accuracy_int", "logit_cosine", "blocks"},
 }  # fmt: skip
@@ -39,9 +40,15 @@ def test_a_report_without_blocks_still_loads():
     assert Report.model_validate(body).fidelity.blocks == []
 
 
+def test_a_report_from_before_the_hls_back_end_still_loads():
+    body = json.loads(sample.report().to_json())
+    del body["hls"]
+    assert Report.model_validate(body) == sample.report()
+
+
 def test_json_comes_back_equal():
-    report = sample.report()
-    assert Report.model_validate_json(report.to_json()) == report
+    for report in (sample.report(), sample.report(hls=True)):
+        assert Report.model_validate_json(report.to_json()) == report
 
 
 def test_unknown_values_are_null():
@@ -103,3 +110,11 @@ def test_summary_says_where_numbers_come_from():
         "weights     0.06 of 0.09 MB stay on chip; first frame 79,354 cycles (predicted)",
         "frames/s    2,654 at 200 MHz (predicted cycles)",
     ]
+
+
+def test_summary_says_that_hls_is_estimated():
+    assert summary(sample.report(hls=True))[:-1] == summary(sample.report())
+    assert summary(sample.report(hls=True))[-1] == (
+        "HLS         301,200 cycles per frame, LUT 61,050/53,200, FF 42,000/106,400, "
+        "BRAM36 84.5/140, DSP 96/220, DOES NOT FIT (estimated)"
+    )

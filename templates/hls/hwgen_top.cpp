@@ -1,0 +1,135 @@
+#include "hwgen_top.hpp"
+
+#include "compute.hpp"
+#include "dma.hpp"
+
+namespace hwgen {
+
+// word = the 512 bits of instruction k: INSTR_BEATS beats, lowest first.
+inline Instruction fetch(const Beat* program, ap_uint<16> k) {
+    Instruction word = 0;
+    for (int b = 0; b < INSTR_BEATS; ++b) {
+#pragma HLS pipeline II=1
+        word.range(AXI_BITS * (b + 1) - 1, AXI_BITS * b) = program[k * INSTR_BEATS + b];
+    }
+    return word;
+}
+
+// LDW: n words of WB from wb on into the shadow weights, 16 columns each; the other columns are 1.
+inline void load_shadow(const Ldw& f, Engine& e) {
+    e.array.fill();
+    for (ap_uint<8> k = 0; k < f.n; ++k) {
+#pragma HLS loop_tripcount max=KW/16
+#pragma HLS pipeline II=1
+        e.array.load(k, e.param.wb[f.wb + k]);
+    }
+}
+
+// SET: tap table, attention thresholds or constants of the norm.
+inline void set_register(const Instruction& word, Engine& e) {
+    Set f;
+    f.decode(word);
+    if (f.kind == SET_TAPS) {
+        e.taps.t.decode(word);
+    } else if (f.kind == SET_ATT) {
+        e.attention.set.decode(word);
+    } else {
+        e.norm.set.decode(word);
+        if (e.norm.set.reset) e.norm.reset();
+    }
+}
+
+// LOAD, LOADF, STORE; returns an error code.
+inline unsigned transfer(unsigned op, const Instruction& word, const Beat* weights,
+                         const Beat* image, Beat* result, Engine& e) {
+    if (op == OP_LOAD) {
+        Load f;
+        f.decode(word);
+        ap_uint<32> crc = 0;
+        load_record(weights, f, e.param, crc);
+        return crc == f.crc ? HWGEN_GOOD : HWGEN_CRC;
+    }
+    if (op == OP_STORE) {
+        Store f;
+        f.decode(word);
+        store_features(e.features, f, result);
+        return HWGEN_GOOD;
+    }
+    Loadf f;
+    f.decode(word);
+    ap_uint<32> crc = 0;
+    load_features(weights, image, result, f, e.features, crc);
+    return f.base_sel != 0 || crc == f.crc ? HWGEN_GOOD : HWGEN_CRC;
+}
+
+} // namespace hwgen
+
+unsigned hwgen_top(const hwgen::Beat* program, const hwgen::Beat* weights,
+                   const hwgen::Beat* image, hwgen::Beat* result, unsigned instructions) {
+#pragma HLS interface mode=m_axi port=program bundle=program offset=slave depth=65536
+#pragma HLS interface mode=m_axi port=weights bundle=data offset=slave depth=65536
+#pragma HLS interface mode=m_axi port=image bundle=data offset=slave depth=65536
+#pragma HLS interface mode=m_axi port=result bundle=data offset=slave depth=65536
+#pragma HLS interface mode=s_axilite port=program
+#pragma HLS interface mode=s_axilite port=weights
+#pragma HLS interface mode=s_axilite port=image
+#pragma HLS interface mode=s_axilite port=result
+#pragma HLS interface mode=s_axilite port=instructions
+#pragma HLS interface mode=s_axilite port=return
+    using namespace hwgen;
+    static Engine engine;
+    // a word of all lanes is one word of memory
+#pragma HLS array_reshape variable=engine.features.fm complete dim=2
+#pragma HLS array_reshape variable=engine.features.tm complete dim=2
+#pragma HLS array_reshape variable=engine.param.cm complete dim=2
+#pragma HLS array_partition variable=engine.param.cm_bank complete dim=1
+#pragma HLS array_reshape variable=engine.param.cm_bank complete dim=3
+#pragma HLS array_reshape variable=engine.param.om complete dim=2
+#pragma HLS array_partition variable=engine.param.qm complete dim=1
+#pragma HLS array_reshape variable=engine.param.qm complete dim=3
+#pragma HLS array_reshape variable=engine.param.wb complete dim=2
+#pragma HLS array_reshape variable=engine.sums.memory complete dim=2
+    // an element of a row of bits is written alone, and three rows are read in a beat
+#pragma HLS array_partition variable=engine.bits.row complete dim=2
+#pragma HLS bind_storage variable=engine.bits.row type=ram_1wnr
+#pragma HLS array_reshape variable=engine.ring.word complete dim=3
+#pragma HLS bind_storage variable=engine.ring.word type=ram_1wnr impl=lutram
+    // registers
+#pragma HLS array_partition variable=engine.array.current complete dim=0
+#pragma HLS array_partition variable=engine.array.shadow complete dim=0
+#pragma HLS array_partition variable=engine.window.tap complete dim=0
+#pragma HLS array_partition variable=engine.window.skip complete
+#pragma HLS array_partition variable=engine.taps.t.off complete
+#pragma HLS array_partition variable=engine.taps.t.dx complete
+#pragma HLS array_partition variable=engine.attention.key cyclic factor=PK
+#pragma HLS array_partition variable=engine.attention.equal cyclic factor=PK
+#pragma HLS array_partition variable=engine.attention.value complete dim=0
+#pragma HLS array_partition variable=engine.acc complete
+#pragma HLS array_partition variable=engine.peak complete
+#pragma HLS array_partition variable=engine.context complete
+
+    for (unsigned k = 0; k < instructions; ++k) {
+#pragma HLS loop_tripcount max=MAX_INSTRUCTIONS
+        const Instruction word = fetch(program, k);
+        const unsigned op = opcode(word);
+        unsigned error = HWGEN_GOOD;
+        if (op == OP_END) return HWGEN_GOOD;
+        if (op == OP_LOAD || op == OP_LOADF || op == OP_STORE) {
+            error = transfer(op, word, weights, image, result, engine);
+        } else if (op == OP_LDW) {
+            Ldw f;
+            f.decode(word);
+            load_shadow(f, engine);
+        } else if (op == OP_SET) {
+            set_register(word, engine);
+        } else if (op >= OP_XLIN) {
+            Compute c;
+            c.decode(word);
+            compute(op, c, engine);
+        } else {
+            error = HWGEN_OPCODE;
+        }
+        if (error != HWGEN_GOOD) return error;
+    }
+    return HWGEN_NO_END;
+}

@@ -1,0 +1,105 @@
+"""Every registered op three ways: golden execution, its program in RTL, its kernels in HLS C++.
+
+The RTL and the C++ are built once, for one engine; a graph is simulated once for all its ops.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hwgen.emit.rtl import write_rtl
+from hwgen.ir.graph import Graph
+from hwgen.ops import REGISTRY
+from hwgen.schedule.choose import choose
+from hwgen.schedule.program import Program, schedule
+from hwgen.schedule.sizing import Sizing
+from hwgen.sim.csim import CsimResult, build_csim, run_csim
+from hwgen.sim.network import SimResult, build_simulator, simulate_program
+from hwgen.targets import get_target
+from tests.graphs import random_graph
+from tests.padded_graphs import STEMS, stem_graph
+
+GRAPHS = {"random": random_graph(4), "stem": stem_graph(STEMS[0], again=True)}
+
+
+def graph_of(op: str) -> str:
+    """A graph with an op of this class, one whose tensor is written by the lanes or loaded."""
+    found = [k for k, g in GRAPHS.items() if any(type(o).__name__ == op for o in g.ops)]
+    assert found, f"no graph of this test has a {op}: add one"
+    return found[0]
+
+
+@pytest.fixture(scope="module")
+def sizing() -> Sizing:
+    each = [
+        choose(g, get_target("zynq"), {"array_bits": 2048, "lanes": 16}) for g in GRAPHS.values()
+    ]
+    memories = ("fm_words", "tm_words", "bm_rows", "wb_words", "ps_words", "nt_words")
+    most = {m: max(getattr(s, m) for s in each) for m in memories}
+    gu = min(s.gu for s in each)
+    return each[0].replace(**most, gu=gu, strip_tokens=0, store_words=0)
+
+
+class Engines:
+    """Both back ends of one engine."""
+
+    def __init__(self, folder: Path, sizing: Sizing) -> None:
+        self.rtl, self.build = folder / "rtl", folder / "build"
+        write_rtl(self.rtl, sizing)
+        build_simulator(schedule(GRAPHS["random"], sizing), self.rtl, self.build)
+        self.csim = build_csim(folder / "hls", sizing)
+        self.programs = {name: schedule(graph, sizing) for name, graph in GRAPHS.items()}
+        self.sound = cache(self.run)
+
+    def run(self, name: str, wrong: str = "") -> tuple[Program, SimResult, CsimResult]:
+        """A graph in both; wrong: a golden tensor of which one number is changed."""
+
+        def corrupt(values: dict[str, np.ndarray]) -> None:
+            if wrong:
+                values[wrong] = values[wrong].copy()
+                values[wrong].reshape(-1)[-1] ^= 1
+
+        program = self.programs[name]
+        (image,) = program.graph.inputs.values()
+        images = np.random.default_rng(6).integers(0, 256, (1, *image.shape)).astype(np.uint8)
+        rtl = simulate_program(program, self.rtl, self.build, images, corrupt=corrupt)
+        return program, rtl, run_csim(self.csim, program, images, corrupt=corrupt)
+
+
+@pytest.fixture(scope="module")
+def engines(sizing: Sizing, tmp_path_factory: pytest.TempPathFactory) -> Engines:
+    return Engines(tmp_path_factory.mktemp("engines"), sizing)
+
+
+def written(program: Program, op: str) -> list[str]:
+    """Tensors of the ops of a class; of a Constant, which no lane writes, those of its readers."""
+    graph: Graph = program.graph
+    mine = [o for o in graph.ops if type(o).__name__ == op]
+    assert mine, op
+    if op == "Constant":
+        loaded = {t for o in mine for t in o.outputs()}
+        mine = [o for o in graph.ops if loaded & set(o.inputs)]
+    return [t for o in mine for t in o.outputs()]
+
+
+@pytest.mark.parametrize("op", sorted(REGISTRY))
+def test_golden_rtl_and_hls_agree(engines: Engines, op: str) -> None:
+    program, rtl, hls = engines.sound(graph_of(op))
+    assert rtl.first_mismatch is None
+    assert hls.first_difference is None
+    # both compared every write of every instruction, so those of this op's tensors
+    total = sum(d + b for d, b in program.write_counts())
+    assert rtl.writes == hls.writes == total
+    compared = {w.tensor for i in program.compute for w in (i.dst, i.bit) if w is not None}
+    tensors = written(program, op)
+    assert tensors
+    assert set(tensors) <= compared
+    # and would have seen another value: the last number of a tensor, in both at the same place
+    _, rtl, hls = engines.run(graph_of(op), wrong=tensors[0])
+    place = rtl.first_mismatch.partition(":")[0]
+    assert f"tensor {tensors[0]}, token " in place
+    assert hls.first_difference.startswith(f"image 0: {place}: value got ")
