@@ -48,7 +48,8 @@ def filter_graph(height: int, width: int, coarse: int = 0, c: int = 32, seed: in
     four weight tiles add to every cell (as pre and as out).
     """
     m = Maker(seed)
-    grid, tokens, image = (height, width), height * width, (4 * height, 4 * width)
+    k = 4 if coarse else 2  # products a beat: 4, and 2 with weights from WB, as LDW's are
+    grid, tokens, image = (height, width), height * width, (k * height, k * width)
 
     def padded(name: str, x: str, offsets: tuple, **post) -> str:
         word = pad(m, f"{name}.pad", m.ints(-30000, 30000, 1, c))
@@ -65,8 +66,9 @@ def filter_graph(height: int, width: int, coarse: int = 0, c: int = 32, seed: in
         return m.add(XnorLinear, name, [f"{x}.bits"], post, shape, on, **k)
 
     x = m.add(
-        PatchConv, "stem", ["image"], m.post(c, "bits", sh1=11), (tokens, c), grid,
-        weight=m.ints(-3000, 3000, c, 4, 4, 3), in_grid=image,
+        PatchConv, "stem", ["image"], m.post(c, "bits", sh1=2 * k + 3), (tokens, c), grid,
+        weight=m.ints(-3000, 3000, c, k, k, 3) if k == 4 else m.ints(-127, 128, c, k, k, 3),
+        in_grid=image,
     )  # fmt: skip
     wide = linear("wide", x, c, (tokens, 16 * c), grid, "bits")
     cross = padded("cross", x, TAPS)
