@@ -12,7 +12,7 @@ inline void fetch_linear(const BitMemory& bits, ap_uint<16> base, ap_uint<5> ele
                          Row a[4][ROW_WORDS]) {
 #pragma HLS inline
     Row vector[ROW_WORDS];
-#pragma HLS array_partition variable=vector complete
+#pragma HLS array_partition variable=vector type=complete
     for (int w = 0; w < ROW_WORDS; ++w) {
 #pragma HLS unroll
         vector[w] = 0;
@@ -44,6 +44,7 @@ struct ConvWindow {
     ap_uint<GS> mask;
     ap_int<16> row_step;      // elements between the rows of the window
 
+    // Fields that hold for the instruction.
     void start(const Compute& c) {
 #pragma HLS inline
         const ap_uint<16> base = c.g_base * GU;

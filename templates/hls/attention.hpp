@@ -9,6 +9,7 @@
 namespace hwgen {
 
 constexpr int TOKEN_WORDS = MAX_TOKENS / WORD_BITS;
+constexpr int KEY_BEATS = MAX_TOKENS / PK; // of a query, in each of its two passes
 
 // Two binary planes of the levels of one query: level_j = low_j + 2 high_j, token j in bit j.
 struct LevelPlanes {
@@ -68,7 +69,7 @@ struct Attention {
     ap_uint<32> scores(const ap_uint<64>& q) {
         ap_uint<32> theta = 0;
         for (int j = 0; j < tokens; j += PK) {
-#pragma HLS loop_tripcount max=MAX_TOKENS/PK
+#pragma HLS loop_tripcount max=KEY_BEATS
 #pragma HLS pipeline II=1
             for (int p = 0; p < PK; ++p) {
 #pragma HLS unroll
@@ -91,7 +92,7 @@ struct Attention {
             planes.high[w] = 0;
         }
         for (int j = 0; j < tokens; j += PK) {
-#pragma HLS loop_tripcount max=MAX_TOKENS/PK
+#pragma HLS loop_tripcount max=KEY_BEATS
 #pragma HLS pipeline II=1
             for (int p = 0; p < PK; ++p) {
 #pragma HLS unroll
@@ -126,7 +127,7 @@ struct Attention {
         }
     }
 
-    // The 64 channels of query i3 at element q_bits + i3 t_stride.
+    // context = the 64 sums of the query with bits q.
     void query(const ap_uint<64>& q, ap_int<16> context[64]) {
         LevelPlanes planes;
         const ap_uint<32> theta = scores(q);

@@ -5,10 +5,10 @@
 #include "attention.hpp"
 #include "isa.hpp"
 #include "layernorm.hpp"
-#include "mac_lane.hpp"
 #include "mac_source.hpp"
 #include "memories.hpp"
 #include "nest.hpp"
+#include "operands.hpp"
 #include "partial_sums.hpp"
 #include "post_lane.hpp"
 #include "trace.hpp"
@@ -40,6 +40,7 @@ struct Streams {
     Walk<16> act, bit;
     Walk<14> pre, mid, out, dst;
 
+    // Bases and strides of c's fields; words, for MACS and the bits elements.
     void start(const Compute& c) {
 #pragma HLS inline
         src.start(c.src_base, c.src_s0, c.src_s1, c.src_s2, c.src_s3, c.xd);
@@ -51,6 +52,7 @@ struct Streams {
         dst.start(c.dst_base, 0, 0, c.dst_s2, c.dst_s3, c.xd);
     }
 
+    // After a step of the nest; inside: the beat before was no step before the first result.
     void step(Moved moved, bool inside) {
 #pragma HLS inline
         act.step(moved);
@@ -70,8 +72,8 @@ struct Words {
     Feature src[LANES], pre[LANES], mid[LANES], out[LANES];
 };
 
-// w = words at `src` and at the residual streams' addresses (of 14 bits). A memory is read once: the
-// operands of one instruction never share one (hwgen/schedule/builder.py).
+// w = words at `src` and at the residual streams' addresses (of 14 bits). A memory is read once:
+// the operands of one instruction never share one (hwgen/schedule/builder.py).
 inline void read_words(const FeatureMemories& m, const Compute& c, bool has_src,
                        ap_uint<14> src, const Streams& s, bool result, Words& w) {
 #pragma HLS inline
@@ -99,131 +101,20 @@ inline void read_words(const FeatureMemories& m, const Compute& c, bool has_src,
     }
 }
 
-// XLIN, XCONV: x = 2 popcount + om[slot], w = cm. pop 16, x 18 bits.
-inline void xnor_operands(const Count pop[LANES], const Parameters& p, ap_uint<8> om_slot,
-                          ap_uint<8> cm_slot, Operands& o) {
-#pragma HLS inline
-    for (int l = 0; l < LANES; ++l) {
-#pragma HLS unroll
-        o.x[l] = 2 * pop[l] + p.om[om_slot][l];
-        o.w[l] = p.cm[cm_slot][l];
-    }
-}
-
-// ATT: x = context channel of the lane in word i2 of the head, w = cm.
-inline void context_operands(const ap_int<16> context[64], ap_int<14> i2, const Parameters& p,
-                             ap_uint<8> cm_slot, Operands& o) {
-#pragma HLS inline
-    for (int l = 0; l < LANES; ++l) {
-#pragma HLS unroll
-        o.x[l] = context[(i2 * LANES + l) % 64];
-        o.w[l] = p.cm[cm_slot][l];
-    }
-}
-
-// MACV: x = the word, w = cm.
-inline void vector_operands(const Feature word[LANES], const Parameters& p, ap_uint<8> cm_slot,
-                            Operands& o) {
-#pragma HLS inline
-    for (int l = 0; l < LANES; ++l) {
-#pragma HLS unroll
-        o.x[l] = word[l];
-        o.w[l] = p.cm[cm_slot][l];
-    }
-}
-
-// MACV stencil: nine products in three beats, four a beat, one of each CM bank. Beat b of result
-// (row r, column x) multiplies
-//   0: w(0, 2) w(0, 1) w(0, 0) w(0, -1)   1: - w(0, -2) w(-2, 0) w(-1, 0)
-//   2: - w(1, 0) w(2, 0) w(2, 0) again
-// with w(dy, dx) the word dy rows and dx columns away; "-" is the word that is read, of no tap
-// (its weight is 0), and w(0, 2) is the word that is read.
-inline void stencil_operands(const Feature word[LANES], const StencilRing& ring, bool r,
-                             ap_int<14> x, ap_uint<2> b, const Parameters& p, ap_uint<8> cm_slot,
-                             Operands& o) {
-#pragma HLS inline
-    const int dy[3][3] = {{0, 0, 0}, {0, -2, -1}, {1, 2, 2}};
-    const int dx[3][3] = {{1, 0, -1}, {-2, 0, 0}, {0, 0, 0}};
-    o.extra = true;
-    for (int k = 0; k < 3; ++k) {
-#pragma HLS unroll
-        Feature cell[LANES];
-#pragma HLS array_partition variable=cell complete
-        ring.at(r, x, dy[b][k], dx[b][k], cell);
-        for (int l = 0; l < LANES; ++l) {
-#pragma HLS unroll
-            o.u[k][l] = cell[l];
-            o.v[k][l] = p.cm_bank[k][cm_slot % BANKED_SLOTS][l];
-        }
-    }
-    vector_operands(word, p, cm_slot, o);
-}
-
-// MACS: the elements e and e | 1 of the word, broadcast, times the two signed bytes of a WB word
-// (low, high); quad: e .. e + 3 times the CM slot of banks 0 .. 3. e: element, a word's lane lowest.
-inline void scalar_operands(const Feature word[LANES], ap_uint<20> e, bool quad,
-                            const Parameters& p, ap_uint<16> wb_word, ap_uint<8> cm_slot,
-                            Operands& o) {
-#pragma HLS inline
-    const ap_uint<6> lane = e % LANES;
-    o.extra = true;
-    for (int l = 0; l < LANES; ++l) {
-#pragma HLS unroll
-        o.x[l] = word[lane];
-        if (quad) {
-            o.w[l] = p.cm[cm_slot][l];
-            for (int k = 0; k < 3; ++k) {
-#pragma HLS unroll
-                o.u[k][l] = word[(lane + k + 1) % LANES];
-                o.v[k][l] = p.cm_bank[k][cm_slot % BANKED_SLOTS][l];
-            }
-        } else {
-            const ap_uint<16> pair = p.wb[wb_word][l];
-            o.w[l] = ap_int<8>(pair.range(7, 0));
-            o.u[0][l] = word[lane | 1];
-            o.v[0][l] = ap_int<8>(pair.range(15, 8));
-            for (int k = 1; k < 3; ++k) {
-#pragma HLS unroll
-                o.u[k][l] = 0;
-                o.v[k][l] = 0;
-            }
-        }
-    }
-}
-
-// LNSTAT: x = the word, w = 1 or, for the squares, the word itself.
-inline void statistics_operands(const Feature word[LANES], bool squares, Operands& o) {
-#pragma HLS inline
-    for (int l = 0; l < LANES; ++l) {
-#pragma HLS unroll
-        o.x[l] = word[l];
-        o.w[l] = squares ? ap_int<17>(word[l]) : ap_int<17>(1);
-    }
-}
-
-// LNAPPLY: x = 2 word - mean2, w = R of the token's table entry.
-inline void normalise_operands(const Feature word[LANES], const NormEntry& e, Operands& o) {
-#pragma HLS inline
-    for (int l = 0; l < LANES; ++l) {
-#pragma HLS unroll
-        o.x[l] = 2 * word[l] - e.mean2;
-        o.w[l] = e.r;
-    }
-}
-
 // A result: post chain of every lane, then the writes to FM or TM and to BM.
 inline void finish_result(const Compute& c, ap_uint<6> sh1, const Words& w, const Nest& n,
                           const Streams& s, Engine& e) {
 #pragma HLS inline
     const ap_uint<6> slot = c.q_base + (n.i2 & c.q_mask);
     Feature y[LANES], word[LANES];
-#pragma HLS array_partition variable=y complete
-#pragma HLS array_partition variable=word complete
+#pragma HLS array_partition variable=y type=complete
+#pragma HLS array_partition variable=word type=complete
     Bits bits = 0, mask = 0;
     for (int l = 0; l < LANES; ++l) {
 #pragma HLS unroll
         bool bit = false;
-        y[l] = post_lane(e.acc[l], c, sh1, e.param.post(slot, l), w.pre[l], w.mid[l], w.out[l], bit);
+        const PostConstants k = e.param.post(slot, l);
+        y[l] = post_lane(e.acc[l], c, sh1, k, w.pre[l], w.mid[l], w.out[l], bit);
         bits[l] = bit;
     }
     if (c.dst_en) {
@@ -266,10 +157,10 @@ inline void compute(unsigned op, const Compute& c, Engine& e) {
         for (ap_uint<32> beat = 0; beat < beats; ++beat) {
 #pragma HLS loop_tripcount max=MAX_BEATS
 #pragma HLS pipeline II=1
-#pragma HLS dependence variable=e.features.fm type=inter false
-#pragma HLS dependence variable=e.features.tm type=inter false
-#pragma HLS dependence variable=e.bits.row type=inter false
-#pragma HLS dependence variable=e.sums.memory type=inter false
+#pragma HLS dependence variable=e.features.fm inter false
+#pragma HLS dependence variable=e.features.tm inter false
+#pragma HLS dependence variable=e.bits.row inter false
+#pragma HLS dependence variable=e.sums.memory inter false
             // no result reads what an earlier one of the same instruction wrote: the compiler sees
             // to it (hwgen/schedule/builder.py), for the RTL too
             const bool first = nest.i0 == 0 && (nest.i1 == 0 || stat);
@@ -293,17 +184,17 @@ inline void compute(unsigned op, const Compute& c, Engine& e) {
             read_words(e.features, c, !xnor && !att, source, at, gives, words);
 
             Operands o;
-#pragma HLS array_partition variable=o.x complete
-#pragma HLS array_partition variable=o.w complete
-#pragma HLS array_partition variable=o.u complete dim=0
-#pragma HLS array_partition variable=o.v complete dim=0
+#pragma HLS array_partition variable=o.x type=complete
+#pragma HLS array_partition variable=o.w type=complete
+#pragma HLS array_partition variable=o.u type=complete dim=0
+#pragma HLS array_partition variable=o.v type=complete dim=0
             o.extra = false;
             bool active = true; // the beat has a product
             if (xnor) {
                 Row vector[4][ROW_WORDS];
-#pragma HLS array_partition variable=vector complete dim=0
+#pragma HLS array_partition variable=vector type=complete dim=0
                 Count pop[LANES];
-#pragma HLS array_partition variable=pop complete
+#pragma HLS array_partition variable=pop type=complete
                 ap_uint<8> om_slot = c.om_base;
                 if (conv) {
                     if (nest.i2 < 0) e.window.clear();

@@ -99,7 +99,8 @@ void read_steps(const std::string& folder) {
         for (std::string& text : part) std::getline(parts, text, '\t');
         const bool is_bit = part[0] == "bit";
         ends[is_bit] += std::stoul(part[5]);
-        (is_bit ? bits : features).steps.push_back({part[1], part[2], part[3], part[4], ends[is_bit]});
+        const Step step = {part[1], part[2], part[3], part[4], ends[is_bit]};
+        (is_bit ? bits : features).steps.push_back(step);
     }
     for (Expected* e : {&features, &bits}) {
         const Bytes raw = read_file(folder + (e == &bits ? "/bit.places" : "/dst.places"));

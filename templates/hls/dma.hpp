@@ -12,7 +12,7 @@ inline ap_uint<32> crc32(ap_uint<32> crc, const Beat& beat) {
 #pragma HLS inline
     for (int k = 0; k < AXI_BITS / 32; ++k) {
 #pragma HLS unroll
-        unsigned state = crc.to_uint() ^ static_cast<unsigned>(beat.range(32 * k + 31, 32 * k).to_uint());
+        unsigned state = crc.to_uint() ^ beat.range(32 * k + 31, 32 * k).to_uint();
         for (int bit = 0; bit < 32; ++bit) {
 #pragma HLS unroll
             state = (state >> 1) ^ ((state & 1) ? 0xEDB88320U : 0U);
@@ -52,12 +52,13 @@ inline ap_uint<32> record_beats(const Load& f) {
 }
 
 // Process 2 of LOAD: n_wb words to WB, n_cm to CM, n_om to OM, 8 n_qm to QM (field f of slot s is
-// word 8 s + f). cm_quad: CM word k goes to bank k mod 4 of slot cm + k / 4. crc: CRC-32 of the record.
+// word 8 s + f). cm_quad: CM word k goes to bank k mod 4 of slot cm + k / 4. crc: CRC-32 of the
+// record.
 inline void fill_parameters(hls::stream<Beat>& beats, const Load& f, Parameters& p,
                             ap_uint<32>& crc) {
     ap_uint<32> state = ~ap_uint<32>(0);
     Param word[LANES];
-#pragma HLS array_partition variable=word complete
+#pragma HLS array_partition variable=word type=complete
     const ap_uint<17> end_cm = f.n_wb + f.n_cm;
     const ap_uint<17> end_om = end_cm + f.n_om;
     const ap_uint<17> end = end_om + 8 * f.n_qm;
@@ -102,7 +103,7 @@ inline void fill_features(hls::stream<Beat>& beats, const Loadf& f, FeatureMemor
                           ap_uint<32>& crc) {
     ap_uint<32> state = ~ap_uint<32>(0);
     Feature word[LANES];
-#pragma HLS array_partition variable=word complete
+#pragma HLS array_partition variable=word type=complete
     for (ap_uint<16> k = 0; k < f.words; ++k) {
 #pragma HLS loop_tripcount max=FM_WORDS
 #pragma HLS pipeline II=PARAM_BEATS
@@ -117,7 +118,7 @@ inline void fill_features(hls::stream<Beat>& beats, const Loadf& f, FeatureMemor
             }
         } else {
             Param wide[LANES];
-#pragma HLS array_partition variable=wide complete
+#pragma HLS array_partition variable=wide type=complete
             take_word(beats, wide, state);
             for (int l = 0; l < LANES; ++l) {
 #pragma HLS unroll
@@ -159,7 +160,7 @@ inline void load_features(const Beat* weights, const Beat* image, const Beat* re
 // STORE: `words` words of memory mem from addr on to byte `ddr` of the result, 16 bits a feature.
 inline void store_features(const FeatureMemories& m, const Store& f, Beat* result) {
     Feature word[LANES];
-#pragma HLS array_partition variable=word complete
+#pragma HLS array_partition variable=word type=complete
     for (ap_uint<16> k = 0; k < f.words; ++k) {
 #pragma HLS loop_tripcount max=FM_WORDS
 #pragma HLS pipeline II=PARAM_BEATS

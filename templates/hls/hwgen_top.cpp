@@ -19,7 +19,7 @@ inline Instruction fetch(const Beat* program, ap_uint<16> k) {
 inline void load_shadow(const Ldw& f, Engine& e) {
     e.array.fill();
     for (ap_uint<8> k = 0; k < f.n; ++k) {
-#pragma HLS loop_tripcount max=KW/16
+#pragma HLS loop_tripcount max=WEIGHT_WORDS
 #pragma HLS pipeline II=1
         e.array.load(k, e.param.wb[f.wb + k]);
     }
@@ -78,35 +78,36 @@ unsigned hwgen_top(const hwgen::Beat* program, const hwgen::Beat* weights,
 #pragma HLS interface mode=s_axilite port=return
     using namespace hwgen;
     static Engine engine;
+#pragma HLS disaggregate variable=engine
     // a word of all lanes is one word of memory
-#pragma HLS array_reshape variable=engine.features.fm complete dim=2
-#pragma HLS array_reshape variable=engine.features.tm complete dim=2
-#pragma HLS array_reshape variable=engine.param.cm complete dim=2
-#pragma HLS array_partition variable=engine.param.cm_bank complete dim=1
-#pragma HLS array_reshape variable=engine.param.cm_bank complete dim=3
-#pragma HLS array_reshape variable=engine.param.om complete dim=2
-#pragma HLS array_partition variable=engine.param.qm complete dim=1
-#pragma HLS array_reshape variable=engine.param.qm complete dim=3
-#pragma HLS array_reshape variable=engine.param.wb complete dim=2
-#pragma HLS array_reshape variable=engine.sums.memory complete dim=2
+#pragma HLS array_reshape variable=engine.features.fm type=complete dim=2
+#pragma HLS array_reshape variable=engine.features.tm type=complete dim=2
+#pragma HLS array_reshape variable=engine.param.cm type=complete dim=2
+#pragma HLS array_partition variable=engine.param.cm_bank type=complete dim=1
+#pragma HLS array_reshape variable=engine.param.cm_bank type=complete dim=3
+#pragma HLS array_reshape variable=engine.param.om type=complete dim=2
+#pragma HLS array_partition variable=engine.param.qm type=complete dim=1
+#pragma HLS array_reshape variable=engine.param.qm type=complete dim=3
+#pragma HLS array_reshape variable=engine.param.wb type=complete dim=2
+#pragma HLS array_reshape variable=engine.sums.memory type=complete dim=2
     // an element of a row of bits is written alone, and three rows are read in a beat
-#pragma HLS array_partition variable=engine.bits.row complete dim=2
+#pragma HLS array_partition variable=engine.bits.row type=complete dim=2
 #pragma HLS bind_storage variable=engine.bits.row type=ram_1wnr
-#pragma HLS array_reshape variable=engine.ring.word complete dim=3
+#pragma HLS array_reshape variable=engine.ring.word type=complete dim=3
 #pragma HLS bind_storage variable=engine.ring.word type=ram_1wnr impl=lutram
     // registers
-#pragma HLS array_partition variable=engine.array.current complete dim=0
-#pragma HLS array_partition variable=engine.array.shadow complete dim=0
-#pragma HLS array_partition variable=engine.window.tap complete dim=0
-#pragma HLS array_partition variable=engine.window.skip complete
-#pragma HLS array_partition variable=engine.taps.t.off complete
-#pragma HLS array_partition variable=engine.taps.t.dx complete
-#pragma HLS array_partition variable=engine.attention.key cyclic factor=PK
-#pragma HLS array_partition variable=engine.attention.equal cyclic factor=PK
-#pragma HLS array_partition variable=engine.attention.value complete dim=0
-#pragma HLS array_partition variable=engine.acc complete
-#pragma HLS array_partition variable=engine.peak complete
-#pragma HLS array_partition variable=engine.context complete
+#pragma HLS array_partition variable=engine.array.current type=complete dim=0
+#pragma HLS array_partition variable=engine.array.shadow type=complete dim=0
+#pragma HLS array_partition variable=engine.window.tap type=complete dim=0
+#pragma HLS array_partition variable=engine.window.skip type=complete
+#pragma HLS array_partition variable=engine.taps.t.off type=complete
+#pragma HLS array_partition variable=engine.taps.t.dx type=complete
+#pragma HLS array_partition variable=engine.attention.key type=cyclic factor=PK
+#pragma HLS array_partition variable=engine.attention.equal type=cyclic factor=PK
+#pragma HLS array_partition variable=engine.attention.value type=complete dim=0
+#pragma HLS array_partition variable=engine.acc type=complete
+#pragma HLS array_partition variable=engine.peak type=complete
+#pragma HLS array_partition variable=engine.context type=complete
 
     for (unsigned k = 0; k < instructions; ++k) {
 #pragma HLS loop_tripcount max=MAX_INSTRUCTIONS

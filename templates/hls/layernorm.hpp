@@ -64,6 +64,7 @@ struct NormTable {
     ap_int<42> s1;
     SetNorm set;
 
+    // Both counters to 0.
     void reset() {
         made = 0;
         used = 0;
@@ -81,8 +82,10 @@ struct NormTable {
         ++made;
     }
 
+    // The entry of the next result of LNAPPLY.
     const NormEntry& current() const { return entry[used % NT_WORDS]; }
 
+    // After a result.
     void next(ap_uint<6> q_mask) {
 #pragma HLS inline
         if (shared == q_mask) {

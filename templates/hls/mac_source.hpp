@@ -13,6 +13,7 @@ namespace hwgen {
 struct TapTable {
     SetTaps t;
 
+    // The address above: k 4, c 14, base 20 bits.
     ap_uint<14> address(ap_uint<4> k, ap_int<14> c, ap_int<20> base) const {
 #pragma HLS inline
         ap_int<15> column = c + t.dx[k];
@@ -30,6 +31,7 @@ struct TapTable {
 struct StencilRing {
     Feature word[6][8][LANES];
 
+    // The word of tap `tap` in column c of the stream.
     void put(ap_uint<3> tap, ap_int<14> c, const Feature value[LANES]) {
 #pragma HLS inline
         for (int l = 0; l < LANES; ++l) {
@@ -38,7 +40,8 @@ struct StencilRing {
         }
     }
 
-    // cell = w(dy, dx) of the result in row r (0 or 1) at column x: the word dy rows, dx columns away.
+    // cell = w(dy, dx) of the result in row r (0 or 1) at column x: the word dy rows and dx columns
+    // away.
     void at(bool r, ap_int<14> x, int dy, int dx, Feature cell[LANES]) const {
 #pragma HLS inline
         const int tap_of_row[6] = {1, 2, 0, 3, 4, 5}; // image rows -2 .. 3

@@ -38,11 +38,7 @@ struct FeatureMemories {
 struct BitMemory {
     Bits row[BM_ROWS][ROW_ELEMS];
 
-    Bits read(ap_uint<16> e) const {
-#pragma HLS inline
-        return row[e / ROW_ELEMS][e % ROW_ELEMS];
-    }
-
+    // Element e = bits: one bit per lane.
     void write(ap_uint<16> e, const Bits& bits) {
 #pragma HLS inline
         row[e / ROW_ELEMS][e % ROW_ELEMS] = bits;
@@ -86,6 +82,7 @@ struct Parameters {
     Param qm[6][QM_SLOTS][LANES]; // b, slope, m3, c3[15:0], c3[25:16], t
     Param wb[WB_WORDS][LANES];
 
+    // Constants of lane l in slot `slot` of QM.
     PostConstants post(ap_uint<6> slot, int l) const {
 #pragma HLS inline
         PostConstants k;

@@ -24,6 +24,7 @@ struct Nest {
     bool conv;
     ap_uint<32> row_beats, beats; // of one i3, of the instruction
 
+    // Counters at the first beat. single: levels 0 and 1 are 1 (XNOR, ATT).
     void start(const Compute& c, bool is_conv, bool stencil, bool single) {
 #pragma HLS inline
         conv = is_conv;
@@ -44,11 +45,15 @@ struct Nest {
         beats = row_beats * ap_uint<13>(n3 + (stencil ? 4 : 0));
     }
 
+    // False in the steps before the first result of a phase or of the instruction.
     bool inside() const { return i2 >= 0 && i3 >= 0; }
+    // The beat belongs to a result (a stencil of one row has two).
     bool gives_result() const { return inside() && i2 < rows; }
+    // Last iteration of level 0, of level 1.
     bool last0() const { return i0 + 1 == n0; }
     bool last1() const { return i1 + 1 == n1; }
 
+    // Next beat.
     Moved step() {
 #pragma HLS inline
         if (!last0()) {
@@ -87,6 +92,7 @@ struct Walk {
     ap_int<W> s0, s1, s2, s3, jump;
     ap_int<W> at, at1, at2, at_phase, at3;
 
+    // Address of the first beat; d0 .. d3: strides of the levels.
     void start(ap_int<W> base, ap_int<W> d0, ap_int<W> d1, ap_int<W> d2, ap_int<W> d3,
                ap_uint<3> xd) {
 #pragma HLS inline
@@ -98,6 +104,7 @@ struct Walk {
         at = at1 = at2 = at_phase = at3 = base;
     }
 
+    // Address of the next beat.
     void step(Moved moved) {
 #pragma HLS inline
         switch (moved) {

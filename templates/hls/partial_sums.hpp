@@ -12,6 +12,7 @@ template <int N, int DEPTH>
 struct PartialSums {
     Count memory[DEPTH][N];
 
+    // One result.
     void step(ap_uint<16> r, bool first, bool last, Count pop[N]) {
 #pragma HLS inline
         for (int l = 0; l < N; ++l) {

@@ -59,7 +59,11 @@ inline Feature post_lane(const Acc& acc, const Compute& c, ap_uint<6> sh1, const
                          const Feature& pre, const Feature& mid, const Feature& out, bool& bit) {
 #pragma HLS inline
     const ap_int<19> y2 = shift_unit(acc, sh1, k.b) + pre;
-    const ap_int<36> active = c.rp ? rprelu(y2, k.slope, c.sh2) : c.gelu ? gelu(y2) : ap_int<36>(y2);
+    ap_int<36> active = y2;
+    if (c.rp)
+        active = rprelu(y2, k.slope, c.sh2);
+    else if (c.gelu)
+        active = gelu(y2);
     const Y y3 = saturate<18>(active);
     const Y y5 = affine(y3 + mid, k, c.aff, c.sh3);
     const ap_int<19> sum = y5 + out;
@@ -76,7 +80,7 @@ inline void pool_lanes(const Feature y[LANES], ap_uint<2> pool, ap_uint<3> pool_
     const ap_uint<7> part = LANES >> pool;
     const ap_uint<10> first = pool_pos * part % LANES;
     ap_int<ACT_BITS + 3> sum[LANES];
-#pragma HLS array_partition variable=sum complete
+#pragma HLS array_partition variable=sum type=complete
     for (int l = 0; l < LANES; ++l) {
 #pragma HLS unroll
         sum[l] = y[l];

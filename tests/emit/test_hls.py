@@ -21,6 +21,9 @@ FORBIDDEN = (
     "new", "delete", "malloc", "calloc", "realloc", "free", "std", "virtual", "throw", "try",
     "goto", "while", "do", "asm", "typeid", "dynamic_cast", "float", "double", "printf",
 )  # fmt: skip
+METHOD = re.compile(
+    r"    (?! |return|if|for|switch|else|static|const \w+ \w+ =)[\w<>&:, ]+ \w+\([^;]*[,{}]$"
+)
 SIZE = r"[0-9A-Z_+\-*/ ()<]+"  # an expression of sizes and numbers
 
 
@@ -72,21 +75,30 @@ def test_every_pragma_is_one_of_vitis_hls(texts) -> None:
             assert kind, (name, pragma)
             kinds.add(kind[1])
     assert kinds == {
-        "array_partition", "array_reshape", "bind_storage", "dataflow", "dependence", "inline",
+        "array_partition", "array_reshape", "bind_storage", "dataflow", "dependence",
+        "disaggregate", "inline",
         "interface", "loop_tripcount", "pipeline", "stream", "unroll",
     }  # fmt: skip
 
 
 def test_every_function_says_what_it_does(texts) -> None:
-    """A comment stands before every function and struct of the synthesizable files."""
+    """A comment stands before every function, method and struct of the synthesizable files."""
+    functions = 0
     for name, text in sources(Sizing()).items():
+        lines = text.splitlines()
+        assert max(map(len, lines)) <= 100 or name == "tables.hpp", name
         if name in NOT_SYNTHESISED or name == "isa.hpp":
             continue
-        lines = text.splitlines()
         for k, line in enumerate(lines):
-            if re.match(r"(inline [^;]*\(|struct \w+ \{|enum class)", line):
+            method = METHOD.match(line)
+            if method or re.match(r"(inline [^;]*\(|unsigned hwgen_top|struct |enum class)", line):
+                functions += 1
                 before = k - 1 - lines[k - 1].startswith("template")
-                assert lines[before].startswith("//"), f"{name}: {line}"
+                while re.match(r"    bool \w+\(\) const", lines[before]):
+                    before -= 1  # of a group
+                commented = lines[before].lstrip().startswith("//")
+                assert commented or line.startswith("unsigned hwgen_top"), f"{name}: {line}"
+    assert functions > 60
 
 
 def test_no_recursion(tmp_path: Path) -> None:
