@@ -87,6 +87,24 @@ class HalvingNet(nn.Module):
         return self.head(x.mean((2, 3)))
 
 
+class StemNet(nn.Module):
+    """A ResNet's stem (7x7 with stride 2, norm, 3x3 max-pool), two binary blocks, pool, linear.
+
+    Image (B, 3, 32, 32) -> logits (B, classes); 8x8 grid of 32 channels, then 4x4.
+    """
+
+    def __init__(self, classes: int = 7) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 32, 7, 2, 3, bias=False)
+        self.bn = BatchNorm(32, channel_dim=1)
+        self.pool = nn.MaxPool2d(3, 2, 1)
+        self.blocks = nn.Sequential(ConvBlock(32, 1, 1), nn.AvgPool2d(2), ConvBlock(32, 1, 1))
+        self.head = nn.Linear(32, classes)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.head(self.blocks(self.pool(self.bn(self.conv(image)))).mean((2, 3)))
+
+
 def randomise(module: nn.Module, seed: int = 0) -> nn.Module:
     """Natural values for norms, activations, shifts and attention steps; eval mode."""
     g = torch.Generator().manual_seed(seed)
@@ -131,3 +149,9 @@ def halving_net(seed: int = 0, classes: int = 7) -> nn.Module:
     """The network of stride-2 convolutions with random weights."""
     torch.manual_seed(seed)
     return randomise(HalvingNet(classes), seed)
+
+
+def stem_net(seed: int = 0) -> nn.Module:
+    """StemNet with random weights."""
+    torch.manual_seed(seed)
+    return randomise(StemNet(), seed)

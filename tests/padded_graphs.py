@@ -48,7 +48,8 @@ def filter_graph(height: int, width: int, coarse: int = 0, c: int = 32, seed: in
     four weight tiles add to every cell (as pre and as out).
     """
     m = Maker(seed)
-    grid, tokens = (height, width), height * width
+    k = 4 if coarse else 2  # products a beat: 4, and 2 with weights from WB, as LDW's are
+    grid, tokens, image = (height, width), height * width, (k * height, k * width)
 
     def padded(name: str, x: str, offsets: tuple, **post) -> str:
         word = pad(m, f"{name}.pad", m.ints(-30000, 30000, 1, c))
@@ -65,8 +66,9 @@ def filter_graph(height: int, width: int, coarse: int = 0, c: int = 32, seed: in
         return m.add(XnorLinear, name, [f"{x}.bits"], post, shape, on, **k)
 
     x = m.add(
-        PatchConv, "stem", ["image"], m.post(c, "bits", sh1=5), (tokens, c), grid,
-        weight=m.ints(-127, 128, c, 2, 2, 3), in_grid=(2 * height, 2 * width),
+        PatchConv, "stem", ["image"], m.post(c, "bits", sh1=2 * k + 3), (tokens, c), grid,
+        weight=m.ints(-3000, 3000, c, k, k, 3) if k == 4 else m.ints(-127, 128, c, k, k, 3),
+        in_grid=image,
     )  # fmt: skip
     wide = linear("wide", x, c, (tokens, 16 * c), grid, "bits")
     cross = padded("cross", x, TAPS)
@@ -84,7 +86,7 @@ def filter_graph(height: int, width: int, coarse: int = 0, c: int = 32, seed: in
         x = linear("one", x, c, (tokens, c), grid, "aff", "bits", pre=low, out=x)
         wide = linear("again", x, c, (tokens, 16 * c), grid, "bits", pre=low)
         x = linear("four", wide, 16 * c, (tokens, c), grid, pre=x, out=low)
-    return ending(m, x, c, (2 * height, 2 * width), "filter")
+    return ending(m, x, c, image, "filter")
 
 
 @dataclass(frozen=True)

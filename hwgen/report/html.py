@@ -101,7 +101,7 @@ def _tiles(report: Report) -> list[dict[str, str]]:
     tiles = [
         _tile(f"frames/s{of}", values.rate(fps.simulated or fps.predicted), source, clock),
         _tile(
-            f"cycles per frame{of}",
+            "cycles, RTL" if of else "cycles per frame",
             values.count(cycles.simulated if simulated else cycles.predicted),
             source,
             f"predicted {values.count(cycles.predicted)}" if simulated else "",

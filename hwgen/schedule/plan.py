@@ -3,9 +3,10 @@
 Ops that follow each other row by row form a band. A band with more than `strip_tokens` tokens runs
 one strip of rows after the other through all its ops, so that what only lives inside the band (the
 hidden layer of an MLP, say) needs memory for a strip. An op that needs rows beyond the strip of a
-tensor from its own band starts a new one. Strips have at most `strip_tokens` tokens of 64 channels,
-fewer wider ones. A filter runs one strip ahead, a circular one its last
-strip first: then its source may be overwritten by the band's result in place.
+tensor from its own band starts a new one; a max-pool may follow the finer grid that it reads.
+Strips have at most `strip_tokens` tokens of 64 channels, fewer wider ones. A filter runs one strip
+ahead, a circular one its last strip first: then its source may be overwritten by the band's result
+in place.
 """
 
 from __future__ import annotations

@@ -9,16 +9,18 @@ bus serves one more burst, and what that makes known comes later than the burst.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from hwgen.schedule.bounds import Spent, roofline, spent
 from hwgen.schedule.builder import Instruction
 from hwgen.schedule.program import Program
 from hwgen.schedule.read_bus import ReadBus, Request
+from hwgen.schedule.write_ports import WritePorts
 from hwgen.sim.network import program_steps, step_cycles
 from hwgen.units import dma as dma_unit
 from hwgen.units import sequencer as seq
 from hwgen.units.attention import Attention, Run
-from hwgen.units.compute_ctl import DECODE, CycleModel, Times
+from hwgen.units.compute_ctl import DECODE, READ_WB, CycleModel, Times
 from hwgen.units.dma import Dma
 from hwgen.units.lanes import ACC_AT
 from hwgen.units.norm import NormUnit
@@ -48,7 +50,7 @@ class _Predictor:
         s = program.sizing
         self.program, self.latency, self.warm = program, latency, warm
         self.bus, self.unit = ReadBus(latency), Dma(s.lanes, s.axi_bits)
-        self.attention = Attention(s.lanes, s.kw, s.pk)
+        self.attention, self.ports = Attention(s.lanes, s.kw, s.pk), WritePorts()
         self.model = CycleModel()
         self.norm_latency = NormUnit(s.lanes, s.nt_words).write_at
         self.interval = 512 // s.axi_bits
@@ -73,16 +75,35 @@ class _Predictor:
         self.swapped: list[int] = []
         self.times: list[Times] = []
         self.norm_idle = 0
+        self.macs: list[tuple[int, int]] = []  # first and last cycle in which each reads WB
+        self.macs_before = self._macs_before()
         self.att: Run | None = None  # the last ATT, while the next one may follow it closely
 
     def run(self) -> int:
         """Cycle count of the whole program."""
         steps = (self._fetch, self._dispatch, self._dma, self._ldw, self._cmp)
-        while any(step() for step in steps) or self.bus.pick():
+        while (
+            any(step() for step in steps)
+            or self._ldw(self.bus.beats[-1] if self.bus.beats else 0)
+            or self.bus.pick()
+            or self._ldw(None)
+        ):
             pass
         assert len(self.dispatched) == len(self.program.instructions), "the program hangs"
         last = max(r[-1] for r in self.retired.values() if r) - 1
         return seq.run_cycles(last, self.dispatched[-1])
+
+    def _macs_before(self) -> list[int]:
+        """Compute instructions up to the last MACS without quad before each LDW; those behind it
+        in the program come after the instruction that it serves."""
+        out, compute, last = [], 0, 0
+        for i in self.program.instructions:
+            compute += i.queue == "cmp"
+            if i.op == "MACS" and not i.fields.get("quad"):
+                last = compute
+            elif i.op == "LDW":
+                out.append(last)
+        return out
 
     def _fetch(self) -> bool:
         """Request program chunks whose place in the fetch FIFO is free."""
@@ -179,6 +200,9 @@ class _Predictor:
             place = i.fields["ddr"] * 8 // self.program.sizing.axi_bits
             opened = self._open(start)
             self.read = self.bus.dma = Request(start + 1, place, beats, opened + 1)
+            if i.op == "LOADF":
+                self.read.free = partial(self.ports.free, i.fields["mem"])
+                self.read.word_beats = self.unit.word_beats // (2 if i.fields["bytes"] else 1)
             return True
         if self.warm and i.fields.get("keep"):
             cycles = self.unit.kept(dma_unit.record_words(i.fields))
@@ -199,7 +223,8 @@ class _Predictor:
         """An instruction that asks nothing of the read bus goes through the back."""
         self.retired["dma"].append(self._open(start) + cycles)
 
-    def _ldw(self) -> bool:
+    def _ldw(self, known: int | None = 0) -> bool:
+        """known: what is not yet timed starts later than that; None: nothing else can go on."""
         k = len(self.full)
         if self._pop("ldw", self.free["ldw"]):
             return True
@@ -210,10 +235,25 @@ class _Predictor:
         if k:
             start = max(start, self.swapped[k - 1] + seq.SWAP_TO_LDW)
         done = start + seq.ldw_cycles(i.fields["n"])
+        if i.fields["n"]:
+            done = self._last_read(start + 1, i.fields["n"]) + seq.LDW_TAIL
+        later = max(known or 0, self.times[-1].issue_end if self.times else 0)
+        if known is not None and self.macs_before[k] > len(self.times) and done > later:
+            return False  # a MACS may take the port of WB
         self.full.append(done + seq.LDW_FULL)
         self.retired["ldw"].append(done + 1)
         self.free["ldw"].append(done + 1)
         return True
+
+    def _last_read(self, first: int, words: int) -> int:
+        """Cycle of the last of an LDW's reads of WB, which gives way to MACS without quad."""
+        for low, high in self.macs:
+            if first + words <= low:
+                break
+            if first <= high:
+                words -= max(0, low - first)
+                first = high + 1
+        return first + words - 1
 
     def _cmp(self) -> bool:
         k = len(self.times)
@@ -234,8 +274,8 @@ class _Predictor:
                 row_elements = self.program.sizing.row_elements
                 shape += [f["width"], column_cycles(f["a_s3"], f["xd"], row_elements)]
             issue = issue_cycles(*shape)
-            if f["psum_last"]:
-                delivered = result_cycles(*shape)[-1]
+            results = result_cycles(*shape) if f["psum_last"] else [0]
+            delivered = results[-1]
         elif i.op == "ATT":
             ends = self.times[-1]
             start = max(accepted + DECODE, ends.issue_end, ends.array_end, self._reached(i) + 1)
@@ -257,7 +297,14 @@ class _Predictor:
                 assert before is None, f"{i.step}: ATT starts in cycle {t.start}, not {start}"
                 run = self.attention.run(t.start, f["queries"], f["tokens"])
             self.att = run
-        elif i.op != "SET":
+            self.ports.attention(f, run, self.attention)
+        elif delivered:
+            self.ports.xnor(f, t.start, results)
+        elif i.op in ("MACV", "MACS", "LNAPPLY"):
+            self.ports.mac(f, t.start)
+        if i.op == "MACS" and not f.get("quad"):
+            self.macs.append((t.start + 1 + READ_WB, t.issue_end + READ_WB))
+        if i.op not in ("ATT", "SET"):
             self.att = None  # it waited for all results, or the next ATT waits
         if f["swap"]:
             self.swapped.append(t.start)

@@ -3,33 +3,49 @@
 The program fetch and the DMA each have one request at a time. A request is cut into bursts that end
 at multiples of MAX_BURST beats; a burst is picked every second cycle, the program's first, while
 fewer than IN_FLIGHT beats and BURSTS bursts are outstanding. Beats come in order, the first of a
-burst `latency` cycles after its address, as long as the DMA's FIFO has room for its own.
+burst `latency` cycles after its address, as long as the DMA's FIFO has room for its own. A word of
+a LOADF is written when the lanes do not write that memory; the beats behind it wait.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from hwgen.units.dma import IN_FLIGHT, MAX_BURST
 
 BURSTS = 8  # outstanding bursts
 FIFO = 16  # beats between the bus and the DMA
+WORD = 1  # cycles from the last beat of a word to its write
 
 
 @dataclass
 class Request:
     """Beats asked for. since: first cycle in which a burst of it may be picked; place: beats from a
     multiple of MAX_BURST to its address; opened (DMA): first cycle in which its beats may leave the
-    FIFO. Filled in when it is served: cycles of the last pick, of the last beat on the bus, and in
-    which that beat left the FIFO."""
+    FIFO; free (LOADF): cycle from which on a word can be written -> cycle in which it is, for words
+    of word_beats beats. Filled in when it is served: cycles of the last pick, of the last beat on
+    the bus, and in which that beat left the FIFO (or would have, had no word waited)."""
 
     since: int
     place: int
     left: int
     opened: int = 0
+    free: Callable[[int], int] | None = None
+    word_beats: int = 1
     picked: int = -1
     last: int = -1
     taken: int = -1
+    part: int = 0  # beats of the word so far
+    written: int = -1  # cycle of the last word
+
+    def use(self, leave: int) -> int:
+        """Cycle in which a beat that left the FIFO goes into the word: then the next may leave."""
+        used = max(leave + 1, self.written)
+        self.part = (self.part + 1) % self.word_beats
+        if self.part == 0 and self.free is not None:
+            self.written = self.free(used + WORD)
+        return used
 
 
 class ReadBus:
@@ -86,4 +102,6 @@ class ReadBus:
             leave = max(leave + 1, beat + 1)
             beats.append(beat)
             taken.append(leave)
-        request.taken = leave
+            if request.free is not None:
+                leave = request.use(leave) - 1
+        request.taken = max(leave, request.written - WORD - 1)

@@ -40,6 +40,7 @@ from hwgen.units.lanes import ACC_AT, MID_AT, OUT_AT, PRE_AT, Y_AT
 
 DECODE = 2  # from the transfer out of the queue to the earliest start
 SOURCE = 5  # from a nest beat to stage 0 of the lanes
+READ_WB = 3  # from a nest beat to its read of the weight buffer (MACS without quad)
 RETIRE = Y_AT + 1  # from stage 0 to the retired count
 QUEUE = 8  # instructions between issue and first result
 LN_QUIET = SOURCE + ACC_AT + 4  # wait after the last LNSTAT beat, before norm_busy is trusted

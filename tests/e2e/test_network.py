@@ -30,13 +30,18 @@ from hwgen.sim.network import SimResult, build_simulator, simulate_program
 from hwgen.targets import get_target
 from hwgen.train.data import digits_split
 from hwgen.units.dma import record_words
+from hwgen.zoo.untrained import untrained
 from tests.attention_graphs import attention_graph
 from tests.graphs import conv_graph, patch_graph, random_graph
-from tests.networks import IMAGE, small_attention_net
+from tests.networks import IMAGE, small_attention_net, stem_net
+from tests.padded_graphs import STEMS, filter_graph, stem_graph
 from tests.strided_graphs import strided_graph
 
 MODEL = models_dir() / "bhvit_micro_digits.pt"
 DIGITS = 16
+FILTERS = [filter_graph(h, w, k) for h, w, k in
+           ((6, 1, 0), (5, 2, 0), (7, 3, 0), (8, 4, 2), (6, 5, 0), (8, 8, 4))]  # fmt: skip
+STEM_GRAPHS = [stem_graph(stem, again=stem is STEMS[0]) for stem in STEMS]
 STORE_WORDS = 600  # of the engine here: some records of each network stay on chip, others do not
 
 
@@ -60,11 +65,23 @@ def user() -> Graph:
 
 
 @pytest.fixture(scope="module")
-def sizing(micro: Graph, user: Graph) -> Sizing:
-    """One engine that holds the digit network, the random graph and the user's network."""
+def stem_user() -> Graph:
+    """A ResNet's stem and max-pool, binary blocks."""
+    return lower_model(stem_net(), meta={"image": IMAGE, "name": "stem"})
+
+
+@pytest.fixture(scope="module")
+def binaryvit() -> Graph:
+    images = np.random.default_rng(3).integers(0, 256, (8, 48, 48, 3)).astype(np.uint8)
+    return lower_model(untrained("binaryvit_micro", images), images)
+
+
+@pytest.fixture(scope="module")
+def sizing(micro: Graph, user: Graph, stem_user: Graph, binaryvit: Graph) -> Sizing:
+    """One engine that holds all networks and graphs of this file."""
     array = {"array_bits": 2048, "lanes": 16}
     graphs = (micro, random_graph(), user, conv_graph(), patch_graph(), attention_graph())
-    graphs += (strided_graph(),)
+    graphs += (strided_graph(), stem_user, binaryvit, *FILTERS, *STEM_GRAPHS)
     each = [choose(g, get_target("zynq"), array) for g in graphs]
     each += [choose(g, get_target("zynq"), array | {"strip_tokens": 48}) for g in graphs[:2]]
     memories = ("fm_words", "tm_words", "bm_rows", "wb_words", "ps_words", "nt_words")
@@ -241,6 +258,74 @@ def test_one_two_and_four_products_a_beat_bit_exact(engine, sizing) -> None:
     assert result.first_mismatch is None
     assert result.frames == 2
     assert {op.products for op in graph.ops if isinstance(op, PatchConv)} == {1, 2, 4}
+
+
+def in_rtl(engine, graph: Graph, sizing: Sizing, strip_tokens: int) -> Program:
+    """Bit-exact with a bus that stalls, and without at the predicted cycles."""
+    program = schedule(graph, sizing.replace(strip_tokens=strip_tokens))
+    result = simulate(engine, program, noise(graph, 2), stall_seed=strip_tokens + 1)
+    assert result.first_mismatch is None
+    result = simulate(engine, program, noise(graph, 2))
+    assert result.first_mismatch is None
+    predicted = predict(program)
+    off = [
+        (name, cycles, got)
+        for (name, _, cycles), got in zip(predicted.steps, result.step_cycles, strict=True)
+        if cycles != got
+    ]
+    assert not off, f"(step, predicted, simulated) {off}"
+    assert predict(program, warm=False).cycles == result.cold_cycles
+    return program
+
+
+@pytest.mark.parametrize("strip_tokens", [0, 8])
+@pytest.mark.parametrize("graph", FILTERS, ids=lambda g: "x".join(map(str, g.types()["stem"].grid)))
+def test_padded_filters_and_coarse_residuals_bit_exact(engine, sizing, graph, strip_tokens) -> None:
+    program = in_rtl(engine, graph, sizing, strip_tokens)
+    assert program.beside == {"cross": "beside"}
+
+
+@pytest.mark.parametrize("strip_tokens", [0, 24])
+@pytest.mark.parametrize("graph", STEM_GRAPHS, ids=[f"{s.conv} {s.pool}" for s in STEMS])
+def test_stems_and_max_pools_bit_exact(engine, sizing, graph, strip_tokens) -> None:
+    in_rtl(engine, graph, sizing, strip_tokens)
+
+
+@pytest.mark.parametrize("strip_tokens", [0, 16])
+def test_resnet_stem_and_binaryvit_bit_exact(
+    engine, sizing, stem_user, binaryvit, strip_tokens: int
+) -> None:
+    in_rtl(engine, stem_user, sizing, strip_tokens)
+    in_rtl(engine, binaryvit, sizing, strip_tokens)
+
+
+def test_a_wrong_pad_is_found_and_named(engine, sizing) -> None:
+    """Of a filter and of a max-pool; a pad of the stem."""
+    for graph, name, step in ((FILTERS[3], "cross.pad", "cross"), (STEM_GRAPHS[1], "stem", "stem")):
+        op = graph.op(name)
+        field = "value" if name != step else "pad"
+        pad = getattr(op, field).copy()
+        pad.reshape(-1)[-1] ^= 64
+        broken = faulty(schedule(graph, sizing), change(graph, name, **{field: pad}))
+        found = simulate(engine, broken, noise(graph)).first_mismatch
+        assert found is not None
+        assert found.startswith(f"step {step} (compute instruction "), found
+
+
+def test_a_wrong_golden_value_of_stem_and_max_pool_is_found(engine, sizing) -> None:
+    graph = STEM_GRAPHS[0]
+    for target, token in (("stem", -1), ("pool", 0)):
+
+        def corrupt(values: dict[str, np.ndarray], target=target, token=token) -> None:
+            values[target] = values[target].copy()
+            values[target][0, token, 17] += 1
+
+        program = schedule(graph, sizing.replace(strip_tokens=24))
+        found = simulate(engine, program, noise(graph), corrupt=corrupt).first_mismatch
+        assert found is not None
+        assert (
+            f"tensor {target}, token {token % graph.types()[target].tokens}, channel 17:" in found
+        )
 
 
 @pytest.mark.parametrize("seed", [1, 2])

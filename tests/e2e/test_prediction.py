@@ -16,6 +16,7 @@ from hwgen.targets import get_target
 from tests.attention_graphs import attention_graph
 from tests.graphs import random_graph
 from tests.networks import IMAGE, small_attention_net
+from tests.padded_graphs import STEMS, filter_graph, stem_graph
 from tests.strided_graphs import strided_graph
 
 LATENCIES = (12, 40, 130)
@@ -35,16 +36,17 @@ def user() -> Graph:
 
 
 def fitted(graphs: list[Graph], strips: int, **sizes: int) -> list[Program]:
-    """Programs of the graphs on one engine of these sizes; the first also in strips."""
+    """Programs of the graphs on one engine of these sizes; the first and last also in strips."""
+    ends = (graphs[0], graphs[-1])
     each = [choose(g, get_target("zynq"), sizes) for g in graphs]
-    each.append(choose(graphs[0], get_target("zynq"), sizes | {"strip_tokens": strips}))
+    each += [choose(g, get_target("zynq"), sizes | {"strip_tokens": strips}) for g in ends]
     memories = ("fm_words", "tm_words", "bm_rows", "wb_words", "ps_words", "nt_words")
     most = {m: max(getattr(s, m) for s in each) for m in memories}
     engine = each[0].replace(
         **most, gu=min(s.gu for s in each), strip_tokens=0, store_words=STORE_WORDS
     )
     programs = [schedule(g, engine) for g in graphs]
-    return [*programs, schedule(graphs[0], engine.replace(strip_tokens=strips))]
+    return programs + [schedule(g, engine.replace(strip_tokens=strips)) for g in ends]
 
 
 @pytest.mark.slow
@@ -53,6 +55,7 @@ def fitted(graphs: list[Graph], strips: int, **sizes: int) -> list[Program]:
 )
 def test_every_step_on_other_engines(lanes, kw, axi_bits, user, tmp_path) -> None:
     graphs = [user, attention_graph(), strided_graph()]
+    graphs += [filter_graph(8, 8, 4), stem_graph(STEMS[0])]
     if lanes == 16:  # it has tensors of 16 channels
         graphs.insert(0, random_graph(3))
     programs = fitted(graphs, 24, lanes=lanes, array_bits=lanes * kw, axi_bits=axi_bits)

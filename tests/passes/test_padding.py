@@ -84,15 +84,29 @@ def test_stem_and_max_pool_become_ops_with_a_pad() -> None:
     torch.manual_seed(1)
     module, images = randomise(Stem((7, 2, 3), (3, 2, 1))), pictures(32, 8)
     graph = lower_model(module, images, meta=META, act_bits=12)
-    stem, pool = (next(o for o in graph.ops if isinstance(o, k)) for k in (ImageConv, MaxPool))
+    parts = [o for o in graph.ops if isinstance(o, ImageConv)]
+    assert [(p.rows, p.quad, p.beats) for p in parts] == [
+        ((0, 3), True, 18), ((3, 2), True, 12), ((5, 2), True, 12),
+    ]  # fmt: skip
+    assert [p.post.pre for p in parts] == [None, parts[0].name, parts[1].name]
+    stem, (pool,) = parts[-1], [o for o in graph.ops if isinstance(o, MaxPool)]
     assert stem.pad.tolist() == [102, 128, 153]  # 255 mean, to the nearest (of 127.5: the even)
     assert (stem.stride, stem.padding, pool.stride, pool.padding) == (2, 3, 2, 1)
-    assert abs(stem.weight).max() == 127
+    assert 127 < max(abs(p.weight).max() for p in parts) < 1 << 15
     pad = graph.op(pool.sources[1])
     assert pool.sources == (stem.name, pad.name)
     assert (pad.value == -(1 << 11)).all()
     assert pad.feature.frac == stem.feature.frac
-    assert fidelity(module, graph, pictures(32, 16, seed=5))["logit_cosine"] > 0.99
+    assert fidelity(module, graph, pictures(32, 16, seed=5))["logit_cosine"] > 0.999
+
+
+def test_a_wide_kernel_stays_whole_with_narrow_weights() -> None:
+    """Two of its rows do not fit beside the lanes."""
+    torch.manual_seed(1)
+    module = randomise(Stem((23, 1, 11), (3, 2, 1)))
+    graph = lower_model(module, pictures(32, 8), meta=META, act_bits=12)
+    (stem,) = [o for o in graph.ops if isinstance(o, ImageConv)]
+    assert (stem.quad, stem.products, abs(stem.weight).max()) == (False, 1, 127)
 
 
 class Neighbours(nn.Module):

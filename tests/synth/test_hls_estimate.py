@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +13,14 @@ from hwgen.emit.hls import sources
 from hwgen.paths import reports_dir, templates_dir
 from hwgen.schedule import hls_cycles
 from hwgen.schedule.builder import Instruction
-from hwgen.schedule.hls_cycles import COMPUTE_DEPTH, KERNELS, LOOP, WORD_DEPTH, instruction_cycles
+from hwgen.schedule.hls_cycles import (
+    COMPUTE_DEPTH,
+    KERNELS,
+    LOOP,
+    WORD_DEPTH,
+    instruction_cycles,
+    nest_beats,
+)
 from hwgen.schedule.isa import OPCODES
 from hwgen.schedule.program import schedule
 from hwgen.schedule.sizing import Sizing
@@ -19,7 +28,8 @@ from hwgen.synth import hls_model
 from hwgen.synth.hls import hls_section
 from hwgen.synth.hls_model import Cost, functions, logic, memory, multiplier, mux, total
 from hwgen.targets import get_target
-from tests.graphs import random_graph
+from hwgen.tools import ap_types
+from tests.graphs import conv_graph, patch_graph, random_graph
 
 S = Sizing()
 
@@ -63,6 +73,54 @@ def test_a_frame_is_the_sum_of_its_instructions() -> None:
     for key in ("lut", "ff", "bram36", "dsp"):
         assert getattr(found, key) == sum(getattr(f, key) for f in found.functions)
         assert getattr(found, key) == pytest.approx(getattr(total(functions(S)), key), abs=8)
+
+
+BEATS = """
+#include <cstdio>
+
+#include "nest.hpp"
+
+using namespace hwgen;
+
+int main() {
+    unsigned char bytes[INSTR_BITS / 8];
+    while (std::fread(bytes, sizeof bytes, 1, stdin) == 1) {
+        Instruction word = 0;
+        for (int k = 0; k < INSTR_BITS / 8; ++k) word.range(8 * k + 7, 8 * k) = bytes[k];
+        const unsigned op = opcode(word);
+        if (op < OP_XLIN || op == OP_SET) continue;
+        Compute c;
+        c.decode(word);
+        const bool att = op == OP_ATT, conv = op == OP_XCONV;
+        Nest nest;
+        nest.start(c, conv, op == OP_MACV && c.stencil, att || conv || op == OP_XLIN);
+        const unsigned queries = att ? c.n3.to_uint() : 1;
+        std::printf("%u %u\\n", (att ? nest.row_beats : nest.beats).to_uint(), queries);
+    }
+}
+"""
+
+
+def test_beats_are_those_that_the_c_plus_plus_counts(tmp_path: Path) -> None:
+    for name, text in sources(S).items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "beats.cpp").write_text(BEATS)
+    build = ["g++", "-std=c++14", "-w", "-isystem", str(ap_types()), "-o", "beats", "beats.cpp"]
+    subprocess.run(build, cwd=tmp_path, check=True)
+    kinds = set()
+    for graph in (random_graph(), conv_graph(), patch_graph()):
+        program = schedule(graph, S)
+        done = subprocess.run(
+            [tmp_path / "beats"], input=program.binary(), capture_output=True, check=True
+        )
+        found = [tuple(map(int, line.split())) for line in done.stdout.splitlines()]
+        compute = [i for i in program.compute if i.op != "SET"]
+        assert found == [
+            (nest_beats(i.op, i.fields), i.fields["queries"] if i.op == "ATT" else 1)
+            for i in compute
+        ]
+        kinds |= {(i.op, i.fields.get("stencil", 0), i.fields["xd"] > 1) for i in compute}
+    assert {("XCONV", 0, True), ("MACV", 1, False), ("ATT", 0, False)} <= kinds
 
 
 def test_every_instruction_has_a_function_of_the_c_plus_plus() -> None:

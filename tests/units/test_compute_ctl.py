@@ -141,6 +141,8 @@ FAULTS = [
     ("compute_decode.v", "!ahead_ldw[15]", "1'b1"),
     ("feature_ports.v", "f_mem ? !tm_dst : !fm_dst", "1'b1"),
 ]
+# part of `make test`: columns that wrap, taps that read the pad word
+USUAL = [edit for edit in FAULTS if "above}" in edit[1] or "above ||" in edit[1]]
 
 
 @pytest.mark.slow
@@ -153,8 +155,10 @@ def test_no_unknown_value_matters(tmp_path):
 @pytest.mark.parametrize(
     "edit",
     [
-        pytest.param(edit, id=edit[0], marks=pytest.mark.full if k else pytest.mark.slow)
-        for k, edit in enumerate(FAULTS)
+        pytest.param(
+            edit, id=edit[0], marks=pytest.mark.slow if edit in USUAL else pytest.mark.full
+        )
+        for edit in FAULTS
     ],
 )
 def test_planted_rtl_fault_is_seen(edit, tmp_path):

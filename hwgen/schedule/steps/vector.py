@@ -1,4 +1,4 @@
-"""MACV steps: affine maps, circular filter, pools, window mixes."""
+"""MACV steps: affine maps, filters, pools, window mixes."""
 
 from __future__ import annotations
 
