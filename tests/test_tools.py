@@ -202,3 +202,22 @@ def test_runtime_objects_are_kept(tmp_path):
     source.write_text("int y;")
     assert cached(command, tmp_path) != first
     assert cached([*command[:-1], str(tmp_path / "Vtop.cpp")], tmp_path) is None
+
+
+def test_ap_types_are_those_of_hls4mls_wheel():
+    folder = tools.ap_types()
+    assert all((folder / name).is_file() for name in ("ap_int.h", "hls_stream.h"))
+
+
+@pytest.mark.parametrize("installed", [False, True], ids=["no wheel", "wheel without headers"])
+def test_missing_ap_types_are_one_line(monkeypatch, tmp_path, installed):
+    from types import SimpleNamespace
+
+    spec = SimpleNamespace(submodule_search_locations=[str(tmp_path)]) if installed else None
+    monkeypatch.setattr(tools.importlib.util, "find_spec", lambda name: spec)
+    with pytest.raises(ToolError) as error:
+        tools.ap_types()
+    assert error.value.line == (
+        "ap_int.h: not found; C simulation of HLS C++ needs the headers of hls4ml; run "
+        "`make setup`, or give `make csim` AP_TYPES=DIR"
+    )

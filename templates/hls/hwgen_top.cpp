@@ -66,10 +66,10 @@ inline unsigned transfer(unsigned op, const Instruction& word, const Beat* weigh
 
 unsigned hwgen_top(const hwgen::Beat* program, const hwgen::Beat* weights,
                    const hwgen::Beat* image, hwgen::Beat* result, unsigned instructions) {
-#pragma HLS interface mode=m_axi port=program bundle=program offset=slave depth=65536
-#pragma HLS interface mode=m_axi port=weights bundle=data offset=slave depth=65536
-#pragma HLS interface mode=m_axi port=image bundle=data offset=slave depth=65536
-#pragma HLS interface mode=m_axi port=result bundle=data offset=slave depth=65536
+#pragma HLS interface mode=m_axi port=program bundle=program offset=slave depth=1048576
+#pragma HLS interface mode=m_axi port=weights bundle=data offset=slave depth=1048576
+#pragma HLS interface mode=m_axi port=image bundle=data offset=slave depth=1048576
+#pragma HLS interface mode=m_axi port=result bundle=data offset=slave depth=1048576
 #pragma HLS interface mode=s_axilite port=program
 #pragma HLS interface mode=s_axilite port=weights
 #pragma HLS interface mode=s_axilite port=image
