@@ -26,7 +26,6 @@ from hwgen.passes.fracs import Fracs
 from hwgen.passes.fuse import Chain
 
 Array = np.ndarray
-KAPPA_TOP = (1 << ops.attention.KAPPA_BITS) - 1
 
 
 class Quantizer:
@@ -239,7 +238,7 @@ class Quantizer:
     def _attention(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
         alpha, zero, top = n["alpha"][:, None], n["zero_point"][:, None], n["top"]
         kappa = (np.arange(1, 4) - 0.5 - zero) * alpha / top * 2.0**KAPPA_FRAC
-        kappa = np.clip(np.rint(kappa), 0, KAPPA_TOP).astype(np.int64)
+        kappa = np.clip(np.rint(kappa), 0, ops.attention.NEVER).astype(np.int64)
         kappa[:, top:] = ops.attention.NEVER  # levels above the last
         neg = (n["alpha"] < 0).astype(np.int64)
         return ops.attention.Attention, {"kappa": kappa, "neg": neg, "m": m}

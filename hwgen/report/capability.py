@@ -17,6 +17,7 @@ from hwgen.report import values
 from hwgen.report.capability_svg import Point, draw
 from hwgen.report.readme import fill
 from hwgen.report.schema import CapabilityRow, CapabilityTable
+from hwgen.report.values import table_row
 from hwgen.zoo import analyze, sketch
 
 NETWORKS = {  # zoo name -> (label, family)
@@ -59,19 +60,15 @@ def measure(names: Iterable[str] = NETWORKS) -> CapabilityTable:
 
 def markdown(table: CapabilityTable) -> str:
     """The table of docs/capability.md."""
-    lines = [_row(COLUMNS), _row(["---"] + ["---:"] * (len(COLUMNS) - 1))]
+    lines = [table_row(COLUMNS), table_row(["---"] + ["---:"] * (len(COLUMNS) - 1))]
     for name, row in table.networks.items():
         counts = (row.ops, row.binary_macs, row.float_macs)
         capability = (row.capability, row.as_published, row.own_inputs)
         lines.append(
-            _row((f"`{name}`", values.count(row.parameters), f"{row.size_bytes / 1e6:.2f}",
+            table_row((f"`{name}`", values.count(row.parameters), f"{row.size_bytes / 1e6:.2f}",
                   *(values.short(n) for n in counts), *map(values.count, capability)))
         )  # fmt: skip
     return "\n".join(lines) + "\n"
-
-
-def _row(cells) -> str:
-    return "| " + " | ".join(cells) + " |"
 
 
 def plot(table: CapabilityTable) -> str:

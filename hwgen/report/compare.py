@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from hwgen.report import values
 from hwgen.report.schema import Report
+from hwgen.report.values import table_row
 
 SUFFIX = "_untrained"
 BHVIT = "[BHViT, Table 2](https://arxiv.org/abs/2503.02394)"
@@ -46,8 +47,8 @@ def lines(reports: Iterable[Report]) -> list[str]:
         "downsampling. OPs are binary MACs / 64 + float MACs, sizes count 1 bit per binary weight "
         "and 32 per other parameter:",
         "",
-        _row(COLUMNS),
-        _row(["---"] + ["---:"] * 3 + ["---"] + ["---:"] * 3),
+        table_row(COLUMNS),
+        table_row(["---"] + ["---:"] * 3 + ["---"] + ["---:"] * 3),
     ]
     for (label, accuracy), report in rows:
         model, res = report.model, report.resources
@@ -58,9 +59,5 @@ def lines(reports: Iterable[Report]) -> list[str]:
             values.count(report.cycles.simulated), values.rate(report.fps.simulated),
             values.count(res.lut),
         )  # fmt: skip
-        out.append(_row(cells))
+        out.append(table_row(cells))
     return out
-
-
-def _row(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cells) + " |"

@@ -14,6 +14,7 @@ from hwgen.paths import CHECKOUT, reports_dir
 from hwgen.report import compare, values
 from hwgen.report.schema import Bench, FidelityTable, Report
 from hwgen.report.text import worst
+from hwgen.report.values import table_row
 
 BEGIN = "<!-- numbers:begin -->"
 END = "<!-- numbers:end -->"
@@ -43,15 +44,17 @@ def numbers(folder: Path) -> str:
         return "No reports yet.\n"
     lines: list[str] = []
     if reports:
-        lines += _row(COLUMNS), _row(["---"] * 2 + ["---:"] * (len(COLUMNS) - 2))
-        lines += [_row(_report_cells(report)) for report in reports]
+        lines += table_row(COLUMNS), table_row(["---"] * 2 + ["---:"] * (len(COLUMNS) - 2))
+        lines += [table_row(_report_cells(report)) for report in reports]
         lines += compare.lines(reports)
     if bench is not None:
         lines += ["", f"Benchmark (`make bench`, {bench.cores} cores):", ""]
-        lines += _row(("what", "value", "limit")), _row(("---", "---:", "---"))
+        lines += table_row(("what", "value", "limit")), table_row(("---", "---:", "---"))
         for result in bench.results:
             value = values.rate(result.value)
-            lines.append(_row((result.name, f"{value} {result.unit}".strip(), result.limit or "")))
+            lines.append(
+                table_row((result.name, f"{value} {result.unit}".strip(), result.limit or ""))
+            )
     if fidelity is not None:
         lines += _fidelity_lines(fidelity)
     return "\n".join(lines).strip() + "\n"
@@ -68,12 +71,12 @@ def _fidelity_lines(fidelity: FidelityTable) -> list[str]:
         "a block are the float network's; in the last three columns they are the block's own, so "
         "that a sign flipped by rounding changes what follows:",
         "",
-        _row(
+        table_row(
             ["network", *(f"output error, {w} bits" for w in widths)]
             + [f"equal {what}, {widths[0]} bits" for what in ("signs", "attention levels")]
             + [f"{what}, own signs, {widths[0]} bits" for what in ("error", "signs", "levels")]
         ),
-        _row(["---"] + ["---:"] * (len(widths) + 5)),
+        table_row(["---"] + ["---:"] * (len(widths) + 5)),
     ]
     for name, rows in fidelity.networks.items():
         given = {w: worst([row.given for row in rows if row.act_bits == w]) for w in widths}
@@ -81,12 +84,8 @@ def _fidelity_lines(fidelity: FidelityTable) -> list[str]:
         first = given[widths[0]]
         numbers = [given[w].error for w in widths]
         numbers += [first.signs, first.levels, own.error, own.signs, own.levels]
-        lines.append(_row([name, *(values.percent(v, 2) for v in numbers)]))
+        lines.append(table_row([name, *(values.percent(v, 2) for v in numbers)]))
     return lines
-
-
-def _row(cells) -> str:
-    return "| " + " | ".join(cells) + " |"
 
 
 def _report_cells(report: Report) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 MISSING = "–"
 
 
@@ -53,3 +55,8 @@ def deviation(predicted: float | None, simulated: float | None) -> str:
 def ratio(used: float | None, available: float | None) -> float | None:
     """Used over available; None when unknown or when there is none of it."""
     return used / available if used is not None and available else None
+
+
+def table_row(cells: Iterable[str]) -> str:
+    """One row of a Markdown table."""
+    return "| " + " | ".join(cells) + " |"

@@ -6,7 +6,6 @@ One Verilator build serves all networks of this file: a network is data.
 from __future__ import annotations
 
 import zlib
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +31,7 @@ from hwgen.train.data import digits_split
 from hwgen.units.dma import record_words
 from hwgen.zoo.untrained import untrained
 from tests.attention_graphs import attention_graph
+from tests.faults import change, faulty
 from tests.graphs import conv_graph, patch_graph, random_graph
 from tests.networks import IMAGE, small_attention_net, stem_net
 from tests.padded_graphs import STEMS, filter_graph, stem_graph
@@ -105,23 +105,6 @@ def simulate(
     engine: tuple[Path, Path], program: Program, images: np.ndarray, **options
 ) -> SimResult:
     return simulate_program(program, *engine, images, **options)
-
-
-def faulty(program: Program, graph: Graph) -> Program:
-    """The program of a damaged graph, to be compared with the sound graph's tensors."""
-    return replace(schedule(graph, program.sizing), graph=program.graph)
-
-
-def change(graph: Graph, name: str, **fields: object) -> Graph:
-    """The graph with fields of one op replaced (of its post chain where they are there)."""
-    ops = []
-    for op in graph.ops:
-        if op.name == name:
-            post = {k: v for k, v in fields.items() if hasattr(op.post, k)}
-            rest = {k: v for k, v in fields.items() if k not in post}
-            op = replace(op, post=replace(op.post, **post), **rest)
-        ops.append(op)
-    return replace(graph, ops=tuple(ops))
 
 
 def test_digits_bit_exact_in_every_tensor(engine, micro, sizing, digits) -> None:

@@ -5,7 +5,6 @@ One build of the test bench serves all networks of this file: a network is data.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ from hwgen.sim.csim import build_csim, run_csim
 from hwgen.targets import get_target
 from hwgen.train.data import digits_split
 from tests.attention_graphs import attention_graph
+from tests.faults import change, faulty
 from tests.graphs import conv_graph, patch_graph, random_graph
 from tests.padded_graphs import STEMS, filter_graph, stem_graph
 from tests.strided_graphs import strided_graph
@@ -95,23 +95,11 @@ def test_strips_bit_exact(exe, micro, sizing, digits, strip_tokens: int) -> None
         check(exe, schedule(GRAPHS[name], cut), noise(GRAPHS[name]))
 
 
-def faulty(graph: Graph, sizing: Sizing, name: str, **fields: object) -> Program:
-    """The program of the graph with fields of one op replaced, compared with the sound graph."""
-    ops = []
-    for op in graph.ops:
-        if op.name == name:
-            post = {k: v for k, v in fields.items() if hasattr(op.post, k)}
-            rest = {k: v for k, v in fields.items() if k not in post}
-            op = replace(op, post=replace(op.post, **post), **rest)
-        ops.append(op)
-    return replace(schedule(replace(graph, ops=tuple(ops)), sizing), graph=graph)
-
-
 def test_flipped_weight_bit_is_found_and_named(exe, micro, sizing, digits) -> None:
     op = next(op for op in micro.ops if type(op).__name__ == "XnorLinear" and op.post.pool)
     weight = op.weight.copy()
     weight[3, 5] ^= 1
-    broken = faulty(micro, sizing, op.name, weight=weight)
+    broken = faulty(schedule(micro, sizing), change(micro, op.name, weight=weight))
     found = run_csim(exe, broken, digits[:4]).first_difference
     assert found is not None
     assert f"step {op.name} (compute instruction " in found
@@ -124,7 +112,8 @@ def test_moved_threshold_is_found_and_named(exe, micro, sizing, digits) -> None:
     values = micro.run(digits[:1])[op.name][0, :, 0]
     threshold = op.post.t.copy()
     threshold[0] = int(np.median(values)) + (threshold[0] == int(np.median(values)))
-    found = run_csim(exe, faulty(micro, sizing, op.name, t=threshold), digits[:1]).first_difference
+    broken = faulty(schedule(micro, sizing), change(micro, op.name, t=threshold))
+    found = run_csim(exe, broken, digits[:1]).first_difference
     assert found is not None
     assert found.startswith(f"image 0: step {op.name} (compute instruction ")
     assert f"tensor {op.name}.bits, token " in found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from math import ceil
 
 import pytest
@@ -110,3 +111,17 @@ def test_the_quick_count_orders_engines_as_the_schedule_does(micro, kw, store_wo
     sizing = search(micro, get_target("zcu102"), sizes).sizing
     exact = predict(schedule(micro, sizing)).cycles
     assert 0.75 * exact < cycles(micro, sizing) < 1.05 * exact
+
+
+def test_a_target_s_own_engine_is_taken_where_it_holds_the_network_and_is_no_worse(micro) -> None:
+    made = search(micro, target(engine={})).sizing
+
+    def with_engine(**changes: int) -> Sizing:
+        return search(micro, target(engine=asdict(made.replace(**changes)))).sizing
+
+    roomy = with_engine(fm_words=made.fm_words + 512)
+    assert roomy == made.replace(fm_words=made.fm_words + 512)
+    assert with_engine(fm_words=64) == made  # does not hold it
+    assert with_engine(act_bits=12) == made  # narrower features, and no faster
+    overridden = search(micro, target(engine=asdict(roomy)), {"store_words": 0}).sizing
+    assert overridden.fm_words == made.fm_words  # the user's word goes first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -128,6 +129,19 @@ def results(
         }  # fmt: skip
         bit = Writes(name, place.memory, place.address(token, word), token, word)
     return fields, streams, dst, bit
+
+
+def set_taps(
+    b: Builder, taps: Sequence[tuple[int | None, int]], width: int, sx: int, pad: int | None
+) -> None:
+    """SET of the tap table: (address offset, None: outside; columns right) of every tap, `sx` words
+    a column. What is outside the image of `width` columns is word `pad`; None: it wraps."""
+    payload = {f"off{k}": off or 0 for k, (off, _) in enumerate(taps)}
+    payload |= {f"dx{k}": dx for k, (_, dx) in enumerate(taps)}
+    if pad is not None:
+        out = sum(1 << k for k, (off, _) in enumerate(taps) if off is None)
+        payload |= {"padded": 1, "pad": pad, "out": out}
+    b.config("taps", width=width, sx=sx, **payload)
 
 
 def token_range(op: Op, part: Part | None) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from hwgen.schedule.steps.common import (
     post_slots,
     results,
     row_range,
+    set_taps,
 )
 
 
@@ -24,13 +25,7 @@ def max_pool(b: Builder, op: MaxPool, part: Part | None) -> None:
     for word in range(place.words):
         block = b.load(cm=channel_words(b, op.m, word, 1), qm=post_slots(b, op, word, 1))
         for y, rows, taps in _runs(b, op, first, count):
-            payload = {f"off{k}": off for k, (off, _) in enumerate(taps) if off is not None}
-            payload |= {f"dx{k}": dx for k, (_, dx) in enumerate(taps)}
-            out = sum(1 << k for k, (off, _) in enumerate(taps) if off is None)
-            b.config(
-                "taps", width=across, sx=op.stride * place.stride, padded=1,
-                pad=pad.address(0, word), out=out, **payload,
-            )  # fmt: skip
+            set_taps(b, taps, across, op.stride * place.stride, pad.address(0, word))
             walk = Walk(op.result_grid[1], rows, 1, op.result_grid[1],
                         token0=y * op.result_grid[1], word0=word)  # fmt: skip
             fields, streams, dst, bit = results(b, op, walk, {})

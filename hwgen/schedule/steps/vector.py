@@ -30,6 +30,7 @@ from hwgen.schedule.steps.common import (
     results,
     row_range,
     row_width,
+    set_taps,
     token_range,
     word_groups,
 )
@@ -150,13 +151,10 @@ def _row(op: CrossFilter, row: int, origin: int) -> int | None:
 def _taps(b: Builder, op: CrossFilter, word: int, taps: list[tuple[int | None, int]]) -> None:
     """The tap table: (rows down, None: outside; columns right) from an instruction's address."""
     place, width = b.places[op.sources[0]], op.in_grid[1]
-    payload = {f"off{k}": (down or 0) * width * place.stride for k, (down, _) in enumerate(taps)}
-    payload |= {f"dx{k}": dx for k, (_, dx) in enumerate(taps)}
-    if op.padded:
-        out = sum(1 << k for k, (down, _) in enumerate(taps) if down is None)
-        pad = b.places[op.sources[1]].address(0, word)
-        payload |= {"padded": 1, "pad": pad, "out": out}
-    b.config("taps", width=width, sx=place.stride, **payload)
+    pitch = width * place.stride
+    offsets = [(None if down is None else down * pitch, dx) for down, dx in taps]
+    pad = b.places[op.sources[1]].address(0, word) if op.padded else None
+    set_taps(b, offsets, width, place.stride, pad)
 
 
 def stencil(b: Builder, op: CrossFilter, part: Part | None) -> Iterator[tuple[int, int]]:
