@@ -15,6 +15,7 @@ from hwgen.ops.numerics import HEAD_DIM, attention_levels
 MAX_TOKENS = 256  # keys of a window: size of the attention unit's memories
 MAX_QUERIES = 4095  # of a window: its field in the instruction
 KAPPA_BITS = 24
+SCORES_AT_ONCE = 1 << 20  # of the golden execution: 8 MiB of scores
 # A level that no score reaches (neg = 0): EXP 2**20 >= NEVER sum(EXP) holds for no key, as
 # the sum is at least the key's own EXP and EXP > 0. One level instead of three: kappa2 = kappa3.
 NEVER = (1 << KAPPA_BITS) - 1
@@ -55,11 +56,13 @@ class Attention(Op):
 
     def sums(self, q: Array, k: Array, v: Array) -> tuple[Array, Array | None]:
         context = np.empty(q.shape, dtype=np.float32)
-        for image in range(len(q)):  # one at a time: scores are larger than all else
-            one = slice(image, image + 1)
-            levels = self._levels(_scores(_heads(q[one]), _heads(k[one])))
-            sums = levels.astype(np.float32) @ _heads(v[one])
-            context[image] = sums.swapaxes(2, 3).reshape(q.shape[1:])  # (windows, N, heads, 64)
+        scores = int(np.prod(q.shape[1:-1])) * k.shape[-2] * len(self.kappa)  # of an image
+        count = max(1, SCORES_AT_ONCE // scores)  # images: scores are larger than all else
+        for first in range(0, len(q), count):
+            some = slice(first, first + count)
+            levels = self._levels(_scores(_heads(q[some]), _heads(k[some])))
+            sums = levels.astype(np.float32) @ _heads(v[some])  # (images, windows, heads, N, 64)
+            context[some] = sums.swapaxes(2, 3).reshape(q[some].shape)
         return context, self.m
 
     def acc_bounds(self, q: TensorType, k: TensorType, v: TensorType) -> tuple[int, int]:
