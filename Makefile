@@ -42,13 +42,13 @@ bench: setup
 reports: setup
 	$(BIN)/hwgen demo --images 16 --out out/reports
 	$(BIN)/hwgen bench
-	$(BIN)/python -m hwgen.report.record out/reports
-	$(BIN)/python -m hwgen.report.frames bhvit_tiny bhvit_small bhvit_tiny_fp bhvit_small_fp \
+	$(BIN)/python -m hwgen.results.record out/reports
+	$(BIN)/python -m hwgen.results.frames bhvit_tiny bhvit_small bhvit_tiny_fp bhvit_small_fp \
 	  binaryvit_small binaryvit_small_fp reactnet18 \
 	  bhvit_tiny:kv260 bhvit_small:kv260 binaryvit_small:kv260
-	$(BIN)/python -m hwgen.report.fidelity
-	$(BIN)/python -m hwgen.report.capability
-	$(BIN)/python -m hwgen.synth.residuals
+	$(BIN)/python -m hwgen.results.fidelity
+	$(BIN)/python -m hwgen.results.capability
+	$(BIN)/python -m hwgen.results.residuals
 
 lint: setup
 	$(BIN)/ruff format --check .

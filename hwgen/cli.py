@@ -144,10 +144,11 @@ def analyze(
     ] = False,
 ) -> None:
     """Count weights, multiply-accumulates and representational capability of a model."""
-    from hwgen.frontend.capability import network_capability
+    from hwgen.analysis.capability import network_capability
+    from hwgen.analysis.operations import analyze
     from hwgen.frontend.checkpoint import load_checkpoint
     from hwgen.report.text import analysis_lines, capability_lines
-    from hwgen.zoo import analyze, names, sketch
+    from hwgen.zoo import names, sketch
 
     if str(model) in names() and not model.exists():
         name, network = str(model), sketch(str(model))
@@ -233,7 +234,7 @@ def bench(
     out: Annotated[Path, typer.Option(help="Where the results go.")] = Path("reports/bench.json"),
 ) -> None:
     """Measure compile, golden model and simulation; write the results."""
-    from hwgen.bench import run as run_bench
+    from hwgen.results.bench import run as run_bench
 
     for line in run_bench(out):
         typer.echo(line)

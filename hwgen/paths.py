@@ -26,8 +26,14 @@ def data_dir(name: str, marker: str | None = None) -> Path:
 
 
 def templates_dir() -> Path:
-    """Jinja2 and Verilog sources: rtl/, rtl/lib/, hls/, host/, report/."""
+    """Jinja2 and Verilog sources: rtl/, hls/, host/, report/."""
     return data_dir("templates", marker="report")
+
+
+def rtl_source(name: str) -> Path:
+    """The file `name` of templates/rtl, in whichever folder it is: names are unique there."""
+    (found,) = (templates_dir() / "rtl").rglob(name)
+    return found
 
 
 def sim_dir() -> Path:

@@ -13,15 +13,15 @@ from hwgen.emit.folder import BACKENDS, load_program
 from hwgen.emit.hls_check import check_addresses, check_hls
 from hwgen.emit.image import report_rows
 from hwgen.emit.vendor import why_none, write_vendor
+from hwgen.engine.resources import check_fit
 from hwgen.errors import HwgenError
 from hwgen.ir.graph import Graph
 from hwgen.report import save_report, update_report
-from hwgen.schedule.choose import search
-from hwgen.schedule.predict import predict
 from hwgen.schedule.program import Program, schedule
+from hwgen.search.choose import search
 from hwgen.synth.hls import hls_section
-from hwgen.synth.model import check_fit
 from hwgen.targets import Target, get_target
+from hwgen.timing.predict import predict
 
 SIMULATED_IMAGES = 64  # images that a compiled folder carries for `hwgen simulate`
 
@@ -125,9 +125,9 @@ def compile_model(
     blocks: compare every block with the float network, for the report (hwgen.report.blocks).
     Raises: HwgenError (one line) for anything the user can mend; nothing is left half-written.
     """
-    from hwgen.ir.fidelity import fidelity
+    from hwgen.analysis.fidelity import fidelity
+    from hwgen.analysis.operations import analyze
     from hwgen.report.blocks import block_table
-    from hwgen.zoo.analyze import analyze
 
     target = get_target(target_name)
     if backend not in BACKENDS:

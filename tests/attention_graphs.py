@@ -8,7 +8,8 @@ from hwgen.ir import Graph, TensorType
 from hwgen.ops.attention import NEVER, Attention
 from hwgen.ops.dense import PatchConv
 from hwgen.ops.layernorm import LayerNorm
-from hwgen.ops.vector import AvgPool, MergePool, TokenMean, WindowMix
+from hwgen.ops.vector import AvgPool, TokenMean
+from hwgen.ops.window import MergePool, WindowMix
 from hwgen.ops.xnor import XnorLinear
 from tests.graphs import Maker
 

@@ -25,8 +25,8 @@ from hwgen.ir import Graph
 from hwgen.passes.lower import prepare
 from hwgen.paths import models_dir
 from hwgen.pipeline import load_prepared
-from hwgen.schedule.choose import choose
 from hwgen.schedule.program import schedule
+from hwgen.search.choose import choose
 from hwgen.targets import get_target
 from hwgen.zoo.untrained import photographs, untrained
 from tests.graphs import random_graph

@@ -7,22 +7,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from hwgen.engine.numerics import SH1_SHIFTS
 from hwgen.ir import Graph, TensorType
 from hwgen.ops.attention import Attention
 from hwgen.ops.constant import Constant
+from hwgen.ops.cross_filter import CrossFilter
 from hwgen.ops.dense import PatchConv, weight_bits
 from hwgen.ops.layernorm import LayerNorm
-from hwgen.ops.numerics import SH1_SHIFTS
 from hwgen.ops.post import Post
-from hwgen.ops.vector import (
-    AvgPool,
-    CrossFilter,
-    MergeMean,
-    MergePool,
-    Pointwise,
-    TokenMean,
-    WindowMix,
-)
+from hwgen.ops.vector import AvgPool, Pointwise, TokenMean
+from hwgen.ops.window import MergeMean, MergePool, WindowMix
 from hwgen.ops.xnor import XnorConv, XnorLinear
 
 TAPS = ((0, 0), (1, 0), (-1, 0), (2, 0), (-2, 0), (0, 1), (0, -1), (0, 2), (0, -2))

@@ -8,11 +8,12 @@ import numpy as np
 
 from hwgen.ir import Graph, TensorType
 from hwgen.ops.constant import Constant
+from hwgen.ops.cross_filter import CrossFilter
 from hwgen.ops.dense import PatchConv
 from hwgen.ops.image_conv import ImageConv
 from hwgen.ops.max_pool import MaxPool
 from hwgen.ops.post import Post
-from hwgen.ops.vector import AvgPool, CrossFilter, Pointwise, TokenMean
+from hwgen.ops.vector import AvgPool, Pointwise, TokenMean
 from hwgen.ops.xnor import XnorLinear
 from tests.graphs import TAPS, Maker
 

@@ -10,9 +10,9 @@ import numpy as np
 from hwgen.emit.hls import write_hls
 from hwgen.emit.image import FILES, write_image
 from hwgen.emit.rtl import TOP, render, write_rtl
+from hwgen.engine.sizing import Sizing
 from hwgen.paths import sim_dir
 from hwgen.schedule.program import Program
-from hwgen.schedule.sizing import Sizing
 
 BACKENDS = ("rtl", "hls", "both")
 

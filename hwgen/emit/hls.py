@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from hwgen.emit.rtl import render
-from hwgen.ops.numerics import exp_table, gelu_segments, rsqrt_table
+from hwgen.engine import isa
+from hwgen.engine.numerics import exp_table, gelu_segments, rsqrt_table
+from hwgen.engine.sizing import Sizing
 from hwgen.paths import templates_dir
-from hwgen.schedule import isa
 from hwgen.schedule.program import Program
-from hwgen.schedule.sizing import Sizing
 
 Array = np.ndarray
 TOP = "hwgen_top"

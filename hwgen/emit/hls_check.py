@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterator, Mapping
 
 from hwgen.emit.hls import sources
+from hwgen.engine.isa import INSTR_BYTES
+from hwgen.engine.sizing import Sizing
 from hwgen.errors import FitError, UnsupportedOpError
 from hwgen.ir.graph import Graph
-from hwgen.schedule.isa import INSTR_BYTES
 from hwgen.schedule.program import Program
-from hwgen.schedule.sizing import Sizing
 from hwgen.units.dma import record_words
 
 AP_INT_MAX_W = 1024  # of ap_int and ap_uint, unless a macro of that name says more (UG1399)

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from hwgen.schedule.placement import MEMORY_NAMES
+from hwgen.schedule.layout import MEMORY_NAMES
 from hwgen.schedule.program import Program
 
 ALIGN = 4096

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import jinja2
 
+from hwgen.engine.sizing import Sizing
 from hwgen.paths import templates_dir
-from hwgen.schedule.sizing import Sizing
 from hwgen.units.lanes import gelu_rom_verilog
 
 TOP = "hwgen_engine"
@@ -38,15 +38,16 @@ def write_rtl(folder: Path, s: Sizing) -> list[Path]:
     files.f lists them one per line, relative to `folder`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    texts = {p.name: p.read_text() for p in (templates_dir() / "rtl").glob("*.v")}
-    for template in (templates_dir() / "rtl").glob("*.v.j2"):
+    rtl = templates_dir() / "rtl"
+    texts = {p.name: p.read_text() for p in rtl.rglob("*.v")}
+    for template in rtl.rglob("*.v.j2"):
         name = template.name.removesuffix(".j2")
         if template.name in CONSTANTS:
             texts[name] = CONSTANTS[template.name]()
         else:
             axi = {"data_msb": s.axi_bits - 1, "strobe_msb": s.axi_bits // 8 - 1}
             texts[name] = render(
-                f"rtl/{template.name}", top=TOP, parameters=s.parameters(), axi=axi
+                f"rtl/{template.relative_to(rtl)}", top=TOP, parameters=s.parameters(), axi=axi
             )
     files = []
     for name in sorted(texts, key=lambda n: (n == f"{TOP}.v", n)):

@@ -16,7 +16,7 @@ from hwgen.emit.hls import TOP as HLS_TOP
 from hwgen.emit.hls import sources
 from hwgen.emit.rtl import TOP as RTL_TOP
 from hwgen.emit.rtl import render
-from hwgen.schedule.sizing import Sizing
+from hwgen.engine.sizing import Sizing
 from hwgen.targets import Target
 
 HLS_PROJECT, HLS_SOLUTION = "project", "solution"

@@ -19,10 +19,9 @@ from torch import Tensor, nn
 
 from hwgen.errors import CheckpointError, HwgenError
 from hwgen.zoo import NetworkConfig, build, config_from_state_dict, family_of
+from hwgen.zoo.config import IMAGENET_MEAN, IMAGENET_STD
 from hwgen.zoo.resnet import with_released_keys
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 NAMED = 3  # keys spelled out in a message before it counts the rest
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hwgen.frontend.float_graph import Layout, on_grid
-from hwgen.frontend.trace import BATCH, Importer
+from hwgen.floats.graph import Layout, on_grid
+from hwgen.frontend.importer import BATCH, Importer
 from hwgen.frontend.views import TOKENS, WINDOWS, View, atom_sizes, canonical, regroup
 
 

@@ -12,9 +12,9 @@ import numpy as np
 from torch import Tensor, nn
 
 from hwgen import nn as hnn
-from hwgen.frontend.float_graph import Layout, on_grid
+from hwgen.floats.graph import Layout, on_grid
 from hwgen.frontend.functions import average_pool, token_mean, zeros
-from hwgen.frontend.trace import Importer
+from hwgen.frontend.importer import Importer
 from hwgen.frontend.views import IMAGE, TOKENS, WINDOWS, View
 from hwgen.nn.functional import row_scale_sign
 from hwgen.ops.attention import MAX_TOKENS as MAX_KEYS

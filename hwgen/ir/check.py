@@ -6,11 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from hwgen.errors import HwgenError
-from hwgen.ir.graph import Graph
-from hwgen.ir.types import TensorType
-from hwgen.ops.base import Op
-from hwgen.ops.numerics import (
+from hwgen.engine.numerics import (
     ACC_BITS,
     GELU_FRAC,
     LANE_CHANNELS,
@@ -19,6 +15,10 @@ from hwgen.ops.numerics import (
     SH2_SHIFTS,
     SH3_SHIFTS,
 )
+from hwgen.errors import HwgenError
+from hwgen.ir.graph import Graph
+from hwgen.ops.base import Op
+from hwgen.ops.types import TensorType
 
 SHIFTS = {"sh1": SH1_SHIFTS, "sh2": SH2_SHIFTS, "sh3": SH3_SHIFTS}
 MAX_POOL = 3

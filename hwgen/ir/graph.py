@@ -14,9 +14,9 @@ import networkx as nx
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from hwgen.ir.types import TensorType
 from hwgen.ops.base import REGISTRY, Op
 from hwgen.ops.post import Post
+from hwgen.ops.types import TensorType
 
 Array = np.ndarray
 FORMAT = 2

@@ -1,6 +1,17 @@
 """Integer ops: each file holds all of one family (claims, shapes, ranges, execution)."""
 
-from hwgen.ops import attention, constant, dense, image_conv, layernorm, max_pool, vector, xnor
+from hwgen.ops import (
+    attention,
+    constant,
+    cross_filter,
+    dense,
+    image_conv,
+    layernorm,
+    max_pool,
+    vector,
+    window,
+    xnor,
+)
 from hwgen.ops.base import REGISTRY, Op
 from hwgen.ops.post import Post
 
@@ -10,10 +21,12 @@ __all__ = [
     "Post",
     "attention",
     "constant",
+    "cross_filter",
     "dense",
     "image_conv",
     "layernorm",
     "max_pool",
     "vector",
+    "window",
     "xnor",
 ]

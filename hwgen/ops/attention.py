@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwgen.ir.types import TensorType
+from hwgen.engine.numerics import HEAD_DIM, attention_levels
 from hwgen.ops.base import HLS_LANES, Array, Op, register, signed
-from hwgen.ops.numerics import HEAD_DIM, attention_levels
+from hwgen.ops.types import TensorType
 
 MAX_TOKENS = 256  # keys of a window: size of the attention unit's memories
 MAX_QUERIES = 4095  # of a window: its field in the instruction

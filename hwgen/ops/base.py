@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwgen.ir.types import TensorType
 from hwgen.ops.post import Post
+from hwgen.ops.types import TensorType
 
 Array = np.ndarray
 HLS_LANES = ("multiply_accumulate", "post_lane")  # HLS kernels behind the operands of an op

@@ -12,9 +12,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwgen.ir.types import TensorType
+from hwgen.engine.numerics import PARAM_BITS
 from hwgen.ops.base import HLS_LANES, Array, Op, register, span
-from hwgen.ops.numerics import PARAM_BITS
+from hwgen.ops.types import TensorType
 
 QUAD_TAPS = 128  # taps that the four banks of CM hold
 NARROW_BITS = 8

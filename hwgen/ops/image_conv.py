@@ -16,10 +16,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwgen.ir.types import TensorType
+from hwgen.engine.numerics import PARAM_BITS
 from hwgen.ops.base import HLS_LANES, Array, Op, register, span
 from hwgen.ops.dense import NARROW_BITS, QUAD_TAPS
-from hwgen.ops.numerics import PARAM_BITS
+from hwgen.ops.types import TensorType
 
 
 @register

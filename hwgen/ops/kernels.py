@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from hwgen.ops.numerics import GELU_FRAC, GELU_SEGMENTS, GELU_SLOPE_FRAC, Y_BITS
+from hwgen.engine.numerics import GELU_FRAC, GELU_SEGMENTS, GELU_SLOPE_FRAC, Y_BITS
 
 Y_MAX = (1 << (Y_BITS - 1)) - 1
 Y_MIN = -Y_MAX - 1

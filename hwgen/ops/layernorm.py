@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwgen.ir.types import TensorType
+from hwgen.engine.numerics import NORM_V_BITS, norm_stats, rshift_round
 from hwgen.ops.base import HLS_LANES, Array, Op, register
-from hwgen.ops.numerics import NORM_V_BITS, norm_stats, rshift_round
+from hwgen.ops.types import TensorType
 from hwgen.ops.xnor import grid_to_windows
 
 

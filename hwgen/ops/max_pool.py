@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwgen.ir.types import TensorType
 from hwgen.ops.base import Array, Op, register, span
+from hwgen.ops.types import TensorType
 from hwgen.ops.vector import TAPS
 
 

@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hwgen.engine.numerics import Y_BITS, gelu, gelu_segments, rshift_round, saturate
 from hwgen.ops.kernels import chain
-from hwgen.ops.numerics import Y_BITS, gelu, gelu_segments, rshift_round, saturate
 
 if TYPE_CHECKING:
-    from hwgen.ir.types import TensorType
+    from hwgen.ops.types import TensorType
 
 Array = np.ndarray
 

@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwgen.ir.types import TensorType
+from hwgen.engine.numerics import LANE_CHANNELS
 from hwgen.ops.base import HLS_LANES, Array, Op, register, signed
-from hwgen.ops.numerics import LANE_CHANNELS
+from hwgen.ops.types import TensorType
 
 MAX_DILATION = 7  # 3-bit field of the program
 

@@ -6,7 +6,7 @@ negative slope (attention operands cannot be stored inverted).
 
 from __future__ import annotations
 
-from hwgen.frontend.float_graph import FloatGraph
+from hwgen.floats.graph import FloatGraph
 
 
 def absorb_shifts(graph: FloatGraph) -> FloatGraph:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from hwgen.errors import HwgenError
-from hwgen.frontend.float_eval import Evaluator
-from hwgen.frontend.float_graph import FloatGraph
+from hwgen.floats.evaluate import Evaluator
+from hwgen.floats.graph import FloatGraph
 
 CHUNK = 8  # images at a time
 NOISE_IMAGES = 16

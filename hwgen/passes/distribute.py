@@ -5,7 +5,7 @@ A residual sum before a norm before 8-bit weights (`fold_forward`) then costs no
 
 from __future__ import annotations
 
-from hwgen.frontend.float_graph import FloatGraph, Node
+from hwgen.floats.graph import FloatGraph, Node
 from hwgen.passes.fold_backward import fold_into
 
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from hwgen.engine.numerics import PARAM_BITS
 from hwgen.errors import FitError
-from hwgen.frontend.float_graph import Node
+from hwgen.floats.graph import Node
 from hwgen.ops.dense import NARROW_BITS, weight_bits
-from hwgen.ops.numerics import PARAM_BITS
 
 Array = np.ndarray
 TOP = (1 << (PARAM_BITS - 1)) - 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hwgen.frontend.float_graph import SCALED, FloatGraph, Node
+from hwgen.floats.graph import SCALED, FloatGraph, Node
 
 
 def fold_into(node: Node, affine: Node) -> Node | None:

@@ -7,7 +7,7 @@ their bits.
 
 from __future__ import annotations
 
-from hwgen.frontend.float_graph import FloatGraph, Node
+from hwgen.floats.graph import FloatGraph, Node
 from hwgen.ops.dense import NARROW_BITS
 from hwgen.passes.fixed import conv_bits
 

@@ -16,9 +16,9 @@ from math import floor, log2
 
 import numpy as np
 
+from hwgen.engine.numerics import GELU_FRAC, NORM_FRAC, PARAM_BITS, SH1_SHIFTS, SH3_SHIFTS, Y_BITS
 from hwgen.errors import FitError
-from hwgen.frontend.float_graph import FloatGraph
-from hwgen.ops.numerics import GELU_FRAC, NORM_FRAC, PARAM_BITS, SH1_SHIFTS, SH3_SHIFTS, Y_BITS
+from hwgen.floats.graph import FloatGraph
 from hwgen.passes.fuse import Chain, is_identity
 
 Array = np.ndarray

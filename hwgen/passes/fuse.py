@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 import networkx as nx
 import numpy as np
 
+from hwgen.engine.numerics import PARAM_BITS
 from hwgen.errors import UnsupportedOpError
-from hwgen.frontend.float_graph import ANCHORS, ELEMENTWISE, FloatGraph, Node
-from hwgen.ops.numerics import PARAM_BITS
+from hwgen.floats.graph import ANCHORS, ELEMENTWISE, FloatGraph, Node
 from hwgen.passes.fixed import conv_bits
 
 Y1, Y2, Y3, Y4, Y5, Y6 = range(1, 7)

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from hwgen.engine.numerics import LANE_CHANNELS
 from hwgen.errors import HwgenError, UnsupportedOpError
-from hwgen.frontend.checkpoint import IMAGENET_MEAN, IMAGENET_STD
-from hwgen.frontend.float_graph import FloatGraph
+from hwgen.floats.graph import FloatGraph
 from hwgen.frontend.trace import trace
 from hwgen.ir import Graph
 from hwgen.ir.check import check
-from hwgen.ops.numerics import LANE_CHANNELS
 from hwgen.ops.vector import TAPS
 from hwgen.passes.absorb_shifts import absorb_shifts
 from hwgen.passes.calibrate import calibrate, noise_images
@@ -35,6 +34,7 @@ from hwgen.passes.sink_unwindow import sink_unwindow
 from hwgen.passes.sink_upsample import sink_upsample
 from hwgen.passes.split_scales import split_scales
 from hwgen.passes.split_stem import split_stem
+from hwgen.zoo.config import IMAGENET_MEAN, IMAGENET_STD
 
 PASSES = (
     shift_activations, fold_backward, flatten_sums, fold_forward, merge_filters, distribute,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hwgen.frontend.float_graph import FloatGraph
+from hwgen.floats.graph import FloatGraph
 
 
 def order_sums(graph: FloatGraph) -> FloatGraph:

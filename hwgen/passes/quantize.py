@@ -8,11 +8,7 @@ from typing import Any
 import numpy as np
 
 from hwgen import ops
-from hwgen.errors import FitError, UnsupportedOpError
-from hwgen.frontend.float_graph import FloatGraph, Layout, Node, on_grid
-from hwgen.ir.types import TensorType
-from hwgen.ops.base import Op
-from hwgen.ops.numerics import (
+from hwgen.engine.numerics import (
     ACC_BITS,
     KAPPA_FRAC,
     SH1_SHIFTS,
@@ -20,7 +16,11 @@ from hwgen.ops.numerics import (
     SH3_SHIFTS,
     Y_BITS,
 )
+from hwgen.errors import FitError, UnsupportedOpError
+from hwgen.floats.graph import FloatGraph, Layout, Node, on_grid
+from hwgen.ops.base import Op
 from hwgen.ops.post import Post
+from hwgen.ops.types import TensorType
 from hwgen.passes.fixed import constant, is_padded, multiplier, threshold
 from hwgen.passes.fracs import Fracs
 from hwgen.passes.fuse import Chain
@@ -209,22 +209,22 @@ class Quantizer:
 
     def _cross_filter(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
         params = {"offsets": tuple(tuple(o) for o in n["offsets"]), "m": m, "in_grid": grid}
-        return ops.vector.CrossFilter, params
+        return ops.cross_filter.CrossFilter, params
 
     def _avg_pool(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
         return ops.vector.AvgPool, {"kernel": n["kernel"], "m": m, "in_grid": grid}
 
     def _merge_max(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
         params = {"window": n["window"], "mode": n.kind[6:], "m": m, "in_grid": grid}
-        return ops.vector.MergePool, params
+        return ops.window.MergePool, params
 
     _merge_sum = _merge_max
 
     def _merge_mean(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
-        return ops.vector.MergeMean, {"m": m}
+        return ops.window.MergeMean, {"m": m}
 
     def _window_part(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
-        return ops.vector.WindowMix, {"m": m, "window": n["window"]}
+        return ops.window.WindowMix, {"m": m, "window": n["window"]}
 
     def _token_mean(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
         return ops.vector.TokenMean, {"m": m}

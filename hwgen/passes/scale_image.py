@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hwgen.frontend.float_graph import FloatGraph, Node
+from hwgen.floats.graph import FloatGraph, Node
 
 
 def scale_image(graph: FloatGraph, mean: Sequence[float], std: Sequence[float]) -> FloatGraph:

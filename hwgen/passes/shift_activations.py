@@ -5,7 +5,7 @@ rprelu(x + b; g) = rprelu(x; g - b), and rprelu(x; z) + b = rprelu(x; z + b).
 
 from __future__ import annotations
 
-from hwgen.frontend.float_graph import FloatGraph, Node
+from hwgen.floats.graph import FloatGraph, Node
 
 
 def is_shift(node: Node) -> bool:

@@ -6,7 +6,7 @@ Per-channel affines move as well.
 
 from __future__ import annotations
 
-from hwgen.frontend.float_graph import FloatGraph, Layout, Node
+from hwgen.floats.graph import FloatGraph, Layout, Node
 
 
 def sink_unwindow(graph: FloatGraph) -> FloatGraph:

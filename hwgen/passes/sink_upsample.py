@@ -5,7 +5,7 @@ The sum of the upsampled keys and values of BinaryViT's attention is then one re
 
 from __future__ import annotations
 
-from hwgen.frontend.float_graph import FloatGraph, Node
+from hwgen.floats.graph import FloatGraph, Node
 
 
 def sink_upsample(graph: FloatGraph) -> FloatGraph:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hwgen.frontend.float_graph import FloatGraph, Node
+from hwgen.floats.graph import FloatGraph, Node
 from hwgen.ops.dense import NARROW_BITS
 from hwgen.passes.fixed import conv_bits
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hwgen.frontend.float_graph import FloatGraph, Node
+from hwgen.floats.graph import FloatGraph, Node
 from hwgen.ops.dense import QUAD_TAPS
 from hwgen.passes.fixed import is_padded
 

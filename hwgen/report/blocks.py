@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from hwgen.errors import FitError
-from hwgen.frontend.float_eval import Evaluator
+from hwgen.floats.evaluate import Evaluator
 from hwgen.ops.attention import Attention
 from hwgen.ops.base import Op
 from hwgen.passes.lower import Lowered, Prepared

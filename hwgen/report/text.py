@@ -10,12 +10,12 @@ from hwgen.report.hls import summary_line
 from hwgen.report.schema import Closeness, Report
 
 if TYPE_CHECKING:
-    from hwgen.frontend.capability import Capability
-    from hwgen.zoo.analyze import Analysis, Totals
+    from hwgen.analysis.capability import Capability
+    from hwgen.analysis.operations import Analysis, Totals
 
 
 def analysis_lines(name: str, analysis: Analysis) -> list[str]:
-    """Every layer of a network, then every part and their sum (`hwgen.zoo.analyze`)."""
+    """Every layer of a network, then every part and their sum (`hwgen.analysis.operations`)."""
     width = max(len(layer.name) for layer in analysis.layers)
     row = f"{{:<{width}}} {{:>11}} {{:>14}} {{:>14}} {{:>11}} {{:>12}} {{:>11}}".format
     titles = ("parameters", "binary weights", "binary MACs", "float MACs", "OPs", "kB")

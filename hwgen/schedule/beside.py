@@ -1,7 +1,7 @@
 """An op's instructions among those of another: lane work while the array sums over weight tiles.
 
 A partial XNOR instruction (psum_last = 0) needs no lanes, and MAC instructions run beside it
-(templates/rtl/compute_issue.v). `Beside` holds the instructions of a filter (`stencil` in
+(templates/rtl/compute/compute_issue.v). `Beside` holds the instructions of a filter (`stencil` in
 steps/vector.py) that `plan` put beside a linear layer and hands them out as the layer has room.
 """
 

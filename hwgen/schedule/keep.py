@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hwgen.schedule.builder import Instruction
+from hwgen.schedule.hazards import Instruction
 from hwgen.units.dma import record_words
 
 

@@ -17,9 +17,9 @@ from math import prod
 
 from hwgen.ir.graph import Graph
 from hwgen.ops.base import Op
+from hwgen.ops.cross_filter import CrossFilter
 from hwgen.ops.image_conv import ImageConv
 from hwgen.ops.max_pool import MaxPool
-from hwgen.ops.vector import CrossFilter
 from hwgen.ops.xnor import XnorLinear
 
 STRIP_CHANNELS = 64  # a strip of wider tokens has fewer of them

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
 
 import numpy as np
 
+from hwgen.engine import isa
+from hwgen.engine.sizing import Sizing
 from hwgen.errors import FitError
 from hwgen.ir.graph import Graph
 from hwgen.passes.separate_streams import separate_streams
-from hwgen.schedule import isa
-from hwgen.schedule.builder import Builder, Instruction, Writes
+from hwgen.schedule.builder import Builder
+from hwgen.schedule.hazards import Instruction, Writes
 from hwgen.schedule.keep import keep_on_chip
-from hwgen.schedule.placement import Place, place
+from hwgen.schedule.layout import Place
+from hwgen.schedule.placement import place
 from hwgen.schedule.plan import plan
-from hwgen.schedule.sizing import Sizing
 from hwgen.schedule.steps import run_beside, run_step
 from hwgen.schedule.steps.image import load_image
+from hwgen.units.compute_ctl import busy_end
 
 Array = np.ndarray
 MAX_INSTRUCTIONS = (1 << 16) - 1  # PROG_COUNT
@@ -144,3 +149,23 @@ def schedule(graph: Graph, s: Sizing) -> Program:
     beside = {guest.name: host.name for guest, host in pairs if guest.beside}
     image = bytes(b.image)
     return Program(graph, s, places, tuple(b.instructions), image, out.size, kept, beside)
+
+
+def program_steps(program: Program) -> list[tuple[str, str, int]]:
+    """(op name, unit, compute instructions) of every op, in the order of their first."""
+    units = {op.name: op.UNIT for op in program.graph.ops}
+    counts = Counter(i.step for i in program.compute)  # keeps that order
+    return [(name, units[name], count) for name, count in counts.items()]
+
+
+def step_cycles(program: Program, ends: Iterable[tuple[int, int]], total: int) -> list[int]:
+    """Cycles of every op, then the rest: from where the instruction before an instruction of the op
+    ends (`busy_end`) to its own end (from 0 for the first), summed. ends: (issue end, retired) as
+    `Times` has them."""
+    spent: Counter[str] = Counter()
+    before = 0
+    for i, (issue_end, retired) in zip(program.compute, ends, strict=True):
+        end = max(before, busy_end(i.op, issue_end, retired))
+        spent[i.step] += end - before
+        before = end
+    return [*(spent[name] for name, _, _ in program_steps(program)), total - before]

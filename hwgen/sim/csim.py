@@ -19,10 +19,11 @@ import numpy as np
 
 from hwgen.emit.hls import sources, write_frame, write_places
 from hwgen.emit.rtl import render
+from hwgen.engine.sizing import Sizing
 from hwgen.errors import SimulationError
 from hwgen.schedule.program import Program
-from hwgen.schedule.sizing import Sizing
-from hwgen.tools import ap_types, require
+from hwgen.tools.headers import ap_types
+from hwgen.tools.versions import require
 
 Array = np.ndarray
 LINE = re.compile(r"csim: image \d+: (\d+) steps, (\d+) tensors, (\d+) writes compared, 0 differ")

@@ -20,7 +20,8 @@ import numpy as np
 
 from hwgen.errors import SimulationError
 from hwgen.paths import sim_dir
-from hwgen.tools import PathLike, verilate
+from hwgen.tools.verilator import verilate
+from hwgen.tools.versions import PathLike
 
 TOP = "hwgen_core"
 LATENCY = 40  # cycles from a read address to its first beat

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import bisect
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 
-from hwgen.schedule.program import Program
+from hwgen.schedule.program import Program, step_cycles
 from hwgen.sim.harness import Image, build, describe, run
-from hwgen.units.compute_ctl import busy_end
 
 
 @dataclass(frozen=True)
@@ -43,26 +41,6 @@ class SimResult:
     seconds: float
     frames: int
     outputs: np.ndarray  # integer logits (frames, classes)
-
-
-def program_steps(program: Program) -> list[tuple[str, str, int]]:
-    """(op name, unit, compute instructions) of every op, in the order of their first."""
-    units = {op.name: op.UNIT for op in program.graph.ops}
-    counts = Counter(i.step for i in program.compute)  # keeps that order
-    return [(name, units[name], count) for name, count in counts.items()]
-
-
-def step_cycles(program: Program, ends: Iterable[tuple[int, int]], total: int) -> list[int]:
-    """Cycles of every op, then the rest: from where the instruction before an instruction of the op
-    ends (`busy_end`) to its own end (from 0 for the first), summed. ends: (issue end, retired) as
-    `Times` has them."""
-    spent: Counter[str] = Counter()
-    before = 0
-    for i, (issue_end, retired) in zip(program.compute, ends, strict=True):
-        end = max(before, busy_end(i.op, issue_end, retired))
-        spent[i.step] += end - before
-        before = end
-    return [*(spent[name] for name, _, _ in program_steps(program)), total - before]
 
 
 def build_simulator(program: Program, rtl: Path, build_dir: Path, threads: int = 1) -> Path:

@@ -1,4 +1,4 @@
-"""Resources of the emitted RTL, counted by Yosys unit by unit. Estimates: hwgen.synth.model."""
+"""Resources of the emitted RTL, counted by Yosys unit by unit (estimates: engine.resources)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hwgen.emit.rtl import TOP
+from hwgen.engine.sizing import Sizing
 from hwgen.errors import HwgenError
-from hwgen.schedule.sizing import Sizing
 from hwgen.synth.count import Count, count
 from hwgen.synth.run import cell_counts, command
 from hwgen.synth.units import elaborate, split
 from hwgen.targets import Target
-from hwgen.tools import require
+from hwgen.tools.versions import require
 
 __all__ = ["count_rtl", "synthesise"]
 

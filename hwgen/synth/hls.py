@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from hwgen.report.hls import RESOURCES
 from hwgen.report.schema import Hls, HlsFunction
-from hwgen.schedule.hls_cycles import function_cycles
 from hwgen.schedule.program import Program
 from hwgen.synth.hls_model import Cost, functions
 from hwgen.targets import Target
+from hwgen.timing.hls_cycles import function_cycles
 
 
 def hls_section(program: Program, target: Target) -> Hls:

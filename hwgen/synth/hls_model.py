@@ -19,9 +19,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
-from hwgen.schedule.isa import INSTR_BITS, PAYLOAD
-from hwgen.schedule.sizing import Sizing
-from hwgen.synth.model import block_rams
+from hwgen.engine.isa import INSTR_BITS, PAYLOAD
+from hwgen.engine.resources import block_rams
+from hwgen.engine.sizing import Sizing
 
 POPCOUNT64 = 64 + 64 + 64 + 55 + 39 + 7  # adder bits of each step whose sums are used
 MAX_TOKENS, CHANNELS = 256, 64  # of attention

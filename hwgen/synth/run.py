@@ -21,7 +21,7 @@ from pathlib import Path
 from hwgen.errors import ToolError
 from hwgen.synth.units import Module, Unit
 from hwgen.targets import Target
-from hwgen.tools import cpu_jobs, require
+from hwgen.tools.versions import cpu_jobs, require
 
 FORMAT = 2  # of the kept results
 CHILD = Path(__file__).with_name("child.py")

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hwgen.tools import run_yosys
+from hwgen.tools.yosys import run_yosys
 
 # Module -> name of the unit; {inst} is the instance, {parent} the unit around it.
 UNITS = {

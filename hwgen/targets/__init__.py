@@ -32,7 +32,7 @@ class Target(BaseModel):
 
     `family` is Yosys's name (`synth_xilinx -family`), or `ecp5`. `axi_bits` is the width of the
     memory port. `clock_mhz` is a plan, never a measured Fmax. `engine` holds the sizes
-    (`hwgen.schedule.sizing.Sizing`) of one engine for many networks, if the target has one.
+    (`hwgen.engine.sizing.Sizing`) of one engine for many networks, if the target has one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

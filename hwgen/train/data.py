@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -19,22 +17,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hwgen.errors import HwgenError
+from hwgen.train.order import Images, spread
 from hwgen.train.recipe import DataSection
 
 DIGITS_SIZE, DIGITS_SCAN = 96, 8  # pixels of a side: as used, as scanned
 DIGITS_HELD_OUT = 360
-
-
-class Images(Protocol):
-    """A set of labelled images of one size; `batch` may augment if given a generator."""
-
-    classes: tuple[str, ...]
-
-    def __len__(self) -> int: ...
-
-    def batch(self, indices: Tensor, rng: torch.Generator | None) -> tuple[Tensor, Tensor]:
-        """uint8 (B, S, S, 3) and int64 (B,) of the given indices."""
-        ...
 
 
 def upscale_bilinear(images: np.ndarray, factor: int, peak: int) -> np.ndarray:
@@ -155,30 +142,6 @@ def normalise(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -
     x = images.permute(0, 3, 1, 2).to(torch.float32).div_(255.0)
     shape = (1, -1, 1, 1)
     return x.sub_(x.new_tensor(mean).view(shape)).div_(x.new_tensor(std).view(shape))
-
-
-def epoch_order(count: int, seed: int, epoch: int, rank: int = 0, world: int = 1) -> Tensor:
-    """Shuffled indices of one epoch for one process; equal length in all processes."""
-    rng = torch.Generator().manual_seed(1_000_003 * seed + epoch)
-    order = torch.randperm(count, generator=rng)
-    return order[: count - count % world][rank::world]
-
-
-def training_batches(
-    data: Images, batch: int, seed: int, epoch: int, rank: int = 0, world: int = 1
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Augmented batches of one epoch; the last short batch is dropped if there is a full one."""
-    rng = torch.Generator().manual_seed(1_000_003 * seed + 7919 * (epoch + 1) + rank)
-    order = epoch_order(len(data), seed, epoch, rank, world)
-    for start in range(0, max(1, len(order) // batch) * batch, batch):
-        yield data.batch(order[start : start + batch], rng)
-
-
-def spread(count: int, limit: int) -> Tensor:
-    """Indices of `limit` of `count` images, evenly spaced; all of them for limit 0."""
-    if not limit or limit >= count:
-        return torch.arange(count)
-    return torch.arange(limit) * count // limit
 
 
 def _array_images(

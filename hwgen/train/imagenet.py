@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from hwgen.errors import HwgenError
-from hwgen.train.data import spread
+from hwgen.train.order import spread
 from hwgen.train.recipe import DataSection
 
 SUFFIXES = (".jpeg", ".jpg", ".png", ".webp")

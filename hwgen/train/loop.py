@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from hwgen import zoo
 from hwgen.errors import HwgenError
-from hwgen.train.data import Images, load_data, normalise, training_batches
+from hwgen.train.data import load_data, normalise
 from hwgen.train.files import load_state, save_calibration, save_manifest, save_state, save_torch
 from hwgen.train.loss import beta_at, binary_parameters, total_loss
+from hwgen.train.order import Images, training_batches
 from hwgen.train.recipe import Recipe, load_recipe
 from hwgen.train.teacher import SmallCNN, load_torchscript
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from hwgen.ops.numerics import HEAD_DIM
+from hwgen.engine.numerics import HEAD_DIM
 from hwgen.paths import templates_dir
 
 EARLY = 16  # queries start when so many values are still to be read
@@ -50,21 +50,21 @@ class Attention:
     max_tokens: int = 256
 
     verilog = (
-        "rtl/attention.v",
-        "rtl/attention_score.v",
-        "rtl/attention_levels.v",
-        "rtl/attention_search.v",
-        "rtl/attention_exp.v",
-        "rtl/attention_context.v",
-        "rtl/attention_pair.v",
-        "rtl/attention_vadd.v",
-        "rtl/attention_bank.v",
-        "rtl/adder_tree.v",
-        "rtl/popcount.v",
-        "rtl/popcount_xnor3.v",
-        "rtl/popcount_xnor8.v",
-        "rtl/popcount_pairs.v",
-        "rtl/popcount_total.v",
+        "rtl/attention/attention.v",
+        "rtl/attention/attention_score.v",
+        "rtl/attention/attention_levels.v",
+        "rtl/attention/attention_search.v",
+        "rtl/attention/attention_exp.v",
+        "rtl/attention/attention_context.v",
+        "rtl/attention/attention_pair.v",
+        "rtl/attention/attention_vadd.v",
+        "rtl/attention/attention_bank.v",
+        "rtl/lib/adder_tree.v",
+        "rtl/lib/popcount.v",
+        "rtl/lib/popcount_xnor3.v",
+        "rtl/lib/popcount_xnor8.v",
+        "rtl/lib/popcount_pairs.v",
+        "rtl/lib/popcount_total.v",
     )
     dsp = 2
 

@@ -34,8 +34,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hwgen.engine.isa import CMP_SOURCE, SET_KINDS
 from hwgen.paths import templates_dir
-from hwgen.schedule.isa import CMP_SOURCE, SET_KINDS
 from hwgen.units.lanes import ACC_AT, MID_AT, OUT_AT, PRE_AT, Y_AT
 
 DECODE = 2  # from the transfer out of the queue to the earliest start
@@ -69,24 +69,24 @@ class ComputeCtl:
     nt_words: int = 64
 
     verilog = (
-        "rtl/compute_ctl.v",
-        "rtl/compute_decode.v",
-        "rtl/compute_issue.v",
-        "rtl/compute_set.v",
-        "rtl/tap_table.v",
-        "rtl/mac_nest.v",
-        "rtl/mac_source.v",
-        "rtl/stencil_memory.v",
-        "rtl/param_ram.v",
-        "rtl/result_stage.v",
-        "rtl/result_nest.v",
-        "rtl/result_order.v",
-        "rtl/stream_addr.v",
-        "rtl/result_delay.v",
-        "rtl/delay_line.v",
-        "rtl/times_xd.v",
-        "rtl/feature_ports.v",
-        "rtl/feature_memory.v",
+        "rtl/compute/compute_ctl.v",
+        "rtl/compute/compute_decode.v",
+        "rtl/compute/compute_issue.v",
+        "rtl/compute/compute_set.v",
+        "rtl/compute/tap_table.v",
+        "rtl/compute/mac_nest.v",
+        "rtl/compute/mac_source.v",
+        "rtl/compute/stencil_memory.v",
+        "rtl/lib/param_ram.v",
+        "rtl/compute/result_stage.v",
+        "rtl/compute/result_nest.v",
+        "rtl/compute/result_order.v",
+        "rtl/lib/stream_addr.v",
+        "rtl/compute/result_delay.v",
+        "rtl/lib/delay_line.v",
+        "rtl/lib/times_xd.v",
+        "rtl/compute/feature_ports.v",
+        "rtl/compute/feature_memory.v",
     )
 
     def parameters(self) -> dict[str, int]:

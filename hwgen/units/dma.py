@@ -43,12 +43,12 @@ class Dma:
     axi_bits: int = 128
 
     verilog = (
-        "rtl/dma.v",
-        "rtl/weight_store.v",
-        "rtl/axi_read.v",
-        "rtl/axi_write.v",
-        "rtl/crc32.v",
-        "rtl/fifo_lut.v",
+        "rtl/frame/dma.v",
+        "rtl/frame/weight_store.v",
+        "rtl/host/axi_read.v",
+        "rtl/host/axi_write.v",
+        "rtl/lib/crc32.v",
+        "rtl/lib/fifo_lut.v",
     )
 
     def parameters(self) -> dict[str, int]:

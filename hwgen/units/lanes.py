@@ -11,7 +11,7 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
-from hwgen.ops.numerics import GELU_SEGMENTS, gelu_segments
+from hwgen.engine.numerics import GELU_SEGMENTS, gelu_segments
 from hwgen.paths import templates_dir
 
 ACC_AT = 6
@@ -49,12 +49,12 @@ class Lanes:
     out_at = OUT_AT
     y_at = Y_AT
     interval = 1  # cycles per beat
-    template = "rtl/gelu_rom.v.j2"  # rendered by gelu_rom_verilog()
+    template = "rtl/lanes/gelu_rom.v.j2"  # rendered by gelu_rom_verilog()
     verilog = (
-        "rtl/lanes.v",
-        "rtl/lane.v",
-        "rtl/param_ram.v",
-        "rtl/delay_line.v",
+        "rtl/lanes/lanes.v",
+        "rtl/lanes/lane.v",
+        "rtl/lib/param_ram.v",
+        "rtl/lib/delay_line.v",
     )
 
     def parameters(self) -> dict[str, int]:
@@ -81,7 +81,7 @@ def _constants(values: list[int]) -> list[str]:
 
 
 def gelu_rom_verilog() -> str:
-    """Text of gelu_rom.v: the chords of hwgen.ops.numerics.gelu_segments."""
+    """Text of gelu_rom.v: the chords of hwgen.engine.numerics.gelu_segments."""
     slope, intercept = gelu_segments()
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True

@@ -25,10 +25,10 @@ class NormUnit:
     words: int = 64
 
     verilog = (
-        "rtl/norm_unit.v",
-        "rtl/adder_tree.v",
-        "rtl/rsqrt.v",
-        "rtl/rsqrt_rom.v",
+        "rtl/lanes/norm_unit.v",
+        "rtl/lib/adder_tree.v",
+        "rtl/lib/rsqrt.v",
+        "rtl/lib/rsqrt_rom.v",
     )
     dsp = 5
     read_latency = 1

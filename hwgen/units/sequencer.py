@@ -30,7 +30,7 @@ class Sequencer:
 
     axi_bits: int = 128
 
-    verilog = ("rtl/sequencer.v", "rtl/fifo_lut.v")
+    verilog = ("rtl/frame/sequencer.v", "rtl/lib/fifo_lut.v")
 
     def parameters(self) -> dict[str, int]:
         """Verilog parameters of `sequencer`."""
@@ -72,7 +72,7 @@ class Ldw:
     lanes: int = 16
     wb_words: int = 512
 
-    verilog = ("rtl/ldw.v", "rtl/weight_buffer.v")
+    verilog = ("rtl/frame/ldw.v", "rtl/frame/weight_buffer.v")
 
     def parameters(self) -> dict[str, int]:
         """Verilog parameters of `ldw`."""

@@ -36,17 +36,17 @@ class XnorFront:
     fire_to_result = FIRE_TO_RESULT
     att_latency = ATT_LATENCY
     verilog = (
-        "rtl/xnor_front.v",
-        "rtl/bit_memory.v",
-        "rtl/activation_fetch.v",
-        "rtl/times_xd.v",
-        "rtl/xnor_array.v",
-        "rtl/popcount.v",
-        "rtl/popcount_xnor3.v",
-        "rtl/popcount_xnor8.v",
-        "rtl/popcount_pairs.v",
-        "rtl/popcount_total.v",
-        "rtl/partial_sums.v",
+        "rtl/xnor/xnor_front.v",
+        "rtl/xnor/bit_memory.v",
+        "rtl/xnor/activation_fetch.v",
+        "rtl/lib/times_xd.v",
+        "rtl/xnor/xnor_array.v",
+        "rtl/lib/popcount.v",
+        "rtl/lib/popcount_xnor3.v",
+        "rtl/lib/popcount_xnor8.v",
+        "rtl/lib/popcount_pairs.v",
+        "rtl/lib/popcount_total.v",
+        "rtl/xnor/partial_sums.v",
     )
 
     def parameters(self) -> dict[str, int]:

@@ -3,7 +3,6 @@
 `create("bhvit_micro", classes=10)` by name; `config_from_state_dict` recognises a checkpoint.
 """
 
-from hwgen.zoo.analyze import Analysis, analyze
 from hwgen.zoo.bhvit import BHViT
 from hwgen.zoo.binaryvit import BinaryViT
 from hwgen.zoo.config import (
@@ -18,7 +17,6 @@ from hwgen.zoo.registry import create, names, register, sketch, summary
 from hwgen.zoo.resnet import BinaryResNet
 
 __all__ = [
-    "Analysis",
     "BHViT",
     "BHViTConfig",
     "BinaryResNet",
@@ -26,7 +24,6 @@ __all__ = [
     "BinaryViTConfig",
     "NetworkConfig",
     "ResNetConfig",
-    "analyze",
     "build",
     "config_from_state_dict",
     "create",

@@ -14,6 +14,8 @@ DILATIONS = (1, 3, 5)
 HEAD = 64  # channels of a BinaryViT head, or all of a narrower stage
 STAGES = 4
 RESNET_BLOCKS = ("bireal", "reactnet")
+IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of the input, red first
+IMAGENET_STD = (0.229, 0.224, 0.225)
 RESNET_REDUCTION = 32  # side of the image over side of the last grid
 
 

@@ -84,7 +84,7 @@ class BinaryResNet(nn.Module):
 
     @staticmethod
     def part_of(name: str) -> str:
-        """Part of the network (hwgen.zoo.analyze) that a parameter or layer belongs to."""
+        """Part of the network (hwgen.analysis.operations) that a parameter or layer belongs to."""
         words = name.split(".")
         if not words[0].startswith("layer"):
             return "head" if words[0] == "fc" else "stem"
@@ -93,7 +93,7 @@ class BinaryResNet(nn.Module):
 
     @staticmethod
     def kind_of(name: str) -> str:
-        """Kind (hwgen.zoo.analyze) of a layer that multiplies."""
+        """Kind (hwgen.analysis.operations) of a layer that multiplies."""
         if "." in name:
             return "down" if "downsample" in name else "conv"
         return "classifier" if name == "fc" else "stem"

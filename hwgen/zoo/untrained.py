@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from hwgen.frontend.checkpoint import IMAGENET_MEAN, IMAGENET_STD
 from hwgen.zoo.binaryvit import ElasticSelfAttention
+from hwgen.zoo.config import IMAGENET_MEAN, IMAGENET_STD
 from hwgen.zoo.registry import create
 
 SPREAD = 0.1  # standard deviation added to every per-channel parameter

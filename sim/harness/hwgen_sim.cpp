@@ -38,7 +38,7 @@ using Dut = Vhwgen_core;
 using Memory = Ddr<Dut, HWGEN_AXI_BITS>;
 using Check = Checker<HWGEN_LANES, HWGEN_ACT_BITS>;
 
-// Registers (templates/rtl/axil_regs.v).
+// Registers (templates/rtl/host/axil_regs.v).
 enum Register : unsigned {
     CTRL = 0x08, STATUS = 0x0C, PROG_LO = 0x10, WEIGHT_LO = 0x18, INPUT_LO = 0x20, OUTPUT_LO = 0x28,
     PROG_COUNT = 0x30, CYCLES = 0x40, BUSY_DMA = 0x44, BUSY_LDW = 0x48, BUSY_CMP = 0x4C,

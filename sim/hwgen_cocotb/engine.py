@@ -1,4 +1,4 @@
-"""The engine under test: clock, reset, memory, registers (templates/rtl/axil_regs.v)."""
+"""The engine under test: clock, reset, memory, registers (templates/rtl/host/axil_regs.v)."""
 
 from __future__ import annotations
 

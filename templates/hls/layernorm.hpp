@@ -1,4 +1,4 @@
-// layernorm: statistics of tokens and the table that LNAPPLY reads (hwgen/ops/numerics.py).
+// layernorm: statistics of tokens and the table that LNAPPLY reads (hwgen/engine/numerics.py).
 #pragma once
 
 #include "isa.hpp"

@@ -67,7 +67,7 @@ struct BitMemory {
     }
 };
 
-// Constants of the post chain of one channel; c3 has 26 bits (hwgen/schedule/isa.py).
+// Constants of the post chain of one channel; c3 has 26 bits (hwgen/engine/isa.py).
 struct PostConstants {
     Param b, slope, m3, t;
     ap_int<26> c3;

@@ -1,4 +1,4 @@
-// numerics: the one rounding rule and saturation (hwgen/ops/numerics.py).
+// numerics: the one rounding rule and saturation (hwgen/engine/numerics.py).
 #pragma once
 
 #include "sizes.hpp"

@@ -11,22 +11,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hwgen.analysis.fidelity import fidelity
 from hwgen.emit.rtl import write_rtl
-from hwgen.frontend import lower_model
+from hwgen.engine import isa
+from hwgen.engine.sizing import Sizing
 from hwgen.frontend.checkpoint import load_checkpoint
-from hwgen.ir.fidelity import fidelity
 from hwgen.ir.graph import Graph
 from hwgen.ops.attention import NEVER
 from hwgen.ops.dense import PatchConv
+from hwgen.passes.lower import lower_model
 from hwgen.paths import models_dir
 from hwgen.pipeline import load_prepared
-from hwgen.schedule import isa
-from hwgen.schedule.choose import choose
-from hwgen.schedule.predict import predict
 from hwgen.schedule.program import Program, schedule
-from hwgen.schedule.sizing import Sizing
+from hwgen.search.choose import choose
 from hwgen.sim.network import SimResult, build_simulator, simulate_program
 from hwgen.targets import get_target
+from hwgen.timing.predict import predict
 from hwgen.train.data import digits_split
 from hwgen.units.dma import record_words
 from hwgen.zoo.untrained import untrained

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from hwgen.emit.rtl import write_rtl
-from hwgen.frontend import lower_model
 from hwgen.ir.graph import Graph
-from hwgen.schedule.choose import choose
-from hwgen.schedule.predict import predict
+from hwgen.passes.lower import lower_model
 from hwgen.schedule.program import Program, schedule
+from hwgen.search.choose import choose
 from hwgen.sim.network import simulate_program
 from hwgen.targets import get_target
+from hwgen.timing.predict import predict
 from tests.attention_graphs import attention_graph
 from tests.graphs import random_graph
 from tests.networks import IMAGE, small_attention_net

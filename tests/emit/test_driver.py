@@ -9,8 +9,8 @@ import pytest
 
 from hwgen.emit.folder import driver_text
 from hwgen.emit.image import write_image
-from hwgen.schedule.choose import choose
 from hwgen.schedule.program import schedule
+from hwgen.search.choose import choose
 from hwgen.targets import get_target
 from tests.graphs import random_graph
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from hwgen.emit.hls import sources
+from hwgen.engine import isa
+from hwgen.engine.numerics import exp_table, gelu_segments, rsqrt_table
+from hwgen.engine.sizing import Sizing
 from hwgen.ops import REGISTRY
-from hwgen.ops.numerics import exp_table, gelu_segments, rsqrt_table
-from hwgen.schedule import isa
-from hwgen.schedule.sizing import Sizing
-from hwgen.tools import ap_types
+from hwgen.tools.headers import ap_types
 
 NOT_SYNTHESISED = ("csim.cpp", "trace.hpp")
 SIZES = {"lanes": 32, "kw": 256, "gs": 16, "gu": 16, "act_bits": 12}

@@ -9,9 +9,9 @@ import pytest
 from hwgen.emit import hls_check
 from hwgen.emit.hls import sources
 from hwgen.emit.hls_check import check_addresses, check_hls, check_widths, declared_widths
+from hwgen.engine.sizing import Sizing
 from hwgen.errors import HwgenError
 from hwgen.schedule.program import Program, schedule
-from hwgen.schedule.sizing import Sizing
 from tests.graphs import random_graph
 
 

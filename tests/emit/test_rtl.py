@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from hwgen.emit.rtl import TOP, write_rtl
-from hwgen.schedule.sizing import Sizing
-from hwgen.tools import lint_verilog
+from hwgen.engine.sizing import Sizing
+from hwgen.tools.lint import lint_verilog
 
 
 def test_whole_engine_has_no_warnings(tmp_path) -> None:

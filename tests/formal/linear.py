@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from hwgen.tools import run_yosys
+from hwgen.tools.yosys import run_yosys
 
 Term = tuple[int, str, int]  # coefficient, port, bit; port "a==b" is 1 where both ports agree
 Equation = list[Term]  # the terms add up to 0, modulo 2^modulus

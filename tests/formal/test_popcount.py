@@ -13,7 +13,7 @@ What is proven, for KW = 64, 128 and 256, of the Verilog in templates/rtl as Yos
    the one clock without enable, reset or initial value, and there is no loop: pop depends on one
    vector only, whatever the registers held before.
 
-The plain description (a loop over a sum, hwgen.synth.popcount.PLAIN) is put through 2 and 3 with
+The plain description (a loop over a sum, hwgen.results.popcount.PLAIN) is put through 2 and 3 with
 Yosys' $add and $eq cells as leaves and gives the same sum and the same latency.
 
 Assumed: Yosys' Verilog front end and its SAT solver, the meaning of $dff, $add and $eq, and the
@@ -27,8 +27,8 @@ from pathlib import Path
 import pytest
 
 from hwgen.errors import ToolError
-from hwgen.paths import templates_dir
-from hwgen.synth.popcount import PLAIN, TREE
+from hwgen.paths import rtl_source
+from hwgen.results.popcount import PLAIN, TREE
 from tests.formal.linear import Equation, NotProven, base_name, elaborate, prove_leaf, summed
 
 MODULUS = 9  # bits, >= POP_W of KW = 256
@@ -93,7 +93,7 @@ def check_sum(modules: dict, kw: int) -> None:
 
 
 def sources() -> list[Path]:
-    return [templates_dir() / "rtl" / f"{name}.v" for name in ("popcount", *TREE)]
+    return [rtl_source(f"{name}.v") for name in ("popcount", *TREE)]
 
 
 @pytest.mark.parametrize("kw", [64, 128, 256])

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from hwgen import zoo
 from hwgen.errors import CheckpointError
-from hwgen.frontend.checkpoint import IMAGENET_MEAN, load_checkpoint
+from hwgen.frontend.checkpoint import load_checkpoint
+from hwgen.zoo.config import IMAGENET_MEAN
 
 State = dict[str, Tensor]
 QUERY = "vit.encoder.layerB.0.attention.attention.query.weight"

@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from hwgen.errors import FitError, HwgenError, UnsupportedOpError
-from hwgen.frontend import lower_model
 from hwgen.nn import (
     BatchNorm,
     BinaryConv2d,
@@ -17,6 +16,7 @@ from hwgen.nn import (
     RPReLU,
     elastic_attention,
 )
+from hwgen.passes.lower import lower_model
 from tests.networks import IMAGE, small_attention_net
 
 

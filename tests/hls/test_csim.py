@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hwgen.engine import isa
+from hwgen.engine.sizing import Sizing
 from hwgen.ir.graph import Graph
 from hwgen.paths import models_dir
 from hwgen.pipeline import load_prepared
-from hwgen.schedule import isa
-from hwgen.schedule.choose import choose
 from hwgen.schedule.program import Program, schedule
-from hwgen.schedule.sizing import Sizing
+from hwgen.search.choose import choose
 from hwgen.sim.csim import build_csim, run_csim
 from hwgen.targets import get_target
 from hwgen.train.data import digits_split

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from hwgen.emit.rtl import write_rtl
+from hwgen.engine.sizing import Sizing
 from hwgen.ir.graph import Graph
 from hwgen.ops import REGISTRY
-from hwgen.schedule.choose import choose
 from hwgen.schedule.program import Program, schedule
-from hwgen.schedule.sizing import Sizing
+from hwgen.search.choose import choose
 from hwgen.sim.csim import CsimResult, build_csim, run_csim
 from hwgen.sim.network import SimResult, build_simulator, simulate_program
 from hwgen.targets import get_target

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from hwgen.errors import HwgenError
-from hwgen.frontend import lower_model
 from hwgen.ir import Graph, TensorType
 from hwgen.ir.check import check, problems
 from hwgen.ops.base import Op
+from hwgen.passes.lower import lower_model
 from tests.networks import IMAGE, small_attention_net
 
 

@@ -11,8 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from hwgen import ops
-from hwgen.ir import TensorType
-from hwgen.ops.numerics import (
+from hwgen.engine.numerics import (
     attention_levels,
     exp_table,
     gelu,
@@ -20,6 +19,7 @@ from hwgen.ops.numerics import (
     rshift_round,
     rsqrt_fixed,
 )
+from hwgen.ir import TensorType
 from hwgen.ops.post import Post
 from tests.ops.operands import RNG, bits, check, feature, image_of, ints, make, pm, tokens_of
 
@@ -90,7 +90,7 @@ def test_cross_filter_wraps_around() -> None:
             for (dy, dx), factor in zip(offsets, m):
                 source = (y + dy) % 5 * 7 + (column + dx) % 7
                 want[0, y * 7 + column] += x[0, source] * factor
-    check(make(ops.vector.CrossFilter, offsets=offsets, m=m, in_grid=grid), want, x)
+    check(make(ops.cross_filter.CrossFilter, offsets=offsets, m=m, in_grid=grid), want, x)
 
 
 @pytest.mark.parametrize("mode", ["max", "sum"])
@@ -102,16 +102,16 @@ def test_merge_pool(mode: str) -> None:
         if mode == "max"
         else F.avg_pool2d(image, 3, 3, 1, divisor_override=1)
     )
-    op = make(ops.vector.MergePool, window=3, mode=mode, m=m, in_grid=grid)
+    op = make(ops.window.MergePool, window=3, mode=mode, m=m, in_grid=grid)
     check(op, tokens_of(pooled).numpy() * m, x)
 
 
 def test_window_ops() -> None:
     z, m = ints(2, 4, 13, 16), ints(16)
     want = np.stack([sum(z[:, w, 9 + i] for w in range(4)) for i in range(4)], 1) * m
-    check(make(ops.vector.MergeMean, m=m), want, z)
+    check(make(ops.window.MergeMean, m=m), want, z)
     g = ints(2, 4, 16)
-    op = make(ops.vector.WindowMix, m=np.ones(16, dtype=np.int64), window=3)
+    op = make(ops.window.WindowMix, m=np.ones(16, dtype=np.int64), window=3)
     op = replace(op, sources=("z",), post=Post(pre="g", act_bits=24), feature=feature(4, 9, 16))
     got = op.execute({"z": z, "g": g})["op"]
     np.testing.assert_array_equal(got, z[:, :, :9] + g[:, :, None])

@@ -36,7 +36,7 @@ def test_zero_padded_means_are_filters(grid: tuple, axis: int, radius: int) -> N
     kernel = (len(offsets), 1) if axis == 0 else (1, len(offsets))
     padding = tuple(k // 2 for k in kernel)
     want = F.avg_pool2d(image_of(x, grid).double(), kernel, 1, padding, divisor_override=1)
-    op = padded(ops.vector.CrossFilter, offsets=offsets, m=m, in_grid=grid)
+    op = padded(ops.cross_filter.CrossFilter, offsets=offsets, m=m, in_grid=grid)
     assert op.is_cross
     check(op, tokens_of(want), x, np.zeros((2, 1, 16), dtype=np.int64))
 
@@ -62,7 +62,7 @@ def test_a_padded_filter_reads_the_pad_outside_the_grid(grid: tuple, offsets: tu
                 inside = 0 <= y + dy < h and 0 <= column + dx < w
                 value = x[:, (y + dy) * w + column + dx] if inside else pad[:, 0]
                 want[:, y * w + column] += value * factor
-    op = padded(ops.vector.CrossFilter, offsets=offsets, m=m, in_grid=grid)
+    op = padded(ops.cross_filter.CrossFilter, offsets=offsets, m=m, in_grid=grid)
     check(op, want, x, pad)
     types = feature(h * w, 16, grid=grid), feature(1, 16, grid=(1, 1))
     assert list(op.violations(*types)) == []
@@ -74,7 +74,7 @@ def test_a_padded_filter_reads_the_pad_outside_the_grid(grid: tuple, offsets: tu
 
 def test_bounds_of_a_padded_filter_hold_the_pad() -> None:
     x, pad = (replace(feature(4, 16, grid=(2, 2)), lo=lo, hi=hi) for lo, hi in ((0, 5), (-9, 90)))
-    op = padded(ops.vector.CrossFilter, offsets=((1, 0),), m=ints(1, 16), in_grid=(2, 2))
+    op = padded(ops.cross_filter.CrossFilter, offsets=((1, 0),), m=ints(1, 16), in_grid=(2, 2))
     op = replace(op, m=np.full((1, 16), 2))
     assert op.acc_bounds(x, pad) == (-18, 180)
 
@@ -85,7 +85,7 @@ def test_bounds_of_a_padded_filter_hold_the_pad() -> None:
 )
 def test_rows_of_a_filter(padding: bool, first: int, count: int, rows: list[int]) -> None:
     offsets, m = ((-1, 0), (1, 0)), ints(2, 16)
-    op = make(ops.vector.CrossFilter, offsets=offsets, m=m, in_grid=(6, 4))
+    op = make(ops.cross_filter.CrossFilter, offsets=offsets, m=m, in_grid=(6, 4))
     op = replace(op, sources=("x", "pad")) if padding else op
     assert op.operand_rows("x", first, count) == rows
     if padding:
@@ -217,7 +217,7 @@ def pool(**changes: object) -> Op:
 
 def filter_(*offsets: tuple[int, int]) -> Op:
     m = ints(len(offsets), 16)
-    return padded(ops.vector.CrossFilter, offsets=offsets, m=m, in_grid=(8, 8))
+    return padded(ops.cross_filter.CrossFilter, offsets=offsets, m=m, in_grid=(8, 8))
 
 
 GRID = feature(64, 16, grid=(8, 8))

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hwgen.frontend.float_graph import FloatGraph, Layout, Node
+from hwgen.floats.graph import FloatGraph, Layout, Node
 from hwgen.ops.dense import NARROW_BITS, PatchConv, weight_bits
 from hwgen.passes.distribute import distribute
 from hwgen.passes.lower import prepare

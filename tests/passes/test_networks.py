@@ -10,16 +10,15 @@ import torch
 from torch import nn
 
 from hwgen import zoo
-from hwgen.frontend import lower_model
+from hwgen.analysis.fidelity import fidelity, float_logits
+from hwgen.floats.evaluate import Evaluator
+from hwgen.floats.graph import FloatGraph
 from hwgen.frontend.checkpoint import load_checkpoint
-from hwgen.frontend.float_eval import Evaluator
-from hwgen.frontend.float_graph import FloatGraph
 from hwgen.frontend.trace import trace
 from hwgen.ir import Graph
-from hwgen.ir.fidelity import fidelity, float_logits
 from hwgen.passes.calibrate import calibrate, noise_images
 from hwgen.passes.fuse import fuse
-from hwgen.passes.lower import PASSES, Lowered, prepare
+from hwgen.passes.lower import PASSES, Lowered, lower_model, prepare
 from hwgen.passes.scale_image import scale_image
 from hwgen.paths import models_dir
 from hwgen.train.data import digits_split

@@ -8,18 +8,17 @@ import torch
 from torch import Tensor, nn
 
 from hwgen import zoo
+from hwgen.analysis.fidelity import fidelity, float_logits
 from hwgen.errors import HwgenError
-from hwgen.frontend import lower_model
-from hwgen.frontend.float_eval import Evaluator
-from hwgen.frontend.float_graph import FloatGraph
+from hwgen.floats.evaluate import Evaluator
+from hwgen.floats.graph import FloatGraph
 from hwgen.frontend.trace import trace
-from hwgen.ir.fidelity import fidelity, float_logits
 from hwgen.nn import BatchNorm, BinaryLinear, avg_pool_grid, neighbour_mean, upsample_grid
+from hwgen.ops.cross_filter import CrossFilter
 from hwgen.ops.image_conv import ImageConv
 from hwgen.ops.max_pool import MaxPool
-from hwgen.ops.vector import CrossFilter
 from hwgen.passes.fuse import fuse
-from hwgen.passes.lower import PASSES, Lowered, prepare
+from hwgen.passes.lower import PASSES, Lowered, lower_model, prepare
 from hwgen.passes.scale_image import scale_image
 from tests.networks import randomise
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hwgen import ops
-from hwgen.frontend.float_eval import Evaluator
+from hwgen.floats.evaluate import Evaluator
 from hwgen.report.blocks import block_name, compare_blocks, relative_rms
 from tests.passes.reference import (
     VECTORS,

@@ -8,8 +8,8 @@ import numpy as np
 
 from hwgen.ir.check import problems
 from hwgen.passes.separate_streams import separate_streams
-from hwgen.schedule.choose import choose
 from hwgen.schedule.program import schedule
+from hwgen.search.choose import choose
 from hwgen.targets import get_target
 from tests.graphs import random_graph
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from hwgen.frontend.float_eval import Evaluator
+from hwgen.floats.evaluate import Evaluator
 from hwgen.frontend.trace import trace
 from hwgen.nn import LearnedShift
 from hwgen.passes.shift_activations import shift_activations

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from hwgen.frontend.float_eval import Evaluator
+from hwgen.floats.evaluate import Evaluator
 from hwgen.ops.base import Op
 from hwgen.passes.lower import Lowered, Prepared, prepare
 from hwgen.report.blocks import (

@@ -7,16 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hwgen.engine.isa import SET_KINDS
+from hwgen.engine.sizing import Sizing
 from hwgen.errors import FitError
 from hwgen.ir.check import problems
 from hwgen.ir.graph import Graph
 from hwgen.passes.separate_streams import separate_streams
-from hwgen.schedule.choose import choose
-from hwgen.schedule.isa import SET_KINDS
-from hwgen.schedule.placement import Place, place
+from hwgen.schedule.layout import Place
+from hwgen.schedule.placement import place
 from hwgen.schedule.plan import Plan, plan
 from hwgen.schedule.program import Program, schedule
-from hwgen.schedule.sizing import Sizing
+from hwgen.search.choose import choose
 from hwgen.targets import get_target
 from tests.padded_graphs import STEMS, Stem, filter_graph, stem_graph
 from tests.schedule.test_plan import stale_reads

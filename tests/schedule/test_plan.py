@@ -13,10 +13,11 @@ from hwgen.ops.base import Op
 from hwgen.passes.separate_streams import separate_streams
 from hwgen.paths import models_dir
 from hwgen.pipeline import load_prepared
-from hwgen.schedule.choose import choose
-from hwgen.schedule.placement import BM, FM, TM, Place, demand, place
+from hwgen.schedule.layout import BM, FM, TM, Place
+from hwgen.schedule.placement import demand, place
 from hwgen.schedule.plan import Part, Piece, Plan, plan
 from hwgen.schedule.program import schedule
+from hwgen.search.choose import choose
 from hwgen.targets import get_target
 from tests.graphs import random_graph
 

@@ -7,19 +7,20 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
+from hwgen.engine import isa
+from hwgen.engine.sizing import Sizing
 from hwgen.errors import FitError
 from hwgen.ir.graph import Graph
 from hwgen.paths import models_dir
 from hwgen.pipeline import load_prepared
-from hwgen.schedule import isa, work
 from hwgen.schedule.builder import Builder
-from hwgen.schedule.choose import choose
-from hwgen.schedule.placement import BM, Place, row_pitch
+from hwgen.schedule.layout import BM, Place, row_pitch
 from hwgen.schedule.plan import ImageRows
 from hwgen.schedule.program import Program, schedule
-from hwgen.schedule.sizing import Sizing
 from hwgen.schedule.steps import STEPS
-from hwgen.schedule.steps.xnor import xnor_conv
+from hwgen.schedule.steps.xnor_conv import xnor_conv
+from hwgen.search import work
+from hwgen.search.choose import choose
 from hwgen.targets import get_target
 from hwgen.units.dma import record_words
 from hwgen.units.xnor_front import column_cycles

@@ -10,10 +10,17 @@ from pathlib import Path
 import pytest
 
 from hwgen.emit.hls import sources
+from hwgen.engine.isa import OPCODES
+from hwgen.engine.sizing import Sizing
 from hwgen.paths import reports_dir, templates_dir
-from hwgen.schedule import hls_cycles
-from hwgen.schedule.builder import Instruction
-from hwgen.schedule.hls_cycles import (
+from hwgen.schedule.hazards import Instruction
+from hwgen.schedule.program import schedule
+from hwgen.synth import hls_model
+from hwgen.synth.hls import hls_section
+from hwgen.synth.hls_model import Cost, functions, logic, memory, multiplier, mux, total
+from hwgen.targets import get_target
+from hwgen.timing import hls_cycles
+from hwgen.timing.hls_cycles import (
     COMPUTE_DEPTH,
     KERNELS,
     LOOP,
@@ -21,14 +28,7 @@ from hwgen.schedule.hls_cycles import (
     instruction_cycles,
     nest_beats,
 )
-from hwgen.schedule.isa import OPCODES
-from hwgen.schedule.program import schedule
-from hwgen.schedule.sizing import Sizing
-from hwgen.synth import hls_model
-from hwgen.synth.hls import hls_section
-from hwgen.synth.hls_model import Cost, functions, logic, memory, multiplier, mux, total
-from hwgen.targets import get_target
-from hwgen.tools import ap_types
+from hwgen.tools.headers import ap_types
 from tests.graphs import conv_graph, patch_graph, random_graph
 
 S = Sizing()

@@ -16,13 +16,12 @@ from hwgen.train.data import (
     augment,
     digits_split,
     digits_table,
-    epoch_order,
     load_data,
     normalise,
-    training_batches,
     upscale_bilinear,
 )
 from hwgen.train.imagenet import random_crop
+from hwgen.train.order import epoch_order, training_batches
 from hwgen.train.recipe import DataSection
 
 

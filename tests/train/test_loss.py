@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from hwgen import zoo
+from hwgen.analysis.operations import analyze
 from hwgen.train.loop import cosine_lr
 from hwgen.train.loss import (
     beta_at,
@@ -83,6 +84,4 @@ def test_cosine_falls_from_lr_to_min_lr():
 def test_binary_parameters_are_all_binary_layers():
     with torch.device("meta"):
         model = zoo.create("bhvit_micro")
-    assert (
-        sum(w.numel() for w in binary_parameters(model)) == zoo.analyze(model).total.binary_weights
-    )
+    assert sum(w.numel() for w in binary_parameters(model)) == analyze(model).total.binary_weights

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from hwgen import zoo
+from hwgen.analysis.operations import analyze
 from hwgen.frontend.checkpoint import load_checkpoint
 from hwgen.nn import QDAttention, attention_probabilities
 from hwgen.train.data import digits_split, normalise
@@ -44,7 +45,7 @@ def test_file_matches_the_manifest(name, manifest):
     assert info.sha256 == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
     assert info.config == zoo.create(manifest["network"]).config
     assert info.config.to_dict() == manifest["config"] == info.meta["config"]
-    total = zoo.analyze(model).total
+    total = analyze(model).total
     assert total.parameters == manifest["parameters"]
     assert total.binary_weights == manifest["binary_weights"]
     assert info.class_names == tuple("0123456789")

@@ -10,7 +10,7 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge
 
-from hwgen.schedule.isa import QM_FIELDS, SET_KINDS
+from hwgen.engine.isa import QM_FIELDS, SET_KINDS
 from hwgen.units.compute_ctl import CycleModel
 from tests.units.compute_programs import FREE, Generator, StandIn, Step
 from tests.units.compute_standins import (

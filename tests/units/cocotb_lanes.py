@@ -10,8 +10,8 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge
 
+from hwgen.engine.isa import QM_FIELDS, c3
 from hwgen.ops.post import Post
-from hwgen.schedule.isa import QM_FIELDS, c3
 from hwgen.units.lanes import IN_KINDS, MUL_KINDS, P_SEL, Lanes
 from tests.units.lanes_reference import BANKS, FIELDS, WEIGHT, Generator, pack, post
 

@@ -10,7 +10,7 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import ReadOnly, RisingEdge
 
-from hwgen.ops.numerics import norm_stats
+from hwgen.engine.numerics import norm_stats
 from hwgen.units.norm import MAX_LOG2C, NormUnit
 
 UNIT = NormUnit(*(int(v) for v in os.environ["NORM_UNIT"].split()))

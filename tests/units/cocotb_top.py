@@ -27,7 +27,7 @@ from hwgen_cocotb.engine import (
     Engine,
 )
 
-from hwgen.schedule import isa
+from hwgen.engine import isa
 
 LANES = 16
 REG_HEADS = 0x68

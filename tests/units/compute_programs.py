@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hwgen.schedule.isa import SET_KINDS, TAPS, encode
+from hwgen.engine.isa import SET_KINDS, TAPS, encode
 from tests.units.isa_reference import Machine
 
 FREE = 32  # words at the end of FM and TM for DMA traffic

@@ -8,7 +8,7 @@ from collections import deque
 import numpy as np
 from cocotb.triggers import FallingEdge, ReadOnly
 
-from hwgen.schedule.isa import CMP_SOURCE
+from hwgen.engine.isa import CMP_SOURCE
 from tests.units.compute_programs import FREE, Step
 from tests.units.isa_reference import Machine, norm_gain, rsqrt_fixed, shift_round
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hwgen.schedule import isa
+from hwgen.engine import isa
 from hwgen.sim.harness import bit_records, dst_records
 
 STUB = Path(__file__).parent / "rtl" / "compute_unit_stub.v"

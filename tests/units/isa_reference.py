@@ -2,7 +2,7 @@
 
 `Machine.run(op, fields)` executes one decoded instruction completely; a program is executed in
 program order (a topological order). It shares only the tables and scalar functions of
-hwgen.ops.numerics with the package. All values are int64; memories are arrays of words x lanes,
+hwgen.engine.numerics with the package. All values are int64; memories are arrays of words x lanes,
 BM one bit per byte, addressed in elements of `lanes` bits.
 
 An instruction reads all its operands before it writes. Where the engine could see a difference
@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hwgen.ops.numerics import exp_table, gelu, rsqrt_fixed
-from hwgen.schedule.isa import CMP_SOURCE, SET_KINDS, TAPS, decode
+from hwgen.engine.isa import CMP_SOURCE, SET_KINDS, TAPS, decode
+from hwgen.engine.numerics import exp_table, gelu, rsqrt_fixed
 
 Array = np.ndarray
 QM_FIELDS = ("b", "slope", "m3", "c3", "c3_high", "t", "unused_6", "unused_7")

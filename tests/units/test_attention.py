@@ -8,8 +8,9 @@ from contextlib import suppress
 import pytest
 from cocotb_tools.runner import get_results, get_runner
 
-from hwgen.ops.numerics import exp_table
-from hwgen.tools import lint_verilog, verilator_env
+from hwgen.engine.numerics import exp_table
+from hwgen.tools.lint import lint_verilog
+from hwgen.tools.verilator import verilator_env
 from hwgen.units.attention import Attention
 
 UNITS = [Attention(16, 128, 8), Attention(64, 128, 4)]

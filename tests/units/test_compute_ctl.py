@@ -9,9 +9,11 @@ import re
 import pytest
 from cocotb_tools.runner import get_results, get_runner
 
-from hwgen.paths import templates_dir
-from hwgen.schedule import isa
-from hwgen.tools import available, lint_verilog, verilator_env
+from hwgen.engine import isa
+from hwgen.paths import rtl_source
+from hwgen.tools.lint import lint_verilog
+from hwgen.tools.verilator import verilator_env
+from hwgen.tools.versions import available
 from hwgen.units import lanes
 from hwgen.units.compute_ctl import ComputeCtl
 from tests.units import compute_programs
@@ -190,7 +192,7 @@ def test_field_positions_are_those_of_the_instruction_set():
     header = dict(re.findall(r"localparam (\w+) = (\S+);", isa.verilog_header()))
     seen = 0
     for name in ("compute_ctl.v", "compute_decode.v", "compute_set.v", "tap_table.v"):
-        text = (templates_dir() / "rtl" / name).read_text()
+        text = rtl_source(name).read_text()
         for constant, value in re.findall(
             r"localparam ((?:OP|I|C|X|A|SET|P[A-Z]+)_\w+) = (\S+);", text
         ):

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hwgen.engine import isa
 from hwgen.errors import SimulationError
-from hwgen.paths import templates_dir
-from hwgen.schedule import isa
+from hwgen.paths import rtl_source
 from hwgen.sim import harness
-from hwgen.tools import lint_verilog
+from hwgen.tools.lint import lint_verilog
 from hwgen.units.dma import FRONT, Dma
 from hwgen.units.sequencer import (
     LDW_FRONT,
@@ -29,7 +29,6 @@ from hwgen.units.sequencer import (
 )
 from tests.units.frame_reference import STUB, Program, Reference, isa_fields, write_stub
 
-RTL = templates_dir() / "rtl"
 FRAME = [
     "hwgen_core",
     "axil_regs",
@@ -53,7 +52,7 @@ LATENCY = 40
 
 
 def sources(folder: Path) -> list[Path]:
-    return [*(RTL / f"{name}.v" for name in FRAME), write_stub(folder)]
+    return [*(rtl_source(f"{name}.v") for name in FRAME), write_stub(folder)]
 
 
 def build(folder: Path, params: dict[str, int], files=None) -> Path:
@@ -474,7 +473,7 @@ def test_latency_is_hidden_when_records_queue(engines, tmp_path):
 def test_field_positions_are_those_of_the_instruction_set():
     fields = isa_fields()
     for name in ("dma", "ldw", "sequencer"):
-        text = (RTL / f"{name}.v").read_text()
+        text = rtl_source(f"{name}.v").read_text()
         found = re.findall(
             r"localparam (?:\[3:0\] )?((?:I|LD|LF|ST|LW|OP)_\w+) = (?:4'd)?(\d+);", text
         )
@@ -486,9 +485,9 @@ def test_field_positions_are_those_of_the_instruction_set():
 @pytest.mark.parametrize("case", CASES)
 def test_sources_pass_every_front_end(case, tmp_path):
     params = {**CASES[case], "ADDR_BITS": 40 if case == "wide" else 32}
-    files = [RTL / f"{name}.v" for name in ("hwgen_top", *FRAME)]
+    files = [rtl_source(f"{name}.v") for name in ("hwgen_top", *FRAME)]
     # the ports of the compute unit, outputs 0
-    text = (RTL / "compute_unit.v").read_text()
+    text = rtl_source("compute_unit.v").read_text()
     head = text[text.index("module compute_unit") : text.index("\n);\n") + 4]
     outputs = re.findall(r"output wire\s*(?:\[[^\]]*\])?\s*(\w+)", head)
     empty = tmp_path / "compute_unit.v"
@@ -503,7 +502,7 @@ def test_stand_in_has_the_ports_of_the_compute_unit():
         head = text[text.index("module compute_unit") : text.index("\n);\n")]
         return re.findall(r"(input|output)\s+(?:wire|reg)\s*(\[[^\]]*\])?\s*(\w+)", head)
 
-    assert ports(STUB) == ports(RTL / "compute_unit.v")
+    assert ports(STUB) == ports(rtl_source("compute_unit.v"))
 
 
 def test_units_list_their_sources():

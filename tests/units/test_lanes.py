@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from cocotb_tools.runner import VerilatorControlFile, get_results, get_runner
 
-from hwgen.ops.numerics import gelu_segments
-from hwgen.tools import lint_verilog, verilator_env
+from hwgen.engine.numerics import gelu_segments
+from hwgen.tools.lint import lint_verilog
+from hwgen.tools.verilator import verilator_env
 from hwgen.units import lanes
 from hwgen.units.lanes import Lanes
 from tests.units.lanes_reference import gelu_chords
@@ -113,7 +114,7 @@ def test_bad_parameter_names_the_rule(parameter, value, message, tmp_path):
 
 
 def test_latencies_are_those_of_the_verilog_header():
-    text = (lanes.templates_dir() / "rtl/lanes.v").read_text()
+    text = (lanes.templates_dir() / "rtl/lanes/lanes.v").read_text()
     for name in ("PRE_AT", "MID_AT", "OUT_AT", "Y_AT", "ACC_AT"):
         (value,) = re.findall(rf"{name}\s+(\d+)", text)
         assert int(value) == getattr(lanes, name) == getattr(Lanes(), name.lower())

@@ -8,8 +8,9 @@ from contextlib import suppress
 import pytest
 from cocotb_tools.runner import get_results, get_runner
 
-from hwgen.ops.numerics import rshift_round, rsqrt_table
-from hwgen.tools import lint_verilog, verilator_env
+from hwgen.engine.numerics import rshift_round, rsqrt_table
+from hwgen.tools.lint import lint_verilog
+from hwgen.tools.verilator import verilator_env
 from hwgen.units.norm import NormUnit
 
 UNITS = [NormUnit(16, 64), NormUnit(64, 8)]

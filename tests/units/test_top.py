@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from hwgen.paths import sim_dir, templates_dir
-from hwgen.tools import verilator_env
+from hwgen.paths import rtl_source, sim_dir
+from hwgen.tools.verilator import verilator_env
 from tests.units.frame_reference import write_stub
 from tests.units.test_dma import FRAME
 
@@ -53,8 +53,7 @@ def simulate(files: list[Path], build: Path) -> dict[str, bool]:
 
 @pytest.mark.slow
 def test_pins(tmp_path):
-    rtl = templates_dir() / "rtl"
-    files = [*(rtl / f"{name}.v" for name in ("hwgen_top", *FRAME)), write_stub(tmp_path)]
+    files = [*(rtl_source(f"{name}.v") for name in ("hwgen_top", *FRAME)), write_stub(tmp_path)]
     passed = simulate(files, tmp_path / "build")
     assert passed == dict.fromkeys(TESTS, True), (tmp_path / "build" / "sim.log").read_text()[
         -4000:
@@ -66,11 +65,10 @@ MUTANT = ("hwgen_core.v", "else if (read_idle && write_idle && unit_rst_q)", "el
 
 @pytest.mark.slow
 def test_soft_reset_that_does_not_wait_is_caught(tmp_path):
-    rtl = templates_dir() / "rtl"
     files = []
     for name in ("hwgen_top", *FRAME):
         path = tmp_path / f"{name}.v"
-        text = (rtl / path.name).read_text()
+        text = rtl_source(path.name).read_text()
         if path.name == MUTANT[0]:
             assert text.count(MUTANT[1]) == 1
             text = text.replace(*MUTANT[1:])

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from hwgen.paths import templates_dir
-from hwgen.tools import lint_verilog, verilator_env
+from hwgen.tools.lint import lint_verilog
+from hwgen.tools.verilator import verilator_env
 from hwgen.units.xnor_front import XnorFront, column_cycles, issue_cycles, result_cycles
 
 CASES = {

@@ -19,7 +19,7 @@ from hwgen.emit.vendor import (
     write_vendor,
     write_vivado,
 )
-from hwgen.schedule.sizing import Sizing
+from hwgen.engine.sizing import Sizing
 from hwgen.targets import get_target, target_names
 from tests.vendor import tcl
 from tests.vendor.hls import VitisHls

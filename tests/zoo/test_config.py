@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from hwgen import zoo
+from hwgen.analysis.operations import analyze
 from hwgen.errors import HwgenError
 
 PINNED = {
@@ -177,7 +178,7 @@ def test_flat_networks_of_the_ablation(name):
     with torch.no_grad():
         assert torch.equal(again(x), model(x))
     with torch.device("meta"):
-        total = zoo.analyze(zoo.create(name)).total
+        total = analyze(zoo.create(name)).total
     assert total.binary_weights == 21233664
     assert total.parameters == FLAT[name]
 

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hwgen import zoo
+from hwgen.analysis.operations import analyze
 from hwgen.errors import CheckpointError, HwgenError
 from hwgen.frontend.checkpoint import load_checkpoint
 from hwgen.nn import binarize_weight
@@ -88,7 +89,7 @@ def test_strides_and_sizes() -> None:
 @pytest.mark.parametrize("name", ["birealnet", "reactnet"])
 def test_parameters_by_hand(name: str, depth: int) -> None:
     with torch.device("meta"):
-        result = zoo.analyze(zoo.create(f"{name}{depth}"))
+        result = analyze(zoo.create(f"{name}{depth}"))
     widths = (64, 128, 256, 512)
     binary = per_channel = shortcuts = 0
     before = 64
@@ -120,7 +121,7 @@ def test_macs_and_the_published_operations() -> None:
     for 18 layers; 1.924e8 and 1.929e8 for 34. So 1.63e8 leaves the classifier out, 1.93e8 has it.
     """
     with torch.device("meta"):
-        small, large = (zoo.analyze(zoo.create(f"reactnet{d}")) for d in (18, 34))
+        small, large = (analyze(zoo.create(f"reactnet{d}")) for d in (18, 34))
     grid, row = 56 * 56, 28 * 28 * 128 * 1152
     assert small.parts["S1"].binary_macs == 4 * grid * 64 * 576
     assert small.parts["S2"].binary_macs == row // 2 + 3 * row  # the first has 64 input channels

@@ -53,5 +53,6 @@ from hwgen.schedule.steps import (  # noqa: E402
     layernorm,  # noqa: F401
     max_pool,  # noqa: F401
     vector,
-    xnor,  # noqa: F401
+    xnor_conv,  # noqa: F401
+    xnor_linear,  # noqa: F401
 )

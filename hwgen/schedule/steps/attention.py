@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from hwgen.engine.numerics import HEAD_DIM
 from hwgen.ops.attention import Attention
-from hwgen.ops.numerics import HEAD_DIM
 from hwgen.schedule.builder import Builder
 from hwgen.schedule.plan import Part
 from hwgen.schedule.steps import step

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hwgen.engine import isa
+from hwgen.engine.numerics import PARAM_BITS, SH3_OFF
 from hwgen.ops.base import Op
-from hwgen.ops.numerics import PARAM_BITS, SH3_OFF
-from hwgen.schedule import isa
-from hwgen.schedule.builder import Builder, Writes, nest_order
+from hwgen.schedule.builder import Builder
+from hwgen.schedule.hazards import Writes, nest_order
 from hwgen.schedule.plan import Part
 
 Array = np.ndarray

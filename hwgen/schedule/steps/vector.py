@@ -6,20 +6,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from hwgen.engine import isa
 from hwgen.ops.base import Op
-from hwgen.ops.vector import (
-    CROSS_REACH,
-    AvgPool,
-    CrossFilter,
-    MergeMean,
-    MergePool,
-    Pointwise,
-    TokenMean,
-    WindowMix,
-    merge_cells,
-)
-from hwgen.schedule import isa
-from hwgen.schedule.builder import Builder, Instruction
+from hwgen.ops.cross_filter import CrossFilter
+from hwgen.ops.vector import CROSS_REACH, AvgPool, Pointwise, TokenMean
+from hwgen.ops.window import MergeMean, MergePool, WindowMix, merge_cells
+from hwgen.schedule.builder import Builder
+from hwgen.schedule.hazards import Instruction
 from hwgen.schedule.plan import Part
 from hwgen.schedule.steps import step
 from hwgen.schedule.steps.common import (

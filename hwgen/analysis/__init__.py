@@ -1,0 +1,1 @@
+"""What a network costs and how faithful its integers are, without any hardware."""

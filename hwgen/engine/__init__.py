@@ -1,0 +1,1 @@
+"""The engine as numbers: instruction set, sizes, integer arithmetic, resources."""

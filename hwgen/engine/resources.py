@@ -1,0 +1,117 @@
+"""Quick resource estimate of an engine from its sizes, to refuse early what cannot fit.
+
+Coefficients are fitted to Yosys counts of engines of all shapes (`hwgen.results.residuals`; `hwgen
+synth` counts one engine); an estimate is never reported as synthesis.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+
+from hwgen.engine.sizing import Sizing
+from hwgen.errors import FitError
+from hwgen.targets import Target
+
+RESOURCES = ("lut", "ff", "bram36", "dsp")
+ULTRA_WIDTH, ULTRA_DEPTH = 72, 4096
+ULTRA_COST = 1024 / 129  # of an ultra RAM in BRAM36, by which Yosys chooses
+HELP = {
+    "lut": "--set array_bits= or lanes= smaller",
+    "ff": "--set array_bits= or lanes= smaller",
+    "bram36": "use smaller images or fewer channels",
+    "uram": "--set store_words= smaller",
+    "dsp": "--set lanes= smaller",
+}
+
+
+def block_rams(width: int, depth: int) -> float:
+    """BRAM36 of a simple dual-port memory, in 512 x 36 or 1024 x 18 halves."""
+    wide = ceil(width / 36) * ceil(depth / 512)
+    deep = ceil(width / 18) * ceil(depth / 1024)
+    return min(wide, deep) / 2
+
+
+def _feature_memory(s: Sizing, words: int, ultra: bool) -> tuple[float, int]:
+    """(BRAM36, URAM) of FM or TM, eight memories side by side."""
+    width = s.lanes * s.act_bits // 8
+    blocks = block_rams(width, words)
+    rams = ceil(width / ULTRA_WIDTH) * ceil(words / ULTRA_DEPTH)
+    return (0, 8 * rams) if ultra and ULTRA_COST * rams <= blocks else (8 * blocks, 0)
+
+
+def _store(s: Sizing) -> tuple[float, int]:
+    """(BRAM36, URAM) of the weight store: rows and tail."""
+    (rows, tail), width = s.store_rows, 16 * s.lanes
+    blocks = block_rams(width, tail)
+    if s.store_ultra:
+        return blocks, ceil(width / ULTRA_WIDTH) * rows
+    return blocks + block_rams(width, rows * ULTRA_DEPTH), 0
+
+
+def estimate(s: Sizing, ultra: bool = False, family: str = "xc7") -> dict[str, float]:
+    """Estimated lut, ff, bram36, uram, dsp of the whole engine.
+
+    ultra: the part has ultra RAM; family: Yosys's, it packs less around the multipliers of others.
+    """
+    lanes = s.lanes
+    banks = 48 * 32  # of CM: no LUT RAM is shallower
+    slots = 16 * s.cm_slots + banks + 16 * s.om_slots + 90 * max(32, s.qm_slots)  # bits of a lane
+    # arithmetic, pooling, address and DMA multiplexers; parameters; an array row
+    lut_lane = 530 + 5 * s.act_bits + slots / 48 + 1.22 * s.kw
+    ff_lane = 485 + 2 * s.kw + 0.9 * s.kw + 120
+    if family != "xc7":
+        lut_lane, ff_lane = lut_lane + 320, ff_lane + 640
+    lut_rest = 10500 + 11.3 * s.kw + 460 * s.pk
+    either = [_feature_memory(s, n, ultra) for n in (s.fm_words, s.tm_words)] + [_store(s)]
+    return {
+        "lut": lanes * lut_lane + lut_rest,
+        "ff": lanes * ff_lane + 11850 + 3.3 * s.kw,
+        "bram36": sum(blocks for blocks, _ in either)
+        + 4 * ceil(s.kw / 64) * ceil(s.bm_rows / 2048)  # byte writes: 64 of 72 bits
+        + block_rams(16 * lanes, s.wb_words)
+        + block_rams(16 * lanes, s.ps_words),
+        "uram": sum(rams for _, rams in either),
+        "dsp": 6 * lanes + 8,
+    }
+
+
+@dataclass(frozen=True)
+class Excess:
+    """The resource of which an engine needs most beyond a target's budget."""
+
+    resource: str
+    need: int
+    have: int
+    target: str
+
+    @property
+    def ratio(self) -> float:
+        return self.need / max(self.have, 1)
+
+    def __str__(self) -> str:
+        return f"needs about {self.need:,} {self.resource.upper()} of {self.have:,}"
+
+
+def excess(s: Sizing, target: Target) -> Excess | None:
+    """What the estimate exceeds the target's budget by most; None when the engine fits."""
+    need = estimate(s, target.uram > 0, target.family)
+    over = [
+        Excess(name, round(n), getattr(target.budget, name), target.name)
+        for name, n in need.items()
+        if n
+    ]
+    worst = max(over, key=lambda e: e.ratio)
+    return worst if worst.need > worst.have else None
+
+
+def check_fit(s: Sizing, target: Target, network: str) -> None:
+    """Raises FitError when the estimate exceeds the target: what, by how much, what helps."""
+    over = excess(s, target)
+    if over:
+        raise FitError(
+            network,
+            f"needs about {over.need:,} {over.resource.upper()}",
+            f"{over.target} has {over.have:,}, {over.need - over.have:,} too few",
+            f"{HELP[over.resource]}, or take a larger target",
+        )

@@ -1,0 +1,1 @@
+"""The float graph: kinds of nodes, what is legal, evaluation."""

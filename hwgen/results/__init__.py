@@ -1,0 +1,1 @@
+"""What remakes reports/, the README's tables and the plots; nothing else imports it."""

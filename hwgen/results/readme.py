@@ -1,0 +1,147 @@
+"""README's table of numbers, generated from reports/*.json.
+
+`python -m hwgen.results.readme` rewrites the block between the markers; a test compares it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from hwgen.atomic import write_text_atomic
+from hwgen.errors import HwgenError
+from hwgen.paths import CHECKOUT, reports_dir
+from hwgen.report import values
+from hwgen.report.schema import Bench, FidelityTable, Report
+from hwgen.report.text import worst
+from hwgen.report.values import table_row
+from hwgen.results import compare
+
+BEGIN = "<!-- numbers:begin -->"
+END = "<!-- numbers:end -->"
+COLUMNS = (
+    "network", "target", "accuracy, golden model (float)", "cycles, simulated (predicted)",
+    "frames/s at the planned clock", "binary GOPS sustained", "array use",
+    "LUT, Yosys", "BRAM36, Yosys", "DSP, Yosys", "tensors checked in RTL",
+)  # fmt: skip
+
+
+def numbers(folder: Path) -> str:
+    """The Markdown between the markers, from every report and bench.json of a folder."""
+    reports: list[Report] = []
+    bench: Bench | None = None
+    fidelity: FidelityTable | None = None
+    for path in sorted(folder.glob("*.json")):
+        text = path.read_text()
+        body = json.loads(text)
+        schema = body.get("schema", "") if isinstance(body, dict) else ""
+        if schema.startswith("hwgen.report/"):
+            reports.append(Report.model_validate(body))
+        elif schema.startswith("hwgen.results.bench/"):
+            bench = Bench.model_validate(body)
+        elif schema.startswith("hwgen.fidelity/"):
+            fidelity = FidelityTable.model_validate(body)
+    if not (reports or bench or fidelity):
+        return "No reports yet.\n"
+    lines: list[str] = []
+    if reports:
+        lines += table_row(COLUMNS), table_row(["---"] * 2 + ["---:"] * (len(COLUMNS) - 2))
+        lines += [table_row(_report_cells(report)) for report in reports]
+        lines += compare.lines(reports)
+    if bench is not None:
+        lines += ["", f"Benchmark (`make bench`, {bench.cores} cores):", ""]
+        lines += table_row(("what", "value", "limit")), table_row(("---", "---:", "---"))
+        for result in bench.results:
+            value = values.rate(result.value)
+            lines.append(
+                table_row((result.name, f"{value} {result.unit}".strip(), result.limit or ""))
+            )
+    if fidelity is not None:
+        lines += _fidelity_lines(fidelity)
+    return "\n".join(lines).strip() + "\n"
+
+
+def _fidelity_lines(fidelity: FidelityTable) -> list[str]:
+    """Worst block of each network: error by activation width, and at the widest the rest."""
+    every = [row for rows in fidelity.networks.values() for row in rows]
+    widths = sorted({row.act_bits for row in every}, reverse=True)
+    lines = [
+        "",
+        "Blocks of the golden model against the float network, each fed with its float input; the "
+        "worst block of each network (`python -m hwgen.results.fidelity`). Signs that go on inside "
+        "a block are the float network's; in the last three columns they are the block's own, so "
+        "that a sign flipped by rounding changes what follows:",
+        "",
+        table_row(
+            ["network", *(f"output error, {w} bits" for w in widths)]
+            + [f"equal {what}, {widths[0]} bits" for what in ("signs", "attention levels")]
+            + [f"{what}, own signs, {widths[0]} bits" for what in ("error", "signs", "levels")]
+        ),
+        table_row(["---"] + ["---:"] * (len(widths) + 5)),
+    ]
+    for name, rows in fidelity.networks.items():
+        given = {w: worst([row.given for row in rows if row.act_bits == w]) for w in widths}
+        own = worst([row.own for row in rows if row.act_bits == widths[0]])
+        first = given[widths[0]]
+        numbers = [given[w].error for w in widths]
+        numbers += [first.signs, first.levels, own.error, own.signs, own.levels]
+        lines.append(table_row([name, *(values.percent(v, 2) for v in numbers)]))
+    return lines
+
+
+def _report_cells(report: Report) -> list[str]:
+    cycles, fps, res, budget = report.cycles, report.fps, report.resources, report.target.budget
+    fidelity, check = report.fidelity, report.check
+    speed = values.rate(fps.simulated or fps.predicted)
+    checked = values.MISSING
+    if check.tensors is not None:
+        checked = f"{values.count(check.tensors)}, {values.count(check.mismatches)} differ"
+    return [
+        report.model.name,
+        report.target.name,
+        f"{values.percent(fidelity.accuracy_int)} ({values.percent(fidelity.accuracy_float)})",
+        f"{values.count(cycles.simulated)} ({values.count(cycles.predicted)})",
+        speed if fps.simulated or not fps.predicted else f"{speed} (predicted)",
+        _sustained(report),
+        values.percent(_array_use(report), 0),
+        *(
+            f"{values.count(getattr(res, key))} ({values.percent(_share(res, budget, key), 0)})"
+            for key in ("lut", "bram36", "dsp")
+        ),
+        checked,
+    ]
+
+
+def _sustained(report: Report) -> str:
+    """Two operations per binary multiply-accumulate, at the planned clock."""
+    fps, macs = report.fps.simulated or report.fps.predicted, report.model.binary_macs
+    return values.rate(2 * macs * fps / 1e9) if fps and macs else values.MISSING
+
+
+def _array_use(report: Report) -> float | None:
+    """Binary multiply-accumulates per cycle, of those that the array can do."""
+    cycles = report.cycles.simulated or report.cycles.predicted
+    macs, bits = report.model.binary_macs, report.config.array_bits
+    return macs / (cycles * bits) if cycles and macs and bits else None
+
+
+def _share(res, budget, key: str) -> float | None:
+    return values.ratio(getattr(res, key), getattr(budget, key))
+
+
+def fill(text: str, block: str, page: str = "README.md", begin: str = BEGIN, end: str = END) -> str:
+    """A page's text with `block` between its markers."""
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise HwgenError(page, "no markers", f"needs {begin} and {end} once", "add them")
+    head, rest = text.split(begin)
+    _, tail = rest.split(end)
+    return f"{head}{begin}\n{block}{end}{tail}"
+
+
+def main() -> None:
+    path = CHECKOUT / "README.md"
+    write_text_atomic(path, fill(path.read_text(), numbers(reports_dir())))
+
+
+if __name__ == "__main__":
+    main()

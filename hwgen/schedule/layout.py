@@ -1,0 +1,114 @@
+"""How a tensor lies in its memory: words of a token, tokens of a row, rows of a strip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hwgen.engine.sizing import Sizing
+from hwgen.ir.graph import Graph
+from hwgen.ops.attention import Attention
+from hwgen.ops.types import TensorType
+from hwgen.ops.window import MergeMean
+from hwgen.ops.xnor import MAX_DILATION, XnorConv
+from hwgen.schedule.plan import ImageRows, Strips
+
+Array = np.ndarray
+
+FM, TM, BM = 0, 1, 2
+FM_STEP = 512  # words of a block RAM
+MEMORY_NAMES = ("FM", "TM", "BM")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A tensor's region of `size` words of a memory (BM: elements of L bits).
+
+    Word w of token n is at base + slot * unit_size + (n % unit_tokens) * stride + w, where slot is
+    n // unit_tokens, or what `slots` gives for it.
+    """
+
+    tensor: str
+    memory: int
+    base: int
+    stride: int
+    words: int  # words (elements) of a token
+    size: int
+    unit_tokens: int  # tokens of a row (or of a strip)
+    unit_size: int  # words from unit to unit
+    slots: tuple[int, ...] | None = None
+
+    @property
+    def padded(self) -> bool:
+        """Addresses jump between image rows: an instruction cannot run on from row to row."""
+        return self.unit_size != self.unit_tokens * self.stride
+
+    def step(self, tokens: Array | int) -> Array | int:
+        """Address distance of tokens that are whole rows, or within a row, apart (or from 0)."""
+        if not self.padded:
+            return tokens * self.stride
+        rows, inside = divmod(tokens, self.unit_tokens)
+        return rows * self.unit_size + inside * self.stride
+
+    def address(self, token: Array | int, word: Array | int = 0) -> Array | int:
+        unit, inside = divmod(token, self.unit_tokens)
+        if self.slots is not None:
+            unit = np.asarray(self.slots)[unit] if np.ndim(unit) else self.slots[int(unit)]
+        return self.base + unit * self.unit_size + inside * self.stride + word
+
+
+def bit_stride(channels: int, s: Sizing) -> int:
+    """Elements from token to token: a power of two below a row, whole rows above."""
+    elements = -(-channels // s.lanes)
+    if elements >= s.row_elements:
+        return -(-elements // s.row_elements) * s.row_elements
+    return 1 << (elements - 1).bit_length()
+
+
+def row_pitch(width: int, stride: int, two: int, s: Sizing) -> int:
+    """Elements from image row to image row for 3x3 convolutions of dilation `two` x an odd number.
+
+    Rows that far apart are an odd number of memory rows apart, hence in different banks: a window
+    takes a cycle, not three. Without padding where that would split tokens (even dilations only).
+    """
+    unit = s.row_elements // two
+    if unit == 0 or unit % min(stride, s.row_elements):
+        return width * stride
+    return (-(-width * stride // unit) | 1) * unit
+
+
+def image_rows_of(graph: Graph) -> dict[str, tuple[int, int]]:
+    """Bits that 3x3 convolutions read: width, least power of two that divides one's dilation."""
+    rows, runs_on = {}, set()
+    for op in graph.ops:
+        if isinstance(op, XnorConv) and op.stride == 1:
+            width, two = rows.get(op.sources[0], (op.in_grid[1], MAX_DILATION))
+            rows[op.sources[0]] = (width, min(two, op.dilation & -op.dilation))
+        if isinstance(op, Attention | MergeMean):  # one instruction runs over all tokens
+            runs_on |= {*op.sources, *op.outputs()}
+    return {t: r for t, r in rows.items() if t not in runs_on}
+
+
+def image_words(t: TensorType, rows: ImageRows, lanes: int) -> int:
+    """Words of the image, or of a strip of it."""
+    row = int(np.prod(t.shape[1:]))
+    if not rows.margin:
+        return -(-rows.rows * row // lanes)
+    return rows.rows * (row // lanes + rows.margin) + rows.margin
+
+
+def unit_shape(
+    t: TensorType, s: Sizing, strips: Strips | None, image: ImageRows
+) -> tuple[int, int, int, int]:
+    """(words of a token, stride, tokens of a unit, units) of a tensor."""
+    words = -(-t.channels // s.lanes)
+    stride = bit_stride(t.channels, s) if t.kind == "bits" else words
+    if t.kind == "image":  # elements in a row, no tokens: one unit, or one per strip
+        words = image_words(t, image, s.lanes)
+        return words, words, 1, len(strips.slots) if strips else 1
+    height, width = t.grid
+    if height * width != t.tokens:
+        height, width = 1, t.tokens
+    rows = strips.rows if strips else 1
+    return words, stride, rows * width, height // rows

@@ -1,0 +1,191 @@
+"""Live ranges of tensors in pieces of the plan, and which feature memory holds each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import networkx as nx
+import numpy as np
+
+from hwgen.engine.sizing import Sizing
+from hwgen.errors import FitError
+from hwgen.ir.graph import Graph
+from hwgen.ops.base import Op
+from hwgen.ops.cross_filter import CrossFilter
+from hwgen.ops.max_pool import MaxPool
+from hwgen.ops.types import TensorType
+from hwgen.ops.vector import Pointwise
+from hwgen.schedule.layout import (
+    BM,
+    FM,
+    TM,
+    Place,
+    image_rows_of,
+    row_pitch,
+    unit_shape,
+)
+from hwgen.schedule.plan import Plan
+
+Array = np.ndarray
+
+
+@dataclass
+class Live:
+    """A tensor to be placed: its units, and the pieces that write and read each."""
+
+    name: str
+    memory: int
+    stride: int
+    words: int
+    align: int
+    unit_tokens: int
+    unit_size: int
+    slots: tuple[int, ...] | None
+    start: Array
+    end: Array
+    replaces: set[str] = field(default_factory=set)  # tensors whose words it may take in place
+
+    @property
+    def slot(self) -> Array:
+        """Position of every unit."""
+        return np.arange(len(self.start)) if self.slots is None else np.asarray(self.slots)
+
+    @property
+    def size(self) -> int:
+        return (int(self.slot.max()) + 1) * self.unit_size
+
+    def at(self, base: int) -> Place:
+        return Place(
+            self.name, self.memory, base, self.stride, self.words, self.size, self.unit_tokens,
+            self.unit_size, self.slots,
+        )  # fmt: skip
+
+
+def _in_place(op: Op, guest: Op | None, types: dict[str, TensorType], out: TensorType) -> set[str]:
+    """Operands of which every word is read once, just before the same word is written.
+
+    guest: runs beside the op and is a word ahead of it (`hwgen.schedule.beside`).
+    """
+    if op.post.pool:
+        return set()  # a word is made of several, and residuals are read again for each
+    read = {t for t in (op.post.pre, op.post.mid, op.post.out) if t}
+    if isinstance(op, Pointwise):
+        read |= set(op.sources)
+    else:
+        read -= set(op.sources)
+    read |= set(guest.sources if guest else ())
+    return {t for t in read if types[t].shape == out.shape and types[t].kind == out.kind}
+
+
+def live_ranges(graph: Graph, order: Plan, s: Sizing) -> dict[str, Live]:
+    """Units and live ranges of all tensors, in the order in which they are first written."""
+    types, image_rows = graph.types(), image_rows_of(graph)
+    ops = {op.name: op for op in graph.ops}
+    live: dict[str, Live] = {}
+
+    def units(name: str, rows: list[int] | None) -> slice | list[int]:
+        """Units of a tensor that hold these rows (None: all)."""
+        if rows is None or len(live[name].start) == 1:
+            return slice(None)
+        if types[name].kind == "image":
+            return [part.strip]
+        strips = order.strips.get(name)
+        return sorted({r // strips.rows for r in rows}) if strips else rows
+
+    time, guest = -1, None  # the op that runs beside this piece
+    for piece in order.pieces:
+        time += guest is None
+        op, part = ops.get(piece.name), piece.part
+        rows = list(range(part.first, part.first + part.count)) if part else None
+        made = op.outputs() if op else {piece.name: types[piece.name]}
+        for name, t in made.items():
+            if name not in live:
+                strips = order.strips.get(name)
+                words, stride, tokens, count = unit_shape(t, s, strips, order.image)
+                bits, size = t.kind == "bits", tokens * stride
+                if name in image_rows and not strips:
+                    size = row_pitch(tokens, stride, image_rows[name][1], s)
+                live[name] = Live(
+                    name, BM if bits else FM, stride, words,
+                    s.row_elements if bits else 1, tokens, size,
+                    strips.slots if strips else None, np.full(count, -1), np.full(count, -1),
+                    _in_place(op, guest, types, t) if op and not strips else set(),
+                )  # fmt: skip
+            live[name].start[units(name, rows)] = time
+            live[name].end[units(name, rows)] = time
+        for name in op.inputs if op else ():
+            need = op.operand_rows(name, part.first, part.count) if part else None
+            if need is not None and name not in op.sources:  # a residual may be on a coarser grid
+                factor = max(1, (op.feature or op.bits).grid[0] // max(1, types[name].grid[0]))
+                need = sorted({row // factor for row in need})
+            live[name].end[units(name, need)] = time
+        guest = op if piece.beside else None
+    live[graph.output].end[:] = len(order.pieces)
+    for name in feature_memories(graph, live, len(order.pieces), (s.fm_words, s.tm_words)):
+        live[name].memory = TM
+    return live
+
+
+def feature_memories(
+    graph: Graph, live: dict[str, Live], time: int, limits: tuple[int, int]
+) -> set[str]:
+    """The feature tensors that live in TM: two streams of one instruction need two read ports.
+
+    A 2-colouring of the graph whose edges join tensors that one op reads together. Its components,
+    the largest first, are coloured so that both memories hold their words, and then so that the
+    peaks of both grow least.
+    """
+    g = nx.Graph()
+    g.add_nodes_from(n for n, t in live.items() if t.memory != BM)
+    for op in graph.ops:
+        read = [t for t in op.inputs if t in g]
+        if op.UNIT == "LNAPPLY":
+            read = []  # its two sources are read by different instructions
+        if isinstance(op, CrossFilter | MaxPool) and len(op.sources) == 2:  # through one stream
+            g.add_edges_from((tensor, f"{op.name} other memory") for tensor in op.sources)
+            read.remove(op.sources[1])
+        for i, a in enumerate(read):
+            g.add_edges_from((a, b) for b in read[i + 1 :])
+    sides = []
+    for component in nx.connected_components(g):
+        if not nx.is_bipartite(g.subgraph(component)):
+            names = ", ".join(sorted(component)[:4])
+            raise FitError(
+                "schedule", names, "more than two feature memories would have to be read at once",
+                "add an identity layer between the residual paths",
+            )  # fmt: skip
+        colour = nx.bipartite.color(g.subgraph(component))
+        real = component & live.keys()
+        # sorted, since sets have no fixed order
+        sides.append(sorted(sorted(t for t in real if colour[t] == c) for c in (0, 1)))
+    use, held = (
+        [[sum((f(live[t], time) for t in names), np.zeros(time)) for names in s] for s in sides]
+        for f in (words_in_use, words_held)
+    )
+    used, full, out = np.zeros((2, time)), np.zeros((2, time)), set()
+    for k in sorted(range(len(sides)), key=lambda k: (-max(u.max() for u in use[k]), sides[k])):
+        ways = []
+        for tm, step in ((1, 1), (0, -1)):
+            w, h = used + np.stack(use[k][::step]), full + np.stack(held[k][::step])
+            ways.append(((w.max(1).sum(), w[TM].max(), w[TM].sum()), tm, w, h))
+        fitting = [way for way in ways if (way[-1].max(1) <= limits).all()]
+        _, tm, used, full = min(fitting or ways, key=lambda way: way[0])
+        out |= set(sides[k][tm])
+    return out
+
+
+def words_held(t: Live, time: int) -> Array:
+    """`words_in_use`, but whole as long as it lives for one in strips or without rows."""
+    if t.slots is None and len(t.start) > 1:
+        return words_in_use(t, time)
+    out = np.zeros(time)
+    out[t.start.min() : t.end.max() + 1] = t.size
+    return out
+
+
+def words_in_use(t: Live, time: int) -> Array:
+    """Words of a tensor that are in use in every piece."""
+    change = np.zeros(time + 1)
+    np.add.at(change, t.start, t.unit_size)
+    np.add.at(change, np.minimum(np.maximum(t.end, t.start + 1), time), -t.unit_size)
+    return np.cumsum(change)[:time]

@@ -1,0 +1,116 @@
+"""Weight tiles of the XNOR array and the instructions that run over them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hwgen.errors import FitError
+from hwgen.schedule.builder import Block, Builder
+from hwgen.schedule.steps.common import (
+    Walk,
+    channel_words,
+    post_fields,
+    post_slots,
+    results,
+)
+
+Array = np.ndarray
+
+
+def tile_words(b: Builder, columns: Array) -> Array:
+    """LDW words (n, L) of a weight tile (L, columns) in {0, 1}; unused columns are 1."""
+    lanes, k = columns.shape
+    n = -(-k // 16)
+    padded = np.ones((lanes, n * 16), dtype=np.int64)
+    padded[:, :k] = columns
+    words = (padded.reshape(lanes, n, 16) << np.arange(16)).sum(-1).T
+    return ((words + 32768) & 65535) - 32768
+
+
+@dataclass(frozen=True)
+class Run:
+    """Results that an instruction per chunk computes.
+
+    residual: walks of operands that differ from the results'; chunks: those whose taps lie inside
+    the image (None: all); om: slot of the offsets, from the first.
+    """
+
+    walk: Walk
+    source: dict[str, int]
+    residual: dict[str, Walk] = field(default_factory=dict)
+    chunks: list[int] | None = None
+    om: int = 0
+
+
+def tile_passes(
+    b: Builder, op, j: int, tiles: list[Array], chunks: list[dict], runs: list[Run], om: Array
+) -> None:
+    """Instructions of output word j: every run goes through its chunks.
+
+    chunks: source field offsets per tile. A tile that the array has is not loaded again, and none
+    comes twice from DDR if all fit in half of the weight buffer (the rest is for the next word).
+    """
+    params = b.load(
+        cm=channel_words(b, op.m, j, 1), om=om, qm=post_slots(b, op, j, 1)
+    )  # one LOAD for the word's constants
+    words = [tile_words(b, tile) for tile in tiles]
+    stay = 2 * sum(map(len, words)) <= b.s.wb_words
+    loaded: dict[int, Block] = {}
+    current = -1  # tile in the array
+    for run in runs:
+        mine = list(range(len(tiles))) if run.chunks is None else run.chunks
+        for c in mine:
+            swap = c != current
+            if swap:
+                if c not in loaded or not stay:
+                    loaded[c] = b.load(wb=words[c])
+                b.weights(loaded[c], tiles[c].shape[1])
+                current = c
+            first, last = c == mine[0], c == mine[-1]
+            if last:
+                b.beside.finish(j)
+            fields, streams, dst, bit = results(b, op, run.walk, run.residual)
+            if not last:
+                keep = {k: fields[k] for k in ("n2", "n3", "xd")}
+                fields, streams, dst, bit = keep, {}, None, None
+            source = run.source
+            fields |= source | {k: source.get(k, 0) + v for k, v in chunks[c].items()}
+            load = max(params.load, loaded[c].load)
+            block = Block(load, 0, params.cm, params.om, params.qm, params.sizes)
+            b.compute(
+                "XCONV" if "g_len" in source else "XLIN", block, [op.sources[0]], streams, dst, bit,
+                swap=int(swap), psum_first=int(first), psum_last=int(last), n0=1, n1=1,
+                cm_base=params.cm, om_base=params.om + run.om, q_base=params.qm,
+                **post_fields(op), **fields,
+            )  # fmt: skip
+            if not last:
+                b.beside.fill(run.walk.n2 * run.walk.n3)
+
+
+def row_runs(b: Builder, width: int, part: tuple[int, int], chunks: int) -> list[tuple[int, int]]:
+    """Runs of rows (first, count) whose results fit the partial-sum memory (and the counters)."""
+    limit = b.s.ps_words if chunks > 1 else 4095 * 4095
+    if width > limit:
+        raise FitError(
+            b.step,
+            f"{width} results a row",
+            f"ps_words={b.s.ps_words} hold fewer",
+            f"--set ps_words={width}",
+        )
+    first, height = part
+    rows = min(height, max(1, limit // width), 4095)
+    return [(first + y, min(rows, height - y)) for y in range(0, height, rows)]
+
+
+def linear_chunks(b: Builder, channels: int, first: int = 0) -> list[tuple[int, int]]:
+    """(first element, elements) pieces of a token, none crossing a row of the bit memory.
+
+    first: element of the token with the first of the channels.
+    """
+    row, end, pieces = b.s.row_elements, first + -(-channels // b.s.lanes), []
+    while first < end:
+        pieces.append((first, min(row - first % row, end - first)))
+        first += pieces[-1][1]
+    return pieces

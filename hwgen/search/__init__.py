@@ -1,0 +1,1 @@
+"""Which sizes of the engine suit a network and a target."""

@@ -1,0 +1,291 @@
+"""Sizes of the engine for a network and a target: searched, every size can be fixed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from hwgen.engine.resources import estimate, excess
+from hwgen.engine.sizing import Sizing
+from hwgen.errors import FitError, HwgenError
+from hwgen.ir.graph import Graph
+from hwgen.ops.dense import PatchConv
+from hwgen.ops.image_conv import ImageConv
+from hwgen.ops.xnor import XnorConv, XnorLinear
+from hwgen.passes.separate_streams import separate_streams
+from hwgen.schedule.layout import bit_stride
+from hwgen.schedule.placement import demand, place
+from hwgen.search.work import buffer_words, cycles, record_words
+from hwgen.targets import Target
+
+BLOCK_DEPTH = 512  # words of a block RAM in its widest shape
+KW = (256, 128, 64)
+ACT_BITS = (16, 14, 12, 10)  # the widest that fits: accuracy goes before speed
+STRIP_TOKENS = (0, 448, 224, 112)  # the longest strips that fit
+Demand = Callable[[Sizing], tuple[int, int, int]]
+ENOUGH = 1.05  # a smaller engine is taken if it needs at most this many times the cycles
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The sizes that were chosen, and why, in lines for the terminal."""
+
+    sizing: Sizing
+    reasons: tuple[str, ...]
+
+
+def choose(graph: Graph, target: Target, overrides: dict[str, str | int] | None = None) -> Sizing:
+    """The sizes of `search`."""
+    return search(graph, target, overrides).sizing
+
+
+def search(graph: Graph, target: Target, overrides: dict[str, str | int] | None = None) -> Choice:
+    """Sizes that hold the network; `overrides` (name -> value) win.
+
+    Of the widest features for which an engine fits the target's budget, the engine with the fewest
+    estimated cycles, or a smaller one that is nearly as fast. If none fits, the one that lacks
+    least. The target's own engine, if it holds the network and is nearly as fast as that; with
+    narrower features only where it is faster.
+    Raises HwgenError for an override that is no size or not a number.
+    """
+    choice = _search(graph, target, overrides)
+    own = Sizing(**target.engine) if target.engine and not overrides else None
+    if own is None or own == choice.sizing or not _holds(graph, own):
+        return choice
+    now, then = cycles(graph, own), cycles(graph, choice.sizing)
+    most = then * ENOUGH if own.act_bits >= choice.sizing.act_bits else then / ENOUGH
+    if now > most and excess(choice.sizing, target) is None:
+        return choice
+    reasons = (f"{_named(own)}, the engine of {target.name}: about {now:,} cycles",)
+    return Choice(own, (*reasons, f"not {choice.reasons[0]}"))
+
+
+def _holds(graph: Graph, s: Sizing) -> bool:
+    """Whether an engine's lanes suit the network and its memories hold it."""
+    if s.lanes not in _lanes(graph) or s.gu > _group_unit(graph):
+        return False
+    least = _sized(graph, s, {}, False, lambda sized: (0, 0, 0))
+    if least.wb_words > s.wb_words or least.ps_words > s.ps_words:
+        return False
+    try:
+        place(separate_streams(graph), s)
+    except FitError:
+        return False
+    return True
+
+
+def _search(graph: Graph, target: Target, overrides: dict[str, str | int] | None) -> Choice:
+    """`search` among engines made for this network."""
+    fixed = _integers(overrides or {})
+    lanes = (fixed["lanes"],) if "lanes" in fixed else _lanes(graph)
+    if "array_bits" in fixed:
+        bits = fixed.pop("array_bits")
+        fixed.setdefault("kw", bits // lanes[0])
+        lanes = lanes[:1]
+    _check_lanes(graph, lanes[0])
+    reasons: list[str] = []
+    memory = cache(lambda s: demand(graph, s))
+    lacking: list[tuple[float, Sizing, str]] = []
+    for act_bits in (fixed["act_bits"],) if "act_bits" in fixed else ACT_BITS:
+        fits: list[tuple[int, float, Sizing]] = []
+        refused: list[tuple[float, Sizing, str]] = []
+        for candidate in _candidates(graph, target, lanes, fixed | {"act_bits": act_bits}, memory):
+            over = excess(candidate, target)
+            if over is None:
+                candidate = with_store(graph, candidate, target, fixed)
+                lut = estimate(candidate)["lut"]
+                fits.append((cycles(graph, candidate), lut, candidate))
+            else:
+                refused.append((over.ratio, candidate, str(over)))
+        if fits:
+            enough = ENOUGH * min(n for n, _, _ in fits)
+            count, _, best = min((f for f in fits if f[0] <= enough), key=lambda f: (f[1], f[0]))
+            faster = [r for r in refused if r[1].array_bits > best.array_bits]
+            reasons.insert(0, f"{_named(best)}: about {count:,} cycles")
+            if faster:
+                _, size, why = min(faster, key=lambda r: r[0])
+                reasons.append(f"not {_named(size)}: {why}")
+            if best.store_words:
+                reasons.append(_kept(graph, best))
+            return Choice(best, tuple(reasons))
+        lacking += refused
+        # logic does not depend on the width of features: name the memory where that is short
+        width = [r for r in refused if "BRAM36" in r[2]] or refused
+        _, size, why = min(width, key=lambda r: r[0])
+        reasons.append(f"not {_named(size)}: {why}")
+    return Choice(min(lacking, key=lambda r: r[0])[1], tuple(reasons))
+
+
+def _named(s: Sizing) -> str:
+    strips = f", strips of {s.strip_tokens} tokens" if s.strip_tokens else ""
+    return f"{s.lanes} lanes x {s.kw} bits, {s.act_bits}-bit features{strips}"
+
+
+def with_store(graph: Graph, s: Sizing, target: Target, fixed: dict[str, int]) -> Sizing:
+    """The engine with a weight store in what memory it leaves on the target, up to all records.
+
+    There is none unless it holds all records or makes frames shorter by the factor ENOUGH.
+    """
+    if "store_words" in fixed:
+        return s
+    all_words = sum(record_words(op, s) for op in graph.ops)
+    ultra = fixed.get("store_ultra", int(target.uram > 0))
+    for words in range(min(_blocks(all_words), 1 << 16), 0, -BLOCK_DEPTH):
+        full = s.replace(store_words=words, store_ultra=ultra)
+        if excess(full, target) is None:
+            gains = ENOUGH * cycles(graph, full) <= cycles(graph, s)
+            return full if gains or words >= all_words else s
+    return s
+
+
+def _kept(graph: Graph, s: Sizing) -> str:
+    words = sum(record_words(op, s) for op in graph.ops)
+    kept, total = (n * s.word_bytes * 8 / 1e6 for n in (min(words, s.store_words), words))
+    share = f"about {kept:.1f} of {total:.1f}" if kept < total else f"all {total:.1f}"
+    return f"weights and parameters on chip: {share} Mbit"
+
+
+def _candidates(
+    graph: Graph, target: Target, lanes: tuple[int, ...], fixed: dict[str, int], memory: Demand
+) -> Iterator[Sizing]:
+    """Sizes to compare: lanes x columns, each with all strips that fit (else the last)."""
+    found, problem = False, None
+    for count in lanes:
+        for kw in (fixed["kw"],) if "kw" in fixed else [k for k in KW if k >= count]:
+            strips = (fixed["strip_tokens"],) if "strip_tokens" in fixed else STRIP_TOKENS
+            own = fixed | {"lanes": count, "kw": kw}
+            least = _base(graph, target, own, 0)
+            if excess(least, target):  # whatever the memories are
+                found = True
+                yield least
+                continue
+            last, fits = None, set()
+            try:
+                for last in _memories(graph, target, own, strips, memory):
+                    if last.strip_tokens not in fits and excess(last, target) is None:
+                        fits.add(last.strip_tokens)
+                        yield last
+            except FitError as error:
+                problem = error
+            found |= last is not None
+            if last is not None and not fits:
+                yield last
+    if problem and not found:
+        raise problem
+
+
+def _memories(
+    graph: Graph, target: Target, fixed: dict[str, int], strips: tuple[int, ...], memory: Demand
+) -> Iterator[Sizing]:
+    """Sizes with less and less memory: shorter strips, one copy of the largest record."""
+    for tokens in strips:
+        base = _base(graph, target, fixed, tokens)
+        try:
+            yield from (_sized(graph, base, fixed, double, memory) for double in (True, False))
+        except FitError:  # beyond the addresses of the program
+            if tokens == strips[-1]:
+                raise
+
+
+def _base(graph: Graph, target: Target, fixed: dict[str, int], strip_tokens: int) -> Sizing:
+    """The engine with the smallest memories."""
+    lanes, kw = fixed["lanes"], fixed["kw"]
+    gs = fixed.get("gs", min(lanes, 1 << ((kw // 9).bit_length() - 1)))
+    return Sizing(
+        lanes=lanes, kw=kw, gs=gs, gu=fixed.get("gu", min(gs, _group_unit(graph))),
+        axi_bits=fixed.get("axi_bits", min(target.axi_bits, lanes * 8)),
+        act_bits=fixed["act_bits"], strip_tokens=strip_tokens,
+        fm_words=BLOCK_DEPTH, tm_words=BLOCK_DEPTH, bm_rows=4 * BLOCK_DEPTH,
+    )  # fmt: skip
+
+
+def _sized(
+    graph: Graph, base: Sizing, fixed: dict[str, int], double: bool, memory: Demand
+) -> Sizing:
+    """Memories that the placement needs, in whole block RAMs; `double`: two of every record."""
+    fm, tm, bm = memory(base.replace(act_bits=16))  # the same for all widths
+    record = _largest_record(graph)
+    sized = base.replace(
+        fm_words=_blocks(fm), tm_words=_blocks(tm), bm_rows=4 * _blocks(-(-bm // 4)),
+        wb_words=_blocks(max((1 + double) * record, 2 * base.kw // 16)),
+        ps_words=max(256, _widest_partial(graph, base)),
+    )  # fmt: skip
+    return sized.replace(**fixed)
+
+
+def _check_lanes(graph: Graph, lanes: int) -> None:
+    for name, t in graph.types().items():
+        if t.kind != "image" and t.channels % lanes:
+            raise FitError(
+                name,
+                f"{t.channels} channels",
+                f"lanes={lanes} must divide them",
+                f"--set lanes={_lanes(graph)[0]}",
+            )
+
+
+def _integers(overrides: dict[str, str | int]) -> dict[str, int]:
+    known = {"array_bits", *Sizing.__dataclass_fields__}
+    out = {}
+    for name, value in overrides.items():
+        if name not in known:
+            raise HwgenError(
+                "--set", name, "is not a size of the engine", f"use {', '.join(sorted(known))}"
+            )
+        try:
+            out[name] = int(value)
+        except ValueError:
+            raise HwgenError(
+                "--set", f"{name}={value}", "must be a whole number", f"for example {name}=64"
+            ) from None
+    return out
+
+
+def _lanes(graph: Graph) -> tuple[int, ...]:
+    """Lane counts that divide every channel count, the largest first."""
+    channels = [t.channels for t in graph.types().values() if t.kind != "image"]
+    for op in graph.ops:  # a group with stride 2 is whole words
+        if isinstance(op, XnorConv) and op.stride == 2 and op.groups > 1:
+            channels += [op.weight.shape[-1], len(op.weight) // op.groups]
+    found = tuple(n for n in (64, 32, 16) if all(c % n == 0 for c in channels))
+    if found:
+        return found
+    odd = next(n for n, t in graph.types().items() if t.kind != "image" and t.channels % 16)
+    raise FitError(odd, "channels", "must be a multiple of 16 lanes", "widen the layer")
+
+
+def _group_unit(graph: Graph) -> int:
+    """Largest power of two that divides every group slice of a 3x3 convolution."""
+    unit = 1 << 6
+    for op in graph.ops:
+        if isinstance(op, XnorConv) and op.stride == 1:
+            cg = op.weight.shape[-1]
+            unit = min(unit, cg & -cg)
+    return unit
+
+
+def _blocks(words: int) -> int:
+    return max(1, -(-words // BLOCK_DEPTH)) * BLOCK_DEPTH
+
+
+def _largest_record(graph: Graph) -> int:
+    return max(
+        [0, *(buffer_words(op) for op in graph.ops if isinstance(op, PatchConv | ImageConv))]
+    )
+
+
+def _widest_partial(graph: Graph, s: Sizing) -> int:
+    """Results of the widest image row that needs several chunks."""
+    widest, types = 0, graph.types()
+    for op in graph.ops:
+        if isinstance(op, XnorConv):
+            chunks = op.stride**2 if op.stride > 1 else -(-op.weight.shape[-1] // s.gs)
+            chunks = max(chunks, bit_stride(op.weight.shape[-1], s) // s.row_elements)
+            if chunks > 1:
+                widest = max(widest, op.in_grid[1] // op.stride)
+        elif isinstance(op, XnorLinear) and op.weight.shape[1] > s.kw:
+            out = op.feature or op.bits
+            coarse = any(types[t].tokens < out.tokens for t in op.inputs[1:])
+            widest = max(widest, op.unwindow**2, out.grid[1] if coarse else 0)
+    return widest

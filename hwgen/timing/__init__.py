@@ -1,0 +1,1 @@
+"""Cycles of a program, predicted: every instruction, the memory port, the causes."""

@@ -1,0 +1,356 @@
+// lanes: LANES post lanes (lane.v) with their parameter memories, mode pipeline and pooling.
+//
+// Beats accumulate from `first` to `last`; a `last` beat carries the modes of its result, so beats
+// of different instructions may follow each other in any cycle. Cycles count from the cycle of the
+// beat's own inputs (cycle 0): an input of cycle N is sampled by the Nth edge after the one that
+// samples stage 0, an output of cycle N can be read there.
+//
+//   PRE_AT 8   pre_word is sampled        ACC_AT 6   acc_valid, acc_word (of `last` beats)
+//   MID_AT 16  mid_word                   Y_AT  26   y_valid, y_word, y_bits
+//   OUT_AT 22  out_word
+//
+// in_kind: 0 in_feat, 1 2 in_pop + om[om_slot], 2 in_acc, 3 in_scalar, 4 norm apply.
+// mul_kind: 0 cm[cm_slot], 1 the low byte of in_weight, 2 one, 3 in_feat, 4 norm apply: acc = (2 in_feat - mean2)
+// norm_r (below 2^15); in_kind 4 and mul_kind 4 belong together, and one beat is the whole sum.
+// in_extra: three more signed numbers for all lanes, element 0 lowest; number k is multiplied by
+// slot cm_slot of bank k + 1 of CM and added to the beat's product. 0 where a beat has none. With
+// mul_kind 1 number 0 is multiplied by the high byte of in_weight instead.
+// in_words: three more words, number 0 lowest; with in_stencil lane l of word k is added to number k
+// of in_extra (0 then).
+// is_max (features only, on every beat of a result): acc = multiplier of the last beat x maximum.
+// Residual words are 0 where a result has none.
+// sh1 is 3, 5 .. 17, sh2 10 or 14, sh3 10, 13, 16 or 19 (hwgen.engine.numerics).
+// Vectors are packed, lane 0 lowest: 16 or ACT_BITS bits a lane, acc_word 40.
+// pool p > 0: y_word lane j holds rshift_round(sum of lanes k 2^p .. k 2^p + 2^p - 1, p),
+// k = j mod (LANES >> p). y_bits are those of the unpooled lanes.
+// Parameters: LUT RAM; p_sel 0 CM with p_field[1:0] the bank (bank 0 is what mul_kind 0 reads; the
+// others have the slots below 32 only), 1 OM, 2 QM with p_field 0 b, 1 slope, 2 m3, 3 c3[15:0],
+// 4 c3[25:16] (in the low bits), 5 t. c3 holds b3 and the rounding of the second affine step:
+// y5 = sat18(((y3 + mid) m3 + c3 2^9) >> sh3); without `aff` m3 is 2^13 and sh3 is 13.
+// A slot may be written while beats use other slots; QM of a result is read in cycles 6 .. 23.
+// One beat per cycle, fixed latency, no stall. rst empties the valid pipeline only.
+// Cost: 6 DSP48 a lane and one, LUTs see hwgen/units/lanes.py. Not for kinds of lanes that differ.
+module lanes #(
+    parameter LANES    = 16,  // a power of two >= 16
+    parameter ACT_BITS = 16,  // 8 .. 16
+    parameter CM_SLOTS = 64,  // powers of two: 2 .. 256
+    parameter OM_SLOTS = 64,  // 2 .. 256
+    parameter QM_SLOTS = 32   // 2 .. 64
+) (
+    input  wire                      clk,
+    input  wire                      rst,
+    // beat
+    input  wire                      in_valid,
+    input  wire [2:0]                in_kind,
+    input  wire [2:0]                mul_kind,
+    input  wire [LANES*ACT_BITS-1:0] in_feat,
+    input  wire [LANES*16-1:0]       in_pop,
+    input  wire [LANES*16-1:0]       in_acc,
+    input  wire [15:0]               in_scalar,
+    input  wire [47:0]               in_extra,
+    input  wire                      in_stencil,
+    input  wire [3*LANES*ACT_BITS-1:0] in_words,
+    input  wire [LANES*16-1:0]       in_weight,
+    input  wire [17:0]               mean2,
+    input  wire [15:0]               norm_r,
+    input  wire [7:0]                cm_slot,
+    input  wire [7:0]                om_slot,
+    input  wire                      first,
+    input  wire                      last,
+    input  wire                      is_max,
+    // with the last beat
+    input  wire [5:0]                q_slot,
+    input  wire [5:0]                sh1,
+    input  wire                      rp,
+    input  wire [4:0]                sh2,
+    input  wire                      gelu,
+    input  wire                      aff,
+    input  wire [4:0]                sh3,
+    input  wire [1:0]                pool,
+    input  wire                      bit_y3,
+    // residuals, later
+    input  wire [LANES*ACT_BITS-1:0] pre_word,
+    input  wire [LANES*ACT_BITS-1:0] mid_word,
+    input  wire [LANES*ACT_BITS-1:0] out_word,
+    // results
+    output wire                      acc_valid,
+    output wire [LANES*40-1:0]       acc_word,
+    output wire                      y_valid,
+    output wire [LANES*ACT_BITS-1:0] y_word,
+    output wire [LANES-1:0]          y_bits,
+    // parameters
+    input  wire                      p_we,
+    input  wire [1:0]                p_sel,
+    input  wire [7:0]                p_slot,
+    input  wire [2:0]                p_field,
+    input  wire [LANES*16-1:0]       p_word
+);
+    localparam A = ACT_BITS;
+    localparam BANK_ROWS = CM_SLOTS < 32 ? CM_SLOTS : 32;
+
+    generate
+        if (LANES < 16 || LANES != (1 << $clog2(LANES))) begin : gen_guard_lanes
+            ERROR_lanes_LANES_must_be_a_power_of_two_of_at_least_16 u_stop ();
+        end
+    endgenerate
+
+    // ---- modes: mN_* is the mode in cycle N of its beat
+    reg [5:1]  valid;   // any beat
+    reg [26:1] done;    // last beats
+    always @(posedge clk) begin
+        valid <= {valid[4:1], in_valid};
+        done  <= {done[25:1], in_valid & last};
+        if (rst) begin
+            valid <= 5'd0;
+            done  <= 26'd0;
+        end
+    end
+    assign acc_valid = done[6];
+    assign y_valid = done[26];
+
+    wire m1_first, m1_max, m5_load;
+    delay_line #(.WIDTH(2), .DEPTH(1), .RESET(0)) u_m1 (
+        .clk(clk), .rst(1'b0), .d({first, is_max}), .q({m1_first, m1_max})
+    );
+    delay_line #(.WIDTH(1), .DEPTH(4), .RESET(0)) u_m5 (
+        .clk(clk), .rst(1'b0), .d(m1_first | m1_max), .q(m5_load)
+    );
+
+    // Shift amounts to selections: sh1 = 3 + 4 coarse + 2 fine, sh2 14 or 10, sh3 = 10 + 3 k.
+    wire       gelu_only = gelu & ~rp;
+    wire [3:0] sh1_step = sh1[4:1] - 4'd1;
+    wire       unused_sh1 = &{1'b0, sh1_step[3], sh1[5], sh1[0]};
+    wire       sh2_14 = gelu_only | (sh2 != 5'd10);
+    wire [1:0] sh3_used = !aff ? 2'd1 : sh3 == 5'd10 ? 2'd0 : sh3 == 5'd13 ? 2'd1
+                        : sh3 == 5'd16 ? 2'd2 : 2'd3;
+
+    wire       m6_fine, m7_fine;
+    wire [1:0] m6_coarse;
+    delay_line #(.WIDTH(3), .DEPTH(6), .RESET(0)) u_sh1_6 (
+        .clk(clk), .rst(1'b0), .d(sh1_step[2:0]), .q({m6_coarse, m6_fine})
+    );
+    delay_line #(.WIDTH(1), .DEPTH(1), .RESET(0)) u_sh1_7 (
+        .clk(clk), .rst(1'b0), .d(m6_fine), .q(m7_fine)
+    );
+
+    wire m10_rp, m10_gelu_off, m11_sh2, m14_sh2, m16_aff_off;
+    wire [1:0] m12_half;
+    delay_line #(.WIDTH(2), .DEPTH(10), .RESET(0)) u_m10 (
+        .clk(clk), .rst(1'b0), .d({rp, ~gelu_only}), .q({m10_rp, m10_gelu_off})
+    );
+    delay_line #(.WIDTH(1), .DEPTH(11), .RESET(0)) u_sh2_11 (
+        .clk(clk), .rst(1'b0), .d(sh2_14), .q(m11_sh2)
+    );
+    delay_line #(.WIDTH(2), .DEPTH(1), .RESET(0)) u_half (
+        .clk(clk), .rst(1'b0), .d({m11_sh2, ~m11_sh2}), .q(m12_half)
+    );
+    delay_line #(.WIDTH(1), .DEPTH(2), .RESET(0)) u_sh2_14 (
+        .clk(clk), .rst(1'b0), .d(m12_half[1]), .q(m14_sh2)
+    );
+    delay_line #(.WIDTH(1), .DEPTH(16), .RESET(0)) u_aff (
+        .clk(clk), .rst(1'b0), .d(~aff), .q(m16_aff_off)
+    );
+
+    wire [1:0] m20_sh3;
+    delay_line #(.WIDTH(2), .DEPTH(20), .RESET(0)) u_sh3 (
+        .clk(clk), .rst(1'b0), .d(sh3_used), .q(m20_sh3)
+    );
+
+    wire       m24_bit_y3;
+    wire [1:0] m25_pool;
+    delay_line #(.WIDTH(1), .DEPTH(24), .RESET(0)) u_bit_y3 (
+        .clk(clk), .rst(1'b0), .d(bit_y3), .q(m24_bit_y3)
+    );
+    delay_line #(.WIDTH(2), .DEPTH(25), .RESET(0)) u_pool (
+        .clk(clk), .rst(1'b0), .d(pool), .q(m25_pool)
+    );
+
+    wire [5:0] m6_q, m11_q, m16_q, m18_q, m23_q;
+    delay_line #(.WIDTH(6), .DEPTH(6), .RESET(0)) u_q6 (
+        .clk(clk), .rst(1'b0), .d(q_slot), .q(m6_q)
+    );
+    delay_line #(.WIDTH(6), .DEPTH(5), .RESET(0)) u_q11 (
+        .clk(clk), .rst(1'b0), .d(m6_q), .q(m11_q)
+    );
+    delay_line #(.WIDTH(6), .DEPTH(5), .RESET(0)) u_q16 (
+        .clk(clk), .rst(1'b0), .d(m11_q), .q(m16_q)
+    );
+    delay_line #(.WIDTH(6), .DEPTH(2), .RESET(0)) u_q18 (
+        .clk(clk), .rst(1'b0), .d(m16_q), .q(m18_q)
+    );
+    delay_line #(.WIDTH(6), .DEPTH(5), .RESET(0)) u_q23 (
+        .clk(clk), .rst(1'b0), .d(m18_q), .q(m23_q)
+    );
+
+    // ---- parameter memories
+    wire [LANES*16-1:0] c0_cm;
+    wire [LANES*16-1:0] c0_om;
+    param_ram #(.WIDTH(LANES*16), .SLOTS(CM_SLOTS), .ADDR_W(8)) u_cm (
+        .clk(clk), .we(p_we & (p_sel == 2'd0) & (p_field[1:0] == 2'd0)), .waddr(p_slot),
+        .wdata(p_word), .raddr(cm_slot), .rdata(c0_cm)
+    );
+    wire [3*LANES*16-1:0] c0_extra;  // banks 1, 2, 3
+    genvar k;
+    generate
+        for (k = 0; k < 3; k = k + 1) begin : gen_bank
+            localparam [1:0] BANK = k + 1;
+            param_ram #(.WIDTH(LANES*16), .SLOTS(BANK_ROWS), .ADDR_W(8)) u_cm_bank (
+                .clk(clk), .we(p_we & (p_sel == 2'd0) & (p_field[1:0] == BANK)), .waddr(p_slot),
+                .wdata(p_word), .raddr(cm_slot), .rdata(c0_extra[k*LANES*16 +: LANES*16])
+            );
+        end
+    endgenerate
+    param_ram #(.WIDTH(LANES*16), .SLOTS(OM_SLOTS), .ADDR_W(8)) u_om (
+        .clk(clk), .we(p_we & (p_sel == 2'd1)), .waddr(p_slot), .wdata(p_word),
+        .raddr(om_slot), .rdata(c0_om)
+    );
+
+    // fields b, slope, m3, t with the cycle's slot
+    wire [7:0] q_we = {7'd0, p_we & (p_sel == 2'd2)} << p_field;
+    wire unused_fields = |q_we[7:6];
+    wire [4*8-1:0] q_addr = {2'd0, m23_q, 2'd0, m16_q, 2'd0, m11_q, 2'd0, m6_q};
+    wire [3:0] word_we = {q_we[5], q_we[2:0]};
+    wire [4*LANES*16-1:0] q_data;
+    genvar f;
+    generate
+        for (f = 0; f < 4; f = f + 1) begin : gen_field
+            param_ram #(.WIDTH(LANES*16), .SLOTS(QM_SLOTS), .ADDR_W(8)) u_qm (
+                .clk(clk), .we(word_we[f]), .waddr(p_slot), .wdata(p_word),
+                .raddr(q_addr[8*f +: 8]), .rdata(q_data[f*LANES*16 +: LANES*16])
+            );
+        end
+    endgenerate
+
+    // c3: 16 bits and the 10 above them
+    wire [LANES*10-1:0] p_high;
+    wire [LANES*16-1:0] c3_low;
+    wire [LANES*10-1:0] c3_high;
+    param_ram #(.WIDTH(LANES*16), .SLOTS(QM_SLOTS), .ADDR_W(8)) u_c3_low (
+        .clk(clk), .we(q_we[3]), .waddr(p_slot), .wdata(p_word),
+        .raddr({2'd0, m18_q}), .rdata(c3_low)
+    );
+    param_ram #(.WIDTH(LANES*10), .SLOTS(QM_SLOTS), .ADDR_W(8)) u_c3_high (
+        .clk(clk), .we(q_we[4]), .waddr(p_slot), .wdata(p_high),
+        .raddr({2'd0, m18_q}), .rdata(c3_high)
+    );
+
+    // ---- what is the same for all lanes
+    wire [1:0] x_sel = in_kind == 3'd1 ? 2'd1
+                     : in_kind == 3'd2 ? 2'd2
+                     : in_kind == 3'd3 ? 2'd3 : 2'd0;
+    wire [1:0] w_sel = mul_kind == 3'd0 ? 2'd0
+                     : mul_kind == 3'd1 ? 2'd1
+                     : mul_kind == 3'd3 ? 2'd3 : 2'd2;
+    wire [16:0] w_common = mul_kind == 3'd4 ? {norm_r, 1'b0} : 17'd1;
+
+    // norm apply: (2 x - mean2) norm_r = x 2 norm_r + base, base = -mean2 norm_r
+    reg               norm_1;
+    reg               norm_2;
+    reg               norm_3;
+    reg               norm_4;
+    reg signed [17:0] mean2_1;
+    reg signed [15:0] minus_r_1;
+    reg signed [33:0] base_2;
+    reg signed [33:0] base_3;
+    reg signed [33:0] base_4;
+    reg signed [33:0] base_5;
+    always @(posedge clk) begin
+        norm_1    <= mul_kind == 3'd4;
+        norm_2    <= norm_1;
+        norm_3    <= norm_2;
+        norm_4    <= norm_3;
+        mean2_1   <= $signed(mean2);
+        minus_r_1 <= 16'sd0 - $signed(norm_r);
+        base_2    <= mean2_1 * minus_r_1;
+        base_3    <= base_2;
+        base_4    <= base_3;
+        base_5    <= base_4;
+        if (!norm_4) base_5 <= 34'sd0;
+    end
+
+    // ---- lanes
+    wire [LANES*A-1:0] c23_y;
+    wire [LANES-1:0]   c25_bits;
+    genvar l;
+    generate
+        for (l = 0; l < LANES; l = l + 1) begin : gen_lane
+            wire [5:0] unused_high = p_word[l*16+10 +: 6];
+            assign p_high[l*10 +: 10] = p_word[l*16 +: 10];
+            lane #(.ACT_BITS(A)) u_lane (
+                .clk(clk),
+                .c0_x_sel(x_sel), .c0_om_off(in_kind != 3'd1), .c0_w_sel(w_sel),
+                .c0_w_common(w_common), .c0_scalar(in_scalar),
+                .c0_feat(in_feat[l*A +: A]), .c0_pop(in_pop[l*16 +: 16]),
+                .c0_att(in_acc[l*16 +: 16]), .c0_weight(in_weight[l*16 +: 16]),
+                .c0_cm(c0_cm[l*16 +: 16]), .c0_om(c0_om[l*16 +: 16]),
+                .c0_extra(in_extra), .c0_stencil(in_stencil),
+                .c0_words({in_words[(2*LANES+l)*A +: A], in_words[(LANES+l)*A +: A],
+                           in_words[l*A +: A]}),
+                .c0_extra_cm({c0_extra[2*LANES*16+l*16 +: 16], c0_extra[LANES*16+l*16 +: 16],
+                              c0_extra[l*16 +: 16]}),
+                .c1_valid(valid[1]), .c1_first(m1_first), .c1_max(m1_max),
+                .c5_valid(valid[5]), .c5_load(m5_load), .c5_base(base_5),
+                .c6_acc(acc_word[l*40 +: 40]),
+                .c6_sh1(m6_coarse), .c6_b(q_data[(0*LANES+l)*16 +: 16]), .c7_sh1(m7_fine),
+                .c8_pre(pre_word[l*A +: A]), .c10_rp(m10_rp), .c10_gelu_off(m10_gelu_off),
+                .c11_slope(q_data[(1*LANES+l)*16 +: 16]),
+                .c11_sh2(m11_sh2), .c12_half(m12_half), .c14_sh2(m14_sh2),
+                .c16_mid(mid_word[l*A +: A]), .c16_aff_off(m16_aff_off),
+                .c16_m3(q_data[(2*LANES+l)*16 +: 16]),
+                .c18_c3({c3_high[l*10 +: 10], c3_low[l*16 +: 16]}), .c20_sh3(m20_sh3),
+                .c22_out(out_word[l*A +: A]), .c23_y(c23_y[l*A +: A]),
+                .c23_t(q_data[(3*LANES+l)*16 +: 16]), .c24_bit_y3(m24_bit_y3),
+                .c25_bit(c25_bits[l])
+            );
+        end
+    endgenerate
+
+    // ---- 22, 23, 24: pooling. The + 1 of the pairs is the rounding of every later average, and
+    // an average with the bits below it is the sum that the next stage needs.
+    wire [LANES/2*A-1:0] avg1;
+    wire [LANES/4*A-1:0] avg2;
+    wire [LANES/8*A-1:0] avg3;
+    wire [LANES/2-1:0]   low1;
+    wire [LANES/4*2-1:0] low2;
+    reg  [LANES*A-1:0]   y_24, y_25, y_26;
+    reg  [LANES/2*A-1:0] avg1_24, avg1_25;
+    reg  [LANES/4*A-1:0] avg2_25;
+    reg  [LANES/2-1:0]   low1_24;
+    reg  [LANES/4*2-1:0] low2_25;
+    reg  [LANES-1:0]     bits_26;
+    genvar p;
+    generate
+        for (p = 0; p < LANES/2; p = p + 1) begin : gen_pair
+            assign {avg1[p*A +: A], low1[p]} =
+                $signed(c23_y[2*p*A +: A]) + $signed(c23_y[(2*p+1)*A +: A])
+                + $signed({{A{1'b0}}, 1'b1});
+        end
+        for (p = 0; p < LANES/4; p = p + 1) begin : gen_quad
+            wire signed [A:0] s0 = {avg1_24[2*p*A +: A], low1_24[2*p]};
+            wire signed [A:0] s1 = {avg1_24[(2*p+1)*A +: A], low1_24[2*p+1]};
+            assign {avg2[p*A +: A], low2[2*p +: 2]} = $signed({s0[A], s0}) + s1;
+        end
+        for (p = 0; p < LANES/8; p = p + 1) begin : gen_oct
+            wire signed [A+1:0] s0 = {avg2_25[2*p*A +: A], low2_25[4*p +: 2]};
+            wire signed [A+1:0] s1 = {avg2_25[(2*p+1)*A +: A], low2_25[4*p+2 +: 2]};
+            wire [2:0] unused_low;
+            assign {avg3[p*A +: A], unused_low} = $signed({s0[A+1], s0}) + s1;
+        end
+    endgenerate
+
+    always @(posedge clk) begin
+        y_24    <= c23_y;
+        avg1_24 <= avg1;
+        low1_24 <= low1;
+        y_25    <= y_24;
+        avg1_25 <= avg1_24;
+        avg2_25 <= avg2;
+        low2_25 <= low2;
+        y_26    <= m25_pool == 2'd0 ? y_25
+                 : m25_pool == 2'd1 ? {2{avg1_25}}
+                 : m25_pool == 2'd2 ? {4{avg2_25}} : {8{avg3}};
+        bits_26 <= c25_bits;
+    end
+    assign y_word = y_26;
+    assign y_bits = bits_26;
+endmodule

@@ -1,0 +1,76 @@
+"""README's numbers are the ones in reports/."""
+
+import pytest
+
+from hwgen.errors import HwgenError
+from hwgen.paths import CHECKOUT
+from hwgen.report.schema import Bench, BenchResult, FidelityTable
+from hwgen.results import readme
+from tests.report import sample
+
+
+def test_readme_is_what_reports_say():
+    text = (CHECKOUT / "README.md").read_text()
+    folder = CHECKOUT / "reports"
+    assert readme.fill(text, readme.numbers(folder)) == text, (
+        "run `.venv/bin/python -m hwgen.results.readme`"
+    )
+
+
+def test_numbers_of_a_report_and_a_bench(tmp_path):
+    (tmp_path / "micro.json").write_text(sample.report().to_json())
+    bench = Bench(
+        cores=2,
+        results=[
+            BenchResult(name="compile", value=4.321, unit="s", limit="< 10 s"),
+            BenchResult(name="simulation", value=43210.5, unit="cycles/s"),
+        ],
+    )
+    (tmp_path / "bench.json").write_text(bench.to_json())
+    (tmp_path / "other.json").write_text("[]")
+    assert readme.numbers(tmp_path).splitlines() == [
+        "| network | target | accuracy, golden model (float) | cycles, simulated (predicted) "
+        "| frames/s at the planned clock | binary GOPS sustained | array use "
+        "| LUT, Yosys | BRAM36, Yosys | DSP, Yosys "
+        "| tensors checked in RTL |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| bhvit_sample | zynq | 96.4 % (96.7 %) | 75,411 (75,354) | 2,652 | 27.2 | 3 % "
+        "| 20,930 (39 %) "
+        "| 61.5 (44 %) | 48 (22 %) | 1,472, 0 differ |",
+        "",
+        "Benchmark (`make bench`, 2 cores):",
+        "",
+        "| what | value | limit |",
+        "| --- | ---: | --- |",
+        "| compile | 4.32 s | < 10 s |",
+        "| simulation | 43,210 cycles/s |  |",
+    ]
+
+
+def test_worst_block_of_each_network(tmp_path):
+    table = FidelityTable(networks={"sample": sample.report().fidelity.blocks})
+    (tmp_path / "fidelity.json").write_text(table.to_json())
+    assert readme.numbers(tmp_path).splitlines()[2:] == [
+        "| network | output error, 16 bits | output error, 10 bits | equal signs, 16 bits "
+        "| equal attention levels, 16 bits | error, own signs, 16 bits "
+        "| signs, own signs, 16 bits | levels, own signs, 16 bits |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| sample | 0.21 % | 1.83 % | 99.91 % | 99.83 % | 0.84 % | 99.62 % | 99.83 % |",
+    ]
+
+
+def test_nothing_is_claimed_without_reports(tmp_path):
+    assert readme.numbers(tmp_path) == "No reports yet.\n"
+
+
+def test_predicted_speed_says_so(tmp_path):
+    (tmp_path / "small.json").write_text(sample.report(simulated=False).to_json())
+    row = readme.numbers(tmp_path).splitlines()[2]
+    assert "| – (75,354) | 2,654 (predicted) | 27.2 | 3 % | – (–) |" in row
+
+
+def test_fill_replaces_only_the_block():
+    text = f"a\n{readme.BEGIN}\nold\n{readme.END}\nb\n"
+    assert readme.fill(text, "new\n") == f"a\n{readme.BEGIN}\nnew\n{readme.END}\nb\n"
+    with pytest.raises(HwgenError, match="no markers"):
+        readme.fill("a", "new")

@@ -1,0 +1,127 @@
+"""The search for sizes: what fits, what was given up, what the user fixes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from math import ceil
+
+import pytest
+
+from hwgen.engine.resources import Excess, check_fit, estimate, excess
+from hwgen.engine.sizing import Sizing
+from hwgen.errors import FitError
+from hwgen.ir.graph import Graph
+from hwgen.paths import models_dir
+from hwgen.pipeline import load_prepared
+from hwgen.schedule.program import schedule
+from hwgen.search import choose
+from hwgen.search.choose import search
+from hwgen.search.work import cycles
+from hwgen.targets import Target, get_target
+from hwgen.timing.predict import predict
+from hwgen.units.dma import record_words
+
+
+@pytest.fixture(scope="module")
+def micro() -> Graph:
+    return load_prepared(models_dir() / "bhvit_micro_digits.pt", None)[2].quantize().graph
+
+
+def target(**budget: int) -> Target:
+    return get_target("zynq").model_copy(update=budget)
+
+
+def test_the_choice_fits_and_schedules(micro) -> None:
+    choice = search(micro, target())
+    assert excess(choice.sizing, target()) is None
+    assert choice.sizing.act_bits == 16
+    assert schedule(micro, choice.sizing).instructions
+    s = choice.sizing
+    assert choice.reasons[0].startswith(f"{s.lanes} lanes x {s.kw} bits, 16-bit features: about ")
+
+
+def test_a_smaller_part_gets_strips_before_narrow_features(micro) -> None:
+    whole = search(micro, target(), {"store_words": 0}).sizing
+    room = round(estimate(whole)["bram36"])
+    tight = search(micro, target(bram36=room - 4)).sizing
+    assert tight.act_bits == 16
+    assert tight.strip_tokens > 0
+    assert tight.fm_words < whole.fm_words
+
+
+def test_weights_stay_on_chip_where_there_is_room(micro) -> None:
+    choice = search(micro, target())
+    s, bare = choice.sizing, search(micro, target(), {"store_words": 0}).sizing
+    assert bare.replace(store_words=s.store_words) == s
+    program = schedule(micro, s)
+    loads = [i for i in program.instructions if i.op == "LOAD" and record_words(i.fields)]
+    assert len(loads) > 50
+    assert all(i.fields["keep"] for i in loads)
+    assert choice.reasons[-1] == "weights and parameters on chip: all 1.5 Mbit"
+    room = ceil(estimate(bare)["bram36"])
+    partly = search(micro, target(bram36=room + 30))
+    assert 0 < partly.sizing.store_words < s.store_words
+    assert partly.reasons[-1].endswith(" of 1.5 Mbit")
+    assert "weights" not in " ".join(search(micro, target(bram36=room)).reasons)
+
+
+def test_ultra_ram_holds_whole_rows_of_the_store(micro) -> None:
+    part = target(family="xcup", uram=8, bram36=64)
+    s = search(micro, part).sizing
+    assert s.store_ultra == 1
+    assert s.store_words > 4096
+    need = estimate(s, ultra=True)
+    assert need["uram"] == 4  # 256 bits of 72
+    assert need["bram36"] <= 64
+    assert estimate(s.replace(store_ultra=0), ultra=True)["bram36"] > 64
+
+
+def test_narrow_features_where_nothing_else_fits(micro, monkeypatch) -> None:
+    def short_of_memory(s: Sizing, part: Target) -> Excess | None:
+        return Excess("bram36", 160, 140, part.name) if s.act_bits > 12 else excess(s, part)
+
+    monkeypatch.setattr(choose, "excess", short_of_memory)
+    choice = search(micro, target())
+    assert choice.sizing.act_bits == 12
+    for line, bits in zip(choice.reasons[1:], (16, 14), strict=False):
+        assert f"{bits}-bit features" in line
+        assert line.endswith("needs about 160 BRAM36 of 140")
+
+
+def test_nothing_fits(micro) -> None:
+    small = target(lut=9000)
+    with pytest.raises(FitError) as error:
+        check_fit(search(micro, small).sizing, small, "micro")
+    assert "LUT; zynq has 9,000" in str(error.value)
+
+
+def test_every_size_can_be_fixed(micro) -> None:
+    fixed = {
+        "kw": 256, "act_bits": 14, "strip_tokens": 96, "fm_words": 4096, "wb_words": 2048,
+        "ps_words": 512, "pk": 4, "axi_bits": 64,
+    }  # fmt: skip
+    sizing = search(micro, target(), fixed).sizing
+    assert {name: getattr(sizing, name) for name in fixed} == fixed
+
+
+@pytest.mark.parametrize("kw", [64, 128, 256])
+@pytest.mark.parametrize("store_words", [0, 2048, 8192])
+def test_the_quick_count_orders_engines_as_the_schedule_does(micro, kw, store_words) -> None:
+    sizes = {"kw": kw, "store_words": store_words}
+    sizing = search(micro, get_target("zcu102"), sizes).sizing
+    exact = predict(schedule(micro, sizing)).cycles
+    assert 0.75 * exact < cycles(micro, sizing) < 1.05 * exact
+
+
+def test_a_target_s_own_engine_is_taken_where_it_holds_the_network_and_is_no_worse(micro) -> None:
+    made = search(micro, target(engine={})).sizing
+
+    def with_engine(**changes: int) -> Sizing:
+        return search(micro, target(engine=asdict(made.replace(**changes)))).sizing
+
+    roomy = with_engine(fm_words=made.fm_words + 512)
+    assert roomy == made.replace(fm_words=made.fm_words + 512)
+    assert with_engine(fm_words=64) == made  # does not hold it
+    assert with_engine(act_bits=12) == made  # narrower features, and no faster
+    overridden = search(micro, target(engine=asdict(roomy)), {"store_words": 0}).sizing
+    assert overridden.fm_words == made.fm_words  # the user's word goes first
