@@ -1,5 +1,6 @@
 """hwgen.tools: what is found, what is built, and what a user reads when a tool is missing."""
 
+import importlib.util
 import os
 import subprocess
 
@@ -214,7 +215,7 @@ def test_missing_ap_types_are_one_line(monkeypatch, tmp_path, installed):
     from types import SimpleNamespace
 
     spec = SimpleNamespace(submodule_search_locations=[str(tmp_path)]) if installed else None
-    monkeypatch.setattr(tools.importlib.util, "find_spec", lambda name: spec)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
     with pytest.raises(ToolError) as error:
         tools.ap_types()
     assert error.value.line == (
