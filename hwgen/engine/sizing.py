@@ -115,3 +115,11 @@ class Sizing:
                     "--set", name, "is not a size of the engine", f"use {', '.join(sorted(known))}"
                 )
         return Sizing(**(asdict(self) | changes))
+
+
+def bit_stride(channels: int, s: Sizing) -> int:
+    """Elements from token to token: a power of two below a row, whole rows above."""
+    elements = -(-channels // s.lanes)
+    if elements >= s.row_elements:
+        return -(-elements // s.row_elements) * s.row_elements
+    return 1 << (elements - 1).bit_length()

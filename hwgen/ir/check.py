@@ -23,8 +23,6 @@ from hwgen.ops.types import TensorType
 SHIFTS = {"sh1": SH1_SHIFTS, "sh2": SH2_SHIFTS, "sh3": SH3_SHIFTS}
 MAX_POOL = 3
 VECTORS = ("b", "slope", "m3", "b3", "t")
-BIT_OPS = ("XnorLinear", "XnorConv", "Attention")
-IMAGE_OPS = ("PatchConv", "ImageConv")
 
 
 def check(graph: Graph) -> None:
@@ -54,11 +52,9 @@ def problems(graph: Graph) -> Iterator[tuple[str, str]]:
 
 def _op_problems(op: Op, types: dict[str, TensorType]) -> Iterator[str]:
     sources = [types[n] for n in op.sources]
-    wanted = "bits" if type(op).__name__ in BIT_OPS else "feature"
     for name, kind in zip(op.sources, sources):
-        image = kind.kind == "image" and type(op).__name__ in IMAGE_OPS
-        if kind.kind != wanted and not image:
-            yield f"source {name} is {kind.kind}; must be {wanted}"
+        if kind.kind not in op.READS:
+            yield f"source {name} is {kind.kind}; must be {' or '.join(op.READS)}"
             return
     found = list(op.violations(*sources))
     yield from found
@@ -113,7 +109,7 @@ def _parameters(op: Op, channels: int) -> Iterator[str]:
         if value is not None and value.shape != (channels,):
             yield f"{name} of shape {value.shape}; must be ({channels},)"
     for name, value in {**vectors, **op.parameters()}.items():
-        if not isinstance(value, np.ndarray) or name == "kappa":
+        if not isinstance(value, np.ndarray) or name in op.OWN_WIDTH:
             continue
         if value.dtype == np.uint8:
             if value.max(initial=0) > 1:
@@ -136,12 +132,6 @@ def _parameters(op: Op, channels: int) -> Iterator[str]:
         yield "slope and gelu; must be one of them"
 
 
-def _divides(coarse: tuple[int, int], grid: tuple[int, int]) -> bool:
-    """Whether each cell of one grid is a square of the other's."""
-    factor = grid[0] // coarse[0] if coarse[0] else 0
-    return factor > 1 and grid == (coarse[0] * factor, coarse[1] * factor)
-
-
 def _residuals(
     op: Op, types: dict[str, TensorType], shape: tuple[int, ...], grid: tuple[int, int]
 ) -> Iterator[str]:
@@ -155,11 +145,8 @@ def _residuals(
         if t.kind != "feature":
             yield f"{field} {name} is {t.kind}; must be a feature"
             continue
-        spread = t.shape[:-1] == shape[:1] and type(op).__name__ == "WindowMix"
-        coarse = op.UNIT == "XLIN" and _divides(t.grid, grid)
-        tokens = int(np.prod(shape[:-1])) == t.tokens or spread or coarse
-        grids |= {t.grid} if coarse else set()
-        if shape[-1] % t.channels or not tokens:
+        grids |= {t.grid} if op.is_coarse(t, grid) else set()
+        if shape[-1] % t.channels or not op.residual_fits(t, shape, grid):
             yield f"{field} {name} of shape {t.shape}; must match {shape}, its channels divide"
         if field == "out" and post.m3 is not None:
             frac = None  # the affine step moved the binary point

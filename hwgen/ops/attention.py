@@ -9,8 +9,10 @@ from typing import ClassVar
 import numpy as np
 
 from hwgen.engine.numerics import HEAD_DIM, attention_levels
-from hwgen.ops.base import HLS_LANES, Array, Op, register, signed
+from hwgen.engine.sizing import Sizing
+from hwgen.ops.base import HLS_LANES, Array, Op, Types, register, signed
 from hwgen.ops.types import TensorType
+from hwgen.units.attention import Attention as AttentionUnit
 
 MAX_TOKENS = 256  # keys of a window: size of the attention unit's memories
 MAX_QUERIES = 4095  # of a window: its field in the instruction
@@ -45,14 +47,17 @@ class Attention(Op):
         "context_operands",
         *HLS_LANES,
     )
+    READS: ClassVar[tuple[str, ...]] = ("bits",)
+    PADDED_ROWS: ClassVar[bool] = False
+    OWN_WIDTH: ClassVar[tuple[str, ...]] = ("kappa",)
 
     def scores(self, q: Array, k: Array) -> Array:
         """popcount(xnor(q, k)) per head: (batch, windows, heads, N, M) in [0, 64]."""
         return _scores(_heads(q), _heads(k))
 
-    def levels(self, q: Array, k: Array) -> Array:
+    def levels(self, *sources: Array) -> Array:
         """Quantised attention levels 0..3, same shape as the scores."""
-        return self._levels(self.scores(q, k))
+        return self._levels(self.scores(*sources))
 
     def sums(self, q: Array, k: Array, v: Array) -> tuple[Array, Array | None]:
         context = np.empty(q.shape, dtype=np.float32)
@@ -81,6 +86,17 @@ class Attention(Op):
         if tensor in self.sources[1:]:
             return None  # every query reads all keys and values
         return super().operand_rows(tensor, first, count)
+
+    def beats(self, s: Sizing, types: Types) -> int:
+        unit, shape = AttentionUnit(s.lanes, s.kw, s.pk), types[self.sources[1]].shape
+        queries, keys, heads = self.out.tokens, shape[-2], self.out.channels // HEAD_DIM
+        if unit.overlaps(keys):
+            return heads * queries * unit.period(keys)
+        windows = shape[0] if len(shape) == 3 else 1  # every instruction alone
+        return heads * windows * unit.cycles(queries // windows, keys)
+
+    def parameter_words(self, s: Sizing) -> int:
+        return self.chain_words(s)
 
     def violations(self, q: TensorType, k: TensorType, v: TensorType) -> Iterator[str]:
         if q.channels % HEAD_DIM or self.kappa.shape != (q.channels // HEAD_DIM, 3):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import ClassVar
 
 import numpy as np
 
-from hwgen.ops.base import Array, Op, register
+from hwgen.engine.sizing import Sizing
+from hwgen.ops.base import Array, Op, Types, register
 
 
 @register
@@ -19,6 +21,11 @@ class Constant(Op):
 
     UNIT: ClassVar[str] = "LOADF"
     HLS: ClassVar[tuple[str, ...]] = ("fill_features",)
+    READS: ClassVar[tuple[str, ...]] = ()
+    PADDED_ROWS: ClassVar[bool] = True
+
+    def sums(self) -> tuple[Array, Array | None]:
+        return self.value[None], None
 
     def result(self) -> tuple[tuple[int, ...], tuple[int, int]]:
         assert self.feature is not None
@@ -29,6 +36,15 @@ class Constant(Op):
 
     def acc_bounds(self) -> tuple[int, int]:
         return int(self.value.min()), int(self.value.max())
+
+    def beats(self, s: Sizing, types: Types) -> int:
+        return 0
+
+    def parameter_words(self, s: Sizing) -> int:
+        return 0
+
+    def constant_words(self, s: Sizing) -> int:
+        return ceil(self.value.size / s.lanes)
 
     def execute(self, values: dict[str, Array]) -> dict[str, Array]:
         batch = next(iter(values.values())).shape[0]

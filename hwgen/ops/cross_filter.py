@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import ceil
 from typing import ClassVar
 
 import numpy as np
 
-from hwgen.ops.base import HLS_LANES, Array, Op, register, span
+from hwgen.engine.sizing import Sizing
+from hwgen.ops.base import HLS_LANES, Array, Op, Types, register, span
 from hwgen.ops.kernels import cross_filter
 from hwgen.ops.types import TensorType
 from hwgen.ops.vector import CROSS_REACH, TAPS, Result, _grid
+
+STENCIL_WEIGHTS = 12  # words: three slots in four banks
 
 
 @register
@@ -37,6 +41,9 @@ class CrossFilter(Op):
         "vector_operands",
         *HLS_LANES,
     )
+    READS: ClassVar[tuple[str, ...]] = ("feature",)
+    PADDED_ROWS: ClassVar[bool] = True
+    AHEAD: ClassVar[bool] = True
 
     @property
     def is_cross(self) -> bool:
@@ -83,6 +90,22 @@ class CrossFilter(Op):
     def operand_rows(self, tensor: str, first: int, count: int) -> list[int] | None:
         pad = self.padded and tensor == self.sources[1]
         return None if pad else super().operand_rows(tensor, first, count)
+
+    def beats(self, s: Sizing, types: Types) -> int:
+        if not self.is_cross:
+            return self.result_words(s) * len(self.offsets)
+        height, width = self.in_grid  # two rows of results in six beats a column
+        return self.channel_words(s) * ceil(height / 2) * 6 * (width + 2 * CROSS_REACH)
+
+    def parameter_words(self, s: Sizing) -> int:
+        return self.chain_words(s, STENCIL_WEIGHTS if self.is_cross else len(self.offsets))
+
+    def streams(self) -> tuple[tuple[str, ...], ...]:
+        return (self.sources,)
+
+    @property
+    def runs_beside(self) -> bool:
+        return self.is_cross
 
     def violations(self, v: TensorType, pad: TensorType | None = None) -> Iterator[str]:
         yield from _grid("filter", self.in_grid, v)

@@ -13,7 +13,8 @@ from typing import ClassVar
 import numpy as np
 
 from hwgen.engine.numerics import PARAM_BITS
-from hwgen.ops.base import HLS_LANES, Array, Op, register, span
+from hwgen.engine.sizing import Sizing
+from hwgen.ops.base import HLS_LANES, Array, Op, Types, register, span
 from hwgen.ops.types import TensorType
 
 QUAD_TAPS = 128  # taps that the four banks of CM hold
@@ -45,6 +46,8 @@ class PatchConv(Op):
 
     UNIT: ClassVar[str] = "MACS"
     HLS: ClassVar[tuple[str, ...]] = ("scalar_operands", *HLS_LANES)
+    READS: ClassVar[tuple[str, ...]] = ("feature", "image")
+    PADDED_ROWS: ClassVar[bool] = True
 
     @property
     def taps(self) -> int:
@@ -75,6 +78,15 @@ class PatchConv(Op):
     def source_rows(self, first: int, count: int) -> list[int] | None:
         k = self.weight.shape[1]
         return list(range(k * first, k * (first + count)))
+
+    def beats(self, s: Sizing, types: Types) -> int:
+        return self.result_words(s) * self.taps // self.products
+
+    def parameter_words(self, s: Sizing) -> int:
+        return self.chain_words(s, self.buffer_words() or self.taps)
+
+    def buffer_words(self) -> int:
+        return 0 if self.products == 4 else self.taps // self.products
 
     def violations(self, x: TensorType) -> Iterator[str]:
         k = self.weight.shape[1]

@@ -17,9 +17,10 @@ from typing import ClassVar
 import numpy as np
 
 from hwgen.engine.numerics import PARAM_BITS
-from hwgen.ops.base import HLS_LANES, Array, Op, register, span
+from hwgen.engine.sizing import Sizing
+from hwgen.ops.base import HLS_LANES, Array, Op, Types, register, span
 from hwgen.ops.dense import NARROW_BITS, QUAD_TAPS
-from hwgen.ops.types import TensorType
+from hwgen.ops.types import ImageRows, TensorType
 
 
 @register
@@ -41,6 +42,8 @@ class ImageConv(Op):
 
     UNIT: ClassVar[str] = "MACS"
     HLS: ClassVar[tuple[str, ...]] = ("scalar_operands", *HLS_LANES)
+    READS: ClassVar[tuple[str, ...]] = ("image",)
+    PADDED_ROWS: ClassVar[bool] = True
 
     @property
     def kernel(self) -> int:
@@ -74,7 +77,7 @@ class ImageConv(Op):
         return -(-(lead + self.kernel * self.weight.shape[3]) // self.products)
 
     @property
-    def beats(self) -> int:
+    def word_beats(self) -> int:
         """Beats of a result word."""
         return self.rows[1] * self.row_beats
 
@@ -96,7 +99,7 @@ class ImageConv(Op):
         rows = np.zeros((count, self.row_beats * self.products, o), dtype=np.int64)
         used = self.weight[:, first : first + count].reshape(o, count, k * c)
         rows[:, lead : lead + k * c] = np.moveaxis(used, 0, 2)
-        return rows.reshape(self.beats, self.products, o)
+        return rows.reshape(self.word_beats, self.products, o)
 
     def sums(self, x: Array) -> tuple[Array, Array | None]:
         p, s, (h, w) = self.padding, self.stride, self.result_grid
@@ -122,10 +125,29 @@ class ImageConv(Op):
         h, w = self.result_grid
         return (h * w, len(self.weight)), (h, w)
 
-    def source_rows(self, first: int, count: int) -> list[int] | None:
+    def source_rows(self, first: int, count: int) -> list[int]:
         """Image rows, those in the padding (negative, or from H on) included."""
         start = first * self.stride - self.padding
         return list(range(start, start + (count - 1) * self.stride + self.kernel))
+
+    def beats(self, s: Sizing, types: Types) -> int:
+        return self.result_words(s) * self.word_beats
+
+    def parameter_words(self, s: Sizing) -> int:
+        return self.period * self.chain_words(s, self.word_beats * (4 if self.quad else 1))
+
+    def buffer_words(self) -> int:
+        return 0 if self.quad else self.word_beats
+
+    def image_rows(self, height: int, count: int | None, lanes: int) -> ImageRows:
+        count = self.result_grid[0] if count is None else count
+        need, (left, right) = self.source_rows(0, count), self.margins
+        margin = -(-(left + right) // lanes)
+        step, pad = self.stride * count, tuple(map(int, self.pad))
+        return ImageRows(len(need), step, need[0], margin, left, pad)
+
+    def image_in_words(self, row: int, rows: int, lanes: int) -> bool:
+        return row % lanes == 0
 
     def violations(self, x: TensorType) -> Iterator[str]:
         if x.kind != "image" or x.grid != self.in_grid:
@@ -135,8 +157,8 @@ class ImageConv(Op):
         bits = PARAM_BITS if self.quad else NARROW_BITS
         if np.abs(self.weight).max(initial=0) >= 1 << (bits - 1):
             yield f"weight in [{self.weight.min()}, {self.weight.max()}]; must fit {bits} bits"
-        if self.quad and self.beats > QUAD_TAPS // 4:
-            yield f"{self.beats} beats of four products; at most {QUAD_TAPS // 4}"
+        if self.quad and self.word_beats > QUAD_TAPS // 4:
+            yield f"{self.word_beats} beats of four products; at most {QUAD_TAPS // 4}"
         if not 0 <= self.padding < self.kernel:
             yield f"padding {self.padding}; must be less than the kernel {self.kernel}"
         if self.pad.min() < 0 or self.pad.max() > 255:

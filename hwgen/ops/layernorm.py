@@ -9,7 +9,8 @@ from typing import ClassVar
 import numpy as np
 
 from hwgen.engine.numerics import NORM_V_BITS, norm_stats, rshift_round
-from hwgen.ops.base import HLS_LANES, Array, Op, register
+from hwgen.engine.sizing import Sizing
+from hwgen.ops.base import HLS_LANES, Array, Op, Types, register
 from hwgen.ops.types import TensorType
 from hwgen.ops.xnor import grid_to_windows
 
@@ -36,6 +37,8 @@ class LayerNorm(Op):
         "normalise_operands",
         *HLS_LANES,
     )
+    READS: ClassVar[tuple[str, ...]] = ("feature",)
+    PADDED_ROWS: ClassVar[bool] = True
 
     def gather(self, x: Array, merge: Array | None = None) -> Array:
         if not self.window:
@@ -61,6 +64,18 @@ class LayerNorm(Op):
         windows = self.in_grid[0] * self.in_grid[1] // self.window**2
         tokens = self.window**2 + sum(m.shape[0] for m in merge)
         return (windows, tokens, x.channels), (0, 0)
+
+    def beats(self, s: Sizing, types: Types) -> int:
+        return 3 * self.result_words(s)  # two passes of statistics
+
+    def parameter_words(self, s: Sizing) -> int:
+        return self.chain_words(s, 0)
+
+    def source_rows(self, first: int, count: int) -> list[int] | None:
+        return None
+
+    def streams(self) -> tuple[tuple[str, ...], ...]:
+        return ()  # tokens and merge tokens are read by different instructions
 
     def violations(self, x: TensorType, *merge: TensorType) -> Iterator[str]:
         if x.channels & (x.channels - 1):

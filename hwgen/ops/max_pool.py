@@ -8,7 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwgen.ops.base import Array, Op, register, span
+from hwgen.engine.sizing import Sizing
+from hwgen.ops.base import Array, Op, Types, register, span
 from hwgen.ops.types import TensorType
 from hwgen.ops.vector import TAPS
 
@@ -30,6 +31,8 @@ class MaxPool(Op):
 
     UNIT: ClassVar[str] = "MACV"
     HLS: ClassVar[tuple[str, ...]] = ("TapTable", "vector_operands", "maximum", "post_lane")
+    READS: ClassVar[tuple[str, ...]] = ("feature",)
+    PADDED_ROWS: ClassVar[bool] = True
 
     @property
     def result_grid(self) -> tuple[int, int]:
@@ -64,6 +67,20 @@ class MaxPool(Op):
 
     def operand_rows(self, tensor: str, first: int, count: int) -> list[int] | None:
         return None if tensor == self.sources[1] else super().operand_rows(tensor, first, count)
+
+    def beats(self, s: Sizing, types: Types) -> int:
+        return self.result_words(s) * self.kernel**2
+
+    def parameter_words(self, s: Sizing) -> int:
+        return self.chain_words(s)
+
+    def streams(self) -> tuple[tuple[str, ...], ...]:
+        return (self.sources,)
+
+    def finer_scale(self) -> int:
+        height, width = self.result_grid
+        scale = self.in_grid[0] // height
+        return scale if self.in_grid == (scale * height, scale * width) else 0
 
     def violations(self, v: TensorType, pad: TensorType) -> Iterator[str]:
         if v.grid != self.in_grid:

@@ -39,3 +39,19 @@ class TensorType:
         if self.kind != "feature":
             return max(1, self.hi.bit_length())
         return max((-self.lo - 1).bit_length() if self.lo < 0 else 0, self.hi.bit_length()) + 1
+
+
+@dataclass(frozen=True)
+class ImageRows:
+    """How the image lies in memory: `rows` of them (a strip of them), from image row `first` on,
+    `step` rows further from strip to strip; before every row and after the last `margin` words.
+
+    Margins and rows outside the image hold `pad`, a value per channel.
+    """
+
+    rows: int
+    step: int
+    first: int = 0
+    margin: int = 0
+    left: int = 0  # elements of the padding to the left of a row
+    pad: tuple[int, ...] = ()

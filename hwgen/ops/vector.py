@@ -8,7 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwgen.ops.base import HLS_LANES, Array, Op, register, span
+from hwgen.engine.sizing import Sizing
+from hwgen.ops.base import HLS_LANES, Array, Op, Types, register, span
 from hwgen.ops.types import TensorType
 
 Result = tuple[tuple[int, ...], tuple[int, int]]
@@ -32,6 +33,9 @@ class Pointwise(Op):
 
     UNIT: ClassVar[str] = "MACV"
     HLS: ClassVar[tuple[str, ...]] = ("vector_operands", *HLS_LANES)
+    READS: ClassVar[tuple[str, ...]] = ("feature",)
+    PADDED_ROWS: ClassVar[bool] = True
+    IN_PLACE: ClassVar[bool] = True
 
     def sums(self, x: Array) -> tuple[Array, Array | None]:
         return x, self.m
@@ -45,6 +49,12 @@ class Pointwise(Op):
     def source_rows(self, first: int, count: int) -> list[int] | None:
         return list(range(first, first + count))
 
+    def beats(self, s: Sizing, types: Types) -> int:
+        return self.result_words(s)
+
+    def parameter_words(self, s: Sizing) -> int:
+        return self.chain_words(s)
+
 
 @register
 @dataclass(frozen=True, eq=False)
@@ -57,6 +67,8 @@ class AvgPool(Op):
 
     UNIT: ClassVar[str] = "MACV"
     HLS: ClassVar[tuple[str, ...]] = ("vector_operands", *HLS_LANES)
+    READS: ClassVar[tuple[str, ...]] = ("feature",)
+    PADDED_ROWS: ClassVar[bool] = True
 
     def sums(self, x: Array) -> tuple[Array, Array | None]:
         k, (h, w) = self.kernel, self.in_grid
@@ -73,6 +85,12 @@ class AvgPool(Op):
     def source_rows(self, first: int, count: int) -> list[int] | None:
         return list(range(self.kernel * first, self.kernel * (first + count)))
 
+    def beats(self, s: Sizing, types: Types) -> int:
+        return self.result_words(s) * self.kernel**2
+
+    def parameter_words(self, s: Sizing) -> int:
+        return self.chain_words(s)
+
     def violations(self, x: TensorType) -> Iterator[str]:
         yield from _grid("pooling", self.in_grid, x, self.kernel)
 
@@ -86,6 +104,8 @@ class TokenMean(Op):
 
     UNIT: ClassVar[str] = "MACV"
     HLS: ClassVar[tuple[str, ...]] = ("vector_operands", *HLS_LANES)
+    READS: ClassVar[tuple[str, ...]] = ("feature",)
+    PADDED_ROWS: ClassVar[bool] = True
 
     def sums(self, x: Array) -> tuple[Array, Array | None]:
         return x.sum(1, keepdims=True), self.m
@@ -95,3 +115,12 @@ class TokenMean(Op):
 
     def result(self, x: TensorType) -> Result:
         return (1, x.channels), (1, 1)
+
+    def beats(self, s: Sizing, types: Types) -> int:
+        return self.channel_words(s) * types[self.sources[0]].tokens
+
+    def parameter_words(self, s: Sizing) -> int:
+        return self.chain_words(s)
+
+    def source_rows(self, first: int, count: int) -> list[int] | None:
+        return None

@@ -8,7 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwgen.ops.base import HLS_LANES, Array, Op, register, span
+from hwgen.engine.sizing import Sizing
+from hwgen.ops.base import HLS_LANES, Array, Grid, Op, Shape, Types, register, span
 from hwgen.ops.types import TensorType
 from hwgen.ops.vector import Result, _grid
 
@@ -35,6 +36,8 @@ class MergePool(Op):
 
     UNIT: ClassVar[str] = "MACV"
     HLS: ClassVar[tuple[str, ...]] = ("vector_operands", "maximum", *HLS_LANES)
+    READS: ClassVar[tuple[str, ...]] = ("feature",)
+    PADDED_ROWS: ClassVar[bool] = True
 
     def sums(self, x: Array) -> tuple[Array, Array | None]:
         h, w = self.in_grid
@@ -55,6 +58,19 @@ class MergePool(Op):
         h, w = (side // self.window for side in self.in_grid)
         return (h * w, x.channels), (h, w)
 
+    def beats(self, s: Sizing, types: Types) -> int:
+        rows, columns = (
+            sum(len(merge_cells(self.window, i, side)) for i in range(side // self.window))
+            for side in self.in_grid
+        )
+        return self.channel_words(s) * rows * columns
+
+    def parameter_words(self, s: Sizing) -> int:
+        return self.chain_words(s)
+
+    def source_rows(self, first: int, count: int) -> list[int] | None:
+        return None
+
     def violations(self, x: TensorType) -> Iterator[str]:
         yield from _grid("window", self.in_grid, x, self.window)
         if self.mode not in ("max", "sum"):
@@ -73,6 +89,8 @@ class MergeMean(Op):
 
     UNIT: ClassVar[str] = "MACV"
     HLS: ClassVar[tuple[str, ...]] = ("vector_operands", *HLS_LANES)
+    READS: ClassVar[tuple[str, ...]] = ("feature",)
+    PADDED_ROWS: ClassVar[bool] = False
 
     def sums(self, z: Array) -> tuple[Array, Array | None]:
         return z[:, :, -z.shape[1] :].sum(1), self.m
@@ -83,6 +101,16 @@ class MergeMean(Op):
     def result(self, z: TensorType) -> Result:
         side = round(z.shape[0] ** 0.5)
         return (z.shape[0], z.channels), (side, z.shape[0] // side)
+
+    def beats(self, s: Sizing, types: Types) -> int:
+        windows = types[self.sources[0]].shape[0]
+        return self.result_words(s) * windows
+
+    def parameter_words(self, s: Sizing) -> int:
+        return self.chain_words(s)
+
+    def source_rows(self, first: int, count: int) -> list[int] | None:
+        return None
 
     def violations(self, z: TensorType) -> Iterator[str]:
         if len(z.shape) != 3 or z.shape[1] <= z.shape[0]:
@@ -102,6 +130,8 @@ class WindowMix(Op):
 
     UNIT: ClassVar[str] = "MACV"
     HLS: ClassVar[tuple[str, ...]] = ("vector_operands", *HLS_LANES)
+    READS: ClassVar[tuple[str, ...]] = ("feature",)
+    PADDED_ROWS: ClassVar[bool] = True
 
     def sums(self, z: Array) -> tuple[Array, Array | None]:
         return z[:, :, : self.window**2], self.m
@@ -114,6 +144,18 @@ class WindowMix(Op):
 
     def result(self, z: TensorType) -> Result:
         return (z.shape[0], self.window**2, z.channels), (0, 0)
+
+    def beats(self, s: Sizing, types: Types) -> int:
+        return self.result_words(s)
+
+    def parameter_words(self, s: Sizing) -> int:
+        return self.chain_words(s)
+
+    def source_rows(self, first: int, count: int) -> list[int] | None:
+        return None
+
+    def residual_fits(self, t: TensorType, shape: Shape, grid: Grid) -> bool:
+        return t.shape[:-1] == shape[:1] or super().residual_fits(t, shape, grid)
 
     def violations(self, z: TensorType) -> Iterator[str]:
         if len(z.shape) != 3 or z.shape[1] < self.window**2:

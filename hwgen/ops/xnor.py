@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import ceil
 from typing import ClassVar
 
 import numpy as np
 
 from hwgen.engine.numerics import LANE_CHANNELS
-from hwgen.ops.base import HLS_LANES, Array, Op, register, signed
+from hwgen.engine.sizing import Sizing, bit_stride
+from hwgen.ops.base import HLS_LANES, Array, Op, Types, register, signed
 from hwgen.ops.types import TensorType
 
+BORDER_WORDS = 16  # offsets of the border patterns of a 3x3 convolution, else one
+BORDER_KINDS = 4  # of one with stride 2
 MAX_DILATION = 7  # 3-bit field of the program
 
 
@@ -42,6 +46,9 @@ class XnorLinear(Op):
         "xnor_operands",
         *HLS_LANES,
     )
+    READS: ClassVar[tuple[str, ...]] = ("bits",)
+    PADDED_ROWS: ClassVar[bool] = True
+    COARSE_RESIDUALS: ClassVar[bool] = True
 
     def sums(self, a: Array) -> tuple[Array, Array | None]:
         rows = signed(a).reshape(-1, a.shape[-1]) @ signed(self.weight).T
@@ -70,6 +77,29 @@ class XnorLinear(Op):
 
     def source_rows(self, first: int, count: int) -> list[int] | None:
         return None if self.unwindow else list(range(first, first + count))
+
+    def beats(self, s: Sizing, types: Types) -> int:
+        return self.result_words(s) * self.chunks(s)
+
+    def parameter_words(self, s: Sizing) -> int:
+        return self.chain_words(s, 2)  # multiplier and offset
+
+    def chunks(self, s: Sizing) -> int:
+        """Weight tiles of one output word."""
+        return ceil(self.weight.shape[1] / s.kw)
+
+    def tile_words(self, s: Sizing) -> int:
+        return len(self.weight) // s.lanes * (self.weight[0].size // 16)
+
+    def partial_results(self, s: Sizing, types: Types) -> int:
+        if self.weight.shape[1] <= s.kw:
+            return 0
+        coarse = any(types[t].tokens < self.out.tokens for t in self.inputs[1:])
+        return max(self.unwindow**2, self.out.grid[1] if coarse else 0)
+
+    @property
+    def takes_beside(self) -> bool:
+        return not self.unwindow and self.post.pool == 0
 
     def violations(self, a: TensorType) -> Iterator[str]:
         if self.weight.shape[1] != a.channels:
@@ -108,6 +138,8 @@ class XnorConv(Op):
         "xnor_operands",
         *HLS_LANES,
     )
+    READS: ClassVar[tuple[str, ...]] = ("bits",)
+    PADDED_ROWS: ClassVar[bool] = True
 
     @property
     def padding(self) -> int:
@@ -147,6 +179,63 @@ class XnorConv(Op):
         low = s * first - self.padding
         high = s * (first + count - 1) - self.padding + self.dilation * (k - 1) + 1
         return list(range(max(0, low), min(height, high)))
+
+    def beats(self, s: Sizing, types: Types) -> int:
+        if self.stride == 1 or not self.padding:
+            return self.result_words(s) * self.chunks(s)
+        height, width = self.out.grid
+        rows = 3 * height - 1  # of taps inside the image, over all result rows
+        columns = sum(n * (width - (first == 0)) for first, n in self.row_steps(s))
+        return self.channel_words(s) * rows * columns
+
+    def parameter_words(self, s: Sizing) -> int:
+        kinds = BORDER_WORDS if self.stride == 1 else BORDER_KINDS
+        return self.chain_words(s, 1 + (kinds if self.padding else 1))
+
+    def chunks(self, s: Sizing) -> int:
+        """Weight tiles of one output word."""
+        _, k, _, c = self.weight.shape
+        if self.stride == 1:
+            return ceil(c / s.gs)
+        if self.padding:
+            return k * sum(n for _, n in self.row_steps(s))
+        return k if k * c <= s.kw else k * k * ceil(c / s.kw)
+
+    def row_steps(self, s: Sizing) -> list[tuple[int, int]]:
+        """(first tap, weight tiles) of the pieces of a kernel row with stride 2: the left tap, then
+        the other two in one piece where these neighbouring tokens are in a row of BM."""
+        c = self.weight.shape[-1]
+        if self.groups == 1 and 2 * c <= s.kw:
+            return [(0, 1), (1, 1)]
+        return [(tap, ceil(c / s.kw)) for tap in range(3)]
+
+    def tile_words(self, s: Sizing) -> int:
+        k, c = self.weight.shape[1], self.weight.shape[-1]
+        columns = k * k * c // 16
+        if self.stride == 1:
+            columns = self.chunks(s) * ceil(9 * s.gs / 16)
+        elif self.padding:  # the first row and column of taps are never inside a grid of one cell
+            rows, across = (k - (side == 1) for side in self.out.grid)
+            columns = rows * across * c // 16
+        return len(self.weight) // s.lanes * columns
+
+    def partial_results(self, s: Sizing, types: Types) -> int:
+        c = self.weight.shape[-1]
+        chunks = self.stride**2 if self.stride > 1 else ceil(c / s.gs)
+        chunks = max(chunks, bit_stride(c, s) // s.row_elements)
+        return self.in_grid[1] // self.stride if chunks > 1 else 0
+
+    def lane_channels(self) -> tuple[int, ...]:
+        if self.stride != 2 or self.groups == 1:
+            return ()
+        return self.weight.shape[-1], len(self.weight) // self.groups  # a group is whole words
+
+    def group_unit(self) -> int | None:
+        c = self.weight.shape[-1]
+        return c & -c if self.stride == 1 else None
+
+    def bit_rows(self) -> tuple[int, int] | None:
+        return (self.in_grid[1], self.dilation) if self.stride == 1 else None
 
     def violations(self, a: TensorType) -> Iterator[str]:
         o, k, _, c = self.weight.shape

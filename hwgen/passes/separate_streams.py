@@ -46,9 +46,7 @@ def separate_streams(graph: Graph) -> Graph:
     types, parity = graph.types(), _Parity()
     ops: list[Op] = []
     for op in graph.ops:
-        # the two sources of a LayerNorm are read by different instructions
-        sources = () if op.UNIT == "LNAPPLY" else op.sources
-        together = [s for s in sources if types[s].kind != "bits"]
+        together = [s for stream in op.streams() for s in stream if types[s].kind != "bits"]
         for role in RESIDUALS:
             tensor = getattr(op.post, role)
             if tensor is None:

@@ -22,7 +22,6 @@ import torch
 
 from hwgen.errors import FitError
 from hwgen.floats.evaluate import Evaluator
-from hwgen.ops.attention import Attention
 from hwgen.ops.base import Op
 from hwgen.passes.lower import Lowered, Prepared
 from hwgen.report.cycles import module_path
@@ -144,7 +143,7 @@ def _run(
     signs, levels = _Share(), _Share()
     for op in ops:
         sources = {t: made.get(t, exact[t]) for t in op.inputs}
-        if isinstance(op, Attention):
+        if op.name in reference.levels:
             levels.add(op.levels(*(sources[s] for s in op.sources[:2])), reference.levels[op.name])
         made |= op.execute(sources)
         if op.bits is not None:

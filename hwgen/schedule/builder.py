@@ -15,11 +15,10 @@ import numpy as np
 from hwgen.engine import isa
 from hwgen.engine.sizing import Sizing
 from hwgen.errors import FitError
-from hwgen.ops.types import TensorType
+from hwgen.ops.types import ImageRows, TensorType
 from hwgen.schedule.beside import Beside
 from hwgen.schedule.hazards import IN_FLIGHT, Instruction, Issue, Writes, nest_order
 from hwgen.schedule.layout import Place
-from hwgen.schedule.plan import ImageRows
 from hwgen.units.attention import Attention
 
 Array = np.ndarray

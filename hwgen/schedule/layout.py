@@ -6,13 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hwgen.engine.sizing import Sizing
+from hwgen.engine.sizing import Sizing, bit_stride
 from hwgen.ir.graph import Graph
-from hwgen.ops.attention import Attention
-from hwgen.ops.types import TensorType
-from hwgen.ops.window import MergeMean
-from hwgen.ops.xnor import MAX_DILATION, XnorConv
-from hwgen.schedule.plan import ImageRows, Strips
+from hwgen.ops.types import ImageRows, TensorType
+from hwgen.schedule.plan import Strips
 
 Array = np.ndarray
 
@@ -58,14 +55,6 @@ class Place:
         return self.base + unit * self.unit_size + inside * self.stride + word
 
 
-def bit_stride(channels: int, s: Sizing) -> int:
-    """Elements from token to token: a power of two below a row, whole rows above."""
-    elements = -(-channels // s.lanes)
-    if elements >= s.row_elements:
-        return -(-elements // s.row_elements) * s.row_elements
-    return 1 << (elements - 1).bit_length()
-
-
 def row_pitch(width: int, stride: int, two: int, s: Sizing) -> int:
     """Elements from image row to image row for 3x3 convolutions of dilation `two` x an odd number.
 
@@ -82,10 +71,11 @@ def image_rows_of(graph: Graph) -> dict[str, tuple[int, int]]:
     """Bits that 3x3 convolutions read: width, least power of two that divides one's dilation."""
     rows, runs_on = {}, set()
     for op in graph.ops:
-        if isinstance(op, XnorConv) and op.stride == 1:
-            width, two = rows.get(op.sources[0], (op.in_grid[1], MAX_DILATION))
-            rows[op.sources[0]] = (width, min(two, op.dilation & -op.dilation))
-        if isinstance(op, Attention | MergeMean):  # one instruction runs over all tokens
+        if (read := op.bit_rows()) is not None:
+            width, dilation = read
+            two = min(dilation & -dilation, rows.get(op.sources[0], read)[1])
+            rows[op.sources[0]] = (width, two)
+        if not op.PADDED_ROWS:
             runs_on |= {*op.sources, *op.outputs()}
     return {t: r for t, r in rows.items() if t not in runs_on}
 

@@ -11,10 +11,7 @@ from hwgen.engine.sizing import Sizing
 from hwgen.errors import FitError
 from hwgen.ir.graph import Graph
 from hwgen.ops.base import Op
-from hwgen.ops.cross_filter import CrossFilter
-from hwgen.ops.max_pool import MaxPool
 from hwgen.ops.types import TensorType
-from hwgen.ops.vector import Pointwise
 from hwgen.schedule.layout import (
     BM,
     FM,
@@ -69,7 +66,7 @@ def _in_place(op: Op, guest: Op | None, types: dict[str, TensorType], out: Tenso
     if op.post.pool:
         return set()  # a word is made of several, and residuals are read again for each
     read = {t for t in (op.post.pre, op.post.mid, op.post.out) if t}
-    if isinstance(op, Pointwise):
+    if op.IN_PLACE:
         read |= set(op.sources)
     else:
         read -= set(op.sources)
@@ -138,12 +135,12 @@ def feature_memories(
     g = nx.Graph()
     g.add_nodes_from(n for n, t in live.items() if t.memory != BM)
     for op in graph.ops:
-        read = [t for t in op.inputs if t in g]
-        if op.UNIT == "LNAPPLY":
-            read = []  # its two sources are read by different instructions
-        if isinstance(op, CrossFilter | MaxPool) and len(op.sources) == 2:  # through one stream
-            g.add_edges_from((tensor, f"{op.name} other memory") for tensor in op.sources)
-            read.remove(op.sources[1])
+        streams = [[t for t in stream if t in g] for stream in op.streams()]
+        for stream in streams:  # its tensors share a memory
+            if len(stream) > 1:
+                g.add_edges_from((tensor, f"{op.name} other memory") for tensor in stream)
+        read = [stream[0] for stream in streams if stream]
+        read += [t for t in op.inputs[len(op.sources) :] if t in g]
         for i, a in enumerate(read):
             g.add_edges_from((a, b) for b in read[i + 1 :])
     sides = []

@@ -17,10 +17,7 @@ from math import prod
 
 from hwgen.ir.graph import Graph
 from hwgen.ops.base import Op
-from hwgen.ops.cross_filter import CrossFilter
-from hwgen.ops.image_conv import ImageConv
-from hwgen.ops.max_pool import MaxPool
-from hwgen.ops.xnor import XnorLinear
+from hwgen.ops.types import ImageRows
 
 STRIP_CHANNELS = 64  # a strip of wider tokens has fewer of them
 EARLY_SLOTS = 2  # of a tensor whose next strip comes during this one (from DDR, of a filter)
@@ -56,22 +53,6 @@ class Strips:
 
 
 @dataclass(frozen=True)
-class ImageRows:
-    """How the image lies in memory: `rows` of them (a strip of them), from image row `first` on,
-    `step` rows further from strip to strip; before every row and after the last `margin` words.
-
-    Margins and rows outside the image hold `pad`, a value per channel.
-    """
-
-    rows: int
-    step: int
-    first: int = 0
-    margin: int = 0
-    left: int = 0  # elements of the padding to the left of a row
-    pad: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
 class Plan:
     """Pieces in order; tensors that are stored by strips; the image's rows."""
 
@@ -102,17 +83,16 @@ def _scale(op: Op, grid: tuple[int, int]) -> int:
 
 def _follows_closely(op: Op, tensor: str) -> bool:
     """True when a result row needs rows of a finer grid that belong to it and to the one before."""
-    grid = result_grid(op)
-    if grid is None or not isinstance(op, MaxPool) or tensor != op.sources[0]:
+    scale = op.finer_scale()
+    if not scale or result_grid(op) is None or tensor != op.sources[0]:
         return False
-    scale = op.in_grid[0] // grid[0]
     need = op.operand_rows(tensor, 1, 1)
-    return op.in_grid == (scale * grid[0], scale * grid[1]) and need[-1] < 2 * scale
+    return need is not None and need[-1] < 2 * scale
 
 
 def _reaches(op: Op) -> bool:
     """True for a filter, which needs rows of the strips around its own."""
-    return isinstance(op, CrossFilter) and op.source_rows(1, 1) != [1]
+    return op.AHEAD and op.source_rows(1, 1) != [1]
 
 
 def _wraps(op: Op, rows: int) -> bool:
@@ -197,9 +177,7 @@ class _Planner:
             return True
         (name,) = self.graph.inputs
         row = prod(self.graph.inputs[name].shape[1:])
-        if isinstance(image, ImageConv):
-            return row % self.lanes == 0
-        return len(image.source_rows(0, rows)) * row % self.lanes == 0
+        return image.image_in_words(row, rows, self.lanes)
 
     def _within(self, tensor: str, band: list[Op], by_rows: bool) -> bool:
         """True when all readers are in this band and need no rows of other strips."""
@@ -238,15 +216,7 @@ class _Planner:
     def _image_rows(self, reader: Op, part: Part | None) -> ImageRows:
         """The image for one op; part: its first strip."""
         (image,) = self.graph.inputs.values()
-        if not isinstance(reader, ImageConv):
-            rows = image.shape[0] if part is None else len(reader.source_rows(0, part.count))
-            return ImageRows(rows, rows)
-        count = part.count if part else reader.result_grid[0]
-        need = reader.source_rows(0, count)
-        left, right = reader.margins
-        margin = -(-(left + right) // self.lanes)
-        step = reader.stride * count
-        return ImageRows(len(need), step, need[0], margin, left, tuple(map(int, reader.pad)))
+        return reader.image_rows(image.shape[0], part.count if part else None, self.lanes)
 
     def _beside(self) -> list[Piece]:
         """Pieces in order; a cross filter moves to just before the linear layer that adds it.
@@ -256,7 +226,7 @@ class _Planner:
         """
         hosts = {}
         for op in self.graph.ops:
-            host = self._host(op) if isinstance(op, CrossFilter) and op.is_cross else None
+            host = self._host(op) if op.runs_beside else None
             if host is not None:
                 hosts[host.name] = op.name
         out: list[Piece] = []
@@ -280,8 +250,7 @@ class _Planner:
         if len(readers) != 1 or op.bits is not None or op.name == self.graph.output:
             return None
         (host,) = readers
-        linear = isinstance(host, XnorLinear) and not host.unwindow and host.post.pool == 0
-        same = linear and host.feature is not None and host.feature.shape == op.feature.shape
+        same = host.takes_beside and host.feature is not None and host.feature.shape == op.out.shape
         return host if same and op.name not in host.sources else None
 
     def _band(self, band: list[Op], rows: int, count: int, image: str | None) -> None:

@@ -10,13 +10,9 @@ from hwgen.engine.resources import estimate, excess
 from hwgen.engine.sizing import Sizing
 from hwgen.errors import FitError, HwgenError
 from hwgen.ir.graph import Graph
-from hwgen.ops.dense import PatchConv
-from hwgen.ops.image_conv import ImageConv
-from hwgen.ops.xnor import XnorConv, XnorLinear
 from hwgen.passes.separate_streams import separate_streams
-from hwgen.schedule.layout import bit_stride
 from hwgen.schedule.placement import demand, place
-from hwgen.search.work import buffer_words, cycles, record_words
+from hwgen.search.work import cycles
 from hwgen.targets import Target
 
 BLOCK_DEPTH = 512  # words of a block RAM in its widest shape
@@ -129,7 +125,7 @@ def with_store(graph: Graph, s: Sizing, target: Target, fixed: dict[str, int]) -
     """
     if "store_words" in fixed:
         return s
-    all_words = sum(record_words(op, s) for op in graph.ops)
+    all_words = sum(op.record_words(s) for op in graph.ops)
     ultra = fixed.get("store_ultra", int(target.uram > 0))
     for words in range(min(_blocks(all_words), 1 << 16), 0, -BLOCK_DEPTH):
         full = s.replace(store_words=words, store_ultra=ultra)
@@ -140,7 +136,7 @@ def with_store(graph: Graph, s: Sizing, target: Target, fixed: dict[str, int]) -
 
 
 def _kept(graph: Graph, s: Sizing) -> str:
-    words = sum(record_words(op, s) for op in graph.ops)
+    words = sum(op.record_words(s) for op in graph.ops)
     kept, total = (n * s.word_bytes * 8 / 1e6 for n in (min(words, s.store_words), words))
     share = f"about {kept:.1f} of {total:.1f}" if kept < total else f"all {total:.1f}"
     return f"weights and parameters on chip: {share} Mbit"
@@ -245,9 +241,8 @@ def _integers(overrides: dict[str, str | int]) -> dict[str, int]:
 def _lanes(graph: Graph) -> tuple[int, ...]:
     """Lane counts that divide every channel count, the largest first."""
     channels = [t.channels for t in graph.types().values() if t.kind != "image"]
-    for op in graph.ops:  # a group with stride 2 is whole words
-        if isinstance(op, XnorConv) and op.stride == 2 and op.groups > 1:
-            channels += [op.weight.shape[-1], len(op.weight) // op.groups]
+    for op in graph.ops:
+        channels += op.lane_channels()
     found = tuple(n for n in (64, 32, 16) if all(c % n == 0 for c in channels))
     if found:
         return found
@@ -257,12 +252,8 @@ def _lanes(graph: Graph) -> tuple[int, ...]:
 
 def _group_unit(graph: Graph) -> int:
     """Largest power of two that divides every group slice of a 3x3 convolution."""
-    unit = 1 << 6
-    for op in graph.ops:
-        if isinstance(op, XnorConv) and op.stride == 1:
-            cg = op.weight.shape[-1]
-            unit = min(unit, cg & -cg)
-    return unit
+    units = [op.group_unit() for op in graph.ops]
+    return min([1 << 6, *(unit for unit in units if unit is not None)])
 
 
 def _blocks(words: int) -> int:
@@ -270,22 +261,10 @@ def _blocks(words: int) -> int:
 
 
 def _largest_record(graph: Graph) -> int:
-    return max(
-        [0, *(buffer_words(op) for op in graph.ops if isinstance(op, PatchConv | ImageConv))]
-    )
+    return max(op.buffer_words() for op in graph.ops)
 
 
 def _widest_partial(graph: Graph, s: Sizing) -> int:
     """Results of the widest image row that needs several chunks."""
-    widest, types = 0, graph.types()
-    for op in graph.ops:
-        if isinstance(op, XnorConv):
-            chunks = op.stride**2 if op.stride > 1 else -(-op.weight.shape[-1] // s.gs)
-            chunks = max(chunks, bit_stride(op.weight.shape[-1], s) // s.row_elements)
-            if chunks > 1:
-                widest = max(widest, op.in_grid[1] // op.stride)
-        elif isinstance(op, XnorLinear) and op.weight.shape[1] > s.kw:
-            out = op.feature or op.bits
-            coarse = any(types[t].tokens < out.tokens for t in op.inputs[1:])
-            widest = max(widest, op.unwindow**2, out.grid[1] if coarse else 0)
-    return widest
+    types = graph.types()
+    return max(op.partial_results(s, types) for op in graph.ops)

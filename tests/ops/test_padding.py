@@ -140,7 +140,7 @@ def test_beats_of_an_image_conv(
     flat = around.reshape(len(around), -1)
     start = 3 * (padding + 1) - left  # of the first window, with its lead
     weights, run = op.beat_weights(), op.row_beats * products
-    assert weights.shape == (op.beats, products, 16)
+    assert weights.shape == (op.word_beats, products, 16)
     got = np.zeros((*op.result_grid, 16), dtype=np.int64)
     for y, column in np.ndindex(*op.result_grid):
         at = start + column * stride * 3

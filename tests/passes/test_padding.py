@@ -84,7 +84,7 @@ def test_stem_and_max_pool_become_ops_with_a_pad() -> None:
     module, images = randomise(Stem((7, 2, 3), (3, 2, 1))), pictures(32, 8)
     graph = lower_model(module, images, meta=META, act_bits=12)
     parts = [o for o in graph.ops if isinstance(o, ImageConv)]
-    assert [(p.rows, p.quad, p.beats) for p in parts] == [
+    assert [(p.rows, p.quad, p.word_beats) for p in parts] == [
         ((0, 3), True, 18), ((3, 2), True, 12), ((5, 2), True, 12),
     ]  # fmt: skip
     assert [p.post.pre for p in parts] == [None, parts[0].name, parts[1].name]

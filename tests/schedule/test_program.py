@@ -11,15 +11,14 @@ from hwgen.engine import isa
 from hwgen.engine.sizing import Sizing
 from hwgen.errors import FitError
 from hwgen.ir.graph import Graph
+from hwgen.ops.types import ImageRows
 from hwgen.paths import models_dir
 from hwgen.pipeline import load_prepared
 from hwgen.schedule.builder import Builder
 from hwgen.schedule.layout import BM, Place, row_pitch
-from hwgen.schedule.plan import ImageRows
 from hwgen.schedule.program import Program, schedule
 from hwgen.schedule.steps import STEPS
 from hwgen.schedule.steps.xnor_conv import xnor_conv
-from hwgen.search import work
 from hwgen.search.choose import choose
 from hwgen.targets import get_target
 from hwgen.units.dma import record_words
@@ -123,8 +122,8 @@ def test_weights_of_an_output_word_come_once_for_all_its_runs() -> None:
     mine = [i for i in program.instructions if i.step == "down0"]
     loads = [i.fields for i in mine if i.op == "LOAD"]
     assert sum(f["n_wb"] for f in loads) == 4 * 9 * 64 // 16  # 4 output words, 16 columns a word
-    assert sum(map(record_words, loads)) == work.record_words(graph.op("down0"), program.sizing)
-    assert work.chunks(graph.op("down0"), program.sizing) == 6
+    assert sum(map(record_words, loads)) == graph.op("down0").record_words(program.sizing)
+    assert graph.op("down0").chunks(program.sizing) == 6
     # a tap alone and two together per kernel row: 6 chunks inside, 3 left, 4 top, 2 in the corner
     assert sum(i.op == "XLIN" for i in mine) == 4 * (6 + 3 + 4 + 2)
     assert sum(i.op == "LDW" for i in mine) == 4 * (6 + 3 + 4 + 2)
