@@ -53,6 +53,7 @@ reports: setup
 lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/python -m hwgen.tools.verilog_style
 
 format: setup
 	$(BIN)/ruff format .

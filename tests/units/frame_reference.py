@@ -1,6 +1,6 @@
 """Random programs for the engine around a stand-in compute unit, and what they must do.
 
-`rtl/compute_unit_stub.v` says what its compute instructions mean here. The reference executes the
+`rtl/stub/compute_unit.v` says what its compute instructions mean here. The reference executes the
 program one instruction after the other on NumPy memories; the waits of the program are the least
 that keep this meaning, so the units overlap as far as they ever may.
 """
@@ -17,7 +17,7 @@ import numpy as np
 from hwgen.engine import isa
 from hwgen.sim.harness import bit_records, dst_records
 
-STUB = Path(__file__).parent / "rtl" / "compute_unit_stub.v"
+STUB = Path(__file__).parent / "rtl" / "stub" / "compute_unit.v"
 STUB_FIELDS = [
     "I_WAIT_DMA",
     "I_WAIT_LDW",

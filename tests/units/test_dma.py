@@ -1,6 +1,6 @@
 """DMA, sequencer, weight loader and harness: random programs, faults, exact cycles.
 
-The compute unit is a stand-in (rtl/compute_unit_stub.v), everything around it is real.
+The compute unit is a stand-in (rtl/stub/compute_unit.v), everything around it is real.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@
 //   context[t][c] = sum_j level[t][j] (v_j[c] ? +1 : -1)
 //   queries t < queries (1..4095), keys j < tokens (1..MAX_TOKENS)
 //
-// Layout: the 64/LANES elements of token t at x_bits + t * t_stride, in one row of the bit memory (a
-// multiple of 64/LANES); att_row bit 0 = channel 0, two cycles after att_re. Result: for each query
-// 64/LANES words, lane l of word w = channel w*LANES + l, signed 16 bits.
+// Layout: the 64/LANES elements of token t at x_bits + t * t_stride, in one row of the bit memory
+// (a multiple of 64/LANES); att_row bit 0 = channel 0, two cycles after att_re. Result: for each
+// query 64/LANES words, lane l of word w = channel w*LANES + l, signed 16 bits.
 //
 // Order: keys, then values are read, one token per cycle; queries follow each other P cycles apart:
 //   G = ceil(tokens / PK);  P = max(G, 64/LANES, 3)
@@ -83,7 +83,7 @@ module attention #(
         end
     endgenerate
 
-    // ------------------------------------------------------------------ parameters of two instructions
+    // -------------------------------------------------------------- parameters of two instructions
     reg  [1:0]  used_q;    // from start until the last value is read
     reg  [1:0]  loaded_q;  // from (almost) all values read until its queries begin
     reg         in_buf_q;  // buffer of the next start
@@ -220,7 +220,7 @@ module attention #(
         end
     end
 
-    // ------------------------------------------------------------------ slots of P cycles, one per query
+    // ------------------------------------------------------------ slots of P cycles, one per query
     reg  [8:0] slot_q;
     reg        query_q, query_buf_q, query_end_q;  // the slot's query; end: last of its instruction
     reg        next_q, next_buf_q, next_end_q;  // the query of the next slot
@@ -248,7 +248,7 @@ module attention #(
         end
     end
 
-    // ------------------------------------------------------------------ tags: bit i = i cycles after the group
+    // ------------------------------------------------------ tags: bit i = i cycles after the group
     wire         issue       = run_q & query_q & (slot_q <= last_group_q);
     wire         issue_first = issue & (slot_q == 9'd0);
     wire         issue_last  = issue & (slot_q == last_group_q);

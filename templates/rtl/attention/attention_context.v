@@ -1,14 +1,16 @@
-// Context of a query: context[c] = sum_j level_j (v_j[c] ? +1 : -1), 64 channels, PK keys per cycle.
+// Context of a query: context[c] = sum_j level_j (v_j[c] ? +1 : -1), 64 channels,
+// PK keys per cycle.
 //
 //   level_j = sum over k of ((p_j >= r_k) ^ neg), 0 where the key's mask bit is 0;
 //   context[c] = 2 sum_j level_j v_j[c] - sum_j level_j.
 //
-// Scores wait in a circular buffer (DELAY groups) from the cycle of p_we until they are used. start in
-// cycle X (a query's thresholds are complete), once per query, at least max(groups, 64/LANES) cycles
-// apart: group g is read in X+g; r, r_neg hold from X+1 on for `groups` cycles; the values of group g
-// are read in X+2+g, done in the last of these cycles; word w of the result (channels w*LANES ..,
-// signed 16 bits per lane) in X+6+groups+w, 64/LANES words; finish one cycle before the last.
-// The sum of a group is bit-sliced: bit b of 64 channels is one vector, few LUTs and a fast simulation.
+// Scores wait in a circular buffer (DELAY groups) from the cycle of p_we until they are used. start
+// in cycle X (a query's thresholds are complete), once per query, at least max(groups, 64/LANES)
+// cycles apart: group g is read in X+g; r, r_neg hold from X+1 on for `groups` cycles; the values
+// of group g are read in X+2+g, done in the last of these cycles; word w of the result (channels
+// w*LANES .., signed 16 bits per lane) in X+6+groups+w, 64/LANES words; finish one cycle before the
+// last. The sum of a group is bit-sliced: bit b of 64 channels is one vector, few LUTs and a fast
+// simulation.
 // Reset: control only.
 `default_nettype none
 module attention_context #(

@@ -4,8 +4,9 @@
 //   floor(..) + 1;  r_k = least p with EXP[p] >= bound_k;  condition k holds <=> (p >= r_k) ^ neg.
 //
 // Timing, A = 6 + log2(PK): in cycle 4 p and mask (keys that count; 0 in idle cycles), in cycle
-// 5 + log2(PK) first (group is the first of its query); A = cycle in which the sum of a query's last
-// group is complete, then sum_load; kappa, kappa_neg of k = 1, 2, 3 in A+1, A+2, A+3; load in A+14 with neg: then
+// 5 + log2(PK) first (group is the first of its query); A = cycle in which the sum of a query's
+// last group is complete, then sum_load; kappa, kappa_neg of k = 1, 2, 3 in A+1, A+2, A+3; load in
+// A+14 with neg: then
 // r_k (k in bits [(k-1)*7 +: 7]) and r_neg stay from A+15 until the next load, at least 3 cycles.
 // No reset: data only. Two DSP48E1.
 `default_nettype none

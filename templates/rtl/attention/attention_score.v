@@ -1,8 +1,8 @@
 // Scores of PK keys per cycle: p[j] = popcount(xnor(q, k_j)), and the memory of the keys.
 //
 // Key t lies in bank t mod PK, word t / PK, with the top bit inverted in buffer 1. Writes take one
-// key per cycle. Read address and q in cycle 0 -> p (key j in bits [j*7 +: 7]) in cycle 4; one group
-// per cycle. No reset: data only.
+// key per cycle. Read address and q in cycle 0 -> p (key j in bits [j*7 +: 7]) in cycle 4; one
+// group per cycle. No reset: data only.
 `default_nettype none
 module attention_score #(
     parameter PK     = 8,

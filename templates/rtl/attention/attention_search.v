@@ -1,7 +1,8 @@
-// Least score that reaches a bound: r = #{p in 0..64 : EXP[p] < bound}, so EXP[p] >= bound <=> p >= r.
+// Least score that reaches a bound: r = #{p in 0..64 : EXP[p] < bound}, so that
+// EXP[p] >= bound <=> p >= r.
 //
-// EXP does not fall with p: a binary search, one bit of r per cycle. Latency 7 cycles, one bound per
-// cycle; no reset: data only. bound = 2**24 - 1 stands for everything above EXP[64]: r = 65.
+// EXP does not fall with p: a binary search, one bit of r per cycle. Latency 7 cycles, one bound
+// per cycle; no reset: data only. bound = 2**24 - 1 stands for everything above EXP[64]: r = 65.
 // Cost: about 300 LUT and 200 FF; the same for any PK, where comparing keys with the bounds
 // themselves would cost about 75 LUT a key.
 `default_nettype none

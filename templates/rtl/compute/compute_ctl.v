@@ -18,6 +18,7 @@
 // them apart); two on one port set port_conflict until rst. STORE (fr_*) waits for them, DMA
 // writes (f_*) wait for lane writes of the same memory.
 // Reset: control only. Cost: see hwgen/units/compute_ctl.py.
+`default_nettype none
 module compute_ctl #(
     parameter LANES    = 16,    // a power of two, 16 .. 64
     parameter ACT_BITS = 16,    // 8 .. 16
@@ -183,7 +184,8 @@ module compute_ctl #(
         if (LANES < 16 || LANES > 64 || LANES != (1 << $clog2(LANES))) begin : gen_guard_lanes
             ERROR_compute_ctl_LANES_must_be_16_32_or_64 u_stop ();
         end
-        if (FM_WORDS < 2 || FM_WORDS > 16384 || TM_WORDS < 2 || TM_WORDS > 16384) begin : gen_guard_words
+        if (FM_WORDS < 2 || FM_WORDS > 16384
+            || TM_WORDS < 2 || TM_WORDS > 16384) begin : gen_guard_words
             ERROR_compute_ctl_FM_WORDS_and_TM_WORDS_must_be_2_to_16384 u_stop ();
         end
         if (ACT_BITS < 8 || ACT_BITS > 16) begin : gen_guard_act
@@ -271,7 +273,8 @@ module compute_ctl #(
     compute_set u_set (
         .clk(clk), .rst(rst), .set_taps(set_taps), .set_att(set_att), .set_norm(set_norm),
         .payload(b_payload), .taps_busy(taps_busy), .taps_done(taps_done), .taps_sx(taps_sx),
-        .tap_index(n_stencil && n_phase ? n_i0 + 4'd3 : n_i0), .tap_offset(tap_offset), .tap_dx(tap_dx), .tap_out(tap_out),
+        .tap_index(n_stencil && n_phase ? n_i0 + 4'd3 : n_i0),
+        .tap_offset(tap_offset), .tap_dx(tap_dx), .tap_out(tap_out),
         .taps_width(taps_width), .taps_wsx(taps_wsx),
         .taps_padded(taps_padded), .taps_pad(taps_pad),
         .kappa1(at_kappa1), .kappa2(at_kappa2), .kappa3(at_kappa3), .neg(at_neg),
@@ -319,7 +322,8 @@ module compute_ctl #(
         .s0({{2{src_s0[17]}}, src_s0}), .s1(b_src_s1), .s2(b_src_s2),
         .s3({{2{src_s3[17]}}, src_s3}), .x2(b_src_x2),
         .cm_base(b_cm_base), .cm_s0(b_cm_s0), .cm_s1(b_cm_s1), .wb_base(b_wb), .stat(b_stat),
-        .stencil(stencil), .free(mac_free), .valid(n_valid), .addr(n_addr), .pos(n_pos), .i0(n_i0), .i2(n_i2),
+        .stencil(stencil), .free(mac_free), .valid(n_valid), .addr(n_addr), .pos(n_pos),
+        .i0(n_i0), .i2(n_i2),
         .phase(n_phase), .first(n_first), .last(n_last), .result(n_result), .stat_on(n_stat),
         .cm(n_cm), .wb(n_wb)
     );
@@ -412,3 +416,4 @@ module compute_ctl #(
     assign t_bit_valid = bit_we;
     assign t_bit_word = l_y_bits;
 endmodule
+`default_nettype wire

@@ -8,6 +8,7 @@
 // Latency: a word accepted in cycle t can be taken from cycle t + 2; one instruction per cycle.
 // Field positions are those of hwgen/engine/isa.py (a test compares them).
 // Reset: control only. Cost: about 1,100 flip-flops, 16 adders of up to 20 bits.
+`default_nettype none
 module compute_decode (
     input  wire         clk,
     input  wire         rst,
@@ -177,13 +178,13 @@ module compute_decode (
     times_xd #(.WIDTH(8)) u_cm (.s(cm_s2), .xd(xd & cm_mask[2:0]), .y(cm_x));
 
     assign cm_wrap = (cm_s2 & {8{wrap_at[0]}})
-                   | ({cm_s2[6:0], 1'd0} & {8{wrap_at[1]}})
-                   | ({cm_s2[5:0], 2'd0} & {8{wrap_at[2]}})
-                   | ({cm_s2[4:0], 3'd0} & {8{wrap_at[3]}})
-                   | ({cm_s2[3:0], 4'd0} & {8{wrap_at[4]}})
-                   | ({cm_s2[2:0], 5'd0} & {8{wrap_at[5]}})
-                   | ({cm_s2[1:0], 6'd0} & {8{wrap_at[6]}})
-                   | ({cm_s2[0], 7'd0} & {8{wrap_at[7]}});
+        | ({cm_s2[6:0], 1'd0} & {8{wrap_at[1]}})
+        | ({cm_s2[5:0], 2'd0} & {8{wrap_at[2]}})
+        | ({cm_s2[4:0], 3'd0} & {8{wrap_at[3]}})
+        | ({cm_s2[3:0], 4'd0} & {8{wrap_at[4]}})
+        | ({cm_s2[2:0], 5'd0} & {8{wrap_at[5]}})
+        | ({cm_s2[1:0], 6'd0} & {8{wrap_at[6]}})
+        | ({cm_s2[0], 7'd0} & {8{wrap_at[7]}});
 
     assign i_ready = !a_valid_q || load_b;
     assign holds = a_valid_q || b_valid_q;
@@ -251,7 +252,7 @@ module compute_decode (
     assign b_dst = {b_dst_x2, b_q[C_DST_EN +: 44]};
     assign b_bit = {b_bit_x2, b_q[C_BIT_BASE +: 48], b_q[C_BIT_EN]};
     assign b_modes = {b_q[C_GELU], b_q[C_SH3 +: 5], b_q[C_AFF], b_q[C_SH2 +: 5], b_q[C_RP],
-                      b_q[C_SH1 +: 6], b_q[C_BIT_Y3], b_q[C_MAX]};
+        b_q[C_SH1 +: 6], b_q[C_BIT_Y3], b_q[C_MAX]};
     assign b_pool = {b_q[C_POOL_POS +: 3], b_q[C_POOL +: 2]};
     assign b_psum_first = b_q[C_PSUM_FIRST];
     assign b_psum_last = b_q[C_PSUM_LAST];
@@ -259,3 +260,4 @@ module compute_decode (
 
     wire unused = &{1'b0, b_q[415:412], ahead_dma, ahead_ldw, wrap_at[8]};
 endmodule
+`default_nettype wire

@@ -14,6 +14,7 @@
 // A partial XNOR (psum_last = 0) needs no lanes: it counts as issued and retired 1 cycle after
 // start, and MAC ops and SET run beside it.
 // Reset: control only. Cost: about 60 flip-flops, 80 LUTs.
+`default_nettype none
 module compute_issue #(
     parameter LN_QUIET = 14
 ) (
@@ -127,3 +128,4 @@ module compute_issue #(
         end
     end
 endmodule
+`default_nettype wire

@@ -4,6 +4,7 @@
 // in the cycle after set_att; attention takes them with its start. norm: log2c, eps change in the
 // cycle after set_norm, norm_reset is high in that cycle. `payload` holds until taps_done.
 // Reset: control only. Cost: tap_table and 130 flip-flops.
+`default_nettype none
 module compute_set (
     input  wire         clk,
     input  wire         rst,
@@ -63,3 +64,4 @@ module compute_set (
 
     wire unused = &{1'b0, payload[383:317]};
 endmodule
+`default_nettype wire

@@ -6,6 +6,7 @@
 // Throughput: one write and one read per cycle. A read in the cycle of a write of the same word
 // returns the old word. Reset: none. Cost: WORDS x WIDTH bits of block RAM, WIDTH flip-flops
 // (inside the block RAM where the tool uses its output register).
+`default_nettype none
 module feature_memory #(
     parameter WORDS = 1024,
     parameter WIDTH = 256,  // a multiple of 8
@@ -33,6 +34,7 @@ module feature_memory #(
     genvar g;
     generate
         for (g = 0; g < 8; g = g + 1) begin : gen_group
+            (* ram_style = "block" *)
             reg [GROUP-1:0] mem [0:WORDS-1];
             reg [GROUP-1:0] read_q;
             reg [GROUP-1:0] word_q;
@@ -47,3 +49,4 @@ module feature_memory #(
         end
     endgenerate
 endmodule
+`default_nettype wire

@@ -5,6 +5,7 @@
 // OR of both). Write port: result of the lanes (8 lane groups); else DMA.
 // fm_word, tm_word, fr_word: 2 cycles after their request; fr_word is sign-extended to 16 bits.
 // Reset: control only. Cost: the memories, 150 LUTs, LANES x 16 LUTs for fr_word.
+`default_nettype none
 module feature_ports #(
     parameter LANES    = 16,
     parameter ACT_BITS = 16,
@@ -47,20 +48,20 @@ module feature_ports #(
 
     // requests of each memory: source, pre, mid, out
     wire [3:0] fm_wants = {src_fm_re, pre_re && !pre_at[14], mid_re && !mid_at[14],
-                           out_re && !out_at[14]};
+        out_re && !out_at[14]};
     wire [3:0] tm_wants = {src_tm_re, pre_re && pre_at[14], mid_re && mid_at[14],
-                           out_re && out_at[14]};
+        out_re && out_at[14]};
     wire       fm_read = fm_wants != 4'd0;
     wire       tm_read = tm_wants != 4'd0;
 
     assign fr_ready = fr_mem ? !tm_read : !fm_read;
 
     wire [13:0] fm_raddr = (src_addr & {14{fm_wants[3]}}) | (pre_at[13:0] & {14{fm_wants[2]}})
-                         | (mid_at[13:0] & {14{fm_wants[1]}}) | (out_at[13:0] & {14{fm_wants[0]}})
-                         | (fr_addr & {14{!fm_read}});
+        | (mid_at[13:0] & {14{fm_wants[1]}}) | (out_at[13:0] & {14{fm_wants[0]}})
+        | (fr_addr & {14{!fm_read}});
     wire [13:0] tm_raddr = (src_addr & {14{tm_wants[3]}}) | (pre_at[13:0] & {14{tm_wants[2]}})
-                         | (mid_at[13:0] & {14{tm_wants[1]}}) | (out_at[13:0] & {14{tm_wants[0]}})
-                         | (fr_addr & {14{!tm_read}});
+        | (mid_at[13:0] & {14{tm_wants[1]}}) | (out_at[13:0] & {14{tm_wants[0]}})
+        | (fr_addr & {14{!tm_read}});
 
     reg conflict_q;
 
@@ -116,3 +117,4 @@ module feature_ports #(
 
     wire unused_addr = &{1'b0, fm_raddr, tm_raddr, fm_waddr, tm_waddr};
 endmodule
+`default_nettype wire

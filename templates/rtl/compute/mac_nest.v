@@ -9,6 +9,7 @@
 // stat (LNSTAT): first and last frame every level 1 iteration instead of the whole result.
 // stencil: every level 1 iteration is a result.
 // Reset: control only. Cost: 9 adders of 8 to 20 bits, about 330 flip-flops.
+`default_nettype none
 module mac_nest (
     input  wire        clk,
     input  wire        rst,
@@ -192,3 +193,4 @@ module mac_nest (
 
     wire unused = step_row;
 endmodule
+`default_nettype wire

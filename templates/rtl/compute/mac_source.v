@@ -7,8 +7,9 @@
 //   stage 4  words at the memories' outputs; norm table index (the table answers one cycle later)
 //   stage 5  in_feat, in_scalar, in_extra and the flags: stage 0 of the lanes
 //
-// MACS: addr counts elements, word = addr / LANES, lane = addr mod LANES. A beat takes two elements,
-// addr and addr | 1, in s_scalar and the first of s_extra; with quad four, addr (a multiple of 4) ..
+// MACS: addr counts elements, word = addr / LANES, lane = addr mod LANES. A beat takes two
+// elements, addr and addr | 1, in s_scalar and the first of s_extra; with quad four, addr (a
+// multiple of 4) ..
 // addr + 3. What an instruction does not take is 0 in s_extra.
 // stencil: beats whose words only fill the stencil memory (of the first LEAD columns; of the second
 // row when there is one_row) do not reach the lanes; s_words see stencil_memory.v.
@@ -16,6 +17,7 @@
 // One beat per cycle. Reset: control only. Cost: LANES x ACT_BITS + 300 flip-flops, two 20-bit
 // adders, LANES x ACT_BITS / 2 LUTs of memory select, four LANES / 4 : 1 multiplexers of ACT_BITS,
 // one 4 : 1 and one 2 : 1.
+`default_nettype none
 module mac_source #(
     parameter LANES = 16,
     parameter ACT_BITS = 16,
@@ -204,7 +206,7 @@ module mac_source #(
     wire [LANES*ACT_BITS-1:0] word_4 = flags_4[5] ? tm_word : fm_word;
     wire [4*ACT_BITS-1:0] four_4 = word_4[lane_4[LL-1:2]*4*ACT_BITS +: 4*ACT_BITS];
     wire [ACT_BITS-1:0] second_4 = lane_4[1] ? four_4[3*ACT_BITS +: ACT_BITS]
-                                             : four_4[ACT_BITS +: ACT_BITS];
+        : four_4[ACT_BITS +: ACT_BITS];
 
     always @(posedge clk) begin
         feat_5_q <= word_4;
@@ -225,7 +227,7 @@ module mac_source #(
     generate
         for (k = 0; k < 3; k = k + 1) begin : gen_extra
             wire [15+ACT_BITS:0] wide = {{16{extra_5_q[(k+1)*ACT_BITS-1]}},
-                                         extra_5_q[k*ACT_BITS +: ACT_BITS]};
+                extra_5_q[k*ACT_BITS +: ACT_BITS]};
             wire unused_wide = &{1'b0, wide};
             assign s_extra[16*k +: 16] = wide[15:0];
         end
@@ -240,3 +242,4 @@ module mac_source #(
     assign s_scalar = scalar[15:0];
     assign wbr_re = wbr_re_3_q;
 endmodule
+`default_nettype wire

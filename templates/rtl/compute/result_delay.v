@@ -1,11 +1,13 @@
 // result_delay: carries what a result needs later from stage 0 of the lanes to its stage.
 //
 //   residual requests at PRE_AT - 2, MID_AT - 2, OUT_AT - 2 (memories answer 2 cycles later),
-//   their memory select and whether there is one at PRE_AT, MID_AT, OUT_AT; destination at Y_AT; statistics at ACC_AT;
+//   their memory select and whether there is one at PRE_AT, MID_AT, OUT_AT; destination at Y_AT;
+//   statistics at ACC_AT;
 //   `retired` in Y_AT, the cycle of the instruction's last write.
 //
 // So every instruction in flight keeps its own addresses and enables. Throughput one result per
 // cycle. Reset: valid flags only. Cost: about 60 shift-register LUTs, 100 flip-flops.
+`default_nettype none
 module result_delay #(
     parameter PRE_AT = 8,
     parameter MID_AT = 16,
@@ -100,3 +102,4 @@ module result_delay #(
         .clk(clk), .rst(rst), .d(stat_phase), .q(acc_phase)
     );
 endmodule
+`default_nettype wire

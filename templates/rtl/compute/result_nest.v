@@ -12,6 +12,7 @@
 // `push` in cycle t -> the instruction can be current from t + 2. One result per cycle, also over
 // instruction boundaries. Reset: control only.
 // Cost: 12 adders of 14 or 16 bits, about 650 flip-flops, 440 x 8 bits of LUT RAM.
+`default_nettype none
 module result_nest #(
     parameter QUEUE = 8     // instructions between issue and first result, a power of two <= 16
 ) (
@@ -79,6 +80,7 @@ module result_nest #(
     endgenerate
 
     // queue
+    (* ram_style = "distributed" *)
     reg  [ENTRY-1:0] queue_q [0:QUEUE-1];
     reg  [AW-1:0]    write_q;
     reg  [AW-1:0]    read_q;
@@ -101,8 +103,8 @@ module result_nest #(
     wire [4:0]  q_pool;
 
     assign {q_none, q_xnor, q_att, q_macs, q_stat, q_apply, q_n2, q_n3, q_xd, q_cm_base, q_cm_mask,
-            q_cm_x, q_cm_x_wrap, q_cm_1, q_cm_1_wrap, q_om_base, q_q_base, q_q_mask,
-            q_pre, q_mid, q_out, q_dst, q_bit, q_modes, q_pool} = queue_q[read_q];
+        q_cm_x, q_cm_x_wrap, q_cm_1, q_cm_1_wrap, q_om_base, q_q_base, q_q_mask,
+        q_pre, q_mid, q_out, q_dst, q_bit, q_modes, q_pool} = queue_q[read_q];
 
     wire [AW:0] count_next = count_q + {{AW{1'b0}}, push} - {{AW{1'b0}}, pop};
 
@@ -279,3 +281,4 @@ module result_nest #(
 
     wire unused = &{1'b0, i2[11:6]};
 endmodule
+`default_nettype wire

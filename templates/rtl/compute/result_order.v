@@ -3,6 +3,7 @@
 // `load` takes n2, n3 (>= 1) and xd (1..7) and starts at i2 = i3 = 0; `step` moves to the next
 // result. Of step_x, step_phase, step_row, done exactly one is high: what the next step does
 // (done: this is the last result). Latency 1 cycle, one step per cycle. Reset: none.
+`default_nettype none
 module result_order (
     input  wire        clk,
     input  wire        load,
@@ -79,3 +80,4 @@ module result_order (
 
     wire unused = &{1'b0, over_x[11:0], over_phase[11:0]};
 endmodule
+`default_nettype wire

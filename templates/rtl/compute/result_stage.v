@@ -6,6 +6,7 @@
 //
 // in_kind 0 feature, 1 xnor, 2 attention, 3 scalar, 4 norm apply; mul_kind 0 cm, 1 weight, 2 one,
 // 3 self, 4 norm R. Latency 0 to stage 0. Reset: control only. Cost: the two parts, 60 LUTs.
+`default_nettype none
 module result_stage #(
     parameter PRE_AT = 8,
     parameter MID_AT = 16,
@@ -135,7 +136,7 @@ module result_stage #(
     assign l_valid = s_valid || xf_valid || at_valid;
     assign l_in_kind = r_xnor ? 3'd1 : r_att ? 3'd2 : r_macs ? 3'd3 : r_apply ? 3'd4 : 3'd0;
     assign l_mul_kind = r_macs ? {2'd0, !s_quad} : r_apply ? 3'd4 : front || !s_stat ? 3'd0
-                      : s_phase ? 3'd3 : 3'd2;
+        : s_phase ? 3'd3 : 3'd2;
     assign l_first = front || s_first;
     assign l_last = front || s_last;
     assign l_cm_slot = front ? r_cm : r_cm + s_cm;
@@ -165,3 +166,4 @@ module result_stage #(
     assign dst_we = dst_en_at && l_y_valid;
     assign bit_we = bit_en_at && l_y_valid;
 endmodule
+`default_nettype wire

@@ -14,6 +14,7 @@
 // back: a ring of 32 words with one write and three reads a beat.
 // `beat`, `row`, `first`, `third` one cycle before `word`; `words` in the cycle of `word`, read
 // without a register. Reset: the write position. Cost: 3 x 32 x LANES x ACT_BITS bits of LUT RAM.
+`default_nettype none
 module stencil_memory #(
     parameter LANES    = 16,
     parameter ACT_BITS = 16
@@ -33,8 +34,8 @@ module stencil_memory #(
 
     // how many beats ago the words came, number 0 lowest
     wire [14:0] back = first ? {5'd18, 5'd12, 5'd6}
-                     : third ? (row ? {5'd12, 5'd12, 5'd13} : {5'd10, 5'd10, 5'd11})
-                     : row ? {5'd16, 5'd14, 5'd25} : {5'd11, 5'd12, 5'd25};
+        : third ? (row ? {5'd12, 5'd12, 5'd13} : {5'd10, 5'd10, 5'd11})
+        : row ? {5'd16, 5'd14, 5'd25} : {5'd11, 5'd12, 5'd25};
 
     always @(posedge clk) begin
         beat_q <= beat;
@@ -58,3 +59,4 @@ module stencil_memory #(
         end
     endgenerate
 endmodule
+`default_nettype wire

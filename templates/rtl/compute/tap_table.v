@@ -5,8 +5,10 @@
 // by adders only: one entry and one bit of width per cycle. `start` (payload stable until done)
 // in cycle t -> `busy` t + 1 .. t + 13, `done` in t + 13; the entries are written in t + 2 ..
 // t + 13, width, wsx, padded and pad change after done. Look-up: combinational.
-// padded, pad and out are for mac_source: columns outside the image, and taps with out, read word pad.
+// padded, pad and out are for mac_source: columns outside the image, and taps with out, read word
+// pad.
 // Reset: control only. Cost: 25 LUT RAM bits wide x 16, 3 adders of 20 bits, 115 flip-flops.
+`default_nettype none
 module tap_table (
     input  wire         clk,
     input  wire         rst,
@@ -46,6 +48,7 @@ module tap_table (
     reg  [19:0] write_dxsx_q;
     reg  [3:0]  write_dx_q;
     reg         write_out_q;
+    (* ram_style = "distributed" *)
     reg  [24:0] table_q [0:15];
 
     wire [16*ENTRY-1:0] entries = {{4*ENTRY{1'b0}}, payload[12*ENTRY-1:0]};
@@ -101,3 +104,4 @@ module tap_table (
         end
     end
 endmodule
+`default_nettype wire

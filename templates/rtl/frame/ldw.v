@@ -4,10 +4,11 @@
 // (all shadow bits 1), read WB words wb .. wb + n - 1 (the port is granted by `wb_ready`) and write
 // word k to columns 16 k .. 16 k + 15 with w_we, w_col = k. Then `shadow_full` rises until `swap`.
 //
-// Timing: i_word taken in cycle t, conditions met in cycle s >= t + 1: w_fill in s + 1, one word per
-// cycle read from s + 1 on (n of them when never refused), w_we three cycles after the first read,
-// retired and shadow_full in s + n + LDW_TAIL as listed in hwgen/units/ldw.py.
+// Timing: i_word taken in cycle t, conditions met in cycle s >= t + 1: w_fill in s + 1, one word
+// per cycle read from s + 1 on (n of them when never refused), w_we three cycles after the first
+// read, retired and shadow_full in s + n + LDW_TAIL as listed in hwgen/units/ldw.py.
 // Reset: control only. Cost (Yosys): 100 LUT, 16 L + 116 FF.
+`default_nettype none
 module ldw #(
     parameter LANES = 16
 ) (
@@ -40,87 +41,88 @@ module ldw #(
     output wire        retire, // strobe: it retires
     output wire [51:0] head    // header of the held instruction
 );
-  // Fields of LDW (hwgen/engine/isa.py).
-  localparam I_WAIT_DMA = 4;
-  localparam I_WAIT_LDW = 20;
-  localparam I_WAIT_CMP = 36;
-  localparam LW_WB = 52;
-  localparam LW_N = 68;
+    // Fields of LDW (hwgen/engine/isa.py).
+    localparam I_WAIT_DMA = 4;
+    localparam I_WAIT_LDW = 20;
+    localparam I_WAIT_CMP = 36;
+    localparam LW_WB = 52;
+    localparam LW_N = 68;
 
-  localparam [1:0] S_GET = 2'd0;
-  localparam [1:0] S_WAIT = 2'd1;
-  localparam [1:0] S_READ = 2'd2;
-  localparam [1:0] S_LAST = 2'd3;
+    localparam [1:0] S_GET = 2'd0;
+    localparam [1:0] S_WAIT = 2'd1;
+    localparam [1:0] S_READ = 2'd2;
+    localparam [1:0] S_LAST = 2'd3;
 
-  reg [1:0] state;
-  reg [51:0] header_q;
-  reg [7:0] left_q;
-  reg [7:0] col_q;
-  reg [2:0] pipe_q;  // reads in flight; bit 1 set: wb_word is valid now
+    reg [1:0] state;
+    reg [51:0] header_q;
+    reg [7:0] left_q;
+    reg [7:0] col_q;
+    reg [2:0] pipe_q;  // reads in flight; bit 1 set: wb_word is valid now
 
-  wire [15:0] ahead_dma = retired_dma - header_q[I_WAIT_DMA+:16];
-  wire [15:0] ahead_ldw = retired_ldw - header_q[I_WAIT_LDW+:16];
-  wire [15:0] ahead_cmp = retired_cmp - header_q[I_WAIT_CMP+:16];
-  wire go = !ahead_dma[15] && !ahead_ldw[15] && !ahead_cmp[15] && !shadow_full;
-  wire fire = wb_re && wb_ready;
-  wire unused = &{1'b0, header_q[3:0], ahead_dma[14:0], ahead_ldw[14:0], ahead_cmp[14:0]};
+    wire [15:0] ahead_dma = retired_dma - header_q[I_WAIT_DMA+:16];
+    wire [15:0] ahead_ldw = retired_ldw - header_q[I_WAIT_LDW+:16];
+    wire [15:0] ahead_cmp = retired_cmp - header_q[I_WAIT_CMP+:16];
+    wire go = !ahead_dma[15] && !ahead_ldw[15] && !ahead_cmp[15] && !shadow_full;
+    wire fire = wb_re && wb_ready;
+    wire unused = &{1'b0, header_q[3:0], ahead_dma[14:0], ahead_ldw[14:0], ahead_cmp[14:0]};
 
-  assign i_ready = state == S_GET;
-  assign busy = state != S_GET;
-  assign start = state == S_WAIT && go;
-  assign retire = state == S_LAST && pipe_q == 3'd0;
-  assign head = header_q;
+    assign i_ready = state == S_GET;
+    assign busy = state != S_GET;
+    assign start = state == S_WAIT && go;
+    assign retire = state == S_LAST && pipe_q == 3'd0;
+    assign head = header_q;
 
-  always @(posedge clk) begin
-    w_fill <= start;
-    w_we   <= pipe_q[1];
-    w_col  <= col_q;
-    w_data <= wb_word;
-    if (pipe_q[1]) col_q <= col_q + 8'd1;
-    pipe_q <= {pipe_q[1:0], fire};
+    always @(posedge clk) begin
+        w_fill <= start;
+        w_we   <= pipe_q[1];
+        w_col  <= col_q;
+        w_data <= wb_word;
+        if (pipe_q[1]) col_q <= col_q + 8'd1;
+        pipe_q <= {pipe_q[1:0], fire};
 
-    case (state)
-      S_GET:
-      if (i_valid) begin
-        state <= S_WAIT;
-        header_q <= i_word[51:0];
-        wb_addr <= i_word[LW_WB+:16];
-        left_q <= i_word[LW_N+:8];
-        col_q <= 8'd0;
-      end
-      S_WAIT:
-      if (go) begin
-        state <= left_q == 8'd0 ? S_LAST : S_READ;
-        wb_re <= left_q != 8'd0;
-      end
-      S_READ:
-      if (wb_ready) begin
-        wb_addr <= wb_addr + 16'd1;
-        left_q  <= left_q - 8'd1;
-        if (left_q == 8'd1) begin
-          wb_re <= 1'b0;
-          state <= S_LAST;
+        case (state)
+            S_GET:
+                if (i_valid) begin
+                    state <= S_WAIT;
+                    header_q <= i_word[51:0];
+                    wb_addr <= i_word[LW_WB+:16];
+                    left_q <= i_word[LW_N+:8];
+                    col_q <= 8'd0;
+                end
+            S_WAIT:
+                if (go) begin
+                    state <= left_q == 8'd0 ? S_LAST : S_READ;
+                    wb_re <= left_q != 8'd0;
+                end
+            S_READ:
+                if (wb_ready) begin
+                    wb_addr <= wb_addr + 16'd1;
+                    left_q  <= left_q - 8'd1;
+                    if (left_q == 8'd1) begin
+                        wb_re <= 1'b0;
+                        state <= S_LAST;
+                    end
+                end
+            default:
+                if (retire) state <= S_GET;
+        endcase
+
+        if (retire) begin
+            shadow_full <= 1'b1;
+            retired_ldw <= retired_ldw + 16'd1;
+        end else if (swap) begin
+            shadow_full <= 1'b0;
         end
-      end
-      default:
-      if (retire) state <= S_GET;
-    endcase
 
-    if (retire) begin
-      shadow_full <= 1'b1;
-      retired_ldw <= retired_ldw + 16'd1;
-    end else if (swap) begin
-      shadow_full <= 1'b0;
+        if (rst) begin
+            state <= S_GET;
+            wb_re <= 1'b0;
+            pipe_q <= 3'd0;
+            w_fill <= 1'b0;
+            w_we <= 1'b0;
+            shadow_full <= 1'b0;
+            retired_ldw <= 16'd0;
+        end
     end
-
-    if (rst) begin
-      state <= S_GET;
-      wb_re <= 1'b0;
-      pipe_q <= 3'd0;
-      w_fill <= 1'b0;
-      w_we <= 1'b0;
-      shadow_full <= 1'b0;
-      retired_ldw <= 16'd0;
-    end
-  end
 endmodule
+`default_nettype wire

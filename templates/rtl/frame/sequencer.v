@@ -1,15 +1,16 @@
 // Sequencer: fetches the program and dispatches instructions, in order, to the three queues.
 //
 // Program: `count` instructions of 64 bytes from `base`. The fetch runs ahead by up to AHEAD
-// instructions, in requests of up to 4, and only asks for what fits its FIFO, so program beats never
-// stall the bus. An instruction waits for space in its queue (dma: opcodes 1..3, ldw: 4, cmp: 8..15).
-// END (0) waits until every queue has retired all that it was given, lets the fetch run dry, and
-// strobes `done`. Any other opcode raises error_opcode, a program without END error_end; both stop
-// the dispatch until reset.
+// instructions, in requests of up to 4, and only asks for what fits its FIFO, so program beats
+// never stall the bus. An instruction waits for space in its queue (dma: opcodes 1..3, ldw: 4, cmp:
+// 8..15). END (0) waits until every queue has retired all that it was given, lets the fetch run
+// dry, and strobes `done`. Any other opcode raises error_opcode, a program without END error_end;
+// both stop the dispatch until reset.
 //
 // Timing (hwgen/units/sequencer.py): start in cycle t -> rd_valid in t + 2; an instruction is
 // dispatched two cycles after its last beat was on the bus; at most one per 512 / AXI_BITS cycles.
 // Reset: control only. Cost (Yosys, 128 bits): 134 LUT, 671 FF, 43 RAM64M.
+`default_nettype none
 module sequencer #(
     parameter AXI_BITS  = 128,
     parameter ADDR_BITS = 32,
@@ -54,140 +55,141 @@ module sequencer #(
     output wire       head_valid,    // an instruction waits
     output wire [3:0] head_op
 );
-  // Opcodes (hwgen/engine/isa.py).
-  localparam [3:0] OP_END = 4'd0;
-  localparam [3:0] OP_STORE = 4'd3;
-  localparam [3:0] OP_LDW = 4'd4;
-  localparam [3:0] OP_SET = 4'd8;
+    // Opcodes (hwgen/engine/isa.py).
+    localparam [3:0] OP_END = 4'd0;
+    localparam [3:0] OP_STORE = 4'd3;
+    localparam [3:0] OP_LDW = 4'd4;
+    localparam [3:0] OP_SET = 4'd8;
 
-  localparam PER = 512 / AXI_BITS;  // beats of an instruction
-  localparam PER_LOG2 = $clog2(PER);
-  localparam AHEAD_LOG2 = $clog2(AHEAD);
+    localparam PER = 512 / AXI_BITS;  // beats of an instruction
+    localparam PER_LOG2 = $clog2(PER);
+    localparam AHEAD_LOG2 = $clog2(AHEAD);
 
-  generate
-    if (AHEAD < 8 || (1 << AHEAD_LOG2) != AHEAD) begin : gen_guard
-      ERROR_sequencer_AHEAD_must_be_a_power_of_two_of_at_least_8 u_stop ();
+    generate
+        if (AHEAD < 8 || (1 << AHEAD_LOG2) != AHEAD) begin : gen_guard
+            ERROR_sequencer_AHEAD_must_be_a_power_of_two_of_at_least_8 u_stop ();
+        end
+    endgenerate
+
+    // ---------------------------------------------------------------- fetch
+    reg [15:0] to_fetch_q;                // instructions not yet requested
+    reg [AHEAD_LOG2:0] held_q;            // instructions requested and not yet taken from the FIFO
+    reg [ADDR_BITS-1:0] next_addr_q;
+
+    wire [2:0] chunk = to_fetch_q >= 16'd4 ? 3'd4 : to_fetch_q[2:0];
+    wire [AHEAD_LOG2:0] chunk_wide = {{(AHEAD_LOG2 - 2) {1'b0}}, chunk};
+    localparam [AHEAD_LOG2:0] LIMIT = AHEAD[AHEAD_LOG2:0] - {{(AHEAD_LOG2 - 2) {1'b0}}, 3'd4};
+    wire ask = running && to_fetch_q != 16'd0 && held_q <= LIMIT && (!rd_valid || rd_ready);
+
+    wire f_valid;
+    wire f_ready;
+    wire [AXI_BITS-1:0] f_data;
+    wire f_space;
+    wire unused = &{1'b0, f_space};
+
+    fifo_lut #(
+        .WIDTH(AXI_BITS),
+        .DEPTH(AHEAD * PER)
+    ) u_fifo (
+        .clk(clk),
+        .rst(rst),
+        .s_valid(rdd_valid),
+        .s_ready(f_space),
+        .s_data(rdd_data),
+        .m_valid(f_valid),
+        .m_ready(f_ready),
+        .m_data(f_data)
+    );
+
+    // ---------------------------------------------------------------- dispatch
+    reg [511:0] cur_q;
+    reg full_q;
+    reg ending_q;              // END is passed: drop what the fetch still brings
+    reg [PER_LOG2-1:0] part_q;
+
+    wire [3:0] op = cur_q[3:0];
+    wire to_dma = op != OP_END && op <= OP_STORE;
+    wire to_ldw = op == OP_LDW;
+    wire to_cmp = op >= OP_SET;
+    wire is_end = op == OP_END;
+    wire bad = !to_dma && !to_ldw && !to_cmp && !is_end;
+    wire stopped = halt || error_opcode || error_end;
+    wire live = full_q && !ending_q && !stopped;
+    wire all_retired = issued_dma == retired_dma && issued_ldw == retired_ldw
+        && issued_cmp == retired_cmp;
+    wire dry = to_fetch_q == 16'd0 && held_q == {(AHEAD_LOG2 + 1) {1'b0}};
+
+    assign q_word = cur_q;
+    assign q_dma_valid = live && to_dma;
+    assign q_ldw_valid = live && to_ldw;
+    assign q_cmp_valid = live && to_cmp;
+    assign dispatch = (q_dma_valid && q_dma_ready) || (q_ldw_valid && q_ldw_ready)
+        || (q_cmp_valid && q_cmp_ready);
+    assign head_valid = full_q;
+    assign head_op = op;
+    assign f_ready = !full_q || dispatch || ending_q;
+
+    wire take = f_valid && f_ready;
+    wire whole = take && (&part_q);
+
+    always @(posedge clk) begin
+        done <= 1'b0;
+
+        // Fetch.
+        if (rd_valid && rd_ready) rd_valid <= 1'b0;
+        if (ask) begin
+            rd_valid <= 1'b1;
+            rd_addr <= next_addr_q;
+            rd_beats <= {{(BEAT_BITS - 3 - PER_LOG2) {1'b0}}, chunk, {PER_LOG2{1'b0}}};
+            next_addr_q <= next_addr_q + {{(ADDR_BITS - 9) {1'b0}}, chunk, 6'd0};
+            to_fetch_q <= to_fetch_q - {13'd0, chunk};
+        end
+        held_q <= held_q + (ask ? chunk_wide : {(AHEAD_LOG2 + 1) {1'b0}})
+            - {{AHEAD_LOG2{1'b0}}, whole};
+
+        // Dispatch.
+        if (take) begin
+            cur_q  <= {f_data, cur_q[511:AXI_BITS]};
+            part_q <= part_q + 1'b1;
+        end
+        full_q <= whole || (full_q && !dispatch);
+        if (q_dma_valid && q_dma_ready) issued_dma <= issued_dma + 16'd1;
+        if (q_ldw_valid && q_ldw_ready) issued_ldw <= issued_ldw + 16'd1;
+        if (q_cmp_valid && q_cmp_ready) issued_cmp <= issued_cmp + 16'd1;
+        if (live && bad) error_opcode <= 1'b1;
+        if (live && is_end && all_retired) begin
+            ending_q   <= 1'b1;
+            to_fetch_q <= 16'd0;
+        end
+        if (running && !ending_q && !stopped && dry && !full_q) error_end <= 1'b1;
+        if (ending_q && dry) begin
+            done <= 1'b1;
+            running <= 1'b0;
+            ending_q <= 1'b0;
+            full_q <= 1'b0;
+        end
+
+        if (start) begin
+            running <= 1'b1;
+            next_addr_q <= base;
+            to_fetch_q <= count;
+        end
+
+        if (rst) begin
+            running <= 1'b0;
+            done <= 1'b0;
+            error_opcode <= 1'b0;
+            error_end <= 1'b0;
+            rd_valid <= 1'b0;
+            to_fetch_q <= 16'd0;
+            held_q <= {(AHEAD_LOG2 + 1) {1'b0}};
+            full_q <= 1'b0;
+            ending_q <= 1'b0;
+            part_q <= {PER_LOG2{1'b0}};
+            issued_dma <= 16'd0;
+            issued_ldw <= 16'd0;
+            issued_cmp <= 16'd0;
+        end
     end
-  endgenerate
-
-  // ---------------------------------------------------------------- fetch
-  reg [15:0] to_fetch_q;                // instructions not yet requested
-  reg [AHEAD_LOG2:0] held_q;            // instructions requested and not yet taken from the FIFO
-  reg [ADDR_BITS-1:0] next_addr_q;
-
-  wire [2:0] chunk = to_fetch_q >= 16'd4 ? 3'd4 : to_fetch_q[2:0];
-  wire [AHEAD_LOG2:0] chunk_wide = {{(AHEAD_LOG2 - 2) {1'b0}}, chunk};
-  localparam [AHEAD_LOG2:0] LIMIT = AHEAD[AHEAD_LOG2:0] - {{(AHEAD_LOG2 - 2) {1'b0}}, 3'd4};
-  wire ask = running && to_fetch_q != 16'd0 && held_q <= LIMIT && (!rd_valid || rd_ready);
-
-  wire f_valid;
-  wire f_ready;
-  wire [AXI_BITS-1:0] f_data;
-  wire f_space;
-  wire unused = &{1'b0, f_space};
-
-  fifo_lut #(
-      .WIDTH(AXI_BITS),
-      .DEPTH(AHEAD * PER)
-  ) u_fifo (
-      .clk(clk),
-      .rst(rst),
-      .s_valid(rdd_valid),
-      .s_ready(f_space),
-      .s_data(rdd_data),
-      .m_valid(f_valid),
-      .m_ready(f_ready),
-      .m_data(f_data)
-  );
-
-  // ---------------------------------------------------------------- dispatch
-  reg [511:0] cur_q;
-  reg full_q;
-  reg ending_q;              // END is passed: drop what the fetch still brings
-  reg [PER_LOG2-1:0] part_q;
-
-  wire [3:0] op = cur_q[3:0];
-  wire to_dma = op != OP_END && op <= OP_STORE;
-  wire to_ldw = op == OP_LDW;
-  wire to_cmp = op >= OP_SET;
-  wire is_end = op == OP_END;
-  wire bad = !to_dma && !to_ldw && !to_cmp && !is_end;
-  wire stopped = halt || error_opcode || error_end;
-  wire live = full_q && !ending_q && !stopped;
-  wire all_retired = issued_dma == retired_dma && issued_ldw == retired_ldw
-      && issued_cmp == retired_cmp;
-  wire dry = to_fetch_q == 16'd0 && held_q == {(AHEAD_LOG2 + 1) {1'b0}};
-
-  assign q_word = cur_q;
-  assign q_dma_valid = live && to_dma;
-  assign q_ldw_valid = live && to_ldw;
-  assign q_cmp_valid = live && to_cmp;
-  assign dispatch = (q_dma_valid && q_dma_ready) || (q_ldw_valid && q_ldw_ready)
-      || (q_cmp_valid && q_cmp_ready);
-  assign head_valid = full_q;
-  assign head_op = op;
-  assign f_ready = !full_q || dispatch || ending_q;
-
-  wire take = f_valid && f_ready;
-  wire whole = take && (&part_q);
-
-  always @(posedge clk) begin
-    done <= 1'b0;
-
-    // Fetch.
-    if (rd_valid && rd_ready) rd_valid <= 1'b0;
-    if (ask) begin
-      rd_valid <= 1'b1;
-      rd_addr <= next_addr_q;
-      rd_beats <= {{(BEAT_BITS - 3 - PER_LOG2) {1'b0}}, chunk, {PER_LOG2{1'b0}}};
-      next_addr_q <= next_addr_q + {{(ADDR_BITS - 9) {1'b0}}, chunk, 6'd0};
-      to_fetch_q <= to_fetch_q - {13'd0, chunk};
-    end
-    held_q <= held_q + (ask ? chunk_wide : {(AHEAD_LOG2 + 1) {1'b0}})
-        - {{AHEAD_LOG2{1'b0}}, whole};
-
-    // Dispatch.
-    if (take) begin
-      cur_q  <= {f_data, cur_q[511:AXI_BITS]};
-      part_q <= part_q + 1'b1;
-    end
-    full_q <= whole || (full_q && !dispatch);
-    if (q_dma_valid && q_dma_ready) issued_dma <= issued_dma + 16'd1;
-    if (q_ldw_valid && q_ldw_ready) issued_ldw <= issued_ldw + 16'd1;
-    if (q_cmp_valid && q_cmp_ready) issued_cmp <= issued_cmp + 16'd1;
-    if (live && bad) error_opcode <= 1'b1;
-    if (live && is_end && all_retired) begin
-      ending_q   <= 1'b1;
-      to_fetch_q <= 16'd0;
-    end
-    if (running && !ending_q && !stopped && dry && !full_q) error_end <= 1'b1;
-    if (ending_q && dry) begin
-      done <= 1'b1;
-      running <= 1'b0;
-      ending_q <= 1'b0;
-      full_q <= 1'b0;
-    end
-
-    if (start) begin
-      running <= 1'b1;
-      next_addr_q <= base;
-      to_fetch_q <= count;
-    end
-
-    if (rst) begin
-      running <= 1'b0;
-      done <= 1'b0;
-      error_opcode <= 1'b0;
-      error_end <= 1'b0;
-      rd_valid <= 1'b0;
-      to_fetch_q <= 16'd0;
-      held_q <= {(AHEAD_LOG2 + 1) {1'b0}};
-      full_q <= 1'b0;
-      ending_q <= 1'b0;
-      part_q <= {PER_LOG2{1'b0}};
-      issued_dma <= 16'd0;
-      issued_ldw <= 16'd0;
-      issued_cmp <= 16'd0;
-    end
-  end
 endmodule
+`default_nettype wire

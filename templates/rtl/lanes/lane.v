@@ -13,18 +13,19 @@
 // 9 residual, 10 sign and chord, 11 slope, 12 multiply, 13 rounding or intercept, 14 shift,
 // 17 residual, 18 multiply, 19 c3, 20 shift, 22 residual, 23..24 threshold. Adders and registers
 // of stages 2..4, 12..13 and 17..19 lie in three DSP48.
-// e . v: three more products of every beat (e is 0 where a beat has none; with c0_stencil it is that
-// lane's own words), in three DSP48 that add
+// e . v: three more products of every beat (e is 0 where a beat has none; with c0_stencil it is
+// that lane's own words), in three DSP48 that add
 // along a cascade into the first one; so that it ends in time its first product has no register
 // of its own before the sum. A weight (c0_w_sel 1) is two signed bytes: w is the low one, the first
 // of v the high one.
-// Shifts are selections: sh1 = 3 + 4 c6_sh1 + 2 c7_sh1, sh2 = c14_sh2 ? 14 : 10, sh3 = 10 + 3 c20_sh3.
-// The multipliers are always in the path: a stage that is off multiplies by a power of two and
-// shifts it out, so no value has to be delayed beside them.
+// Shifts are selections: sh1 = 3 + 4 c6_sh1 + 2 c7_sh1, sh2 = c14_sh2 ? 14 : 10,
+// sh3 = 10 + 3 c20_sh3. The multipliers are always in the path: a stage that is off multiplies by a
+// power of two and shifts it out, so no value has to be delayed beside them.
 // `c1_max` is for features only (the other kinds are wider than the maximum). acc wraps at 40
 // bits; everything else keeps all its bits up to the saturation in the equations.
 // One beat per cycle, no stall, no reset (validity is kept by lanes.v).
 // Cost (Yosys, xc7): 314 LUT, 18 SRL16, 410 FF, 6 DSP48 with A = 16; 310, 18, 398, 6 with 12.
+`default_nettype none
 module lane #(
     parameter ACT_BITS = 16
 ) (
@@ -88,13 +89,13 @@ module lane #(
     // ---- 0: operands
     wire signed [15:0] feat = {{(17-A){c0_feat[A-1]}}, c0_feat[A-2:0]};
     wire [17:0] x_0 = c0_x_sel == 2'd0 ? {{2{feat[15]}}, feat}
-                    : c0_x_sel == 2'd1 ? {1'b0, c0_pop, 1'b0}
-                    : c0_x_sel == 2'd2 ? {{2{c0_att[15]}}, c0_att}
-                    : {{2{c0_scalar[15]}}, c0_scalar};
+        : c0_x_sel == 2'd1 ? {1'b0, c0_pop, 1'b0}
+        : c0_x_sel == 2'd2 ? {{2{c0_att[15]}}, c0_att}
+        : {{2{c0_scalar[15]}}, c0_scalar};
     wire [16:0] w_0 = c0_w_sel == 2'd0 ? {c0_cm[15], c0_cm}
-                    : c0_w_sel == 2'd1 ? {{9{c0_weight[7]}}, c0_weight[7:0]}
-                    : c0_w_sel == 2'd2 ? c0_w_common
-                    : {feat[15], feat};
+        : c0_w_sel == 2'd1 ? {{9{c0_weight[7]}}, c0_weight[7:0]}
+        : c0_w_sel == 2'd2 ? c0_w_common
+        : {feat[15], feat};
     reg signed [17:0] x_1;
     reg signed [15:0] om_1;
     reg signed [16:0] w_1;
@@ -118,7 +119,7 @@ module lane #(
 
     // ---- 0 .. 3: the further products, one stage later each
     wire [15:0] v0_0 = c0_w_sel == 2'd1 ? {{8{c0_weight[15]}}, c0_weight[15:8]}
-                     : c0_extra_cm[15:0];
+        : c0_extra_cm[15:0];
     reg signed [15:0] e0_1, e1_1, e2_1;
     reg signed [15:0] v0_1, v1_1, v2_1;
     reg signed [A-1:0] own0_1, own1_1;
@@ -133,7 +134,7 @@ module lane #(
     always @(posedge clk) begin
         {e1_1, e0_1} <= c0_extra[31:0];
         e2_1 <= c0_extra[47:32]
-                | ({{(16-A+1){c0_words[3*A-1]}}, c0_words[2*A +: A-1]} & {16{c0_stencil}});
+            | ({{(16-A+1){c0_words[3*A-1]}}, c0_words[2*A +: A-1]} & {16{c0_stencil}});
         {own1_1, own0_1} <= c0_words[2*A-1:0];
         if (!c0_stencil) {own1_1, own0_1} <= {2*A{1'b0}};
         {v2_1, v1_1} <= c0_extra_cm[47:16];
@@ -143,10 +144,10 @@ module lane #(
         sum_e2_2     <= e2_1 * v2_1;
         product_e1_2 <= e1 * v1_1;
         sum_e1_3     <= $signed({product_e1_2[31], product_e1_2})
-                        + $signed({sum_e2_2[31], sum_e2_2});
+            + $signed({sum_e2_2[31], sum_e2_2});
         product_e0_3 <= e0_2 * v0_2;
         sum_e0_4     <= $signed({{2{product_e0_3[31]}}, product_e0_3})
-                        + $signed({sum_e1_3[32], sum_e1_3});
+            + $signed({sum_e1_3[32], sum_e1_3});
     end
 
     // ---- 2 .. 5: add, multiply, sum of the products, accumulate
@@ -162,15 +163,15 @@ module lane #(
         sum_5     <= $signed({product_4[35], product_4}) + $signed({{3{sum_e0_4[33]}}, sum_e0_4});
         if (c5_valid)
             acc_6 <= $signed({{3{sum_5[36]}}, sum_5})
-                     + (c5_load ? $signed({{6{c5_base[33]}}, c5_base}) : acc_6);
+                + (c5_load ? $signed({{6{c5_base[33]}}, c5_base}) : acc_6);
     end
     assign c6_acc = acc_6;
 
     // ---- 6: coarse shift; one bit below the point, the one that rounds
     wire [21:0] coarse_6 = c6_sh1 == 2'd0 ? acc_6[23:2]
-                         : c6_sh1 == 2'd1 ? acc_6[27:6]
-                         : c6_sh1 == 2'd2 ? acc_6[31:10]
-                         : acc_6[35:14];
+        : c6_sh1 == 2'd1 ? acc_6[27:6]
+        : c6_sh1 == 2'd2 ? acc_6[31:10]
+        : acc_6[35:14];
     wire [15:0] above_6 = acc_6[38:23] ^ {16{acc_6[39]}};
     wire [3:0]  far_6 = {|above_6[15:12], |above_6[11:8], |above_6[7:4], |above_6[3:0]};
     reg  [21:0] coarse_7;
@@ -196,7 +197,7 @@ module lane #(
     reg  signed [A-1:0] pre_9;
     always @(posedge clk) begin
         sum_8  <= $signed({{4{b_7[15]}}, b_7}) + $signed({fine_7[18], fine_7})
-                  + $signed({19'd0, half_7});
+            + $signed({19'd0, half_7});
         over_8 <= over_7 | (~c7_sh1 & ((coarse_7[20] ^ neg_7) | (coarse_7[19] ^ neg_7)));
         neg_8  <= neg_7;
         y1_9   <= sum_8[17:0];
@@ -217,7 +218,7 @@ module lane #(
     always @(posedge clk) begin
         t_11      <= t_10;
         factor_11 <= c10_gelu_off ? {~(c10_rp & t_10[18]), 1'b1}
-                   : inside_10 ? 2'd0 : {1'b1, ~t_10[18]};
+            : inside_10 ? 2'd0 : {1'b1, ~t_10[18]};
     end
 
     // ---- 11: chord k covers t + 2^14 in [512 k, 512 k + 512)
@@ -234,9 +235,9 @@ module lane #(
     always @(posedge clk) begin
         t_12         <= t_11;
         factor_12    <= factor_11 == 2'd0 ? chord_slope
-                      : factor_11 == 2'd1 ? c11_slope
-                      : factor_11 == 2'd2 ? 16'sd0
-                      : $signed({1'b0, c11_sh2, 3'b000, ~c11_sh2, 10'd0});
+            : factor_11 == 2'd1 ? c11_slope
+            : factor_11 == 2'd2 ? 16'sd0
+            : $signed({1'b0, c11_sh2, 3'b000, ~c11_sh2, 10'd0});
         intercept_12 <= chord_intercept;
         if (factor_11 != 2'd0) intercept_12 <= 16'sd0;
     end
@@ -249,7 +250,7 @@ module lane #(
         add_13     <= $signed({intercept_12, c12_half[1], 3'b000, c12_half[0], 9'd0});
         product_13 <= t_12 * factor_12;
         product_14 <= $signed({product_13[34], product_13})
-                      + $signed({{6{add_13[29]}}, add_13});
+            + $signed({{6{add_13[29]}}, add_13});
     end
 
     // ---- 14: y3, waits for mid
@@ -257,7 +258,7 @@ module lane #(
     wire near_14 = product_14[30:27] != {4{product_14[35]}};
     wire over_14 = far_14 | (~c14_sh2 & near_14);
     wire [17:0] y3_14 = over_14 ? {product_14[35], {17{~product_14[35]}}}
-                      : c14_sh2 ? product_14[31:14] : product_14[27:10];
+        : c14_sh2 ? product_14[31:14] : product_14[27:10];
     wire unused_14 = &{1'b0, product_14[9:0]};
     reg signed [17:0] y3_15;
     reg signed [17:0] y3_16;
@@ -289,8 +290,8 @@ module lane #(
 
     // ---- 20, 21: y5
     wire [2:0] above_20 = {product_20[34:33] != {2{product_20[35]}},
-                           product_20[32:30] != {3{product_20[35]}},
-                           product_20[29:27] != {3{product_20[35]}}};
+        product_20[32:30] != {3{product_20[35]}},
+        product_20[29:27] != {3{product_20[35]}}};
     wire unused_20 = &{1'b0, product_20[9:0]};
     reg [17:0] y5_21;
     reg        over_21;
@@ -300,9 +301,9 @@ module lane #(
     reg        neg_22;
     always @(posedge clk) begin
         y5_21   <= c20_sh3 == 2'd0 ? product_20[27:10]
-                 : c20_sh3 == 2'd1 ? product_20[30:13]
-                 : c20_sh3 == 2'd2 ? product_20[33:16]
-                 : {product_20[35], product_20[35:19]};
+            : c20_sh3 == 2'd1 ? product_20[30:13]
+            : c20_sh3 == 2'd2 ? product_20[33:16]
+            : {product_20[35], product_20[35:19]};
         over_21 <= |(above_20 & (3'b111 << c20_sh3));
         neg_21  <= product_20[35];
         y5_22   <= y5_21;
@@ -314,9 +315,9 @@ module lane #(
     wire signed [17:0] y5 = $signed(over_22 ? {neg_22, {17{~neg_22}}} : y5_22);
     reg signed [18:0] sum_23;
     always @(posedge clk) sum_23 <= $signed({{(19-A){c22_out[A-1]}}, c22_out})
-                                    + $signed({y5[17], y5});
+        + $signed({y5[17], y5});
     assign c23_y = sum_23[17:A-1] != {(19-A){sum_23[18]}}
-                   ? $signed({sum_23[18], {(A-1){~sum_23[18]}}}) : $signed(sum_23[A-1:0]);
+        ? $signed({sum_23[18], {(A-1){~sum_23[18]}}}) : $signed(sum_23[A-1:0]);
 
     // ---- 23, 24: value >= t where t - value - 1 is negative
     wire [17:0] y3_24;
@@ -336,3 +337,4 @@ module lane #(
     end
     assign c25_bit = bit_25;
 endmodule
+`default_nettype wire

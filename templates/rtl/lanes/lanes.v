@@ -10,13 +10,14 @@
 //   OUT_AT 22  out_word
 //
 // in_kind: 0 in_feat, 1 2 in_pop + om[om_slot], 2 in_acc, 3 in_scalar, 4 norm apply.
-// mul_kind: 0 cm[cm_slot], 1 the low byte of in_weight, 2 one, 3 in_feat, 4 norm apply: acc = (2 in_feat - mean2)
-// norm_r (below 2^15); in_kind 4 and mul_kind 4 belong together, and one beat is the whole sum.
+// mul_kind: 0 cm[cm_slot], 1 the low byte of in_weight, 2 one, 3 in_feat, 4 norm apply:
+// acc = (2 in_feat - mean2) norm_r (norm_r below 2^15); in_kind 4 and mul_kind 4 belong together,
+// and one beat is the whole sum.
 // in_extra: three more signed numbers for all lanes, element 0 lowest; number k is multiplied by
 // slot cm_slot of bank k + 1 of CM and added to the beat's product. 0 where a beat has none. With
 // mul_kind 1 number 0 is multiplied by the high byte of in_weight instead.
-// in_words: three more words, number 0 lowest; with in_stencil lane l of word k is added to number k
-// of in_extra (0 then).
+// in_words: three more words, number 0 lowest; with in_stencil lane l of word k is added to number
+// k of in_extra (0 then).
 // is_max (features only, on every beat of a result): acc = multiplier of the last beat x maximum.
 // Residual words are 0 where a result has none.
 // sh1 is 3, 5 .. 17, sh2 10 or 14, sh3 10, 13, 16 or 19 (hwgen.engine.numerics).
@@ -30,6 +31,7 @@
 // A slot may be written while beats use other slots; QM of a result is read in cycles 6 .. 23.
 // One beat per cycle, fixed latency, no stall. rst empties the valid pipeline only.
 // Cost: 6 DSP48 a lane and one, LUTs see hwgen/units/lanes.py. Not for kinds of lanes that differ.
+`default_nettype none
 module lanes #(
     parameter LANES    = 16,  // a power of two >= 16
     parameter ACT_BITS = 16,  // 8 .. 16
@@ -122,7 +124,7 @@ module lanes #(
     wire       unused_sh1 = &{1'b0, sh1_step[3], sh1[5], sh1[0]};
     wire       sh2_14 = gelu_only | (sh2 != 5'd10);
     wire [1:0] sh3_used = !aff ? 2'd1 : sh3 == 5'd10 ? 2'd0 : sh3 == 5'd13 ? 2'd1
-                        : sh3 == 5'd16 ? 2'd2 : 2'd3;
+        : sh3 == 5'd16 ? 2'd2 : 2'd3;
 
     wire       m6_fine, m7_fine;
     wire [1:0] m6_coarse;
@@ -236,11 +238,11 @@ module lanes #(
 
     // ---- what is the same for all lanes
     wire [1:0] x_sel = in_kind == 3'd1 ? 2'd1
-                     : in_kind == 3'd2 ? 2'd2
-                     : in_kind == 3'd3 ? 2'd3 : 2'd0;
+        : in_kind == 3'd2 ? 2'd2
+        : in_kind == 3'd3 ? 2'd3 : 2'd0;
     wire [1:0] w_sel = mul_kind == 3'd0 ? 2'd0
-                     : mul_kind == 3'd1 ? 2'd1
-                     : mul_kind == 3'd3 ? 2'd3 : 2'd2;
+        : mul_kind == 3'd1 ? 2'd1
+        : mul_kind == 3'd3 ? 2'd3 : 2'd2;
     wire [16:0] w_common = mul_kind == 3'd4 ? {norm_r, 1'b0} : 17'd1;
 
     // norm apply: (2 x - mean2) norm_r = x 2 norm_r + base, base = -mean2 norm_r
@@ -285,9 +287,9 @@ module lanes #(
                 .c0_cm(c0_cm[l*16 +: 16]), .c0_om(c0_om[l*16 +: 16]),
                 .c0_extra(in_extra), .c0_stencil(in_stencil),
                 .c0_words({in_words[(2*LANES+l)*A +: A], in_words[(LANES+l)*A +: A],
-                           in_words[l*A +: A]}),
+                    in_words[l*A +: A]}),
                 .c0_extra_cm({c0_extra[2*LANES*16+l*16 +: 16], c0_extra[LANES*16+l*16 +: 16],
-                              c0_extra[l*16 +: 16]}),
+                    c0_extra[l*16 +: 16]}),
                 .c1_valid(valid[1]), .c1_first(m1_first), .c1_max(m1_max),
                 .c5_valid(valid[5]), .c5_load(m5_load), .c5_base(base_5),
                 .c6_acc(acc_word[l*40 +: 40]),
@@ -347,10 +349,11 @@ module lanes #(
         avg2_25 <= avg2;
         low2_25 <= low2;
         y_26    <= m25_pool == 2'd0 ? y_25
-                 : m25_pool == 2'd1 ? {2{avg1_25}}
-                 : m25_pool == 2'd2 ? {4{avg2_25}} : {8{avg3}};
+            : m25_pool == 2'd1 ? {2{avg1_25}}
+            : m25_pool == 2'd2 ? {4{avg2_25}} : {8{avg3}};
         bits_26 <= c25_bits;
     end
     assign y_word = y_26;
     assign y_bits = bits_26;
 endmodule
+`default_nettype wire

@@ -1,19 +1,21 @@
 // LayerNorm statistics of a token and the table of them.
 //
-//   S1 = sum of all lanes of the beat with phase 0, S2 = of the beat with phase 1 (sums of x, of x x)
+//   S1 = sum of all lanes of the beat with phase 0 (of x), S2 = of that with phase 1 (of x x)
 //   V = clip(2**log2c S2 - S1 S1 + eps, 1, 2**52 - 1);  (r, h) = rsqrt(V)
 //   mean2 = rshift_round(S1, log2c - 1);  full = max(3, h + 3 - log2c)
 //   norm_shift = the largest of 3, 5 .. 17 up to full
 //   norm_r = rshift_round(r, full - norm_shift)
 //
-// hwgen.engine.numerics.norm_stats. Lane l of acc_word in bits [l*40 +: 40], signed. One beat per cycle
-// with any gaps, phases 0 and 1 in turn: a token per two beats. log2c is 1..10, x 16 bits: |S1| <= 2**25
+// hwgen.engine.numerics.norm_stats. Lane l of acc_word in bits [l*40 +: 40], signed. One beat per
+// cycle with any gaps, phases 0 and 1 in turn: a token per two beats. log2c is 1..10, x 16 bits:
+// |S1| <= 2**25
 // and S2 <= 2**40, so a lane holds at most 2**(40 - log2 LANES) and the tree sums its low
 // 42 - log2 LANES bits exactly; 2**log2c S2 <= 2**50.
 //
-// Latency: phase 1 beat in cycle 0 -> entry written at the end of cycle WRITE_AT = 13 + log2 LANES; a
-// rd_index in a later cycle reads it. busy from the first beat of a token to WRITE_AT of its second,
-// both included. log2c and eps hold while busy. reset (one cycle, not while busy) makes the next token entry 0.
+// Latency: phase 1 beat in cycle 0 -> entry written at the end of cycle WRITE_AT = 13 + log2 LANES;
+// a rd_index in a later cycle reads it. busy from the first beat of a token to WRITE_AT of its
+// second, both included. log2c and eps hold while busy. reset (one cycle, not while busy) makes the
+// next token entry 0.
 // rd_index -> outputs one cycle later. Reset: control only; the table keeps its contents.
 // Cost: LANES - 1 adders of about 40 bits, five DSP48E1, the table.
 `default_nettype none
@@ -49,7 +51,7 @@ module norm_unit #(
         end
     endgenerate
 
-    // ------------------------------------------------------------------ tags: bit i = i cycles after the beat
+    // ------------------------------------------------------- tags: bit i = i cycles after the beat
     reg [LOG2_L:1]   sum_t;  // phase 0
     reg [WRITE_AT:1] square_t;  // phase 1
     reg              half_q;  // phase 0 seen, phase 1 not yet
@@ -122,7 +124,7 @@ module norm_unit #(
         value_q <= (diff_q[53] | ~(|diff_q)) ? 52'd1 : diff_q[52] ? {52{1'b1}} : diff_q[51:0];
     end
 
-    // ------------------------------------------------------------------ reciprocal square root, 8 cycles
+    // ------------------------------------------------------------ reciprocal square root, 8 cycles
     wire [14:0]      r;
     wire [4:0]       h;
     reg  [18*10-1:0] mean2_d;  // oldest highest
@@ -147,6 +149,7 @@ module norm_unit #(
     wire [14:0] scale = cut[15:1] + {14'd0, cut[0]};
 
     // ------------------------------------------------------------------ table
+    (* ram_style = "distributed" *)
     reg  [37:0]        table_mem [0:NT_WORDS-1];
     reg  [37:0]        entry_q;
     reg  [INDEX_W-1:0] index_q;

@@ -1,7 +1,8 @@
 // Pipelined adder tree: sum = in[0] + in[1] + .. + in[N-1], exact (one more bit per level).
 //
 // Number i in bits [i*W +: W], two's complement when SIGNED, else unsigned. N: power of two >= 2.
-// Latency: log2(N) cycles, one sum per cycle; no reset: data only. Cost: about N - 1 adders of W bits.
+// Latency: log2(N) cycles, one sum per cycle; no reset: data only. Cost: about N - 1 adders of W
+// bits.
 `default_nettype none
 module adder_tree #(
     parameter N      = 16,

@@ -3,6 +3,7 @@
 // RESET = 0: no reset, so that it maps to shift-register LUTs (addresses, modes).
 // RESET = 1: cleared by rst (valid flags). Reset: synchronous, only with RESET = 1.
 // Cost: WIDTH LUTs per 32 stages, or WIDTH x DEPTH flip-flops with RESET = 1.
+`default_nettype none
 module delay_line #(
     parameter WIDTH = 1,
     parameter DEPTH = 1,
@@ -38,3 +39,4 @@ module delay_line #(
         end
     endgenerate
 endmodule
+`default_nettype wire

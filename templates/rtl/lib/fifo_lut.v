@@ -3,7 +3,9 @@
 // s_* in, m_* out; a transfer happens on valid && ready, `m_data` holds until taken. `s_ready` does
 // not depend on `m_ready`. Latency: a word written in cycle t is at the output in cycle t + 1.
 // One word in and one out per cycle. Reset: pointers only. Cost (Yosys, DEPTH
-// up to 32): one RAM32M (4 LUT) per 6 bits of WIDTH, 9 LUT, 11 FF. Not for more than about 64 words: use a block RAM.
+// up to 32): one RAM32M (4 LUT) per 6 bits of WIDTH, 9 LUT, 11 FF. Not for more than about 64
+// words: use a block RAM.
+`default_nettype none
 module fifo_lut #(
     parameter WIDTH = 32,
     parameter DEPTH = 16   // power of two, at least 2
@@ -17,36 +19,38 @@ module fifo_lut #(
     input  wire             m_ready,
     output wire [WIDTH-1:0] m_data
 );
-  localparam AW = $clog2(DEPTH);
+    localparam AW = $clog2(DEPTH);
 
-  generate
-    if (DEPTH < 2 || (1 << AW) != DEPTH) begin : gen_guard
-      ERROR_fifo_lut_DEPTH_must_be_a_power_of_two u_stop ();
+    generate
+        if (DEPTH < 2 || (1 << AW) != DEPTH) begin : gen_guard
+            ERROR_fifo_lut_DEPTH_must_be_a_power_of_two u_stop ();
+        end
+    endgenerate
+
+    (* ram_style = "distributed" *)
+    reg [WIDTH-1:0] mem[0:DEPTH-1];
+    reg [AW:0] wr_q;
+    reg [AW:0] rd_q;
+
+    // Full: the pointers differ in the wrap bit only.
+    assign s_ready = (wr_q[AW] == rd_q[AW]) || (wr_q[AW-1:0] != rd_q[AW-1:0]);
+    assign m_valid = wr_q != rd_q;
+    assign m_data  = mem[rd_q[AW-1:0]];
+
+    wire push = s_valid && s_ready;
+    wire pop = m_valid && m_ready;
+
+    always @(posedge clk) begin
+        if (push) mem[wr_q[AW-1:0]] <= s_data;
     end
-  endgenerate
 
-  reg [WIDTH-1:0] mem[0:DEPTH-1];
-  reg [AW:0] wr_q;
-  reg [AW:0] rd_q;
-
-  // Full: the pointers differ in the wrap bit only.
-  assign s_ready = (wr_q[AW] == rd_q[AW]) || (wr_q[AW-1:0] != rd_q[AW-1:0]);
-  assign m_valid = wr_q != rd_q;
-  assign m_data  = mem[rd_q[AW-1:0]];
-
-  wire push = s_valid && s_ready;
-  wire pop = m_valid && m_ready;
-
-  always @(posedge clk) begin
-    if (push) mem[wr_q[AW-1:0]] <= s_data;
-  end
-
-  always @(posedge clk) begin
-    if (push) wr_q <= wr_q + 1'b1;
-    if (pop) rd_q <= rd_q + 1'b1;
-    if (rst) begin
-      wr_q <= {(AW + 1) {1'b0}};
-      rd_q <= {(AW + 1) {1'b0}};
+    always @(posedge clk) begin
+        if (push) wr_q <= wr_q + 1'b1;
+        if (pop) rd_q <= rd_q + 1'b1;
+        if (rst) begin
+            wr_q <= {(AW + 1) {1'b0}};
+            rd_q <= {(AW + 1) {1'b0}};
+        end
     end
-  end
 endmodule
+`default_nettype wire

@@ -2,6 +2,7 @@
 // rdata = mem[raddr] in the same cycle (asynchronous read); a write is visible in the cycle after
 // its edge. Address bits above log2(SLOTS) are ignored. No reset.
 // Cost (7-series): RAM32M, 4 LUT for 6 bits of 32 slots; RAM64M, 4 LUT for 3 bits of 64 slots.
+`default_nettype none
 module param_ram #(
     parameter WIDTH  = 256,  // bits of a slot
     parameter SLOTS  = 64,   // a power of two
@@ -22,10 +23,12 @@ module param_ram #(
         end
     endgenerate
 
-    (* ram_style = "distributed" *) reg [WIDTH-1:0] mem [0:SLOTS-1];
+    (* ram_style = "distributed" *)
+    reg [WIDTH-1:0] mem [0:SLOTS-1];
 
     wire [ADDR_W:0] unused_high = ({1'b0, waddr} >> SLOT_W) | ({1'b0, raddr} >> SLOT_W);
 
     always @(posedge clk) if (we) mem[waddr[SLOT_W-1:0]] <= wdata;
     assign rdata = mem[raddr[SLOT_W-1:0]];
 endmodule
+`default_nettype wire

@@ -7,6 +7,7 @@
 // two bits. Stages 2, 3: two levels each. Stage 4: a fifth level and the total of both.
 // Latency 4 cycles, one vector per cycle. Reset: none (data only).
 // Cost (Yosys): about 1.22 LUT a column; docs/popcount.md.
+`default_nettype none
 module popcount #(
     parameter KW = 128,    // 64, 128 or 256
     parameter POP_W = 8    // clog2(KW + 1)
@@ -174,3 +175,4 @@ module popcount #(
         pop <= total;
     end
 endmodule
+`default_nettype wire

@@ -5,6 +5,7 @@
 // The carry in is a chain position that adds c to c: no LUT.
 // Combinational. Cost: W LUT a sum; keep_hierarchy keeps Yosys from merging the levels of a tree
 // into one multi-operand adder, which is larger.
+`default_nettype none
 (* keep_hierarchy *)
 module popcount_pairs #(
     parameter N = 8,
@@ -42,3 +43,4 @@ module popcount_pairs #(
         end
     endgenerate
 endmodule
+`default_nettype wire

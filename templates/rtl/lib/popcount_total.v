@@ -3,6 +3,7 @@
 // ones + 2 * two is written as logic of at most five inputs a bit, so that the whole is one carry
 // chain. The caller knows that the sum fits in W + 1 bits.
 // Combinational. Cost: about V + 1 LUT; keep_hierarchy as in popcount_pairs.
+`default_nettype none
 (* keep_hierarchy *)
 module popcount_total #(
     parameter W = 7,  // bits of {twos, one}
@@ -30,3 +31,4 @@ module popcount_total #(
     endgenerate
     assign sum = {1'b0, twos, one} + {{(W - V) {1'b0}}, x};
 endmodule
+`default_nettype wire

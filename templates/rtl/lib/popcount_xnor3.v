@@ -3,6 +3,7 @@
 // twos[t] * 2 + ones[t] = sum over i < 3 of (a[i*T + t] == b[i*T + t]).
 // Combinational. Cost: two LUT6 a column; keep_hierarchy stops Yosys from turning the count back
 // into one big sum of single bits (2.2 LUT a bit). Plain vectors, so that it simulates fast.
+`default_nettype none
 (* keep_hierarchy *)
 module popcount_xnor3 #(
     parameter T = 43
@@ -20,3 +21,4 @@ module popcount_xnor3 #(
     assign ones = x ^ y ^ z;
     assign twos = (x & y) | (z & (x ^ y));
 endmodule
+`default_nettype wire

@@ -5,6 +5,7 @@
 // the second to the first: {y1, y0} + (x0 + 2 x1), x = two XNORs and one bit, so that every
 // position of the chain is one LUT6 with five inputs for x.
 // Combinational. Cost: six LUT6 and one CARRY4 a group; keep_hierarchy as in popcount_xnor3.
+`default_nettype none
 (* keep_hierarchy *)
 module popcount_xnor8 #(
     parameter G = 16
@@ -43,3 +44,4 @@ module popcount_xnor8 #(
         end
     endgenerate
 endmodule
+`default_nettype wire

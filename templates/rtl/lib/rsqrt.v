@@ -1,10 +1,11 @@
 // Reciprocal square root: 1/sqrt(value) = r 2**-14 2**-h up to 2**-14 relative, 1 <= value < 2**52.
 //
 //   h = ceil(bit_length(value) / 2);  v = top 16 bits of value 2**(52 - 2h)
-//   y0 = table[v >> 8];  q = rshift_round(y0 y0, 14) (from the table too);  p = rshift_round(v q, 14)
-//   r = min(rshift_round(y0 (3 2**16 - p), 17), 2**15 - 1)     (one Newton step, r >= 2**14)
+//   y0 = table[v >> 8];  q = rshift_round(y0 y0, 14) (from the table too);  p = rshift_round(v q,
+//   14) r = min(rshift_round(y0 (3 2**16 - p), 17), 2**15 - 1)     (one Newton step, r >= 2**14)
 //
-// h is given in cycle 7, r in cycle 8 (normalise 3, table, product, difference, product, round), one value per cycle.
+// h is given in cycle 7, r in cycle 8 (normalise 3, table, product, difference, product, round),
+// one value per cycle.
 // Reset: none, data only. Cost: two DSP48E1, one block RAM or 130 LUT, about 250 LUT.
 // hwgen.engine.numerics.rsqrt_fixed.
 `default_nettype none

@@ -5,6 +5,7 @@
 // next phase) and `step_row` (next i3) move on; at most one of the four per cycle.
 // addr holds the address of the current result. Latency 1 cycle, one step per cycle. Reset: none
 // (an address is used only after a load). Cost: 3 adders, 6 WIDTH flip-flops.
+`default_nettype none
 module stream_addr #(
     parameter WIDTH = 14
 ) (
@@ -53,3 +54,4 @@ module stream_addr #(
 
     assign addr = addr_q;
 endmodule
+`default_nettype wire

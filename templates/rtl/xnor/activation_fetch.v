@@ -3,28 +3,32 @@
 // Order of the results: i3 = 0 .. n3 - 1; within it x = 0, xd, 2 xd, .. (< n2), then 1, 1 + xd, ..
 // XLIN (conv = 0): one row read per result; elements a_base + x a_s2 + i3 a_s3 .. (a_elems of them,
 //   inside one row) go to columns 0 .. of all four quadrants, the other columns are 0; pattern 0.
-// XCONV (conv = 1): 3x3 window of dilation xd around (y0 + i3, x). Token (x, y0 + i3 + dy xd) starts
-//   at element a_base + x a_s2 + (i3 + dy xd) a_s3; quadrant q takes g_len x GU of its bits from bit
-//   (g_base + (q >> g_qsh) g_step) x GU on, into columns (3 (dx + 1) + (dy + 1)) GS ..; bits outside
-//   [0, height) x [0, width) are 0. pattern = {below, above, right, left outside}. n2 <= width.
-//   The slices of a token lie in one row and in two elements: the one of the first slice, the next.
+// XCONV (conv = 1): 3x3 window of dilation xd around (y0 + i3, x). Token (x, y0 + i3 + dy xd)
+// starts
+//   at element a_base + x a_s2 + (i3 + dy xd) a_s3; quadrant q takes g_len x GU of its bits from
+//   bit (g_base + (q >> g_qsh) g_step) x GU on, into columns (3 (dx + 1) + (dy + 1)) GS ..; bits
+//   outside [0, height) x [0, width) are 0. pattern = {below, above, right, left outside}. n2 <=
+//   width. The slices of a token lie in one row and in two elements: the one of the first slice,
+//   the next.
 //
-// XCONV goes through the columns of a phase and keeps two, so that neighbouring results share them. A
-// column is three rows of the bit memory. When their distance, xd a_s3, is an odd number of rows, they
-// are in three of its four banks and come in one cycle; else they are read in three. A result fires
-// with the column after its own, whichever that is: the right one (read also past n2 when inside the
-// image) or, masked, the first of the next phase; after the very last column a cycle without a read.
+// XCONV goes through the columns of a phase and keeps two, so that neighbouring results share them.
+// A column is three rows of the bit memory. When their distance, xd a_s3, is an odd number of rows,
+// they are in three of its four banks and come in one cycle; else they are read in three. A result
+// fires with the column after its own, whichever that is: the right one (read also past n2 when
+// inside the image) or, masked, the first of the next phase; after the very last column a cycle
+// without a read.
 //
 // Timing: start in cycle t (only while ready), the first read in t + 1. XLIN issues n2 n3 cycles,
 // XCONV one (or three) per column and one more when the very last right column is outside
-// (hwgen/units/xnor_front.py has the formulas). ready is high again in the last of them. A vector is
-// in `act` four cycles after the cycle in which it fires.
-// `w_swap` (while ready; earlier ones are held until then) gives `swap` four cycles later: vectors of
-// this and later starts come after it, earlier ones before.
+// (hwgen/units/xnor_front.py has the formulas). ready is high again in the last of them. A vector
+// is in `act` four cycles after the cycle in which it fires.
+// `w_swap` (while ready; earlier ones are held until then) gives `swap` four cycles later: vectors
+// of this and later starts come after it, earlier ones before.
 // att_row: the row of att_addr's element rotated right so that the element is at bit 0, two cycles
 // after att_re, which may be high only while ready and no start is given.
 // Reset: control only. Cost (Yosys, xc7): L = 16, KW = 128, GS = 8: 2,240 LUT, 1,200 FF; L = 32,
 // KW = 256, GS = 16: 3,770 LUT, 1,960 FF.
+`default_nettype none
 module activation_fetch #(
     parameter LANES = 16,
     parameter KW = 128,
@@ -156,7 +160,7 @@ module activation_fetch #(
         end
     endgenerate
 
-    // ---------------------------------------------------------------- issue: one column or tap per cycle
+    // ---------------------------------------------------------- issue: one column or tap per cycle
     reg run_q, bubble_q, fresh_q;                 // fresh: no vector of this instruction fired yet
     reg [1:0] tap_q;                              // slow: tap of the column
     reg [12:0] x_q;                               // position of the column being read
@@ -167,7 +171,8 @@ module activation_fetch #(
     reg last2_q, right_q, lastph_is_q, last3_q;   // x + xd >= n2, >= width; last phase; last row
     reg above_q, below_q;
     reg pend_q, pleft_q, pright_q, pabove_q, pbelow_q;  // the column before is a result that waits
-    // Taps above, on and below the row, tap t in [16*t +: 16]; slow and XLIN: all three the one read.
+    // Taps above, on and below the row, tap t in [16*t +: 16]; slow and XLIN: all three the one
+    // read.
     reg [47:0] addr_q, pha_q, rowa_q;             // read; start of phase, row
     reg [15:0] col_q;                             // slow: start of column
 
@@ -389,7 +394,7 @@ module activation_fetch #(
         end
     end
 
-    // ---------------------------------------------------------------- XLIN and attention: a whole row
+    // ------------------------------------------------------------- XLIN and attention: a whole row
     function [KW-1:0] rotate;                     // right by elements
         input [KW-1:0] row;
         input [EW-1:0] by;
@@ -424,7 +429,7 @@ module activation_fetch #(
     reg [KW-1:0] rot_q;                           // 0 for XCONV
     always @(posedge clk) rot_q <= att_row & emask_bits;
 
-    // ---------------------------------------------------------------- XCONV: the window of every tap
+    // -------------------------------------------------------------- XCONV: the window of every tap
     // The two elements with a token's slices, the even one low: bit i of the window is a bit with
     // position i mod WIN in its row.
     wire [4*WIN-1:0] windows;                     // of every bank
@@ -480,8 +485,8 @@ module activation_fetch #(
                 if (fire_3)
                     act[q*KW+:TAPS] <= rot_q[TAPS-1:0]
                         | {column & mask & {3 * GS{right_3}},
-                           sh_q[3*GS+:3*GS] & mask & {3 * GS{conv_3}},
-                           sh_q[0+:3*GS] & mask & {3 * GS{left_3}}};
+                            sh_q[3*GS+:3*GS] & mask & {3 * GS{conv_3}},
+                            sh_q[0+:3*GS] & mask & {3 * GS{left_3}}};
             end
             if (TAPS < KW) begin : gen_rest
                 always @(posedge clk)
@@ -490,3 +495,4 @@ module activation_fetch #(
         end
     endgenerate
 endmodule
+`default_nettype wire

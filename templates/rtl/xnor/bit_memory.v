@@ -1,13 +1,15 @@
 // bit_memory: BM_ROWS rows of KW bits in four banks; an element is L = LANES bits, KW/L a row.
 //
-// Element e is bits [(e mod KW/L) * L +: L] of row r = e / (KW/L); row r is row r / 4 of bank r mod 4.
+// Element e is bits [(e mod KW/L) * L +: L] of row r = e / (KW/L); row r is row r / 4 of bank r mod
+// 4.
 // One element write a cycle (element address) and one read of every bank a cycle: four rows with
 // different r mod 4 come at once, each at its own address.
-// Latency: `rows` holds row raddr[14*b +: 14] of bank b in [b*KW +: KW] two cycles after `re` (block
-// RAM and its output register). A read in the cycle of a write to the same element returns the old
-// bits. Rows past BM_ROWS do not exist: the caller never uses what such an address reads.
+// Latency: `rows` holds row raddr[14*b +: 14] of bank b in [b*KW +: KW] two cycles after `re`
+// (block RAM and its output register). A read in the cycle of a write to the same element returns
+// the old bits. Rows past BM_ROWS do not exist: the caller never uses what such an address reads.
 // Reset: none. Cost: four block RAMs of BM_ROWS/4 x KW bits with one write enable per element: for
 // every 2,048 rows 8 RAMB36 at KW = 128, 16 at KW = 256; 4 KW FF unless the RAM's own are taken.
+`default_nettype none
 module bit_memory #(
     parameter LANES = 16,
     parameter KW = 128,      // a power-of-two multiple of LANES
@@ -41,6 +43,7 @@ module bit_memory #(
     genvar b, e;
     generate
         for (b = 0; b < 4; b = b + 1) begin : gen_bank
+            (* ram_style = "block" *)
             reg [KW-1:0] mem[0:DEPTH-1];
             reg [KW-1:0] read_q;
             reg [KW-1:0] row_q;
@@ -61,3 +64,4 @@ module bit_memory #(
         end
     endgenerate
 endmodule
+`default_nettype wire

@@ -8,6 +8,7 @@
 // Timing: i_* in cycle t, pop in cycle t + 1, r_* in cycle t + 2. One result per cycle, no
 // back-pressure. Reset: control only. Cost: PS_WORDS x 16 L bits of RAM (registered read), 32 L FF,
 // 18 + POP_W LUT a lane (bypass and adders).
+`default_nettype none
 module partial_sums #(
     parameter LANES = 16,
     parameter PS_WORDS = 256,
@@ -28,6 +29,7 @@ module partial_sums #(
     localparam AW = PS_WORDS > 1 ? $clog2(PS_WORDS) : 1;
     localparam W = 16 * LANES;
 
+    (* ram_style = "block" *)
     reg [W-1:0] mem[0:PS_WORDS-1];
     reg [W-1:0] read_q;
 
@@ -82,3 +84,4 @@ module partial_sums #(
         end
     end
 endmodule
+`default_nettype wire

@@ -8,6 +8,7 @@
 // Latency: pop is valid POP_AT = 4 cycles after act. One vector per cycle. Reset: none (data only).
 // Cost: 2 L KW FF for the weights (shadow writes use set and clock enable, no LUT) and L popcounts,
 // about 1.22 LUT and 0.85 FF a bit.
+`default_nettype none
 module xnor_array #(
     parameter LANES = 16,
     parameter KW = 128
@@ -68,3 +69,4 @@ module xnor_array #(
         end
     endgenerate
 endmodule
+`default_nettype wire

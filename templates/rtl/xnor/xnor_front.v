@@ -1,20 +1,24 @@
 // xnor_front: bit memory, activation fetch, XNOR array and partial sums.
 //
 // For every result (order and vectors: activation_fetch.v) and lane l:
-//   r_pop[16*l +: 16] = popcount(xnor(vector of lane l's quadrant, current weights of lane l)) + PS.
-// PS, the partial popcount of the same result index, is 0 with psum_first = 1; with psum_last = 0 the
-// sum is kept in PS and no result appears. No back-pressure on results.
+//   r_pop[16*l +: 16] = popcount(xnor(vector of lane l's quadrant, current weights of lane l)) +
+//   PS.
+// PS, the partial popcount of the same result index, is 0 with psum_first = 1; with psum_last = 0
+// the sum is kept in PS and no result appears. No back-pressure on results.
 //
-// Protocol: `start` with the instruction's fields for one cycle, only while `ready`. `w_swap` with or
-// before start; vectors of earlier instructions still see the old weights. `w_fill` sets all shadow
-// bits, at the earliest two cycles after the cycle in which the swap was taken (w_swap && ready);
-// `w_we` follows w_fill by three cycles or more (ldw.v does both).
+// Protocol: `start` with the instruction's fields for one cycle, only while `ready`. `w_swap` with
+// or before start; vectors of earlier instructions still see the old weights. `w_fill` sets all
+// shadow bits, at the earliest two cycles after the cycle in which the swap was taken (w_swap &&
+// ready); `w_we` follows w_fill by three cycles or more (ldw.v does both).
 // bm_*: one element write per cycle. att_*: see activation_fetch.v, only while no XNOR op issues.
-// Timing: first r_valid 10 cycles after an XLIN's start; all cycle formulas and the constants are in
-// hwgen/units/xnor_front.py. One XLIN result per cycle; one XCONV result per cycle when rows of the
-// image that are xd apart are an odd number of BM rows apart, else one per three; no gap between
-// instructions (XCONV: one cycle). Reset: control only; weights and memories keep their contents.
-// Cost (Yosys, xc7; 1,024 rows, 256 partial sums): L = 16, KW = 128: 5,240 LUT, 8,150 FF, 12 RAMB36.
+// Timing: first r_valid 10 cycles after an XLIN's start; all cycle formulas and the constants are
+// in hwgen/units/xnor_front.py. One XLIN result per cycle; one XCONV result per cycle when rows of
+// the image that are xd apart are an odd number of BM rows apart, else one per three; no gap
+// between instructions (XCONV: one cycle). Reset: control only; weights and memories keep their
+// contents.
+// Cost (Yosys, xc7; 1,024 rows, 256 partial sums): L = 16, KW = 128: 5,240 LUT, 8,150 FF, 12
+// RAMB36.
+`default_nettype none
 module xnor_front #(
     parameter LANES = 16,
     parameter KW = 128,
@@ -178,3 +182,4 @@ module xnor_front #(
         .r_pattern(r_pattern)
     );
 endmodule
+`default_nettype wire

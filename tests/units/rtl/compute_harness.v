@@ -1,4 +1,5 @@
 // Test harness: compute_ctl with the real lanes and a weight buffer; the other units are pins.
+`default_nettype none
 module compute_harness #(
     parameter LANES = 16,
     parameter ACT_BITS = 16,
@@ -112,11 +113,12 @@ module compute_harness #(
     wire [13:0]         t_dst_addr;
     wire [7:0]          t_dst_mask;
 
-    assign xf_fields = {xf_psum_last, xf_psum_first, xf_xd, xf_n3, xf_n2, xf_width, xf_height, xf_y0,
-                        xf_g_len, xf_g_qsh, xf_g_step, xf_g_base, xf_a_elems, xf_a_s3, xf_a_s2,
-                        xf_a_base, xf_conv} | 163'd0;
+    assign xf_fields = {xf_psum_last, xf_psum_first, xf_xd, xf_n3, xf_n2, xf_width, xf_height,
+        xf_y0,
+        xf_g_len, xf_g_qsh, xf_g_step, xf_g_base, xf_a_elems, xf_a_s3, xf_a_s2,
+        xf_a_base, xf_conv} | 163'd0;
     assign at_fields = {at_neg, at_kappa3, at_kappa2, at_kappa1, at_queries, at_tokens,
-                        at_t_stride, at_v_bits, at_k_bits, at_q_bits} | 154'd0;
+        at_t_stride, at_v_bits, at_k_bits, at_q_bits} | 154'd0;
     assign t_dst = {t_dst_mem, t_dst_mask, t_dst_addr};
 
     compute_ctl #(
@@ -155,6 +157,7 @@ module compute_harness #(
         .t_issue_end(t_issue_end)
     );
 
+    (* ram_style = "block" *)
     reg [16*LANES-1:0] wb [0:255];
     reg [16*LANES-1:0] wb_read_q;
     reg [16*LANES-1:0] wb_word_q;
@@ -170,14 +173,17 @@ module compute_harness #(
         .QM_SLOTS(QM_SLOTS)
     ) u_lanes (
         .clk(clk), .rst(rst), .in_valid(l_valid), .in_kind(l_in_kind), .mul_kind(l_mul_kind),
-        .in_feat(l_feat), .in_pop(xf_pop), .in_acc(at_acc), .in_scalar(l_scalar), .in_extra(l_extra),
+        .in_feat(l_feat), .in_pop(xf_pop), .in_acc(at_acc), .in_scalar(l_scalar),
+        .in_extra(l_extra),
         .in_stencil(l_stencil), .in_words(l_words),
         .in_weight(wb_word_q), .mean2(mean2), .norm_r(norm_r), .cm_slot(l_cm_slot),
         .om_slot(l_om_slot), .first(l_first), .last(l_last), .is_max(l_is_max),
         .q_slot(l_q_slot), .sh1(l_sh1), .rp(l_rp), .sh2(l_sh2), .gelu(l_gelu), .aff(l_aff),
-        .sh3(l_sh3), .pool(l_pool), .bit_y3(l_bit_y3), .pre_word(l_pre_word), .mid_word(l_mid_word), .out_word(l_out_word),
+        .sh3(l_sh3), .pool(l_pool), .bit_y3(l_bit_y3),
+        .pre_word(l_pre_word), .mid_word(l_mid_word), .out_word(l_out_word),
         .acc_valid(acc_valid), .acc_word(acc_word), .y_valid(y_valid), .y_word(y_word),
         .y_bits(y_bits), .p_we(p_we), .p_sel(p_sel), .p_slot(p_slot), .p_field(p_field),
         .p_word(p_word)
     );
 endmodule
+`default_nettype wire
