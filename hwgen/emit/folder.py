@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hwgen import plain
 from hwgen.emit.hls import write_hls
 from hwgen.emit.image import FILES, write_image
 from hwgen.emit.rtl import TOP, render, write_rtl
@@ -69,7 +70,7 @@ def write_sim(folder: Path, program: Program, image: np.ndarray) -> None:
     (folder / "expected_output.bin").write_bytes(logits.tobytes())
     library = folder / "hwgen_cocotb"
     library.mkdir()
-    for source in sorted((sim_dir() / "hwgen_cocotb").glob("*.py")):
+    for source in [*sorted((sim_dir() / "hwgen_cocotb").glob("*.py")), Path(plain.__file__)]:
         (library / source.name).write_text(source.read_text())
     (folder / "Makefile").write_text(render("sim/Makefile.j2", top=TOP))
 
