@@ -13,6 +13,7 @@ from hwgen.emit.rtl import TOP, render, write_rtl
 from hwgen.engine.sizing import Sizing
 from hwgen.paths import sim_dir
 from hwgen.schedule.program import Program
+from hwgen.tools import plain
 
 BACKENDS = ("rtl", "hls", "both")
 
@@ -69,7 +70,7 @@ def write_sim(folder: Path, program: Program, image: np.ndarray) -> None:
     (folder / "expected_output.bin").write_bytes(logits.tobytes())
     library = folder / "hwgen_cocotb"
     library.mkdir()
-    for source in sorted((sim_dir() / "hwgen_cocotb").glob("*.py")):
+    for source in [*sorted((sim_dir() / "hwgen_cocotb").glob("*.py")), Path(plain.__file__)]:
         (library / source.name).write_text(source.read_text())
     (folder / "Makefile").write_text(render("sim/Makefile.j2", top=TOP))
 

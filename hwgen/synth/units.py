@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hwgen.tools.arguments import ToolPaths
 from hwgen.tools.yosys import run_yosys
 
 # Module -> name of the unit; {inst} is the instance, {parent} the unit around it.
@@ -82,10 +83,16 @@ def elaborate(
     """Every elaborated module of `top` by its RTLIL name. `work` is a folder for the RTLIL file."""
     out = work / "elaborated.il"
     chparam = " ".join(f"-chparam {k} {v}" for k, v in sorted((parameters or {}).items()))
-    script = [f'read_verilog "{f}"' for f in files]
-    run_yosys([*script, f"hierarchy -check -top {top} {chparam}", f'write_rtlil "{out}"'])
+    with ToolPaths() as plain:  # Yosys ends a path at a quote
+        files = [plain(f) for f in files]
+        script = [f'read_verilog "{f}"' for f in files]
+        script += [
+            f"hierarchy -check -top {top} {chparam}",
+            f'write_rtlil "{plain(work) / out.name}"',
+        ]
+        run_yosys(script)
     text = _SRC.sub("", out.read_text())
-    for folder in sorted({str(Path(f).parent) for f in files}, key=len, reverse=True):
+    for folder in sorted({str(f.parent) for f in files}, key=len, reverse=True):
         text = text.replace(folder + "/", "")  # names hold the path of the source
     return parse(text)
 

@@ -1,8 +1,12 @@
-"""Arguments and first errors of command-line tools."""
+"""Arguments, paths and first errors of command-line tools."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from hwgen.errors import ToolError
+from hwgen.tools.plain import PlainPaths
 
 
 def first_error(text: str, *markers: str) -> str:
@@ -27,3 +31,13 @@ def define_args(defines: Mapping[str, object] | Iterable[str] | None) -> list[st
     if isinstance(defines, Mapping):
         return [f"-D{k}" if v in (None, True) else f"-D{k}={v}" for k, v in sorted(defines.items())]
     return [f"-D{name}" for name in sorted(defines)]
+
+
+class ToolPaths(PlainPaths):
+    """Paths for the tools; ToolError where no temporary folder serves."""
+
+    def _new(self, suffix: str) -> Path:
+        try:
+            return super()._new(suffix)
+        except OSError as error:
+            raise ToolError(str(error)) from error

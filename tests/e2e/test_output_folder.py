@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -16,15 +17,18 @@ from hwgen.emit.folder import load_program
 from hwgen.errors import HwgenError
 from hwgen.ops.attention import Attention
 from hwgen.paths import models_dir
-from hwgen.pipeline import compile_model, run_image
+from hwgen.pipeline import compile_model, run_image, simulate_dir
 from hwgen.report import load_report
+from hwgen.synth.units import elaborate
 
 MODEL = models_dir() / "bhvit_micro_digits.pt"
+ODD = 'my "odd" proj\'ekt ü'
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("compiled") / "micro"
+    out = tmp_path_factory.mktemp("compiled") / ODD / "micro"
+    out.parent.mkdir()
     compile_model(MODEL, "zynq", out)
     return out
 
@@ -73,20 +77,82 @@ def test_a_target_without_vendor_tools_says_so(tmp_path: Path) -> None:
     assert not (tmp_path / "ecp5" / "vendor").exists()
 
 
+def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    command = ["make", "-C", str(folder), *arguments, f"PYTHON={sys.executable}"]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def everything(folder: Path) -> set[Path]:
+    return set(folder.rglob("*"))
+
+
 def test_cocotb_regression_runs_on_its_own(folder: Path) -> None:
-    done = subprocess.run(
-        ["make", "-C", str(folder / "sim"), f"PYTHON={sys.executable}"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = make(folder / "sim")
     assert done.returncode == 0, (done.stdout + done.stderr)[-2000:]
     assert "3 of 3 tests passed" in done.stdout + done.stderr
+    assert (folder / "sim" / "results.xml").is_file()
+    assert not (folder / "sim" / "sim_build").exists()  # built where the path is plain
+
+
+@pytest.mark.parametrize("name", ["my project", ODD])
+def test_clean_removes_the_build_and_nothing_else(folder: Path, tmp_path: Path, name: str) -> None:
+    copy = tmp_path / "root" / name / "out" / "sim"
+    shutil.copytree(folder / "sim", copy, ignore=shutil.ignore_patterns("build", "results.xml"))
+    beside = [copy, copy.parent, copy.parent.parent, tmp_path / "root", tmp_path / "root" / "my"]
+    for place in beside:  # the last: the path up to its first space
+        (place / "mine").mkdir(parents=True)
+        (place / "mine" / "work.txt").write_text("a week")
+    kept = everything(tmp_path)
+    (copy / "sim_build").mkdir()
+    (copy / "sim_build" / "Vtop.mk").touch()
+    (copy / "results.xml").touch()
+    assert make(copy, "clean").returncode == 0
+    assert everything(tmp_path) == kept
+    (copy / "sim_build").symlink_to(tmp_path / "root" / "my")
+    assert make(copy, "clean").returncode == 0
+    assert everything(tmp_path) == kept
+
+
+def test_make_in_another_folder_is_one_line(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "sim_build").mkdir()
+    done = make(tmp_path, "-f", str(folder / "sim" / "Makefile"), "clean")
+    assert done.returncode == 2
+    assert "*** hwgen_cocotb/run.py: not here; run make in the folder of this" in done.stderr
+    assert (tmp_path / "sim_build").is_dir()
+
+
+def test_make_finds_the_environment_of_the_checkout(folder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / ODD / "out" / "sim"
+    shutil.copytree(folder / "sim", copy, ignore=shutil.ignore_patterns("build"))
+    python = tmp_path / ODD / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\necho "ran $*"\n')
+    python.chmod(0o755)
+    unset = {k: v for k, v in os.environ.items() if k not in ("PYTHON", "VIRTUAL_ENV")}
+    done = subprocess.run(["make", "-C", copy], env=unset, capture_output=True, text=True)
+    assert "ran -m hwgen_cocotb.run hwgen_engine\n" in done.stdout
+
+
+@pytest.mark.slow
+def test_simulate_and_yosys_read_any_path(folder: Path, tmp_path: Path) -> None:
+    before = everything(folder.parent.parent)
+    simulate_dir(folder, images=1)
+    report = load_report(folder)
+    assert report.check.mismatches == 0
+    assert report.cycles.simulated == report.cycles.predicted
+    built = {p.name for p in everything(folder.parent.parent) - before}
+    assert built == {"build", "Vhwgen_core", "Vhwgen_core.key", "verilator.log"}
+    rtl = folder / "rtl"
+    plain = shutil.copytree(rtl, tmp_path / "rtl")
+    (work := tmp_path / ODD).mkdir()
+    names = (rtl / "files.f").read_text().split()
+    odd, usual = (elaborate([at / n for n in names], "hwgen_engine", work) for at in (rtl, plain))
+    assert odd == usual
 
 
 def test_damaged_folder_is_refused(folder: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
-    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("sim_build"))
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("build"))
     program, images, labels = load_program(copy)
     assert len(images) == len(labels) == 64
     binary = bytearray((copy / "image" / "program.bin").read_bytes())

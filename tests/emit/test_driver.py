@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from hwgen.emit.folder import driver_text
-from hwgen.emit.image import write_image
+from hwgen.emit.image import ddr_regions, write_image
+from hwgen.paths import rtl_source
 from hwgen.schedule.program import schedule
 from hwgen.search.choose import choose
 from hwgen.targets import get_target
@@ -16,7 +20,8 @@ from tests.graphs import random_graph
 
 
 class Buffer(np.ndarray):
-    device_address = 0x1_0000_0000
+    device_address = 0
+    freed = False
 
     def flush(self) -> None:
         self.flushed = True
@@ -24,29 +29,80 @@ class Buffer(np.ndarray):
     def invalidate(self) -> None:
         pass
 
+    def freebuffer(self) -> None:
+        assert not self.freed
+        self.freed = True
 
-class Mmio:
-    """Registers that finish at once: the output region gets 0, 1, 2, .. as int16."""
 
-    def __init__(self, sizes: int, error: int = 0) -> None:
-        self.values = {0x00: 0x4857474E, 0x34: sizes, 0x40: 1234, 0x0C: 0}
-        self.error, self.buffers = error, []
+class Board:
+    """Registers and buffers, with the rules of axil_regs.v: START counts only while the engine is
+    idle, DONE stays until a 1 is written or a frame starts, an error until a soft reset.
+
+    A frame takes `frame_reads` reads of STATUS (None: no end), a soft reset `reset_reads`. The
+    logits are `result` of the image that was in the input region at START.
+    """
+
+    def __init__(self, sizes: int, *, frame_reads=3, reset_reads=2, error=0, deaf=False) -> None:
+        self.values = {0x00: 0x4857474E, 0x34: sizes, 0x40: 1234}
+        self.frame_reads, self.reset_reads, self.fault, self.deaf = (
+            frame_reads, reset_reads, error, deaf,
+        )  # fmt: skip
+        self.running = self.resetting = self.done = False
+        self.error = self.left = self.resets = self.starts = 0
+        self.image = b""
+        self.buffers, self.base, self.pause = [], 0x1000_0000, False
 
     def read(self, offset: int) -> int:
-        return self.values.get(offset, 0)
+        if offset != 0x0C:
+            return self.values.get(offset, 0)
+        if self.pause:
+            time.sleep(1e-5)  # another thread's turn
+        self.tick()
+        busy = self.running and not self.error
+        return busy | self.done << 1 | self.resetting << 2 | self.error << 4
+
+    def tick(self) -> None:
+        if self.left is None or not (self.running or self.resetting):
+            return
+        self.left -= 1
+        if self.left > 0:
+            return
+        if self.resetting:
+            self.resetting, self.error = False, 0
+        elif self.fault:
+            self.error = self.fault
+        else:
+            self.buffers[-1][:] = np.frombuffer(
+                result(self.image, self.buffers[-1].size // 2).tobytes(), np.uint8
+            )
+            self.running, self.done = False, True
 
     def write(self, offset: int, value: int) -> None:
-        if offset == 0x08 and value & 1:
-            out = self.buffers[-1]
-            out[:] = np.arange(out.size // 2, dtype="<i2").view(np.uint8)
-            self.values[0x0C] = self.error << 4 if self.error else 2
-        elif offset != 0x0C:
+        if offset == 0x08 and value & 2:
+            self.running, self.done, self.resetting = False, False, True
+            self.left = self.reset_reads
+            self.resets += 1
+        elif offset == 0x08 and value & 1:
+            idle = not (self.running or self.resetting or self.error)
+            if idle and not self.deaf:
+                self.running, self.done, self.left = True, False, self.frame_reads
+                self.image = self.buffers[-2].tobytes()
+                self.starts += 1
+        elif offset == 0x0C:
+            self.done = self.done and not value & 2
+        elif offset != 0x08:
             self.values[offset] = value
 
     def allocate(self, size: int) -> Buffer:
         buffer = np.zeros(size, dtype=np.uint8).view(Buffer)
+        buffer.device_address = self.base
+        self.base += -(-size // 4096) * 4096
         self.buffers.append(buffer)
         return buffer
+
+
+def result(image: bytes, count: int) -> np.ndarray:
+    return ((zlib.crc32(image) + 17 * np.arange(count)) % 30011).astype("<i2")
 
 
 @pytest.fixture(scope="module")
@@ -62,28 +118,64 @@ def driver(tmp_path_factory):
     return module, folder / "image", program
 
 
-def test_runs_a_frame(driver) -> None:
-    module, image, program = driver
-    mmio = Mmio(module.SIZES)
-    engine = module.Engine(mmio, mmio.allocate, image)
-    picture = np.full(module.IMAGE_SHAPE, 7, dtype=np.uint8)
-    logits = engine.run(picture)
+@pytest.fixture
+def start(driver):
+    """start(**options of Board) -> (engine, board)."""
+    module, image, _ = driver
+
+    def make(**options):
+        board = Board(module.SIZES, **options)
+        return module.Engine(board, board.allocate, image), board
+
+    return make
+
+
+@pytest.fixture
+def picture(driver):
+    """picture(n) -> image number n, whose logits differ from all others'."""
+    return lambda n: np.full(driver[0].IMAGE_SHAPE, n, dtype=np.uint8)
+
+
+@pytest.fixture
+def logits(driver):
+    """logits(image) -> what the engine makes of it."""
+    _, _, program = driver
+    frac = program.graph.types()[program.graph.output].frac
+    size = program.image_bytes
+
+    def of(image: np.ndarray) -> list[float]:
+        return (result(image.tobytes().ljust(size, b"\0"), 10) * 2.0**-frac).tolist()
+
+    return of
+
+
+@pytest.mark.parametrize("frame_reads", [1, 2, 50])  # 1: done before STATUS is read
+def test_runs_a_frame(driver, start, picture, logits, frame_reads) -> None:
+    module, _, program = driver
+    engine, board = start(frame_reads=frame_reads)
+    assert engine.run(picture(7)).tolist() == logits(picture(7))
     assert engine.buffers["program"].tobytes() == program.binary()
     assert engine.buffers["weights"].tobytes() == program.weights
-    assert engine.buffers["input"][: picture.size].tobytes() == picture.tobytes()
-    assert (mmio.values[0x10], mmio.values[0x14]) == (0, 1)  # 64-bit base address
-    assert mmio.values[0x30] == len(program.instructions)
-    frac = program.graph.types()[program.graph.output].frac
-    assert logits.tolist() == [k * 2.0**-frac for k in range(10)]
+    assert engine.buffers["input"][: picture(7).size].tobytes() == picture(7).tobytes()
+    assert (board.values[0x10], board.values[0x14]) == (0x1000_0000, 0)
+    assert board.values[0x30] == len(program.instructions)
     s = program.sizing
     assert s.lanes | s.act_bits << 8 | s.kw << 16 == module.SIZES
 
 
+def test_the_steps_give_the_same(start, picture, logits) -> None:
+    engine, _ = start()
+    engine.load(picture(1))
+    frame = engine.start()
+    assert engine.wait(frame=frame) == 1234
+    assert engine.read(frame).tolist() == logits(picture(1))
+
+
 def test_refuses_another_engine(driver) -> None:
     module, image, _ = driver
-    mmio = Mmio(module.SIZES + 1)
+    board = Board(module.SIZES + 1)
     with pytest.raises(module.EngineError, match="program made for"):
-        module.Engine(mmio, mmio.allocate, image)
+        module.Engine(board, board.allocate, image)
 
 
 def flipped(data: bytes) -> bytes:
@@ -97,23 +189,227 @@ def test_refuses_a_damaged_file(driver, tmp_path, name, damage) -> None:
     for file in image.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     (tmp_path / name).write_bytes(damage((image / name).read_bytes()))
-    mmio = Mmio(module.SIZES)
+    board = Board(module.SIZES)
     with pytest.raises(module.EngineError, match=rf"{name}: SHA-256 differs"):
-        module.Engine(mmio, mmio.allocate, tmp_path)
-    assert mmio.buffers == []  # nothing was given to the engine
+        module.Engine(board, board.allocate, tmp_path)
+    assert board.buffers == []  # nothing was given to the engine
 
 
-def test_names_the_engines_error(driver) -> None:
-    module, image, _ = driver
-    mmio = Mmio(module.SIZES, error=3)
-    engine = module.Engine(mmio, mmio.allocate, image)
-    with pytest.raises(module.EngineError, match="error 3: CRC of a weight record differs"):
-        engine.run(np.zeros(module.IMAGE_SHAPE, dtype=np.uint8))
+def test_names_the_engines_error(driver, start, picture) -> None:
+    engine, _ = start(error=3)
+    with pytest.raises(driver[0].EngineError, match="error 3: CRC of a weight record differs"):
+        engine.run(picture(0))
 
 
-def test_refuses_a_wrong_image(driver) -> None:
-    module, image, _ = driver
-    mmio = Mmio(module.SIZES)
-    engine = module.Engine(mmio, mmio.allocate, image)
+def test_refuses_a_wrong_image(start) -> None:
+    engine, _ = start()
     with pytest.raises(ValueError, match="must be uint8"):
         engine.load(np.zeros((4, 4, 3), dtype=np.uint8))
+
+
+def test_after_a_timeout_the_next_frame_is_its_own(driver, start, picture, logits) -> None:
+    """The engine is slow: it ends image 1 while the host has given it up."""
+    engine, board = start(frame_reads=4)
+    engine.load(picture(1))
+    engine.start()
+    with pytest.raises(driver[0].EngineError, match="no end after 0"):
+        engine.wait(0)
+    assert engine.run(picture(2)).tolist() == logits(picture(2))
+    assert board.starts == 2
+
+
+def test_after_a_hang_the_next_frame_is_its_own(driver, start, picture, logits) -> None:
+    engine, board = start()
+    assert engine.run(picture(1)).tolist() == logits(picture(1))
+    board.frame_reads = None
+    engine.load(picture(2))
+    engine.start()
+    with pytest.raises(driver[0].EngineError, match=r"no end after 0\.01 s: retired dma 0"):
+        engine.wait(0.01)
+    with pytest.raises(driver[0].EngineError, match="no finished frame"):
+        engine.read()  # image 1's logits are still in the buffer
+    board.frame_reads = 3
+    assert engine.run(picture(3)).tolist() == logits(picture(3))
+
+
+def test_after_an_error_the_next_frame_runs(driver, start, picture, logits) -> None:
+    engine, board = start(error=1)
+    with pytest.raises(driver[0].EngineError, match="error 1: bus error on a read"):
+        engine.run(picture(1))
+    board.fault = 0
+    assert engine.run(picture(2)).tolist() == logits(picture(2))
+
+
+def test_an_interrupted_frame_is_nobodys(start, picture, logits, monkeypatch) -> None:
+    engine, _ = start()
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "wait", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            engine.run(picture(1))
+    assert engine.run(picture(2)).tolist() == logits(picture(2))
+
+
+def test_threads_get_their_own_logits(start, picture, logits) -> None:
+    engine, board = start()
+    board.pause = True
+    wrong = []
+
+    def frames(first: int) -> None:
+        for n in range(first, first + 20):
+            if engine.run(picture(n)).tolist() != logits(picture(n)):
+                wrong.append(n)
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(frames, first) for first in (0, 100)]:
+            done.result()
+    assert wrong == []
+    assert board.starts == 40
+
+
+def test_resets_what_an_earlier_program_left(driver, picture, logits) -> None:
+    module, image, _ = driver
+    board = Board(module.SIZES)
+    board.running, board.left = True, None
+    engine = module.Engine(board, board.allocate, image)
+    assert board.resets == 1
+    assert engine.run(picture(1)).tolist() == logits(picture(1))
+
+
+def test_a_reset_without_end_says_so(driver, start) -> None:
+    engine, board = start()
+    board.reset_reads = None
+    with pytest.raises(driver[0].EngineError, match="needs a power cycle / reload the bitstream"):
+        engine.soft_reset(0.01)
+
+
+def test_a_reset_without_end_gives_no_buffers(driver, monkeypatch) -> None:
+    module, image, _ = driver
+    board = Board(module.SIZES, reset_reads=None)
+    reset = module.Engine.soft_reset
+    monkeypatch.setattr(module.Engine, "soft_reset", lambda self: reset(self, 0.01))
+    with pytest.raises(module.EngineError, match=r"no end of the soft reset after 0\.01 s"):
+        module.Engine(board, board.allocate, image)
+    assert board.buffers == []
+
+
+def test_a_busy_engine_is_not_started(driver, start, picture, logits) -> None:
+    engine, board = start()
+    engine.load(picture(1))
+    board.running, board.left = True, None  # not by us
+    with pytest.raises(driver[0].EngineError, match="the engine is not idle: status 0x1"):
+        engine.start()
+    assert engine.run(picture(2)).tolist() == logits(picture(2))
+
+
+def test_a_start_that_is_not_taken_is_an_error(driver, start, picture) -> None:
+    engine, _ = start(deaf=True)
+    with pytest.raises(driver[0].EngineError, match="did not take the start: status 0x0"):
+        engine.run(picture(1))
+
+
+def test_steps_out_of_order_are_refused(driver, start, picture) -> None:
+    module = driver[0]
+    engine, board = start()
+    with pytest.raises(module.EngineError, match=r"no frame is running \(idle\)"):
+        engine.wait()
+    with pytest.raises(module.EngineError, match="no image"):
+        engine.start()
+    with pytest.raises(module.EngineError, match="no finished frame"):
+        engine.read()
+    engine.load(picture(1))
+    engine.start()
+    for step in (engine.start, lambda: engine.load(picture(2))):
+        with pytest.raises(module.EngineError, match="frame 1 is running"):
+            step()
+    with pytest.raises(module.EngineError, match="no finished frame"):
+        engine.read()
+    engine.wait()
+    engine.read(1)
+    engine.start()
+    with pytest.raises(module.EngineError, match="frame 1 is not the one that runs, 2"):
+        engine.wait(frame=1)
+    engine.wait()
+    with pytest.raises(module.EngineError, match="frame 1 is not the last that finished, 2"):
+        engine.read(1)
+    assert board.starts == 2
+
+
+@pytest.mark.parametrize("name", ["program", "weights", "input", "output"])
+@pytest.mark.parametrize(
+    ("address", "rule"),
+    [
+        (0x1000_0008, "the address must be a multiple of 16"),
+        (0x1_0000_0000, "must lie below 0x100000000"),
+        (0xFFFF_FFF0, "must lie below 0x100000000"),  # it ends above
+    ],
+)
+def test_refuses_a_buffer_that_the_engine_cannot_reach(driver, name, address, rule) -> None:
+    module, image, program = driver
+    regions = [r["name"] for r in ddr_regions(program)]
+    board = Board(module.SIZES)
+
+    def allocate(size: int) -> Buffer:
+        buffer = board.allocate(size)
+        if regions[len(board.buffers) - 1] == name:
+            buffer.device_address = address
+        return buffer
+
+    with pytest.raises(
+        module.EngineError, match=rf"buffer {name}: \d+ bytes at {address:#x}; {rule}"
+    ):
+        module.Engine(board, allocate, image)
+    assert board.buffers
+    assert all(b.freed for b in board.buffers)
+
+
+def test_the_address_width_is_the_engines(driver) -> None:
+    text = (rtl_source("hwgen_engine.v.j2")).read_text()
+    for pin in ("araddr", "awaddr"):
+        assert f"[{driver[0].ADDRESS_BITS - 1}:0] m_axi_{pin}," in text
+
+
+def test_buffers_are_freed_at_the_end(driver, start, picture) -> None:
+    engine, board = start()
+    with engine:
+        engine.run(picture(1))
+        assert not any(b.freed for b in board.buffers)
+    assert len(board.buffers) == 4
+    assert all(b.freed for b in board.buffers)
+    engine.close()
+    for step in (lambda: engine.run(picture(1)), engine.soft_reset):
+        with pytest.raises(driver[0].EngineError, match="closed: its buffers are freed"):
+            step()
+
+
+def test_a_running_engine_is_stopped_before_its_buffers_go(driver, start, picture) -> None:
+    engine, board = start(frame_reads=None)
+    engine.load(picture(1))
+    engine.start()
+    board.reset_reads = None
+    reset = engine.soft_reset
+    engine.soft_reset = lambda: reset(0.01)
+    with pytest.raises(driver[0].EngineError, match="no end of the soft reset"):
+        engine.close()
+    assert not any(b.freed for b in board.buffers)  # the engine may write to them
+    board.reset_reads = 2
+    engine.close()
+    assert not board.running
+    assert all(b.freed for b in board.buffers)
+
+
+def test_buffers_are_freed_when_there_are_too_few(driver) -> None:
+    module, image, _ = driver
+    board = Board(module.SIZES)
+
+    def allocate(size: int) -> Buffer:
+        if len(board.buffers) == 2:
+            raise MemoryError("CMA")
+        return board.allocate(size)
+
+    with pytest.raises(MemoryError):
+        module.Engine(board, allocate, image)
+    assert [b.freed for b in board.buffers] == [True, True]

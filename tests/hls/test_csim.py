@@ -62,7 +62,7 @@ def sizing(micro: Graph) -> Sizing:
 
 @pytest.fixture(scope="module")
 def exe(sizing: Sizing, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_csim(tmp_path_factory.mktemp("csim"), sizing)
+    return build_csim(tmp_path_factory.mktemp("csim") / 'my "odd" proj\'ekt ü', sizing)
 
 
 def check(exe: Path, program: Program, images: np.ndarray) -> None:

@@ -19,7 +19,8 @@ MODEL = models_dir() / "bhvit_micro_digits.pt"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("compiled") / "micro"
+    out = tmp_path_factory.mktemp("compiled") / 'my "odd" proj\'ekt ü' / "micro"
+    out.parent.mkdir()
     compile_model(MODEL, "zynq", out, backend="hls")
     return out
 
@@ -84,6 +85,28 @@ def test_missing_headers_are_one_line(folder: Path) -> None:
         "make: ap_int.h: not found; pip install --no-deps hls4ml, or make AP_TYPES=DIR\n"
         in done.stderr
     )
+
+
+def test_clean_removes_what_it_built_and_nothing_else(folder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "my project" / "hls"
+    shutil.copytree(folder / "hls", copy, ignore=shutil.ignore_patterns("csim_plain"))
+    for place in (copy, copy.parent, tmp_path, tmp_path / "my"):  # the last: up to a space
+        (place / "mine").mkdir(parents=True)
+        (place / "mine" / "work.txt").write_text("a week")
+    kept = set(tmp_path.rglob("*"))
+    (copy / "csim_plain").touch()
+    (copy / "csim_sanitize").touch()
+    assert make(copy.parent, "clean").returncode == 0
+    assert set(tmp_path.rglob("*")) == kept
+
+
+def test_make_in_another_folder_is_one_line(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "hls").mkdir()
+    (tmp_path / "hls" / "csim_plain").touch()
+    done = make(tmp_path, "-f", str(folder / "hls" / "Makefile"), "clean")
+    assert done.returncode == 2
+    assert "*** csim.cpp: not here; run make in the folder of this Makefile" in done.stderr
+    assert (tmp_path / "hls" / "csim_plain").is_file()
 
 
 def test_there_is_no_verilog(folder: Path) -> None:

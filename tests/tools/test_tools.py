@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import subprocess
+import tempfile
 
 import pytest
 
@@ -73,6 +74,50 @@ def test_verilate_reuses_only_an_equal_build(counter):
     (counter / "main.cpp").write_text(HARNESS.replace("i < 11", "i < 6"))
     done = subprocess.run([build(counter)], capture_output=True, text=True, check=True)
     assert int(done.stdout) == 5
+
+
+@pytest.fixture
+def odd(counter):
+    """The counter in a folder whose path make and Yosys do not take."""
+    folder = counter / 'my "odd" proj\'ekt ü'
+    folder.mkdir()
+    for name in ("counter.v", "main.cpp"):
+        (counter / name).rename(folder / name)
+    return folder
+
+
+def test_verilate_builds_anywhere_and_leaves_no_link(odd, monkeypatch):
+    tmp = odd.parent / "tmp"
+    tmp.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp))
+    (odd / "main.cpp").write_text('#include "start.h"\n' + HARNESS)
+    (odd / "start.h").touch()
+    exe = build(odd, include_dirs=[odd])
+    assert exe == odd / "obj" / "Vcounter"
+    first = exe.stat().st_mtime_ns
+    assert build(odd, include_dirs=[odd]).stat().st_mtime_ns == first
+    (odd / "main.cpp").write_text(HARNESS.replace("i < 11", "i < 6"))
+    done = subprocess.run([build(odd)], capture_output=True, text=True, check=True)
+    assert int(done.stdout) == 5
+    assert sorted(p.name for p in (odd / "obj").iterdir()) == [
+        "Vcounter", "Vcounter.key", "verilator.log",
+    ]  # fmt: skip
+    assert list(tmp.iterdir()) == []
+
+
+def test_an_error_names_the_users_path(odd):
+    (odd / "counter.v").write_text(COUNTER.replace("STEP[W-1:0];", "missing_name;"))
+    with pytest.raises(ToolError) as error:
+        build(odd)
+    assert f"{odd}/counter.v:" in error.value.line
+    assert "hwgen_plain" not in (odd / "obj" / "verilator.log").read_text()
+
+
+def test_no_plain_temporary_folder_is_one_line(odd, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(odd))
+    monkeypatch.setattr("hwgen.tools.plain._ROOTS", ())
+    with pytest.raises(ToolError, match=r"no temporary folder whose path has only .*; set TMPDIR"):
+        build(odd)
 
 
 def test_verilate_reports_the_first_error_line(counter):
