@@ -220,7 +220,7 @@ def graph_nodes(graph: Graph) -> list[dict]:
         for n, t in graph.inputs.items()
     ]
     for op in graph.ops:
-        shape = (op.feature or op.bits).shape
+        shape = op.out.shape
         inputs = list(dict.fromkeys(t.removesuffix(".bits") for t in op.inputs))
         nodes.append(
             {

@@ -9,10 +9,8 @@ import jinja2
 
 from hwgen.engine.sizing import Sizing
 from hwgen.paths import templates_dir
-from hwgen.units.lanes import gelu_rom_verilog
 
 TOP = "hwgen_engine"
-CONSTANTS = {"gelu_rom.v.j2": gelu_rom_verilog}  # templates whose text depends on fixed tables
 
 
 @cache
@@ -42,13 +40,10 @@ def write_rtl(folder: Path, s: Sizing) -> list[Path]:
     texts = {p.name: p.read_text() for p in rtl.rglob("*.v")}
     for template in rtl.rglob("*.v.j2"):
         name = template.name.removesuffix(".j2")
-        if template.name in CONSTANTS:
-            texts[name] = CONSTANTS[template.name]()
-        else:
-            axi = {"data_msb": s.axi_bits - 1, "strobe_msb": s.axi_bits // 8 - 1}
-            texts[name] = render(
-                f"rtl/{template.relative_to(rtl)}", top=TOP, parameters=s.parameters(), axi=axi
-            )
+        axi = {"data_msb": s.axi_bits - 1, "strobe_msb": s.axi_bits // 8 - 1}
+        texts[name] = render(
+            f"rtl/{template.relative_to(rtl)}", top=TOP, parameters=s.parameters(), axi=axi
+        )
     files = []
     for name in sorted(texts, key=lambda n: (n == f"{TOP}.v", n)):
         (folder / name).write_text(texts[name])

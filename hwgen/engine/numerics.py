@@ -7,6 +7,7 @@ up), then saturation. Every function takes and returns int64 NumPy arrays (or Py
 from __future__ import annotations
 
 from functools import cache
+from typing import Any, overload
 
 import numpy as np
 
@@ -20,9 +21,6 @@ SH2_SHIFTS = (10, 14)
 SH3_SHIFTS = (10, 13, 16, 19)
 SH3_OFF = 13  # without an affine step, m3 = 2**13
 LANE_CHANNELS = 16  # channels of a stored tensor come in words of at least this many lanes
-GELU_FRAC = 12  # GELU works on values with scale 2**-12
-GELU_SEGMENTS = 64
-GELU_SLOPE_FRAC = 14
 NORM_FRAC = 12  # LayerNorm's normalised value has scale 2**-12
 NORM_V_BITS = 52
 EXP_BITS = 24
@@ -30,7 +28,15 @@ KAPPA_FRAC = 20
 HEAD_DIM = 64
 
 
-def rshift_round(x: Array | int, s: Array | int) -> Array | int:
+@overload
+def rshift_round(x: int, s: int) -> int: ...
+
+
+@overload
+def rshift_round(x: Array | np.integer, s: Array | int) -> Array: ...
+
+
+def rshift_round(x: Any, s: Any) -> Any:
     """Divide by 2**s, rounding half up; s = 0 is the identity."""
     half = (1 << np.asarray(s)) >> 1
     return (x + half) >> s
@@ -62,34 +68,6 @@ def attention_levels(p: Array, kappa: Array, neg: bool) -> Array:
         bound = theta * int(kappa[k])
         level += (e << KAPPA_FRAC) <= bound if neg else (e << KAPPA_FRAC) >= bound
     return level
-
-
-@cache
-def gelu_segments() -> tuple[Array, Array]:
-    """Slopes (scale 2**-14) and intercepts (scale 2**-12) of 64 chords of GELU over [-4, 4)."""
-    from math import erf, sqrt
-
-    edges = np.linspace(-4.0, 4.0, GELU_SEGMENTS + 1)
-    y = np.array([0.5 * x * (1 + erf(x / sqrt(2))) for x in edges])
-    slope = np.diff(y) / np.diff(edges)
-    intercept = y[:-1] - slope * edges[:-1]
-    # half of the chord's largest error moves the chord to the middle of the curve's deviation
-    mid = (edges[:-1] + edges[1:]) / 2
-    exact = np.array([0.5 * x * (1 + erf(x / sqrt(2))) for x in mid])
-    intercept = intercept + (exact - (slope * mid + intercept)) / 2
-    return (
-        np.rint(slope * 2**GELU_SLOPE_FRAC).astype(np.int64),
-        np.rint(intercept * 2**GELU_FRAC).astype(np.int64),
-    )
-
-
-def gelu(t: Array) -> Array:
-    """Piecewise-linear GELU on integers of scale 2**-12; below -4 it is 0, from 4 on t itself."""
-    slope, intercept = gelu_segments()
-    limit = 4 << GELU_FRAC
-    index = np.clip((t + limit) >> 9, 0, GELU_SEGMENTS - 1)
-    y = rshift_round(t * slope[index], GELU_SLOPE_FRAC) + intercept[index]
-    return np.where(t < -limit, 0, np.where(t >= limit, t, y))
 
 
 @cache

@@ -8,7 +8,6 @@ import numpy as np
 
 from hwgen.engine.numerics import (
     ACC_BITS,
-    GELU_FRAC,
     LANE_CHANNELS,
     PARAM_BITS,
     SH1_SHIFTS,
@@ -128,8 +127,8 @@ def _parameters(op: Op, channels: int) -> Iterator[str]:
         yield f"pool={post.pool}; must be 0..{MAX_POOL}"
     if post.m3 is not None and post.b3 is None:
         yield "m3 without b3; needs it"
-    if post.slope is not None and post.gelu:
-        yield "slope and gelu; must be one of them"
+    if post.slope is not None and post.chords is not None:
+        yield f"slope and {post.chords.name}; must be one of them"
 
 
 def _residuals(
@@ -150,8 +149,10 @@ def _residuals(
             yield f"{field} {name} of shape {t.shape}; must match {shape}, its channels divide"
         if field == "out" and post.m3 is not None:
             frac = None  # the affine step moved the binary point
-        if field != "out" and post.gelu and t.frac != GELU_FRAC:
-            yield f"{field} {name} at frac {t.frac}; must be frac {GELU_FRAC} beside GELU"
+        chords = post.chords
+        if field != "out" and chords is not None and t.frac != chords.frac:
+            rule = f"must be frac {chords.frac} beside {chords.name}"
+            yield f"{field} {name} at frac {t.frac}; {rule}"
         if frac is not None and t.frac != frac:
             yield f"{field} {name} at frac {t.frac}; must be frac {frac} of the other residuals"
         frac = t.frac

@@ -14,12 +14,13 @@ import networkx as nx
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from hwgen.engine.chords import Chords
 from hwgen.ops.base import REGISTRY, Op
 from hwgen.ops.post import Post
 from hwgen.ops.types import TensorType
 
 Array = np.ndarray
-FORMAT = 2
+FORMAT = 3
 IN_CACHE = 1 << 21  # values of the largest tensor of the images that run together
 
 
@@ -118,7 +119,7 @@ class Graph:
         )
 
 
-_CLASSES = {"TensorType": TensorType, "Post": Post}
+_CLASSES = {"TensorType": TensorType, "Post": Post, "Chords": Chords}
 
 
 def _pack(value):
@@ -128,7 +129,7 @@ def _pack(value):
         return {"array": text, "dtype": data.dtype.str, "shape": list(value.shape)}
     if isinstance(value, tuple):
         return {"tuple": [_pack(v) for v in value]}
-    if isinstance(value, Op | Post | TensorType):
+    if isinstance(value, Op | Post | TensorType | Chords):
         return {"class": type(value).__name__} | {
             f.name: _pack(getattr(value, f.name)) for f in fields(value)
         }

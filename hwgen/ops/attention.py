@@ -55,9 +55,9 @@ class Attention(Op):
         """popcount(xnor(q, k)) per head: (batch, windows, heads, N, M) in [0, 64]."""
         return _scores(_heads(q), _heads(k))
 
-    def levels(self, *sources: Array) -> Array:
+    def levels(self, q: Array, k: Array) -> Array:
         """Quantised attention levels 0..3, same shape as the scores."""
-        return self._levels(self.scores(*sources))
+        return self._levels(self.scores(q, k))
 
     def sums(self, q: Array, k: Array, v: Array) -> tuple[Array, Array | None]:
         context = np.empty(q.shape, dtype=np.float32)

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from math import ceil
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -50,6 +50,8 @@ class Op(ABC):
 
     Values are int64 arrays (bits: uint8) with a leading batch axis. `sources` names the operand
     tensors; the post chain names the residuals. `feature` is None when only bits are kept.
+    A concrete op gives the methods with `*sources` and `*types` (arrays and types of its sources)
+    one named argument for each source.
     """
 
     name: str
@@ -97,15 +99,15 @@ class Op(ABC):
         return total if m is None else total * m.astype(np.float64)
 
     @abstractmethod
-    def sums(self, *sources: Array) -> tuple[Array, Array | None]:
+    def sums(self, *sources: Any, **_: Any) -> tuple[Array, Array | None]:
         """The accumulator as exact sums (integers of any dtype) and their factor m (C,)."""
 
     @abstractmethod
-    def acc_bounds(self, *types: TensorType) -> tuple[int, int]:
+    def acc_bounds(self, *types: Any, **_: Any) -> tuple[int, int]:
         """Smallest and largest accumulator any input within the types' ranges can give."""
 
     @abstractmethod
-    def result(self, *types: TensorType) -> tuple[Shape, Grid]:
+    def result(self, *types: Any, **_: Any) -> tuple[Shape, Grid]:
         """Shape (without batch) and grid of the accumulators for sources of these types."""
 
     @abstractmethod
@@ -223,7 +225,7 @@ class Op(ABC):
             return self.source_rows(first, count)
         return list(range(first, first + count))
 
-    def violations(self, *types: TensorType) -> Iterator[str]:
+    def violations(self, *types: Any, **_: Any) -> Iterator[str]:
         """Rules of the op that its parameters and source types break, as 'value; rule'."""
         return iter(())
 
@@ -231,7 +233,7 @@ class Op(ABC):
         """Bring a residual into the accumulator's token order; fewer channels repeat (Post.run)."""
         return value
 
-    def levels(self, *sources: Array) -> Array | None:
+    def levels(self, *sources: Any, **_: Any) -> Array | None:
         """What it quantises inside, from its first two sources, for reports; None: nothing."""
         return None
 
@@ -239,14 +241,15 @@ class Op(ABC):
         """Run on named values; returns the op's outputs by name."""
         acc, m = self.sums(*(values[s] for s in self.sources))
         p = self.post
-        parts = [
+        residuals = (
             None if n is None else self.residual(values[n], acc) for n in (p.pre, p.mid, p.out)
-        ]
-        feature, bits = p.run(acc, *parts, m=m)
+        )
+        pre, mid, last = residuals
+        feature, bits = p.run(acc, pre, mid, last, m)
         out = {}
         if self.feature is not None:
             out[self.name] = feature
-        if self.bits is not None:
+        if bits is not None:
             out[f"{self.name}.bits"] = bits
         return out
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from hwgen.engine.numerics import GELU_FRAC, GELU_SEGMENTS, GELU_SLOPE_FRAC, Y_BITS
+from hwgen.engine.chords import CHORDS, LIMIT, SLOPE_FRAC, WIDTH_BITS
+from hwgen.engine.numerics import Y_BITS
 
 Y_MAX = (1 << (Y_BITS - 1)) - 1
 Y_MIN = -Y_MAX - 1
-GELU_LIMIT = 4 << GELU_FRAC
-GELU_INDEX_SHIFT = GELU_FRAC + 3 - (GELU_SEGMENTS.bit_length() - 1)  # of 8.0 in GELU_SEGMENTS
-GELU_HALF = 1 << (GELU_SLOPE_FRAC - 1)
+CHORD_HALF = 1 << (SLOPE_FRAC - 1)
 
 
 @njit(cache=True, nogil=True)
@@ -51,13 +50,17 @@ def _rprelu(y, slope, shift):
 
 
 @njit(cache=True, nogil=True)
-def _gelu(y, slope, intercept):
-    """`numerics.gelu`."""
+def _chords(y, slope, intercept, flat):
+    """`engine.chords.Chords`."""
     for c in range(len(y)):
         t = y[c]
-        index = min(max((t + GELU_LIMIT) >> GELU_INDEX_SHIFT, 0), GELU_SEGMENTS - 1)
-        line = ((t * slope[index] + GELU_HALF) >> GELU_SLOPE_FRAC) + intercept[index]
-        y[c] = 0 if t < -GELU_LIMIT else t if t >= GELU_LIMIT else line
+        k = min(max((t + LIMIT) >> WIDTH_BITS, 0), CHORDS - 1)
+        line = ((t * slope[k] + CHORD_HALF) >> SLOPE_FRAC) + intercept[k]
+        if t < -LIMIT:
+            line = intercept[0] if flat else 0
+        elif t >= LIMIT:
+            line = intercept[CHORDS - 1] if flat else t
+        y[c] = line
 
 
 @njit(cache=True, nogil=True)
@@ -68,14 +71,14 @@ def _binarize(y, t, bits):
 
 @njit(cache=True, nogil=True)
 def chain(
-    acc, m, sh1, b, pre, slope, sh2, segments, mid, m3, sh3, b3, out, pool, t, bit_y3, act_bits,
+    acc, m, sh1, b, pre, slope, sh2, chords, flat, mid, m3, sh3, b3, out, pool, t, bit_y3, act_bits,
     feature, bits,
 ):  # fmt: skip
     """Fill feature (rows, C >> pool) and bits (rows, C) from acc (rows, C).
 
     Constants are int64 (C,), residuals int64 (rows, c) with c dividing C; a stage whose array is
-    empty is off (b and m are always given, m3 only with b3). `segments` holds GELU's slopes and
-    intercepts.
+    empty is off (b and m are always given, m3 only with b3). `chords` (2, 64) holds
+    slopes and intercepts of an activation function, flat outside them or not.
     """
     top = (1 << (act_bits - 1)) - 1
     y = np.empty(acc.shape[1], np.int64)
@@ -88,8 +91,8 @@ def chain(
             _add(y, pre[row])
         if slope.size:
             _rprelu(y, slope, sh2)
-        elif segments.size:
-            _gelu(y, segments[0], segments[1])
+        elif chords.size:
+            _chords(y, chords[0], chords[1], flat)
         _clip(y, Y_MIN, Y_MAX)
         if bit_y3 and t.size:
             _binarize(y, t, bits[row])

@@ -3,7 +3,7 @@
     y1 = sat18(rshift_round(acc, sh1) + b)
     y2 = y1 + pre
     y3 = sat18(y2 >= 0 ? y2 : rshift_round(y2 slope, sh2))  when rp (slope given)
-    y3 = sat18(gelu(y2)) when gelu, sat18(y2) when neither
+    y3 = sat18(chords(y2)) with a table of an activation function, sat18(y2) with neither
     y4 = y3 + mid
     y5 = sat18(rshift_round(y4 m3, sh3) + b3), m3 2**-sh3 = 1 when not given
     y6 = satA(y5 + out)
@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hwgen.engine.numerics import Y_BITS, gelu, gelu_segments, rshift_round, saturate
+from hwgen.engine.chords import Chords
+from hwgen.engine.numerics import Y_BITS, rshift_round, saturate
 from hwgen.ops.kernels import chain
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Post:
     pre: str | None = None
     slope: Array | None = None
     sh2: int = 0
-    gelu: bool = False
+    chords: Chords | None = None
     mid: str | None = None
     m3: Array | None = None
     sh3: int = 0
@@ -83,7 +84,7 @@ class Post:
 
         Residuals broadcast to acc; one with fewer channels repeats along them.
         """
-        channels = acc.shape[-1]
+        channels, table = acc.shape[-1], self.chords
         rows = np.ascontiguousarray(acc.reshape(-1, channels))
         feature = np.empty((len(rows), channels >> self.pool), dtype=np.int64)
         bits = np.empty(rows.shape if self.t is not None else (0, 0), dtype=np.uint8)
@@ -95,7 +96,8 @@ class Post:
             _rows(pre, acc.shape),
             _vector(self.slope),
             self.sh2,
-            np.stack(gelu_segments()) if self.gelu else NO_RESIDUAL,
+            NO_RESIDUAL if table is None else np.stack([table.slope, table.intercept]),
+            table is not None and table.flat,
             _rows(mid, acc.shape),
             _vector(self.m3),
             self.sh3,
@@ -131,11 +133,8 @@ class Post:
         low, high = plus(*(saturate(v, Y_BITS) for v in ends), pre)
         if self.slope is not None:
             low, high = self._rprelu_bounds(low, high)
-        elif self.gelu:
-            dip = gelu(np.arange(-1 << 14, 0)).min()  # the only part that is not monotonic
-            ends = [gelu(low), gelu(high)]
-            low = np.where(low < 0, np.where(high < -1 << 14, 0, dip), ends[0])
-            high = np.maximum(ends[1], np.where(low < 0, 0, ends[1]))
+        elif self.chords is not None:
+            low, high = self.chords.bounds(low, high)
         low, high = plus(saturate(low, Y_BITS), saturate(high, Y_BITS), mid)
         if self.m3 is not None:
             ends = [rshift_round(v * self.m3, self.sh3) for v in (low, high)]

@@ -62,7 +62,7 @@ class XnorLinear(Op):
             value = windows_to_grid(value, self.unwindow)
         if value.shape[1] < acc.shape[1]:
             assert self.bits is not None or self.feature is not None
-            value = upsample(value, (self.feature or self.bits).grid, acc.shape[1])
+            value = upsample(value, self.out.grid, acc.shape[1])
         return super().residual(value, acc)
 
     def acc_bounds(self, a: TensorType) -> tuple[int, int]:

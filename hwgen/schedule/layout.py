@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, overload
 
 import numpy as np
 
@@ -41,14 +42,26 @@ class Place:
         """Addresses jump between image rows: an instruction cannot run on from row to row."""
         return self.unit_size != self.unit_tokens * self.stride
 
-    def step(self, tokens: Array | int) -> Array | int:
+    @overload
+    def step(self, tokens: int) -> int: ...
+
+    @overload
+    def step(self, tokens: Array) -> Array: ...
+
+    def step(self, tokens: Any) -> Any:
         """Address distance of tokens that are whole rows, or within a row, apart (or from 0)."""
         if not self.padded:
             return tokens * self.stride
         rows, inside = divmod(tokens, self.unit_tokens)
         return rows * self.unit_size + inside * self.stride
 
-    def address(self, token: Array | int, word: Array | int = 0) -> Array | int:
+    @overload
+    def address(self, token: int, word: int = 0) -> int: ...
+
+    @overload
+    def address(self, token: Array, word: Array | int = 0) -> Array: ...
+
+    def address(self, token: Any, word: Any = 0) -> Any:
         unit, inside = divmod(token, self.unit_tokens)
         if self.slots is not None:
             unit = np.asarray(self.slots)[unit] if np.ndim(unit) else self.slots[int(unit)]
@@ -69,7 +82,8 @@ def row_pitch(width: int, stride: int, two: int, s: Sizing) -> int:
 
 def image_rows_of(graph: Graph) -> dict[str, tuple[int, int]]:
     """Bits that 3x3 convolutions read: width, least power of two that divides one's dilation."""
-    rows, runs_on = {}, set()
+    rows: dict[str, tuple[int, int]] = {}
+    runs_on: set[str] = set()
     for op in graph.ops:
         if (read := op.bit_rows()) is not None:
             width, dilation = read

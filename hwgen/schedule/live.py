@@ -113,7 +113,7 @@ def live_ranges(graph: Graph, order: Plan, s: Sizing) -> dict[str, Live]:
         for name in op.inputs if op else ():
             need = op.operand_rows(name, part.first, part.count) if part else None
             if need is not None and name not in op.sources:  # a residual may be on a coarser grid
-                factor = max(1, (op.feature or op.bits).grid[0] // max(1, types[name].grid[0]))
+                factor = max(1, op.out.grid[0] // max(1, types[name].grid[0]))
                 need = sorted({row // factor for row in need})
             live[name].end[units(name, need)] = time
         guest = op if piece.beside else None

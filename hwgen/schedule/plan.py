@@ -63,7 +63,7 @@ class Plan:
 
 def result_grid(op: Op) -> tuple[int, int] | None:
     """(height, width) of a result that can be made by rows, else None."""
-    out = op.feature or op.bits
+    out = op.out
     height, width = out.grid
     by_rows = height > 1 and height * width == out.tokens and len(out.shape) == 2
     return (height, width) if by_rows and op.source_rows(0, 1) is not None else None
@@ -164,7 +164,7 @@ class _Planner:
         cells = max(_scale(op, grid) for op in band) ** 2
         if height * width * cells <= self.limit:
             return height
-        out = band[-1].feature or band[-1].bits
+        out = band[-1].out
         wide = max(1, out.channels // STRIP_CHANNELS)
         for rows in range(height, 0, -1):
             small = rows * width * cells * wide <= self.limit or rows == 1

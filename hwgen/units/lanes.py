@@ -9,9 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, StrictUndefined
-
-from hwgen.engine.numerics import GELU_SEGMENTS, gelu_segments
 from hwgen.paths import templates_dir
 
 ACC_AT = 6
@@ -49,10 +46,10 @@ class Lanes:
     out_at = OUT_AT
     y_at = Y_AT
     interval = 1  # cycles per beat
-    template = "rtl/lanes/gelu_rom.v.j2"  # rendered by gelu_rom_verilog()
     verilog = (
         "rtl/lanes/lanes.v",
         "rtl/lanes/lane.v",
+        "rtl/lanes/chord_table.v",
         "rtl/lib/param_ram.v",
         "rtl/lib/delay_line.v",
     )
@@ -67,35 +64,11 @@ class Lanes:
             "QM_SLOTS": self.qm_slots,
         }
 
+    def sources(self) -> list[Path]:
+        """All Verilog files, top first."""
+        return [templates_dir() / name for name in self.verilog]
+
     @property
     def dsp(self) -> int:
-        """DSP48 slices: four products, RPReLU or GELU, second affine; LayerNorm's mean."""
+        """DSP48 slices: four products, RPReLU or chords, second affine; LayerNorm's mean."""
         return 6 * self.lanes + 1
-
-
-def _constants(values: list[int]) -> list[str]:
-    """Lines of a Verilog concatenation, entry 0 lowest (last), four entries a line."""
-    words = [f"16'h{int(v) & 0xFFFF:04x}" for v in reversed(values)]
-    rows = [", ".join(words[i : i + 4]) for i in range(0, len(words), 4)]
-    return [row + "," for row in rows[:-1]] + rows[-1:]
-
-
-def gelu_rom_verilog() -> str:
-    """Text of gelu_rom.v: the chords of hwgen.engine.numerics.gelu_segments."""
-    slope, intercept = gelu_segments()
-    environment = Environment(
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
-    )
-    template = environment.from_string((templates_dir() / Lanes.template).read_text())
-    return template.render(
-        segments=GELU_SEGMENTS,
-        slopes=_constants(slope.tolist()),
-        intercepts=_constants(intercept.tolist()),
-    )
-
-
-def write_sources(folder: Path) -> list[Path]:
-    """Renders gelu_rom.v into `folder`; returns all Verilog files of the unit, top first."""
-    rom = Path(folder) / "gelu_rom.v"
-    rom.write_text(gelu_rom_verilog())
-    return [*(templates_dir() / name for name in Lanes.verilog), rom]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,8 +13,8 @@ from hwgen import zoo
 from hwgen.ir import Graph
 from hwgen.passes.lower import Lowered, Prepared, prepare
 from hwgen.report.blocks import FloatValues, float_values
+from tests import reference_vectors
 
-VECTORS = Path(__file__).resolve().parents[3] / "shared" / "vectors"
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -39,13 +37,8 @@ class Reference:
 @cache
 def reference(arch: str) -> Reference:
     """Reference network `arch` (bhvit_nano, ...), seed 1."""
-    sys.path.insert(0, str(VECTORS))
-    try:
-        import weights
-    finally:
-        sys.path.remove(str(VECTORS))
-    expected = np.load(VECTORS / f"expected_{arch}_1.npz")
-    state = weights.state_dict(arch, 1)
+    expected = reference_vectors.expected(arch)
+    state = reference_vectors.weights(arch).state_dict(arch, 1)
     config = zoo.config_from_state_dict(state)
     module = zoo.BHViT(config)
     module.load_state_dict(state)

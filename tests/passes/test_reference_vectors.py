@@ -10,18 +10,17 @@ from hwgen import ops
 from hwgen.floats.evaluate import Evaluator
 from hwgen.report.blocks import block_name, compare_blocks, relative_rms
 from tests.passes.reference import (
-    VECTORS,
     Reference,
     final_op,
     reference,
 )
+from tests.reference_vectors import needs
 
-pytestmark = pytest.mark.skipif(not VECTORS.is_dir(), reason="no reference vectors")
 ARCHS = [
-    "bhvit_nano",
-    pytest.param("bhvit_nano_fp", marks=pytest.mark.full),
-    pytest.param("bhvit_tiny", marks=pytest.mark.full),
-    pytest.param("bhvit_small", marks=pytest.mark.full),
+    needs("bhvit_nano"),
+    needs("bhvit_nano_fp", pytest.mark.full),
+    needs("bhvit_tiny", pytest.mark.full),
+    needs("bhvit_small", pytest.mark.full),
 ]
 OP_ERROR = 0.01  # relative RMS of one op fed with exact values
 # a score that ties with an attention threshold within 20 bits changes the level of all its keys (1

@@ -10,10 +10,11 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge
 
+from hwgen.engine.chords import Chords
 from hwgen.engine.isa import QM_FIELDS, c3
 from hwgen.ops.post import Post
 from hwgen.units.lanes import IN_KINDS, MUL_KINDS, P_SEL, Lanes
-from tests.units.lanes_reference import BANKS, FIELDS, WEIGHT, Generator, pack, post
+from tests.units.lanes_reference import BANKS, FIELDS, GELU, WEIGHT, Generator, pack, post
 
 UNIT = Lanes(*(int(v) for v in os.environ["LANES_UNIT"].split()))
 SEED = int(os.environ["LANES_SEED"])
@@ -29,9 +30,10 @@ WIDTHS = {
     "in_words": 3 * L * A, "in_weight": 16 * L,
     "mean2": 18, "norm_r": 16,
     "cm_slot": 8, "om_slot": 8, "first": 1, "last": 1, "is_max": 1, "q_slot": 6, "sh1": 6, "rp": 1,
-    "sh2": 5, "gelu": 1, "aff": 1, "sh3": 5, "pool": 2, "bit_y3": 1,
+    "sh2": 5, "chords": 1, "aff": 1, "sh3": 5, "pool": 2, "bit_y3": 1,
     "pre_word": L * A, "mid_word": L * A, "out_word": L * A, "p_we": 1, "p_sel": 2,
     "p_slot": 8, "p_field": 3, "p_word": 16 * L,
+    "table_we": 1, "table_index": 6, "table_entry": 32, "table_flat": 1,
 }  # fmt: skip
 
 
@@ -64,10 +66,13 @@ def against_post(r):
     b3 = (b3 + (1 << 15)) % (1 << 16) - (1 << 15)
     whole = c3(b3, sh3)
     assert np.array_equal(whole, b3 * 2**sh3 // 2**9 + 2 ** (sh3 - 1) // 2**9)
-    _, want_bits, want = post(r.expected["acc"], r, q | {"c3": whole, "c3_high": whole >> 16}, A)
+    q = q | {"c3": whole, "c3_high": whole >> 16}
+    slope, intercept, flat = r.expected["table"]
+    _, want_bits, want = post(r.expected["acc"], r, q, A, r.expected["table"])
+    table = Chords("any", 12, flat, slope, intercept) if m["chords"] else None
     chain = Post(
         sh1=m["sh1"], b=q["b"], slope=q["slope"] if rp else None, sh2=m["sh2"],
-        gelu=bool(m["gelu"]), m3=q["m3"] if aff else None, sh3=m["sh3"], b3=b3, pool=m["pool"],
+        chords=table, m3=q["m3"] if aff else None, sh3=m["sh3"], b3=b3, pool=m["pool"],
         t=q["t"], bit_y3=bool(m["bit_y3"]), act_bits=A,
     )  # fmt: skip
     words, bits = chain.run(
@@ -96,10 +101,17 @@ class Plan:
         start_of_work = cycle
         for phase in range(phases):
             half = phase % 2
+            table = GELU if phase == 0 else gen.table(flat=phase % 2 == 1)
+            cycle += UNIT.y_at  # no result may be in flight
+            for k in range(64):
+                slope, intercept = (int(values[k]) & 0xFFFF for values in table[:2])
+                self.at(cycle, table_we=1, table_index=k, table_entry=slope << 16 | intercept,
+                        table_flat=int(table[2]))  # fmt: skip
+                cycle += 1
             start = cycle
             for _ in range(per_phase):
                 r = gen.result(half, params)
-                gen.finish(r, params, gelu_error=int(fault == "chord"))
+                gen.finish(r, params, table, slope_error=int(fault == "chord"))
                 if fault is None:
                     against_post(r)
                 cycle = self.place(r, cycle, gap if phase else 0.0, fault)
@@ -194,7 +206,11 @@ async def play(dut, plan):
         for name, pin in pins.items():
             value = now.get(name)
             if value is None:
-                value = 0 if name in ("in_valid", "p_we") else noise[name][cycle % 7]
+                value = noise[name][cycle % 7]
+                if name in ("in_valid", "p_we", "table_we"):
+                    value = 0
+                elif name == "table_flat":
+                    value = last.get(name, 0)  # it holds
             if last.get(name) != value:
                 pin.value = value
                 last[name] = value

@@ -44,13 +44,15 @@ def gelu_chords():
     return np.array(slopes), np.array(intercepts)
 
 
-SLOPES, INTERCEPTS = gelu_chords()
+GELU = (*gelu_chords(), False)  # slopes, intercepts, flat
 
 
-def gelu(t, error=0):
+def chords(t, table, error=0):
+    slopes, intercepts, flat = table
     k = np.clip((t + 2**14) // 512, 0, 63)
-    inside = round_shift(t * (SLOPES[k] + error), 14) + INTERCEPTS[k]
-    return np.where(t >= 2**14, t, np.where(t < -(2**14), 0, inside))
+    inside = round_shift(t * (slopes[k] + error), 14) + intercepts[k]
+    ends = (intercepts[0], intercepts[63]) if flat else (0, t)
+    return np.where(t >= 2**14, ends[1], np.where(t < -(2**14), ends[0], inside))
 
 
 @dataclass
@@ -98,15 +100,15 @@ def accumulate(r: Result, params, act_bits: int) -> np.ndarray:
     return np.sum(products, axis=0) + np.sum(extra, axis=0)
 
 
-def post(acc, r: Result, q, act_bits: int, gelu_error=0):
+def post(acc, r: Result, q, act_bits: int, table, slope_error=0):
     """y6 (unpooled), bits, pooled word as it appears on the lanes."""
     m = r.modes
     y1 = sat(round_shift(acc, m["sh1"]) + q["b"], 18)
     y2 = y1 + (r.pre if m["pre_en"] else 0)
     if m["rp"]:
         y3 = np.where(y2 < 0, round_shift(y2 * q["slope"], m["sh2"]), y2)
-    elif m["gelu"]:
-        y3 = gelu(y2, gelu_error)
+    elif m["chords"]:
+        y3 = chords(y2, table, slope_error)
     else:
         y3 = y2
     y3 = sat(y3, 18)
@@ -151,6 +153,10 @@ class Generator:
     def rows(self, count: int) -> np.ndarray:
         return np.stack([self.signed(16, self.lanes) for _ in range(count)])
 
+    def table(self, flat: bool) -> tuple:
+        """Slopes, intercepts and flat of a table of chords that no function has."""
+        return self.signed(16, 64), self.signed(16, 64), flat
+
     def slot(self, memory: str, half: int) -> int:
         size = self.slots[memory] // 2
         return int(half * size + self.rng.integers(size))
@@ -189,7 +195,7 @@ class Generator:
         act = int(rng.integers(3))
         flag = {k: int(rng.random() < 0.5) for k in ("aff", "bit_y3", "pre_en", "mid_en", "out_en")}
         modes = dict(
-            q_slot=self.slot("qm", half), rp=int(act == 1), gelu=int(act == 2),
+            q_slot=self.slot("qm", half), rp=int(act == 1), chords=int(act == 2),
             sh2=int(rng.choice(SH2)), sh3=int(rng.choice(SH3)),
             pool=int(rng.choice([0, 0, 1, 2, 3])), **flag,
         )  # fmt: skip
@@ -204,11 +210,11 @@ class Generator:
         r.expected["acc"] = acc
         return r
 
-    def finish(self, r: Result, params: dict, gelu_error: int = 0) -> None:
+    def finish(self, r: Result, params: dict, table, slope_error: int = 0) -> None:
         q = {name: params[name][r.modes["q_slot"]] for name in FIELDS}
         acc = accumulate(r, params, self.act_bits)
-        y6, bits, word = post(acc, r, q, self.act_bits, gelu_error)
-        r.expected = {"acc": acc, "y6": y6, "bits": bits, "word": word, "q": q}
+        y6, bits, word = post(acc, r, q, self.act_bits, table, slope_error)
+        r.expected = {"acc": acc, "y6": y6, "bits": bits, "word": word, "q": q, "table": table}
 
 
 def pack(values, bits: int) -> int:

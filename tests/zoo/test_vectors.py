@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -14,8 +11,9 @@ import torch
 from hwgen import zoo
 from hwgen.nn import attention_probabilities
 from hwgen.zoo import binaryvit
+from tests import reference_vectors
+from tests.reference_vectors import needs, weights
 
-VECTORS = Path(__file__).resolve().parents[3] / "shared" / "vectors"
 ARCHS = [
     "bhvit_nano",
     "bhvit_nano_fp",
@@ -27,47 +25,39 @@ ARCHS = [
     "binaryvit_small",
     "binaryvit_small_fp",
 ]
-pytestmark = pytest.mark.skipif(
-    not (VECTORS / "weights.py").is_file(), reason="reference vectors are not here"
-)
-
-
-@pytest.fixture(scope="module")
-def weights() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("reference_weights", VECTORS / "weights.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def build(arch: str) -> zoo.BHViT | zoo.BinaryViT:
     return zoo.create(arch.removesuffix("_fp"), binary_downsampling=not arch.endswith("_fp")).eval()
 
 
-@pytest.mark.parametrize("arch", ARCHS)
-def test_keys_shapes_and_order(arch, weights):
+@pytest.mark.parametrize("arch", map(needs, ARCHS))
+def test_keys_shapes_and_order(arch):
     with torch.device("meta"):
         model = build(arch)
     got = [(key, tuple(value.shape)) for key, value in model.state_dict().items()]
-    assert got == list(weights.layout(arch).items())
+    assert got == list(weights(arch).layout(arch).items())
     assert zoo.config_from_state_dict(model.state_dict()) == model.config
 
 
 @pytest.mark.parametrize(
     "arch",
-    [
-        "bhvit_nano",
-        "bhvit_nano_fp",
-        "bhvit_tiny",
-        "bhvit_small",
-        "binaryvit_nano",
-        "binaryvit_small",
-    ],
+    map(
+        needs,
+        (
+            "bhvit_nano",
+            "bhvit_nano_fp",
+            "bhvit_tiny",
+            "bhvit_small",
+            "binaryvit_nano",
+            "binaryvit_small",
+        ),
+    ),
 )
-def test_float64_outputs(arch, weights, monkeypatch):
-    expected = np.load(VECTORS / f"expected_{arch}_1.npz")
-    state = weights.state_dict(arch, 1)
-    assert json.loads(str(expected["meta"]))["weights_sha256"] == weights.digest(state)
+def test_float64_outputs(arch, monkeypatch):
+    expected = reference_vectors.expected(arch)
+    state = weights(arch).state_dict(arch, 1)
+    assert json.loads(str(expected["meta"]))["weights_sha256"] == weights(arch).digest(state)
     model = build(arch)
     model.load_state_dict(state)
     model.double()

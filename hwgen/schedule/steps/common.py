@@ -147,7 +147,7 @@ def set_taps(
 
 def token_range(op: Op, part: Part | None) -> tuple[int, int]:
     """(first, count) of the result tokens of a part."""
-    out = op.feature or op.bits
+    out = op.out
     width = out.grid[1]
     return (part.first * width, part.count * width) if part else (0, out.tokens)
 

@@ -32,7 +32,7 @@ def xnor_linear(b: Builder, op: XnorLinear, part: Part | None) -> None:
         walks = []
         if op.unwindow:
             w = op.unwindow
-            out = op.feature or op.bits
+            out = op.out
             width = out.grid[1]
             per_row = width // w
             for win in range(source_type.shape[0]):
@@ -51,7 +51,7 @@ def xnor_linear(b: Builder, op: XnorLinear, part: Part | None) -> None:
                 }
                 walks.append(Run(walk, source, residual))
         elif factor := _coarse(b, op):
-            row_runs(b, (op.feature or op.bits).grid[1], (0, 1), len(pieces))  # a walk is a row
+            row_runs(b, op.out.grid[1], (0, 1), len(pieces))  # a walk is a row
             walks = _repeated(b, op, part, factor, j)
         elif width := row_width(b, op):
             for y, n in row_runs(
@@ -77,7 +77,7 @@ def xnor_linear(b: Builder, op: XnorLinear, part: Part | None) -> None:
 
 def _coarse(b: Builder, op: XnorLinear) -> int:
     """Cells that share one of a residual's on a coarser grid, along a side; 0 without one."""
-    tokens = (op.feature or op.bits).tokens
+    tokens = op.out.tokens
     sizes = {b.types[t].tokens for t in (op.post.pre, op.post.mid, op.post.out) if t}
     factors = {math.isqrt(tokens // n) for n in sizes if n != tokens}
     assert len(factors) < 2, f"{op.name}: residuals on grids that are {factors} times coarser"
@@ -86,7 +86,7 @@ def _coarse(b: Builder, op: XnorLinear) -> int:
 
 def _repeated(b: Builder, op: XnorLinear, part: Part | None, factor: int, j: int) -> list[Run]:
     """Runs of one image row each: level 2 runs over the cells of a cell of the coarser grid."""
-    place, (height, width) = b.places[op.sources[0]], (op.feature or op.bits).grid
+    place, (height, width) = b.places[op.sources[0]], op.out.grid
     across, walks = width // factor, []
     first, count = row_range(part, height)
     for y in range(first, first + count):

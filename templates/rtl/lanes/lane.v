@@ -4,7 +4,8 @@
 //   acc = base + sum over first .. last of x * w + e . v    (max: acc = w * max of x, e = 0)
 //   y1  = sat18(rshift_round(acc, sh1) + b)
 //   t   = y1 + pre
-//   y3  = sat18(rshift_round(t f, sh2)),  f = rp and t < 0: slope, else 2**sh2;  gelu: GELU(t)
+//   y3  = sat18(rshift_round(t f, sh2)),  f = rp and t < 0: slope, else 2**sh2;  or, of a table
+//         of chords, sat18(rshift_round(t slope[k], 14) + intercept[k]) (hwgen/engine/chords.py)
 //   y5  = sat18(((y3 + mid) m3 + c3 2**9) >> sh3)
 //   y6  = satA(y5 + out);   bit = (bit_y3 ? y3 : y6) >= t
 //
@@ -57,12 +58,16 @@ module lane #(
     input  wire [1:0]                 c6_sh1,
     input  wire signed [15:0]         c6_b,
     input  wire                       c7_sh1,
-    // residual, RPReLU or GELU
+    // residual, RPReLU or chords
     input  wire signed [ACT_BITS-1:0] c8_pre,
     input  wire                       c10_rp,
-    input  wire                       c10_gelu_off,  // not both rp and gelu
+    input  wire                       c10_chords_off,  // not both rp and chords
     input  wire signed [15:0]         c11_slope,
-    input  wire                       c11_sh2,      // 1 for GELU
+    input  wire                       flat,         // of the table: constant outside the chords
+    output wire [5:0]                 c11_chord,
+    input  wire signed [15:0]         c11_chord_slope,      // of c11_chord, in the same cycle
+    input  wire signed [15:0]         c11_chord_intercept,
+    input  wire                       c11_sh2,      // 1 for chords
     input  wire [1:0]                 c12_half,     // 2 for sh2 = 14, else 1
     input  wire                       c14_sh2,
     // residual, affine
@@ -211,35 +216,35 @@ module lane #(
     reg signed [18:0] t_10;
     always @(posedge clk) t_10 <= $signed({{(19-A){pre_9[A-1]}}, pre_9}) + $signed({y1[17], y1});
 
-    // ---- 10: which factor. 0 GELU's chord, 1 slope, 2 nothing, 3 one
+    // ---- 10: which factor. 0 the chord's slope, 1 slope, 2 nothing, 3 one. Chord k covers
+    // t + 2^14 in [512 k, 512 k + 512); outside, k is that of the nearer end.
     wire inside_10 = t_10[18:14] == {5{t_10[18]}};
     reg signed [18:0] t_11;
     reg [1:0]         factor_11;
+    reg [5:0]         chord_11;
+    reg               line_11;      // the intercept counts
     always @(posedge clk) begin
         t_11      <= t_10;
-        factor_11 <= c10_gelu_off ? {~(c10_rp & t_10[18]), 1'b1}
-            : inside_10 ? 2'd0 : {1'b1, ~t_10[18]};
+        factor_11 <= c10_chords_off ? {~(c10_rp & t_10[18]), 1'b1}
+            : inside_10 ? 2'd0
+            : {1'b1, ~t_10[18] & ~flat};
+        chord_11  <= inside_10 ? {~t_10[14], t_10[13:9]} : {6{~t_10[18]}};
+        line_11   <= ~c10_chords_off & (inside_10 | flat);
     end
+    assign c11_chord = chord_11;
 
-    // ---- 11: chord k covers t + 2^14 in [512 k, 512 k + 512)
-    wire [5:0] chord_11 = {~t_11[14], t_11[13:9]};
-    wire signed [15:0] chord_slope;
-    wire signed [15:0] chord_intercept;
-    gelu_rom u_gelu (
-        .slope_index(chord_11), .slope(chord_slope),
-        .intercept_index(chord_11), .intercept(chord_intercept)
-    );
+    // ---- 11: the chord's line, from the table
     reg signed [18:0] t_12;
     reg signed [15:0] factor_12;
     reg signed [15:0] intercept_12;
     always @(posedge clk) begin
         t_12         <= t_11;
-        factor_12    <= factor_11 == 2'd0 ? chord_slope
+        factor_12    <= factor_11 == 2'd0 ? c11_chord_slope
             : factor_11 == 2'd1 ? c11_slope
             : factor_11 == 2'd2 ? 16'sd0
             : $signed({1'b0, c11_sh2, 3'b000, ~c11_sh2, 10'd0});
-        intercept_12 <= chord_intercept;
-        if (factor_11 != 2'd0) intercept_12 <= 16'sd0;
+        intercept_12 <= c11_chord_intercept;
+        if (!line_11) intercept_12 <= 16'sd0;
     end
 
     // ---- 12, 13: multiply; half of the last place, and the intercept

@@ -28,6 +28,7 @@
 // others have the slots below 32 only), 1 OM, 2 QM with p_field 0 b, 1 slope, 2 m3, 3 c3[15:0],
 // 4 c3[25:16] (in the low bits), 5 t. c3 holds b3 and the rounding of the second affine step:
 // y5 = sat18(((y3 + mid) m3 + c3 2^9) >> sh3); without `aff` m3 is 2^13 and sh3 is 13.
+// chords: y3 from the table of chords, which table_we fills; no result may be in cycle 11 then.
 // A slot may be written while beats use other slots; QM of a result is read in cycles 6 .. 23.
 // One beat per cycle, fixed latency, no stall. rst empties the valid pipeline only.
 // Cost: 6 DSP48 a lane and one, LUTs see hwgen/units/lanes.py. Not for kinds of lanes that differ.
@@ -65,11 +66,17 @@ module lanes #(
     input  wire [5:0]                sh1,
     input  wire                      rp,
     input  wire [4:0]                sh2,
-    input  wire                      gelu,
+    input  wire                      chords,
     input  wire                      aff,
     input  wire [4:0]                sh3,
     input  wire [1:0]                pool,
     input  wire                      bit_y3,
+    // table of chords (chord_table.v): one entry {slope, intercept} a cycle; flat is constant while
+    // results are in flight
+    input  wire                      table_we,
+    input  wire [5:0]                table_index,
+    input  wire [31:0]               table_entry,
+    input  wire                      table_flat,
     // residuals, later
     input  wire [LANES*ACT_BITS-1:0] pre_word,
     input  wire [LANES*ACT_BITS-1:0] mid_word,
@@ -119,10 +126,10 @@ module lanes #(
     );
 
     // Shift amounts to selections: sh1 = 3 + 4 coarse + 2 fine, sh2 14 or 10, sh3 = 10 + 3 k.
-    wire       gelu_only = gelu & ~rp;
+    wire       chords_only = chords & ~rp;
     wire [3:0] sh1_step = sh1[4:1] - 4'd1;
     wire       unused_sh1 = &{1'b0, sh1_step[3], sh1[5], sh1[0]};
-    wire       sh2_14 = gelu_only | (sh2 != 5'd10);
+    wire       sh2_14 = chords_only | (sh2 != 5'd10);
     wire [1:0] sh3_used = !aff ? 2'd1 : sh3 == 5'd10 ? 2'd0 : sh3 == 5'd13 ? 2'd1
         : sh3 == 5'd16 ? 2'd2 : 2'd3;
 
@@ -135,10 +142,10 @@ module lanes #(
         .clk(clk), .rst(1'b0), .d(m6_fine), .q(m7_fine)
     );
 
-    wire m10_rp, m10_gelu_off, m11_sh2, m14_sh2, m16_aff_off;
+    wire m10_rp, m10_chords_off, m11_sh2, m14_sh2, m16_aff_off;
     wire [1:0] m12_half;
     delay_line #(.WIDTH(2), .DEPTH(10), .RESET(0)) u_m10 (
-        .clk(clk), .rst(1'b0), .d({rp, ~gelu_only}), .q({m10_rp, m10_gelu_off})
+        .clk(clk), .rst(1'b0), .d({rp, ~chords_only}), .q({m10_rp, m10_chords_off})
     );
     delay_line #(.WIDTH(1), .DEPTH(11), .RESET(0)) u_sh2_11 (
         .clk(clk), .rst(1'b0), .d(sh2_14), .q(m11_sh2)
@@ -273,8 +280,19 @@ module lanes #(
     // ---- lanes
     wire [LANES*A-1:0] c23_y;
     wire [LANES-1:0]   c25_bits;
+    wire [LANES*6-1:0]  c11_chord;
+    wire [LANES*16-1:0] c11_chord_slope;
+    wire [LANES*16-1:0] c11_chord_intercept;
     genvar l;
+    genvar t;
     generate
+        for (t = 0; t < LANES/4; t = t + 1) begin : gen_table
+            chord_table u_chords (
+                .clk(clk), .we(table_we), .index(table_index), .entry(table_entry),
+                .chord(c11_chord[24*t +: 24]), .slope(c11_chord_slope[64*t +: 64]),
+                .intercept(c11_chord_intercept[64*t +: 64])
+            );
+        end
         for (l = 0; l < LANES; l = l + 1) begin : gen_lane
             wire [5:0] unused_high = p_word[l*16+10 +: 6];
             assign p_high[l*10 +: 10] = p_word[l*16 +: 10];
@@ -294,8 +312,11 @@ module lanes #(
                 .c5_valid(valid[5]), .c5_load(m5_load), .c5_base(base_5),
                 .c6_acc(acc_word[l*40 +: 40]),
                 .c6_sh1(m6_coarse), .c6_b(q_data[(0*LANES+l)*16 +: 16]), .c7_sh1(m7_fine),
-                .c8_pre(pre_word[l*A +: A]), .c10_rp(m10_rp), .c10_gelu_off(m10_gelu_off),
+                .c8_pre(pre_word[l*A +: A]), .c10_rp(m10_rp), .c10_chords_off(m10_chords_off),
                 .c11_slope(q_data[(1*LANES+l)*16 +: 16]),
+                .flat(table_flat), .c11_chord(c11_chord[6*l +: 6]),
+                .c11_chord_slope(c11_chord_slope[16*l +: 16]),
+                .c11_chord_intercept(c11_chord_intercept[16*l +: 16]),
                 .c11_sh2(m11_sh2), .c12_half(m12_half), .c14_sh2(m14_sh2),
                 .c16_mid(mid_word[l*A +: A]), .c16_aff_off(m16_aff_off),
                 .c16_m3(q_data[(2*LANES+l)*16 +: 16]),
