@@ -68,6 +68,8 @@ def write_sim(folder: Path, program: Program, image: np.ndarray) -> None:
     logits = values[program.graph.output].reshape(-1).astype("<i2")
     (folder / "input.bin").write_bytes(program.input_bytes(image))
     (folder / "expected_output.bin").write_bytes(logits.tobytes())
+    record = next(i for i in program.instructions if i.op == "LOAD")
+    (folder / "first_record.txt").write_text(f"{record.fields['ddr']}\n")
     library = folder / "hwgen_cocotb"
     library.mkdir()
     for source in [*sorted((sim_dir() / "hwgen_cocotb").glob("*.py")), Path(plain.__file__)]:

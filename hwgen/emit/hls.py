@@ -27,7 +27,12 @@ Array = np.ndarray
 TOP = "hwgen_top"
 IMAGES = 16  # at most; fewer where their expected writes take more than DATA_BYTES
 DATA_BYTES = 64 << 20
-NOT_HLS = ("store_words", "store_ultra", "strip_tokens")  # sizes that the C++ has no use for
+NOT_HLS = (
+    "store_words",
+    "store_ultra",
+    "dma_bits",
+    "ldw_bits",
+)  # sizes that the C++ has no use for
 
 
 def write_hls(folder: Path, program: Program, images: Array) -> int:
@@ -67,6 +72,7 @@ def size_values(s: Sizing) -> dict[str, object]:
 def isa_values() -> dict[str, object]:
     """What isa.hpp.j2 shows: opcodes, and a struct per instruction with its fields."""
     header = {name for name, _, _ in isa.HEADER}
+    op = isa.layout("END")["op"]
 
     def fields(ops: Iterable[str]) -> list[isa.Field]:
         found = {f.name: f for op in ops for f in isa.layout(op).values()}
@@ -85,10 +91,19 @@ def isa_values() -> dict[str, object]:
     about = "Compute instructions: the fields of all, then those of their operands (overlapping)."
     groups.append(_struct("Compute", about, fields(isa.CMP_SOURCE)))
     return {
+        "opcode": {"type": _type(op), "part": _part(op)},
         "opcodes": [(name, code) for name, (code, _) in isa.OPCODES.items()],
         "kinds": [(name.upper(), code) for name, code in isa.SET_KINDS.items()],
         "groups": groups,
     }
+
+
+def _type(f: isa.Field) -> str:
+    return f"ap_{'' if f.signed else 'u'}int<{f.width}>" if f.width > 1 else "bool"
+
+
+def _part(f: isa.Field) -> str:
+    return f"word.range({f.lsb + f.width - 1}, {f.lsb})" if f.width > 1 else f"word[{f.lsb}]"
 
 
 def _struct(name: str, about: str, fields: Iterable[isa.Field]) -> dict[str, object]:
@@ -97,14 +112,13 @@ def _struct(name: str, about: str, fields: Iterable[isa.Field]) -> dict[str, obj
     for f in fields:
         base = f.name.rstrip("0123456789")
         taps = base in ("off", "dx")
-        kind = f"ap_{'' if f.signed else 'u'}int<{f.width}>" if f.width > 1 else "bool"
+        kind = _type(f)
         if not taps:
             members.append(f"{kind} {f.name};")
         elif f.name == f"{base}0":
             members.append(f"{kind} {base}[TAPS];")
-        place = f"word.range({f.lsb + f.width - 1}, {f.lsb})" if f.width > 1 else f"word[{f.lsb}]"
         target = f"{base}[{f.name[len(base) :]}]" if taps else f.name
-        decode.append(f"{target} = {place};")
+        decode.append(f"{target} = {_part(f)};")
     return {"name": name, "about": about, "members": members, "decode": decode}
 
 

@@ -9,6 +9,8 @@ import jinja2
 
 from hwgen.engine.sizing import Sizing
 from hwgen.paths import templates_dir
+from hwgen.units.decode import TEMPLATE as DECODERS
+from hwgen.units.decode import decoders
 
 TOP = "hwgen_engine"
 
@@ -38,7 +40,10 @@ def write_rtl(folder: Path, s: Sizing) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     rtl = templates_dir() / "rtl"
     texts = {p.name: p.read_text() for p in rtl.rglob("*.v")}
+    texts |= {f"{name}.v": text for name, text in decoders().items()}
     for template in rtl.rglob("*.v.j2"):
+        if template == templates_dir() / DECODERS:
+            continue
         name = template.name.removesuffix(".j2")
         axi = {"data_msb": s.axi_bits - 1, "strobe_msb": s.axi_bits // 8 - 1}
         texts[name] = render(

@@ -1,7 +1,7 @@
 """Instruction set of the engine: the one place where fields, widths and opcodes are written down.
 
-The same tables give the encoder (this file), the Verilog field offsets (`verilog_header`) and the
-table in docs/architecture.md. An instruction is 512 bits, little-endian, field at [lsb +: width].
+The same tables give the encoder (this file), the Verilog decoders (hwgen/units/decode.py) and the
+HLS structs (hwgen/emit/hls.py). An instruction is 512 bits, little-endian, field at [lsb +: width].
 Units retire their instructions in order and count them; `wait_*` fields hold the count that the
 other unit must have reached (modulo 2**16) before the instruction may start.
 """
@@ -19,7 +19,8 @@ INSTR_BYTES = INSTR_BITS // 8
 TAPS = 12
 SET_PAYLOAD_BITS = 384
 
-# unit: which in-order queue an opcode belongs to
+UNITS = ("seq", "dma", "ldw", "cmp")  # the sequencer itself, and the three in-order queues
+# unit: which of these an opcode belongs to
 OPCODES: dict[str, tuple[int, str]] = {
     "END": (0, "seq"),  # all earlier work retired -> done
     "LOAD": (1, "dma"),  # DDR record -> WB, CM, OM, QM
@@ -81,23 +82,30 @@ def _stream(name: str) -> list[tuple[str, int, bool]]:
     ]  # fmt: skip
 
 
-COMPUTE = [
+NEST = [
     ("drain", 1, False),  # start only when the lane pipeline is empty
     ("swap", 1, False),  # wait for shadow weights, then make them current
     ("n0", 12, False), ("n1", 8, False), ("n2", 12, False), ("n3", 12, False),
     ("xd", 3, False),  # level-2 order: 0, xd, 2 xd, ..., 1, 1 + xd, ... (1 = plain)
+]  # fmt: skip
+SLOTS = [
     ("cm_base", 8, False), ("cm_s0", 8, False), ("cm_s1", 6, False), ("cm_mask", 8, False),
     ("cm_s2", 8, False),  # cm slot = cm_base + i0 cm_s0 + i1 cm_s1 + (i2 & cm_mask) cm_s2
     ("om_base", 8, False),
     ("q_base", 6, False), ("q_mask", 6, False),  # q slot = q_base + (i2 & q_mask)
+]  # fmt: skip
+STREAMS = [
     *_stream("pre"), *_stream("mid"), *_stream("out"), *_stream("dst"),
     ("bit_en", 1, False), ("bit_y3", 1, False),  # binarise y3 instead of y6
     ("bit_base", 16, False), ("bit_s2", 16, True), ("bit_s3", 16, True),
+]  # fmt: skip
+MODES = [
     ("sh1", 6, False), ("rp", 1, False), ("sh2", 5, False), ("aff", 1, False), ("sh3", 5, False),
     ("gelu", 1, False), ("max", 1, False),
     ("pool", 2, False), ("pool_pos", 3, False),  # log2 of adjacent channels averaged; lane part
     ("psum_first", 1, False), ("psum_last", 1, False),
 ]  # fmt: skip
+COMPUTE = [*NEST, *SLOTS, *STREAMS, *MODES]
 # the last 96 bits of a compute instruction depend on where its operands come from
 SOURCE_LSB = INSTR_BITS - 96
 SOURCES = {
@@ -220,28 +228,48 @@ def decode(word: int) -> tuple[str, dict[str, int]]:
     return op, out
 
 
-def verilog_header() -> str:
-    """`localparam` lines (opcode values, field LSB and width) for the RTL that decodes."""
-    lines = [f"localparam OP_{name} = 4'd{code};" for name, (code, _) in OPCODES.items()]
-    groups = [
-        ("I", layout("END")),
-        ("LD", layout("LOAD")),
-        ("LF", layout("LOADF")),
-        ("ST", layout("STORE")),
-        ("LW", layout("LDW")),
-        ("C", layout("MACV")),
-        ("X", layout("XLIN")),
-        ("A", layout("ATT")),
-        ("SET", layout("SET")),
-    ]
-    groups += [(f"P{k.upper()}", payload_layout(k)) for k in PAYLOAD]
-    header = {n for n, _, _ in HEADER}
-    common = set(layout("END")) | {n for n, _, _ in COMPUTE}
-    for prefix, fields in groups:
-        skip = set() if prefix == "I" else common if prefix in "XA" else header
-        for f in fields.values():
-            if f.name not in skip:
-                name = f"{prefix}_{f.name}".upper()
-                lines += [f"localparam {name} = {f.lsb};", f"localparam {name}_W = {f.width};"]
-    lines += [f"localparam C_WB_W = {layout('MACS')['wb_w'].lsb};", "localparam C_WB_W_W = 16;"]
-    return "\n".join(lines) + "\n"
+@dataclass(frozen=True)
+class Group:
+    """Fields that are decoded together, and what they are."""
+
+    about: str
+    fields: tuple[Field, ...]
+
+
+def groups() -> dict[str, Group]:
+    """The groups of fields by name; every field of every instruction is in one but SET's kind."""
+
+    def pick(op: str, table: list[tuple[str, int, bool]], *more: str) -> tuple[Field, ...]:
+        fields = layout(op)
+        return tuple(fields[name] for name in (*(n for n, _, _ in table), *more))
+
+    found = {
+        "header": Group("fields of every instruction", pick("END", HEADER)),
+        "load": Group("fields of LOAD", pick("LOAD", LOAD)),
+        "loadf": Group("fields of LOADF", pick("LOADF", LOADF)),
+        "store": Group("fields of STORE", pick("STORE", STORE)),
+        "ldw": Group("fields of LDW", pick("LDW", LDW)),
+        "nest": Group("loop nest and conditions of compute instructions", pick("MACV", NEST)),
+        "slots": Group("parameter slots of compute instructions", pick("MACS", SLOTS, "wb_w")),
+        "streams": Group("result streams of compute instructions", pick("MACV", STREAMS)),
+        "modes": Group("post chain and partial sums of compute instructions", pick("MACV", MODES)),
+        "mac": Group("source of MACV, MACS, LNSTAT and LNAPPLY", pick("MACV", SOURCES["mac"])),
+        "xnor": Group("source of XLIN and XCONV", pick("XLIN", SOURCES["xnor"])),
+        "att": Group("source of ATT", pick("ATT", SOURCES["att"])),
+    }
+    for kind in PAYLOAD:
+        fields = tuple(payload_layout(kind).values())
+        found[f"set_{kind}"] = Group(f"payload of SET {kind}", fields)
+    return found
+
+
+def queue_bits(unit: str, store: bool = True) -> int:
+    """Low bits of an instruction that the queue of `unit` has to keep; store: with a weight store
+    in the engine, without which `keep` and `store` of LOAD are not read."""
+    dropped = () if store else ("keep", "store")
+    return max(
+        f.lsb + f.width
+        for op, (_, queue) in OPCODES.items()
+        for f in layout(op).values()
+        if queue == unit and f.name not in dropped
+    )

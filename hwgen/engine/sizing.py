@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
 
+from hwgen.engine.isa import queue_bits
 from hwgen.errors import HwgenError
 
 
@@ -105,7 +106,13 @@ class Sizing:
         return self.lanes * 2
 
     def parameters(self) -> dict[str, int]:
-        return {k.upper(): v for k, v in asdict(self).items() if k != "strip_tokens"}
+        """Verilog parameters of the engine: the sizes, and the widths of its narrow queues."""
+        sizes = {k.upper(): v for k, v in asdict(self).items() if k != "strip_tokens"}
+        queues = {
+            "DMA_BITS": queue_bits("dma", store=self.store_words > 0),
+            "LDW_BITS": queue_bits("ldw"),
+        }
+        return sizes | queues
 
     def replace(self, **changes: int) -> Sizing:
         known = {f.name for f in fields(self)}

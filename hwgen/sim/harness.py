@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hwgen.engine.isa import OPCODES
 from hwgen.errors import SimulationError
 from hwgen.paths import sim_dir
 from hwgen.tools.verilator import verilate
@@ -122,7 +123,17 @@ def run(
                 "the simulation must end with a report",
                 "check the files it names",
             )
-        return json.loads(report.read_text())
+        return _name_opcodes(json.loads(report.read_text()))
+
+
+def _name_opcodes(report: dict) -> dict:
+    """The report with names in place of opcodes, where it says which unit hangs."""
+    names = {code: name for name, (code, _) in OPCODES.items()}
+    for hang in filter(None, (frame["hang"] for frame in report["frames"])):
+        for unit in hang["units"]:
+            unit["op"] = names.get(unit["op"], "?")
+        hang["sequencer"] = names.get(hang["sequencer"], "empty" if hang["sequencer"] < 0 else "?")
+    return report
 
 
 def describe(frame: Mapping) -> str:

@@ -36,6 +36,7 @@ from pathlib import Path
 
 from hwgen.engine.isa import CMP_SOURCE, SET_KINDS
 from hwgen.paths import templates_dir
+from hwgen.units.decode import write_decoders
 from hwgen.units.lanes import ACC_AT, MID_AT, OUT_AT, PRE_AT, Y_AT
 
 DECODE = 2  # from the transfer out of the queue to the earliest start
@@ -88,6 +89,21 @@ class ComputeCtl:
         "rtl/compute/feature_ports.v",
         "rtl/compute/feature_memory.v",
     )
+    decoders = (
+        "decode_header",
+        "decode_cmp_op",
+        "decode_nest",
+        "decode_slots",
+        "decode_streams",
+        "decode_modes",
+        "decode_mac",
+        "decode_xnor",
+        "decode_att",
+        "decode_set",
+        "decode_set_taps",
+        "decode_set_att",
+        "decode_set_norm",
+    )
 
     def parameters(self) -> dict[str, int]:
         """Verilog parameters of `compute_ctl`."""
@@ -104,9 +120,10 @@ class ComputeCtl:
             "ACC_AT": ACC_AT,
         }
 
-    def sources(self) -> list[Path]:
-        """All Verilog files, top first."""
-        return [templates_dir() / name for name in self.verilog]
+    def write_sources(self, folder: Path) -> list[Path]:
+        """Renders the unit's decoders into `folder`; returns all Verilog files, top first."""
+        plain = [templates_dir() / name for name in self.verilog]
+        return plain + write_decoders(folder, self.decoders)
 
 
 def mac_cycles(fields: Mapping[str, int]) -> int:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hwgen.paths import templates_dir
+from hwgen.units.decode import write_decoders
 
 FRONT = 3  # dispatch -> start of an instruction that waits for nothing
 START_TO_AR = 2  # start -> read address on the bus
@@ -50,14 +51,16 @@ class Dma:
         "rtl/lib/crc32.v",
         "rtl/lib/fifo_lut.v",
     )
+    decoders = ("decode_header", "decode_dma_op", "decode_load", "decode_loadf", "decode_store")
 
     def parameters(self) -> dict[str, int]:
         """Verilog parameters of `dma`."""
         return {"LANES": self.lanes, "AXI_BITS": self.axi_bits}
 
-    def sources(self) -> list[Path]:
-        """All Verilog files, top first."""
-        return [templates_dir() / name for name in self.verilog]
+    def write_sources(self, folder: Path) -> list[Path]:
+        """Renders the unit's decoders into `folder`; returns all Verilog files, top first."""
+        plain = [templates_dir() / name for name in self.verilog]
+        return plain + write_decoders(folder, self.decoders)
 
     @property
     def word_beats(self) -> int:

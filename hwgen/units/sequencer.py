@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hwgen.paths import templates_dir
+from hwgen.units.decode import write_decoders
 
 START_TO_AR = 6  # busy -> first program address on the bus
 FETCH_TAIL = 3  # first beat of an instruction + its beats - 1 -> dispatch, see first_dispatch
@@ -31,14 +32,16 @@ class Sequencer:
     axi_bits: int = 128
 
     verilog = ("rtl/frame/sequencer.v", "rtl/lib/fifo_lut.v")
+    decoders = ("decode_queue",)
 
     def parameters(self) -> dict[str, int]:
         """Verilog parameters of `sequencer`."""
         return {"AXI_BITS": self.axi_bits}
 
-    def sources(self) -> list[Path]:
-        """All Verilog files, top first."""
-        return [templates_dir() / name for name in self.verilog]
+    def write_sources(self, folder: Path) -> list[Path]:
+        """Renders the unit's decoders into `folder`; returns all Verilog files, top first."""
+        plain = [templates_dir() / name for name in self.verilog]
+        return plain + write_decoders(folder, self.decoders)
 
     @property
     def interval(self) -> int:
@@ -73,11 +76,13 @@ class Ldw:
     wb_words: int = 512
 
     verilog = ("rtl/frame/ldw.v", "rtl/frame/weight_buffer.v")
+    decoders = ("decode_header", "decode_ldw")
 
     def parameters(self) -> dict[str, int]:
         """Verilog parameters of `ldw`."""
         return {"LANES": self.lanes}
 
-    def sources(self) -> list[Path]:
-        """All Verilog files, top first."""
-        return [templates_dir() / name for name in self.verilog]
+    def write_sources(self, folder: Path) -> list[Path]:
+        """Renders the unit's decoders into `folder`; returns all Verilog files, top first."""
+        plain = [templates_dir() / name for name in self.verilog]
+        return plain + write_decoders(folder, self.decoders)

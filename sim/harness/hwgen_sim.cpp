@@ -257,14 +257,8 @@ class Simulation {
         return code < 6 ? TEXT[code] : "unknown";
     }
 
-    static std::string opcode(unsigned code) {
-        static const char* const NAME[] = {"END", "LOAD", "LOADF", "STORE", "LDW", "?", "?", "?",
-                                           "SET", "XLIN", "XCONV", "MACV", "MACS", "ATT", "LNSTAT",
-                                           "LNAPPLY"};
-        return NAME[code & 15];
-    }
-
-    // Which unit holds what, and which of its wait counts is not reached.
+    // Which unit holds what, and which of its wait counts is not reached. Opcodes as numbers; heads
+    // are {valid, wait_cmp, wait_ldw, wait_dma, op} (dma.v, ldw.v, compute_decode.v).
     std::string describe_hang() {
         const char* const names[] = {"dma", "ldw", "cmp"};
         const uint64_t heads[] = {dut_->t_head_dma, dut_->t_head_ldw, dut_->t_head_cmp};
@@ -273,7 +267,7 @@ class Simulation {
         for (unsigned u = 0; u < 3; ++u) {
             if (!(heads[u] >> 52 & 1)) continue;
             Object unit;
-            unit.text("unit", names[u]).text("op", opcode(heads[u] & 15));
+            unit.text("unit", names[u]).number("op", heads[u] & 15);
             unit.number("index", static_cast<uint16_t>(dut_->t_retired >> (16 * u)));
             std::string waits;
             for (unsigned v = 0; v < 3; ++v) {
@@ -291,7 +285,7 @@ class Simulation {
         if (blamed.empty()) blamed = units.empty() ? "sequencer" : "program";
         Object hang;
         hang.text("unit", blamed).number("cycle", busy_cycles_).raw("units", list(units));
-        hang.text("sequencer", dut_->t_head_seq & 16 ? opcode(dut_->t_head_seq & 15) : "empty");
+        hang.number("sequencer", dut_->t_head_seq & 16 ? dut_->t_head_seq & 15 : -1);
         hang.number("retired_dma", dut_->t_retired & 0xFFFF);
         hang.number("retired_ldw", dut_->t_retired >> 16 & 0xFFFF);
         hang.number("retired_cmp", dut_->t_retired >> 32 & 0xFFFF);

@@ -1,14 +1,18 @@
-"""Instruction encoding: fields do not overlap, values round-trip, RTL offsets agree."""
+"""Instruction encoding: fields do not overlap, values round-trip, nothing copies the tables."""
 
 from __future__ import annotations
 
 import re
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hwgen.engine import isa
-from hwgen.paths import templates_dir
+from hwgen.paths import CHECKOUT, templates_dir
+from hwgen.tools.verilator import verilate
+from hwgen.units.decode import decoders
 
 
 @pytest.mark.parametrize("op", isa.OPCODES)
@@ -44,21 +48,212 @@ def test_out_of_range_is_refused() -> None:
         isa.encode("LDW", n2=1)
 
 
-def header() -> dict[str, int]:
-    pairs = re.findall(r"localparam (\w+) = (?:4'd)?(\d+);", isa.verilog_header())
-    return {name: int(value) for name, value in pairs}
+# Names of the hand-written tables that were there, and of anything like them.
+PREFIXES = "OP|I|LD|LF|ST|LW|C|X|A|SET|P|PTAPS|PATT|PNORM"
+WORDS = "i_word|i_full|cur|cur_q|a_q|b_q|b_word|q_word"  # nets that hold an instruction
 
 
-def test_rtl_uses_the_same_offsets() -> None:
-    """Every localparam of the RTL that names an instruction field has the encoder's value."""
-    known = header()
-    checked = 0
-    for path in sorted((templates_dir() / "rtl").rglob("*.v")):
-        text = path.read_text()
-        for name, value in re.findall(
-            r"localparam\s+(?:\[[^\]]*\]\s*)?(\w+)\s*=\s*(?:\d+'d)?(\d+);", text
-        ):
-            if name in known and re.match(r"(OP|I|LD|LF|ST|LW|C|X|A|SET|PTAPS|PATT|PNORM)_", name):
-                assert known[name] == int(value), f"{path.name}: {name}"
-                checked += 1
-    assert checked >= 60
+def fields() -> list[isa.Field]:
+    return [f for group in isa.groups().values() for f in group.fields]
+
+
+def copies(text: str) -> list[str]:
+    """localparams that repeat a field's position or an opcode, and parts taken out of a word."""
+    names = {f.name.upper() for f in fields()} | set(isa.OPCODES) | {"KIND"}
+    values = {f.lsb for f in fields()} - set(range(16))
+    found = []
+    for name, value in re.findall(
+        r"localparam\s+(?:\[[^\]]*\]\s*)?(\w+)\s*=\s*(?:\d+'d)?(\d+);", text
+    ):
+        prefix, _, field = name.partition("_")
+        prefixed = re.fullmatch(PREFIXES, prefix) and field in names
+        if prefixed or (int(value) in values and {name, field} & names):
+            found.append(f"{name} = {value}")
+    # whole words and the low bits that a queue keeps may pass
+    part = rf"\b(?:{WORDS})\s*\[\s*(?!511:|\w+_BITS-1:0)\w[^\]]*\]"
+    return found + re.findall(part, text)
+
+
+def test_no_verilog_repeats_a_position() -> None:
+    folders = [templates_dir() / "rtl", CHECKOUT / "tests"]
+    for path in (p for folder in folders for p in folder.rglob("*.v")):
+        assert copies(path.read_text()) == [], path.name
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("localparam LD_N_WB = 84;", ["LD_N_WB = 84"]),
+        ("localparam [3:0] OP_SET = 4'd8;", ["OP_SET = 8"]),
+        ("localparam PTAPS_OFF0 = 128;", ["PTAPS_OFF0 = 128"]),
+        ("localparam STORE_ADDR = 101;", ["STORE_ADDR = 101"]),
+        ("assign n = i_word[84 +: 16];", ["i_word[84 +: 16]"]),
+        ("assign swap = cur[C_SWAP];", ["cur[C_SWAP]"]),
+        ("cur_q <= {f_data, cur_q[511:AXI_BITS]};", []),
+        ("assign s_data = q_word[DMA_BITS-1:0];", []),
+        ("localparam WIDTH = 8;", []),
+    ],
+)
+def test_copies_are_found(line: str, found: list[str]) -> None:
+    assert copies(line) == found
+
+
+BENCH = """#include <cstdio>
+#include "Vbench.h"
+int main() {
+    Vbench top;
+    for (;;) {
+        for (int k = 0; k < 16; ++k)
+            if (std::scanf("%8x", &top.word[k]) != 1) return 0;
+        top.eval();
+        for (int k = 0; k < WORDS; ++k) std::printf("%08x", top.result[k]);
+        std::printf("\\n");
+    }
+}
+"""
+Output = tuple[str, str]  # module, port
+
+
+class Decoders:
+    """All decoders in one simulation; with a fault, beside them, in a copy of one."""
+
+    def __init__(self, folder: Path, texts: dict[str, str]):
+        self.outputs: list[tuple[Output, int]] = []
+        lines = []
+        for module, text in texts.items():
+            (folder / f"{module}.v").write_text(text)
+            ports = re.findall(r"output wire (?:signed )?(?:\[(\d+):0\])? *(\w+)", text)
+            pins = []
+            for msb, port in ports:
+                width = int(msb or 0) + 1
+                self.outputs.append(((module, port), width))
+                lines.append(f"wire [{width - 1}:0] {module}_{port};")
+                pins.append(f".{port}({module}_{port})")
+            lines.append(f"{module} u_{module} (.word(word), {', '.join(pins)});")
+        total = sum(width for _, width in self.outputs)
+        parts = ", ".join(f"{module}_{port}" for (module, port), _ in reversed(self.outputs))
+        head = f"module bench (input wire [511:0] word, output wire [{total - 1}:0] result);"
+        code = [head, *lines, f"assign result = {{{parts}}};", "endmodule", ""]
+        (folder / "bench.v").write_text("\n".join(code))
+        (folder / "bench.cpp").write_text(BENCH.replace("WORDS", str(-(-total // 32))))
+        files = [folder / f"{name}.v" for name in ("bench", *texts)]
+        self.exe = verilate("bench", files, folder / "obj", folder / "bench.cpp", cflags="-O1")
+
+    def run(self, words: list[int]) -> list[dict[Output, int]]:
+        """Every output, for every word."""
+
+        def chunks(word: int) -> str:
+            return " ".join(f"{word >> 32 * k & 0xFFFFFFFF:08x}" for k in range(16))
+
+        text = "\n".join(map(chunks, words))
+        done = subprocess.run([self.exe], input=text, capture_output=True, text=True, check=True)
+        found = []
+        for line in done.stdout.split():
+            low_first = [line[k : k + 8] for k in range(0, len(line), 8)]
+            value, values = int("".join(reversed(low_first)), 16), {}
+            for output, width in self.outputs:
+                values[output] = value & (1 << width) - 1
+                value >>= width
+            found.append(values)
+        assert len(found) == len(words)
+        return found
+
+
+GROUPS = {  # group of fields -> the instructions that have it
+    "header": list(isa.OPCODES),
+    "load": ["LOAD"],
+    "loadf": ["LOADF"],
+    "store": ["STORE"],
+    "ldw": ["LDW"],
+    **{key: list(isa.CMP_SOURCE) for key in ("nest", "slots", "streams", "modes")},
+    **{s: [op for op, have in isa.CMP_SOURCE.items() if have == s] for s in isa.SOURCES},
+    **{f"set_{kind}": ["SET"] for kind in isa.SET_KINDS},
+}
+
+
+def examples() -> list[tuple[str, dict[str, int]]]:
+    """Instructions with values for all their fields: the ends of each range, then random ones."""
+    rng = np.random.default_rng(11)
+    found = []
+    kinds = [(op, None) for op in isa.OPCODES if op != "SET"] + [("SET", k) for k in isa.SET_KINDS]
+    for op, kind in kinds:
+        table = isa.layout(op) | (isa.payload_layout(kind) if kind else {})
+        for n in range(12):
+            values = {}
+            for f in table.values():
+                low = -(1 << f.width - 1) if f.signed else 0
+                span = (1 << f.width) - 1
+                values[f.name] = low + (n * span if n < 2 else int(rng.integers(0, span + 1)))
+            values["op"] = isa.OPCODES[op][0]
+            if kind:
+                values["kind"] = isa.SET_KINDS[kind]
+            if op == "MACS":  # wb_w lies over these
+                del values["cm_base"], values["cm_s0"]
+            found.append((op, values))
+    return found
+
+
+def differences(module: str, group: str, found: list[dict[Output, int]]) -> int:
+    """Outputs of `module` that are not the fields which the examples of `group` were made of."""
+    wrong = seen = 0
+    for (op, values), outputs in zip(examples(), found, strict=True):
+        kind = {code: f"set_{name}" for name, code in isa.SET_KINDS.items()}.get(values.get("kind"))
+        if op not in GROUPS[group] or (group.startswith("set_") and group != kind):
+            continue
+        for f in isa.groups()[group].fields:
+            if f.name in values:
+                seen += 1
+                wrong += outputs[module, f.name] != values[f.name] & (1 << f.width) - 1
+    assert seen
+    return wrong
+
+
+def test_decoders_are_the_inverse_of_encode(tmp_path) -> None:
+    texts = decoders()
+    sound, wrong = "word[84 +: 16]", "word[85 +: 16]"
+    assert texts["decode_load"].count(sound) == 1
+    fault = texts["decode_load"].replace(sound, wrong).replace("decode_load", "wrong_load")
+    bench = Decoders(tmp_path, texts | {"wrong_load": fault})
+    words = []
+    for op, values in examples():
+        rest = {name: v for name, v in values.items() if name != "op"}
+        words.append(isa.encode(op, **rest))
+    found = bench.run(words)
+    for group in isa.groups():
+        assert differences(f"decode_{group}", group, found) == 0, group
+    assert differences("wrong_load", "load", found) > 0
+
+    for code, outputs in enumerate(bench.run([*range(16)])):
+        op, unit = {c: (op, u) for op, (c, u) in isa.OPCODES.items()}.get(code, ("", ""))
+        assert outputs["decode_queue", "op"] == code
+        for other in isa.UNITS:
+            assert outputs["decode_queue", f"to_{other}"] == (other == unit), (code, other)
+        for name, (_, queue) in isa.OPCODES.items():
+            if queue in ("dma", "cmp"):
+                port = (f"decode_{queue}_op", f"is_{name.lower()}")
+                assert outputs[port] == (name == op), (code, name)
+    lsb = isa.layout("SET")["kind"].lsb
+    for code, outputs in enumerate(bench.run([k << lsb for k in range(4)])):
+        for kind, own in isa.SET_KINDS.items():
+            assert outputs["decode_set", f"is_{kind}"] == (code == own), (code, kind)
+
+
+def test_decoders_have_every_field_once() -> None:
+    for op in isa.OPCODES:
+        groups = [isa.groups()[g] for g, ops in GROUPS.items() if op in ops and g[:4] != "set_"]
+        names = [f.name for g in groups for f in g.fields]
+        assert len(names) == len(set(names))
+        assert set(names) | {"kind", "wb_w"} >= set(isa.layout(op))
+    for name, group in isa.groups().items():
+        text = decoders()[f"decode_{name}"]
+        for f in group.fields:
+            sign = r"signed +" if f.signed else ""
+            assert re.search(rf"output wire {sign}(\[{f.width - 1}:0\])? *{f.name}\b", text), f.name
+
+
+def test_queues_keep_all_that_their_units_read() -> None:
+    assert isa.queue_bits("ldw") == max(f.lsb + f.width for f in isa.layout("LDW").values())
+    ends = {op: max(f.lsb + f.width for f in isa.layout(op).values()) for op in ("LOAD", "LOADF")}
+    assert isa.queue_bits("dma") == max(ends.values())
+    assert isa.queue_bits("dma", store=False) == isa.layout("LOAD")["keep"].lsb
+    assert isa.queue_bits("cmp") == isa.INSTR_BITS

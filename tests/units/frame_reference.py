@@ -7,7 +7,6 @@ that keep this meaning, so the units overlap as far as they ever may.
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections import defaultdict
 from pathlib import Path
@@ -16,44 +15,17 @@ import numpy as np
 
 from hwgen.engine import isa
 from hwgen.sim.harness import bit_records, dst_records
+from hwgen.units.decode import write_decoders
 
 STUB = Path(__file__).parent / "rtl" / "stub" / "compute_unit.v"
-STUB_FIELDS = [
-    "I_WAIT_DMA",
-    "I_WAIT_LDW",
-    "I_WAIT_CMP",
-    "C_SWAP",
-    "C_N2",
-    "C_DST_MEM",
-    "C_DST_BASE",
-    "C_SRC_MEM",
-    "C_SRC_BASE",
-    "C_BIT_EN",
-    "C_BIT_BASE",
-    "C_WB_W",
-    "SET_KIND",
-]
-INCLUDE = '`include "compute_unit_stub.vh"'
 WB_BLOCK, FM_BLOCK, SLOT_BLOCK = 64, 32, 8
 OUT_WORDS = 16
 STORE_USED = 200  # words of the weight store that a random program may fill
 
 
-def isa_fields() -> dict[str, int]:
-    """Name -> value of all localparams of isa.verilog_header()."""
-    lines = re.findall(r"localparam (\w+) = (?:4'd)?(\d+);", isa.verilog_header())
-    return {name: int(value) for name, value in lines}
-
-
-def write_stub(folder: Path) -> Path:
-    """compute_unit.v of the stand-in, with the field positions of this instruction set."""
-    fields = isa_fields()
-    lines = "\n".join(f"  localparam {name} = {fields[name]};" for name in STUB_FIELDS)
-    text = STUB.read_text()
-    assert text.count(INCLUDE) == 1
-    path = folder / "compute_unit.v"
-    path.write_text(text.replace(INCLUDE, lines))
-    return path
+def stub_sources(folder: Path) -> list[Path]:
+    """The stand-in and all decoders, rendered into `folder`."""
+    return [STUB, *write_decoders(folder)]
 
 
 class Program:

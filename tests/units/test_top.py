@@ -10,7 +10,7 @@ import pytest
 
 from hwgen.paths import rtl_source, sim_dir
 from hwgen.tools.verilator import verilator_env
-from tests.units.frame_reference import write_stub
+from tests.units.frame_reference import stub_sources
 from tests.units.test_dma import FRAME
 
 RESET_TESTS = ("soft_reset_brings_it_back", "errors_stop_until_reset")
@@ -53,7 +53,8 @@ def simulate(files: list[Path], build: Path) -> dict[str, bool]:
 
 @pytest.mark.slow
 def test_pins(tmp_path):
-    files = [*(rtl_source(f"{name}.v") for name in ("hwgen_top", *FRAME)), write_stub(tmp_path)]
+    plain = [rtl_source(f"{name}.v") for name in ("hwgen_top", *FRAME)]
+    files = plain + stub_sources(tmp_path)
     passed = simulate(files, tmp_path / "build")
     assert passed == dict.fromkeys(TESTS, True), (tmp_path / "build" / "sim.log").read_text()[
         -4000:
@@ -74,6 +75,6 @@ def test_soft_reset_that_does_not_wait_is_caught(tmp_path):
             text = text.replace(*MUTANT[1:])
         path.write_text(text)
         files.append(path)
-    passed = simulate([*files, write_stub(tmp_path)], tmp_path / "build")
+    passed = simulate(files + stub_sources(tmp_path), tmp_path / "build")
     # exactly the tests that reset with transfers outstanding
     assert passed == {name: name not in RESET_TESTS for name in TESTS}

@@ -19,6 +19,8 @@
 // writes (f_*) wait for lane writes of the same memory.
 // Reset: control only. Cost: see hwgen/units/compute_ctl.py.
 `default_nettype none
+// verilator lint_off PINCONNECTEMPTY
+// (a decoder has all fields of its group; a unit leaves open those that it does not need)
 module compute_ctl #(
     parameter LANES    = 16,    // a power of two, 16 .. 64
     parameter ACT_BITS = 16,    // 8 .. 16
@@ -43,7 +45,7 @@ module compute_ctl #(
     output wire [15:0]               retired_cmp,
     output wire                      busy,         // an instruction is held or in flight
     output wire                      held,         // an instruction waits to start
-    output wire [51:0]               head,         // .. and its header
+    output wire [51:0]               head,         // .. and its {wait_cmp, wait_ldw, wait_dma, op}
     input  wire                      shadow_full,
     output wire                      swap,
     // xnor_front
@@ -154,31 +156,6 @@ module compute_ctl #(
     localparam A = ACT_BITS;
     localparam W = LANES * ACT_BITS;
     localparam SOURCE = 5;               // cycles from a beat of mac_nest to stage 0
-    localparam SOURCE_LSB = 416;
-    localparam C_SRC_MEM = 416;
-    localparam C_SRC_TAPS = 417;
-    localparam C_SRC_BASE = 418;
-    localparam C_SRC_S0 = 438;
-    localparam C_SRC_S3 = 492;
-    localparam C_QUAD = 510;
-    localparam C_STENCIL = 511;
-    localparam X_A_BASE = 416;
-    localparam X_A_S2 = 432;
-    localparam X_A_S3 = 448;
-    localparam X_A_ELEMS = 464;
-    localparam X_G_BASE = 469;
-    localparam X_G_STEP = 475;
-    localparam X_G_QSH = 481;
-    localparam X_G_LEN = 483;
-    localparam X_Y0 = 487;
-    localparam X_HEIGHT = 495;
-    localparam X_WIDTH = 503;
-    localparam A_Q_BITS = 416;
-    localparam A_K_BITS = 432;
-    localparam A_V_BITS = 448;
-    localparam A_T_STRIDE = 464;
-    localparam A_TOKENS = 476;
-    localparam A_QUERIES = 485;
 
     generate
         if (LANES < 16 || LANES > 64 || LANES != (1 << $clog2(LANES))) begin : gen_guard_lanes
@@ -196,8 +173,8 @@ module compute_ctl #(
     // ---- decode
     wire         holds, b_valid, b_wait_ok, take;
     wire         b_set, b_xnor, b_conv, b_att, b_mac, b_macs, b_stat, b_apply;
-    wire [1:0]   b_kind;
-    wire [383:0] b_payload;
+    wire         b_set_taps, b_set_att, b_set_norm;
+    wire [511:0] b_word;
     wire         b_drain, b_swap;
     wire [11:0]  b_n0, b_n2, b_n3, b_mac_n2, b_mac_n3;
     wire [7:0]   b_n1;
@@ -211,7 +188,6 @@ module compute_ctl #(
     wire [20:0]  b_modes;
     wire [4:0]   b_pool;
     wire         b_psum_first, b_psum_last;
-    wire [95:0]  b_source;
     wire [19:0]  b_src_s1, b_src_s2, b_src_x2;
     wire [13:0]  taps_sx;
 
@@ -222,7 +198,8 @@ module compute_ctl #(
         .holds(holds), .b_valid(b_valid), .b_wait_ok(b_wait_ok), .take(take), .head(head),
         .b_set(b_set), .b_xnor(b_xnor), .b_conv(b_conv), .b_att(b_att), .b_mac(b_mac),
         .b_macs(b_macs), .b_stat(b_stat), .b_apply(b_apply),
-        .b_kind(b_kind), .b_payload(b_payload), .b_drain(b_drain), .b_swap(b_swap),
+        .b_set_taps(b_set_taps), .b_set_att(b_set_att), .b_set_norm(b_set_norm),
+        .b_word(b_word), .b_drain(b_drain), .b_swap(b_swap),
         .b_n0(b_n0), .b_n1(b_n1), .b_n2(b_n2), .b_n3(b_n3), .b_mac_n2(b_mac_n2),
         .b_mac_n3(b_mac_n3), .b_xd(b_xd),
         .b_cm_base(b_cm_base), .b_cm_s0(b_cm_s0), .b_cm_s1(b_cm_s1), .b_wb(b_wb),
@@ -231,7 +208,7 @@ module compute_ctl #(
         .b_q_base(b_q_base), .b_q_mask(b_q_mask),
         .b_pre(b_pre), .b_mid(b_mid), .b_out(b_out), .b_dst(b_dst), .b_bit(b_bit),
         .b_modes(b_modes), .b_pool(b_pool),
-        .b_psum_first(b_psum_first), .b_psum_last(b_psum_last), .b_source(b_source),
+        .b_psum_first(b_psum_first), .b_psum_last(b_psum_last),
         .b_src_s1(b_src_s1), .b_src_s2(b_src_s2), .b_src_x2(b_src_x2)
     );
 
@@ -241,7 +218,8 @@ module compute_ctl #(
 
     compute_issue #(.LN_QUIET(SOURCE + ACC_AT + 4)) u_issue (
         .clk(clk), .rst(rst),
-        .b_valid(b_valid), .b_wait_ok(b_wait_ok), .b_set(b_set), .b_kind(b_kind),
+        .b_valid(b_valid), .b_wait_ok(b_wait_ok), .b_set(b_set),
+        .b_set_taps(b_set_taps), .b_set_att(b_set_att), .b_set_norm(b_set_norm),
         .b_xnor(b_xnor), .b_att(b_att), .b_mac(b_mac), .b_apply(b_apply),
         .b_drain(b_drain), .b_swap(b_swap), .b_psum_last(b_psum_last), .take(take),
         .mac_free(mac_free), .xf_ready(xf_ready), .at_ready(at_ready),
@@ -272,7 +250,7 @@ module compute_ctl #(
 
     compute_set u_set (
         .clk(clk), .rst(rst), .set_taps(set_taps), .set_att(set_att), .set_norm(set_norm),
-        .payload(b_payload), .taps_busy(taps_busy), .taps_done(taps_done), .taps_sx(taps_sx),
+        .word(b_word), .taps_busy(taps_busy), .taps_done(taps_done), .taps_sx(taps_sx),
         .tap_index(n_stencil && n_phase ? n_i0 + 4'd3 : n_i0),
         .tap_offset(tap_offset), .tap_dx(tap_dx), .tap_out(tap_out),
         .taps_width(taps_width), .taps_wsx(taps_wsx),
@@ -283,42 +261,42 @@ module compute_ctl #(
 
     // ---- sources
     assign xf_conv = b_conv;
-    assign xf_a_base = b_source[X_A_BASE - SOURCE_LSB +: 16];
-    assign xf_a_s2 = b_source[X_A_S2 - SOURCE_LSB +: 16];
-    assign xf_a_s3 = b_source[X_A_S3 - SOURCE_LSB +: 16];
-    assign xf_a_elems = b_source[X_A_ELEMS - SOURCE_LSB +: 5];
-    assign xf_g_base = b_source[X_G_BASE - SOURCE_LSB +: 6];
-    assign xf_g_step = b_source[X_G_STEP - SOURCE_LSB +: 6];
-    assign xf_g_qsh = b_source[X_G_QSH - SOURCE_LSB +: 2];
-    assign xf_g_len = b_source[X_G_LEN - SOURCE_LSB +: 4];
-    assign xf_y0 = b_source[X_Y0 - SOURCE_LSB +: 8];
-    assign xf_height = b_source[X_HEIGHT - SOURCE_LSB +: 8];
-    assign xf_width = b_source[X_WIDTH - SOURCE_LSB +: 8];
     assign xf_n2 = b_n2;
     assign xf_n3 = b_n3;
     assign xf_xd = b_xd;
     assign xf_psum_first = b_psum_first;
     assign xf_psum_last = b_psum_last;
-    assign at_q_bits = b_source[A_Q_BITS - SOURCE_LSB +: 16];
-    assign at_k_bits = b_source[A_K_BITS - SOURCE_LSB +: 16];
-    assign at_v_bits = b_source[A_V_BITS - SOURCE_LSB +: 16];
-    assign at_t_stride = b_source[A_T_STRIDE - SOURCE_LSB +: 12];
-    assign at_tokens = b_source[A_TOKENS - SOURCE_LSB +: 9];
-    assign at_queries = b_source[A_QUERIES - SOURCE_LSB +: 12];
 
-    wire [17:0] src_s0 = b_source[C_SRC_S0 - SOURCE_LSB +: 18];
-    wire [17:0] src_s3 = b_source[C_SRC_S3 - SOURCE_LSB +: 18];
+    decode_xnor u_xnor (
+        .word(b_word), .a_base(xf_a_base), .a_s2(xf_a_s2), .a_s3(xf_a_s3), .a_elems(xf_a_elems),
+        .g_base(xf_g_base), .g_step(xf_g_step), .g_qsh(xf_g_qsh), .g_len(xf_g_len), .y0(xf_y0),
+        .height(xf_height), .width(xf_width)
+    );
+
+    decode_att u_att (
+        .word(b_word), .q_bits(at_q_bits), .k_bits(at_k_bits), .v_bits(at_v_bits),
+        .t_stride(at_t_stride), .tokens(at_tokens), .queries(at_queries)
+    );
+
+    wire        src_mem, src_taps, quad, stencil;
+    wire [19:0] src_base;
+    wire [17:0] src_s0, src_s3;
+
+    decode_mac u_mac (
+        .word(b_word), .src_mem(src_mem), .src_taps(src_taps), .src_base(src_base),
+        .src_s0(src_s0), .src_s1(), .src_s2(), .src_s3(src_s3), .quad(quad), .stencil(stencil)
+    );
+
     wire [19:0] n_addr, n_pos;
     wire [11:0] n_i2;
     wire        n_first, n_last, n_result;
-    wire        stencil = b_source[C_STENCIL - SOURCE_LSB];
     wire [7:0]  n_cm;
     wire [15:0] n_wb;
 
     mac_nest u_nest (
         .clk(clk), .rst(rst), .load(mac_start),
         .n0(b_n0), .n1(b_n1), .n2(b_mac_n2), .n3(b_mac_n3), .xd(b_xd),
-        .base(b_source[C_SRC_BASE - SOURCE_LSB +: 20]),
+        .base(src_base),
         .s0({{2{src_s0[17]}}, src_s0}), .s1(b_src_s1), .s2(b_src_s2),
         .s3({{2{src_s3[17]}}, src_s3}), .x2(b_src_x2),
         .cm_base(b_cm_base), .cm_s0(b_cm_s0), .cm_s1(b_cm_s1), .wb_base(b_wb), .stat(b_stat),
@@ -336,8 +314,8 @@ module compute_ctl #(
 
     mac_source #(.LANES(LANES), .ACT_BITS(A), .NT_AW(NT_AW)) u_source (
         .clk(clk), .rst(rst), .load(mac_start),
-        .mem(b_source[C_SRC_MEM - SOURCE_LSB]), .taps(b_source[C_SRC_TAPS - SOURCE_LSB]),
-        .macs(b_macs), .quad(b_macs && b_source[C_QUAD - SOURCE_LSB]),
+        .mem(src_mem), .taps(src_taps),
+        .macs(b_macs), .quad(b_macs && quad),
         .stencil(stencil), .one_row(b_n2 == 12'd1),
         .stat(b_stat), .apply(b_apply), .share(b_q_mask), .index_reset(nu_reset),
         .valid(n_valid), .addr(n_addr), .pos(n_pos), .i2(n_i2), .phase(n_phase),
@@ -416,4 +394,5 @@ module compute_ctl #(
     assign t_bit_valid = bit_we;
     assign t_bit_word = l_y_bits;
 endmodule
+// verilator lint_on PINCONNECTEMPTY
 `default_nettype wire

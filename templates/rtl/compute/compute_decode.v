@@ -6,9 +6,12 @@
 // cycle after its count was reached. wait_cmp has no meaning here (the queue is in order).
 //
 // Latency: a word accepted in cycle t can be taken from cycle t + 2; one instruction per cycle.
-// Field positions are those of hwgen/engine/isa.py (a test compares them).
+// Fields come from the decoders (hwgen/units/decode.py); the sources' and SET's payloads are
+// decoded where they are used, from b_word.
 // Reset: control only. Cost: about 1,100 flip-flops, 16 adders of up to 20 bits.
 `default_nettype none
+// verilator lint_off PINCONNECTEMPTY
+// (a decoder has all fields of its group; a unit leaves open those that it does not need)
 module compute_decode (
     input  wire         clk,
     input  wire         rst,
@@ -24,7 +27,8 @@ module compute_decode (
     output wire         b_valid,
     output wire         b_wait_ok,
     input  wire         take,
-    output wire [51:0]  head,         // its header
+    output wire [51:0]  head,         // its {wait_cmp, wait_ldw, wait_dma, op}
+    output wire [511:0] b_word,
     output reg          b_set,
     output reg          b_xnor,       // XLIN, XCONV
     output reg          b_conv,
@@ -33,8 +37,9 @@ module compute_decode (
     output reg          b_macs,
     output reg          b_stat,
     output reg          b_apply,
-    output wire [1:0]   b_kind,       // of SET
-    output wire [383:0] b_payload,    // of SET
+    output wire         b_set_taps,   // of SET: which
+    output wire         b_set_att,
+    output wire         b_set_norm,
     output wire         b_drain,
     output wire         b_swap,
     output wire [11:0]  b_n0,
@@ -65,67 +70,10 @@ module compute_decode (
     output wire [4:0]   b_pool,       // {pool_pos, pool}
     output wire         b_psum_first,
     output wire         b_psum_last,
-    output wire [95:0]  b_source,     // the last 96 bits
     output reg  [19:0]  b_src_s1,     // MAC: strides as they apply (taps: 0 and sx)
     output reg  [19:0]  b_src_s2,
     output reg  [19:0]  b_src_x2      // xd times src_s2
 );
-    localparam OP_SET = 4'd8;
-    localparam OP_XLIN = 4'd9;
-    localparam OP_XCONV = 4'd10;
-    localparam OP_MACV = 4'd11;
-    localparam OP_MACS = 4'd12;
-    localparam OP_ATT = 4'd13;
-    localparam OP_LNSTAT = 4'd14;
-    localparam OP_LNAPPLY = 4'd15;
-    localparam I_OP = 0;
-    localparam I_WAIT_DMA = 4;
-    localparam I_WAIT_LDW = 20;
-    localparam SET_KIND = 52;
-    localparam C_DRAIN = 52;
-    localparam C_SWAP = 53;
-    localparam C_N0 = 54;
-    localparam C_N1 = 66;
-    localparam C_N2 = 74;
-    localparam C_N3 = 86;
-    localparam C_XD = 98;
-    localparam C_CM_BASE = 101;
-    localparam C_CM_S0 = 109;
-    localparam C_CM_S1 = 117;
-    localparam C_CM_MASK = 123;
-    localparam C_CM_S2 = 131;
-    localparam C_WB_W = 101;
-    localparam C_OM_BASE = 139;
-    localparam C_Q_BASE = 147;
-    localparam C_Q_MASK = 153;
-    localparam C_PRE_EN = 159;
-    localparam C_PRE_S2 = 175;
-    localparam C_MID_EN = 203;
-    localparam C_MID_S2 = 219;
-    localparam C_OUT_EN = 247;
-    localparam C_OUT_S2 = 263;
-    localparam C_DST_EN = 291;
-    localparam C_DST_S2 = 307;
-    localparam C_BIT_EN = 335;
-    localparam C_BIT_Y3 = 336;
-    localparam C_BIT_BASE = 337;
-    localparam C_BIT_S2 = 353;
-    localparam C_SH1 = 385;
-    localparam C_RP = 391;
-    localparam C_SH2 = 392;
-    localparam C_AFF = 397;
-    localparam C_SH3 = 398;
-    localparam C_GELU = 403;
-    localparam C_MAX = 404;
-    localparam C_POOL = 405;
-    localparam C_POOL_POS = 407;
-    localparam C_PSUM_FIRST = 410;
-    localparam C_PSUM_LAST = 411;
-    localparam C_SRC_MEM = 416;
-    localparam C_SRC_TAPS = 417;
-    localparam C_SRC_S1 = 456;
-    localparam C_SRC_S2 = 474;
-    localparam C_STENCIL = 511;
     localparam LEAD = 12'd4;  // columns of a stencil before its first result
 
     reg          a_valid_q;
@@ -140,31 +88,105 @@ module compute_decode (
     reg  [15:0]  b_bit_x2;
 
     wire         load_b = a_valid_q && (!b_valid_q || take);
-    wire [3:0]   op = a_q[I_OP +: 4];
-    wire [2:0]   xd = a_q[C_XD +: 3];
-    wire [7:0]   cm_mask = a_q[C_CM_MASK +: 8];
-    wire [7:0]   cm_s2 = a_q[C_CM_S2 +: 8];
+
+    // ---- fields of A
+    wire [15:0]  a_wait_dma, a_wait_ldw;
+    wire         is_set, is_xlin, is_xconv, is_macv, is_macs, is_att, is_lnstat, is_lnapply;
+    wire [11:0]  a_n2, a_n3;
+    wire [2:0]   xd;
+    wire [7:0]   cm_mask, cm_s2;
+    wire [13:0]  pre_s2, mid_s2, out_s2, dst_s2;
+    wire [15:0]  bit_s2;
+    wire         taps, stencil;
+    wire [17:0]  a_src_s1, a_src_s2;
+
+    decode_header u_a_header (
+        .word(a_q), .op(), .wait_dma(a_wait_dma), .wait_ldw(a_wait_ldw), .wait_cmp()
+    );
+    decode_cmp_op u_a_op (
+        .word(a_q), .is_set(is_set), .is_xlin(is_xlin), .is_xconv(is_xconv), .is_macv(is_macv),
+        .is_macs(is_macs), .is_att(is_att), .is_lnstat(is_lnstat), .is_lnapply(is_lnapply)
+    );
+    decode_nest u_a_nest (
+        .word(a_q), .drain(), .swap(), .n0(), .n1(), .n2(a_n2), .n3(a_n3), .xd(xd)
+    );
+    decode_slots u_a_slots (
+        .word(a_q), .cm_base(), .cm_s0(), .cm_s1(), .cm_mask(cm_mask), .cm_s2(cm_s2), .om_base(),
+        .q_base(), .q_mask(), .wb_w()
+    );
+    decode_streams u_a_streams (
+        .word(a_q),
+        .pre_en(), .pre_mem(), .pre_base(), .pre_s2(pre_s2), .pre_s3(),
+        .mid_en(), .mid_mem(), .mid_base(), .mid_s2(mid_s2), .mid_s3(),
+        .out_en(), .out_mem(), .out_base(), .out_s2(out_s2), .out_s3(),
+        .dst_en(), .dst_mem(), .dst_base(), .dst_s2(dst_s2), .dst_s3(),
+        .bit_en(), .bit_y3(), .bit_base(), .bit_s2(bit_s2), .bit_s3()
+    );
+    decode_mac u_a_mac (
+        .word(a_q), .src_mem(), .src_taps(taps), .src_base(), .src_s0(), .src_s1(a_src_s1),
+        .src_s2(a_src_s2), .src_s3(), .quad(), .stencil(stencil)
+    );
+
+    // ---- fields of B
+    wire [3:0]   b_op;
+    wire [15:0]  b_wait_dma, b_wait_ldw, b_wait_cmp;
+    wire [5:0]   b_cm_s1_field;
+    wire         pre_en, pre_mem, mid_en, mid_mem, out_en, out_mem, dst_en, dst_mem, bit_en, bit_y3;
+    wire [13:0]  pre_base, b_pre_s2, pre_s3, mid_base, b_mid_s2, mid_s3;
+    wire [13:0]  out_base, b_out_s2, out_s3, dst_base, b_dst_s2, dst_s3;
+    wire [15:0]  bit_base, b_bit_s2, bit_s3;
+    wire [5:0]   sh1;
+    wire         rp, aff, gelu, max;
+    wire [4:0]   sh2, sh3;
+    wire [1:0]   pool;
+    wire [2:0]   pool_pos;
+
+    decode_header u_header (
+        .word(b_q), .op(b_op), .wait_dma(b_wait_dma), .wait_ldw(b_wait_ldw), .wait_cmp(b_wait_cmp)
+    );
+    decode_set u_set (
+        .word(b_q), .is_taps(b_set_taps), .is_att(b_set_att), .is_norm(b_set_norm)
+    );
+    decode_nest u_nest (
+        .word(b_q), .drain(b_drain), .swap(b_swap), .n0(b_n0), .n1(b_n1), .n2(b_n2), .n3(b_n3),
+        .xd(b_xd)
+    );
+    decode_slots u_slots (
+        .word(b_q), .cm_base(b_cm_base), .cm_s0(b_cm_s0), .cm_s1(b_cm_s1_field),
+        .cm_mask(b_cm_mask), .cm_s2(), .om_base(b_om_base), .q_base(b_q_base), .q_mask(b_q_mask),
+        .wb_w(b_wb)
+    );
+    decode_streams u_streams (
+        .word(b_q),
+        .pre_en(pre_en), .pre_mem(pre_mem), .pre_base(pre_base), .pre_s2(b_pre_s2), .pre_s3(pre_s3),
+        .mid_en(mid_en), .mid_mem(mid_mem), .mid_base(mid_base), .mid_s2(b_mid_s2), .mid_s3(mid_s3),
+        .out_en(out_en), .out_mem(out_mem), .out_base(out_base), .out_s2(b_out_s2), .out_s3(out_s3),
+        .dst_en(dst_en), .dst_mem(dst_mem), .dst_base(dst_base), .dst_s2(b_dst_s2), .dst_s3(dst_s3),
+        .bit_en(bit_en), .bit_y3(bit_y3), .bit_base(bit_base), .bit_s2(b_bit_s2), .bit_s3(bit_s3)
+    );
+    decode_modes u_modes (
+        .word(b_q), .sh1(sh1), .rp(rp), .sh2(sh2), .aff(aff), .sh3(sh3), .gelu(gelu), .max(max),
+        .pool(pool), .pool_pos(pool_pos), .psum_first(b_psum_first), .psum_last(b_psum_last)
+    );
 
     // waits
-    wire [31:0]  waits = load_b ? a_q[I_WAIT_DMA +: 32] : b_q[I_WAIT_DMA +: 32];
-    wire [15:0]  ahead_dma = retired_dma - waits[I_WAIT_DMA - I_WAIT_DMA +: 16];
-    wire [15:0]  ahead_ldw = retired_ldw - waits[I_WAIT_LDW - I_WAIT_DMA +: 16];
+    wire [15:0]  ahead_dma = retired_dma - (load_b ? a_wait_dma : b_wait_dma);
+    wire [15:0]  ahead_ldw = retired_ldw - (load_b ? a_wait_ldw : b_wait_ldw);
     wire         reached = !ahead_dma[15] && !ahead_ldw[15];
 
     // steps of the result streams
     wire [13:0]  pre_x2, mid_x2, out_x2, dst_x2;
     wire [15:0]  bit_x2;
 
-    times_xd #(.WIDTH(14)) u_pre (.s(a_q[C_PRE_S2 +: 14]), .xd(xd), .y(pre_x2));
-    times_xd #(.WIDTH(14)) u_mid (.s(a_q[C_MID_S2 +: 14]), .xd(xd), .y(mid_x2));
-    times_xd #(.WIDTH(14)) u_out (.s(a_q[C_OUT_S2 +: 14]), .xd(xd), .y(out_x2));
-    times_xd #(.WIDTH(14)) u_dst (.s(a_q[C_DST_S2 +: 14]), .xd(xd), .y(dst_x2));
-    times_xd #(.WIDTH(16)) u_bit (.s(a_q[C_BIT_S2 +: 16]), .xd(xd), .y(bit_x2));
+    times_xd #(.WIDTH(14)) u_pre (.s(pre_s2), .xd(xd), .y(pre_x2));
+    times_xd #(.WIDTH(14)) u_mid (.s(mid_s2), .xd(xd), .y(mid_x2));
+    times_xd #(.WIDTH(14)) u_out (.s(out_s2), .xd(xd), .y(out_x2));
+    times_xd #(.WIDTH(14)) u_dst (.s(dst_s2), .xd(xd), .y(dst_x2));
+    times_xd #(.WIDTH(16)) u_bit (.s(bit_s2), .xd(xd), .y(bit_x2));
 
     // steps of the source: with taps, level 2 moves by sx and level 1 does not move
-    wire         taps = a_q[C_SRC_TAPS];
-    wire [19:0]  src_s2 = taps ? {6'd0, taps_sx} : {{2{a_q[C_SRC_S2 + 17]}}, a_q[C_SRC_S2 +: 18]};
-    wire [19:0]  src_s1 = taps ? 20'd0 : {{2{a_q[C_SRC_S1 + 17]}}, a_q[C_SRC_S1 +: 18]};
+    wire [19:0]  src_s2 = taps ? {6'd0, taps_sx} : {{2{a_src_s2[17]}}, a_src_s2};
+    wire [19:0]  src_s1 = taps ? 20'd0 : {{2{a_src_s1[17]}}, a_src_s1};
     wire [19:0]  src_x2;
 
     times_xd #(.WIDTH(20)) u_src (.s(src_s2), .xd(xd), .y(src_x2));
@@ -195,21 +217,21 @@ module compute_decode (
         if (i_ready) a_q <= i_word;
         if (load_b) begin
             b_q <= a_q;
-            b_set <= op == OP_SET;
-            b_xnor <= op == OP_XLIN || op == OP_XCONV;
-            b_conv <= op == OP_XCONV;
-            b_att <= op == OP_ATT;
-            b_mac <= op == OP_MACV || op == OP_MACS || op == OP_LNSTAT || op == OP_LNAPPLY;
-            b_macs <= op == OP_MACS;
-            b_stat <= op == OP_LNSTAT;
-            b_apply <= op == OP_LNAPPLY;
+            b_set <= is_set;
+            b_xnor <= is_xlin || is_xconv;
+            b_conv <= is_xconv;
+            b_att <= is_att;
+            b_mac <= is_macv || is_macs || is_lnstat || is_lnapply;
+            b_macs <= is_macs;
+            b_stat <= is_lnstat;
+            b_apply <= is_lnapply;
             b_pre_x2 <= pre_x2;
             b_mid_x2 <= mid_x2;
             b_out_x2 <= out_x2;
             b_dst_x2 <= dst_x2;
             b_bit_x2 <= bit_x2;
-            b_mac_n2 <= a_q[C_STENCIL] ? a_q[C_N3 +: 12] + LEAD : a_q[C_N2 +: 12];
-            b_mac_n3 <= a_q[C_STENCIL] ? 12'd1 : a_q[C_N3 +: 12];
+            b_mac_n2 <= stencil ? a_n3 + LEAD : a_n2;
+            b_mac_n3 <= stencil ? 12'd1 : a_n3;
             b_src_s1 <= src_s1;
             b_src_s2 <= src_s2;
             b_src_x2 <= src_x2;
@@ -228,36 +250,18 @@ module compute_decode (
         end
     end
 
-    assign head = b_q[51:0];
-    assign b_kind = b_q[SET_KIND +: 2];
-    assign b_payload = b_q[511:128];
-    assign b_drain = b_q[C_DRAIN];
-    assign b_swap = b_q[C_SWAP];
-    assign b_n0 = b_q[C_N0 +: 12];
-    assign b_n1 = b_q[C_N1 +: 8];
-    assign b_n2 = b_q[C_N2 +: 12];
-    assign b_n3 = b_q[C_N3 +: 12];
-    assign b_xd = b_q[C_XD +: 3];
-    assign b_cm_base = b_q[C_CM_BASE +: 8];
-    assign b_cm_s0 = b_q[C_CM_S0 +: 8];
-    assign b_cm_s1 = {2'd0, b_q[C_CM_S1 +: 6]};
-    assign b_wb = b_q[C_WB_W +: 16];
-    assign b_cm_mask = b_q[C_CM_MASK +: 8];
-    assign b_om_base = b_q[C_OM_BASE +: 8];
-    assign b_q_base = b_q[C_Q_BASE +: 6];
-    assign b_q_mask = b_q[C_Q_MASK +: 6];
-    assign b_pre = {b_pre_x2, b_q[C_PRE_EN +: 44]};
-    assign b_mid = {b_mid_x2, b_q[C_MID_EN +: 44]};
-    assign b_out = {b_out_x2, b_q[C_OUT_EN +: 44]};
-    assign b_dst = {b_dst_x2, b_q[C_DST_EN +: 44]};
-    assign b_bit = {b_bit_x2, b_q[C_BIT_BASE +: 48], b_q[C_BIT_EN]};
-    assign b_modes = {b_q[C_GELU], b_q[C_SH3 +: 5], b_q[C_AFF], b_q[C_SH2 +: 5], b_q[C_RP],
-        b_q[C_SH1 +: 6], b_q[C_BIT_Y3], b_q[C_MAX]};
-    assign b_pool = {b_q[C_POOL_POS +: 3], b_q[C_POOL +: 2]};
-    assign b_psum_first = b_q[C_PSUM_FIRST];
-    assign b_psum_last = b_q[C_PSUM_LAST];
-    assign b_source = b_q[C_SRC_MEM +: 96];
+    assign head = {b_wait_cmp, b_wait_ldw, b_wait_dma, b_op};
+    assign b_word = b_q;
+    assign b_cm_s1 = {2'd0, b_cm_s1_field};
+    assign b_pre = {b_pre_x2, pre_s3, b_pre_s2, pre_base, pre_mem, pre_en};
+    assign b_mid = {b_mid_x2, mid_s3, b_mid_s2, mid_base, mid_mem, mid_en};
+    assign b_out = {b_out_x2, out_s3, b_out_s2, out_base, out_mem, out_en};
+    assign b_dst = {b_dst_x2, dst_s3, b_dst_s2, dst_base, dst_mem, dst_en};
+    assign b_bit = {b_bit_x2, bit_s3, b_bit_s2, bit_base, bit_en};
+    assign b_modes = {gelu, sh3, aff, sh2, rp, sh1, bit_y3, max};
+    assign b_pool = {pool_pos, pool};
 
-    wire unused = &{1'b0, b_q[415:412], ahead_dma, ahead_ldw, wrap_at[8]};
+    wire unused = &{1'b0, ahead_dma, ahead_ldw, wrap_at[8]};
 endmodule
+// verilator lint_on PINCONNECTEMPTY
 `default_nettype wire

@@ -24,7 +24,9 @@ module compute_issue #(
     input  wire        b_valid,
     input  wire        b_wait_ok,
     input  wire        b_set,
-    input  wire [1:0]  b_kind,
+    input  wire        b_set_taps,  // of SET: which
+    input  wire        b_set_att,
+    input  wire        b_set_norm,
     input  wire        b_xnor,
     input  wire        b_att,
     input  wire        b_mac,
@@ -62,10 +64,6 @@ module compute_issue #(
     output wire        t_start,
     output wire        t_issue_end
 );
-    localparam KIND_TAPS = 2'd0;
-    localparam KIND_ATT = 2'd1;
-    localparam KIND_NORM = 2'd2;
-
     reg [15:0] retired_q;
     reg [6:0]  flight_q;      // pushed and not retired
     reg        flying_q;      // flight_q != 0
@@ -80,7 +78,7 @@ module compute_issue #(
     wire free = beside && (xf_ready || (open_q && (b_mac || b_set)));
     wire partial = b_xnor && !b_psum_last;
     wire order_ok = !fronting_q || b_set || (b_xnor && !front_att_q) || (b_att && front_att_q);
-    wire norm_ok = !(b_apply || (b_set && b_kind == KIND_NORM)) || (quiet_q == 5'd0 && !norm_busy);
+    wire norm_ok = !(b_apply || (b_set && b_set_norm)) || (quiet_q == 5'd0 && !norm_busy);
     wire flags_ok = b_set || ((!b_drain || !flying_q) && (!b_swap || shadow_full));
     wire go = b_valid && b_wait_ok && free && !queue_full && order_ok && norm_ok && flags_ok;
     wire start = go && !b_set;
@@ -89,11 +87,11 @@ module compute_issue #(
     assign mac_start = start && b_mac;
     assign xf_start = start && b_xnor;
     assign at_start = start && b_att;
-    assign set_taps = go && b_set && b_kind == KIND_TAPS;
-    assign set_att = go && b_set && b_kind == KIND_ATT;
-    assign set_norm = go && b_set && b_kind == KIND_NORM;
+    assign set_taps = go && b_set && b_set_taps;
+    assign set_att = go && b_set && b_set_att;
+    assign set_norm = go && b_set && b_set_norm;
     assign swap = start && b_swap;
-    assign none_ended = (go && b_set && b_kind != KIND_TAPS) || taps_done || (start && partial);
+    assign none_ended = (go && b_set && !b_set_taps) || taps_done || (start && partial);
     assign take = start || none_ended;
     assign push = take;
     assign t_start = go;

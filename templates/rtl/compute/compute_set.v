@@ -2,7 +2,7 @@
 //
 // taps: 14 cycles from set_taps to the cycle after taps_done (tap_table.v). att: kappa, neg change
 // in the cycle after set_att; attention takes them with its start. norm: log2c, eps change in the
-// cycle after set_norm, norm_reset is high in that cycle. `payload` holds until taps_done.
+// cycle after set_norm, norm_reset is high in that cycle. `word` holds until taps_done.
 // Reset: control only. Cost: tap_table and 130 flip-flops.
 `default_nettype none
 module compute_set (
@@ -11,7 +11,7 @@ module compute_set (
     input  wire         set_taps,
     input  wire         set_att,
     input  wire         set_norm,
-    input  wire [383:0] payload,
+    input  wire [511:0] word,        // the instruction
     output wire         taps_busy,
     output wire         taps_done,
     output wire [13:0]  taps_sx,
@@ -31,17 +31,21 @@ module compute_set (
     output reg  [51:0]  eps,
     output reg          norm_reset
 );
-    localparam SET_PAYLOAD = 128;
-    localparam PATT_KAPPA1 = 128;
-    localparam PATT_KAPPA2 = 152;
-    localparam PATT_KAPPA3 = 176;
-    localparam PATT_NEG = 200;
-    localparam PNORM_LOG2C = 128;
-    localparam PNORM_EPS = 132;
-    localparam PNORM_RESET = 184;
+    wire [23:0] new_kappa1, new_kappa2, new_kappa3;
+    wire        new_neg;
+    wire [3:0]  new_log2c;
+    wire [51:0] new_eps;
+    wire        reset;
+
+    decode_set_att u_att (
+        .word(word), .kappa1(new_kappa1), .kappa2(new_kappa2), .kappa3(new_kappa3), .neg(new_neg)
+    );
+    decode_set_norm u_norm (
+        .word(word), .log2c(new_log2c), .eps(new_eps), .reset(reset)
+    );
 
     tap_table u_taps (
-        .clk(clk), .rst(rst), .start(set_taps), .payload(payload[316:0]),
+        .clk(clk), .rst(rst), .start(set_taps), .word(word),
         .busy(taps_busy), .done(taps_done), .sx(taps_sx), .index(tap_index),
         .offset(tap_offset), .dx(tap_dx), .out(tap_out), .width(taps_width), .wsx(taps_wsx),
         .padded(taps_padded), .pad(taps_pad)
@@ -49,19 +53,17 @@ module compute_set (
 
     always @(posedge clk) begin
         if (set_att) begin
-            kappa1 <= payload[PATT_KAPPA1 - SET_PAYLOAD +: 24];
-            kappa2 <= payload[PATT_KAPPA2 - SET_PAYLOAD +: 24];
-            kappa3 <= payload[PATT_KAPPA3 - SET_PAYLOAD +: 24];
-            neg <= payload[PATT_NEG - SET_PAYLOAD];
+            kappa1 <= new_kappa1;
+            kappa2 <= new_kappa2;
+            kappa3 <= new_kappa3;
+            neg <= new_neg;
         end
         if (set_norm) begin
-            log2c <= payload[PNORM_LOG2C - SET_PAYLOAD +: 4];
-            eps <= payload[PNORM_EPS - SET_PAYLOAD +: 52];
+            log2c <= new_log2c;
+            eps <= new_eps;
         end
-        norm_reset <= set_norm && payload[PNORM_RESET - SET_PAYLOAD];
+        norm_reset <= set_norm && reset;
         if (rst) norm_reset <= 1'b0;
     end
-
-    wire unused = &{1'b0, payload[383:317]};
 endmodule
 `default_nettype wire

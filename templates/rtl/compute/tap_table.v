@@ -2,7 +2,7 @@
 //
 //   table[k] = {out_k, dx_k, off_k + dx_k sx}, k = 0..11;   wsx = width sx      (all modulo 2**20)
 //
-// by adders only: one entry and one bit of width per cycle. `start` (payload stable until done)
+// by adders only: one entry and one bit of width per cycle. `start` (word stable until done)
 // in cycle t -> `busy` t + 1 .. t + 13, `done` in t + 13; the entries are written in t + 2 ..
 // t + 13, width, wsx, padded and pad change after done. Look-up: combinational.
 // padded, pad and out are for mac_source: columns outside the image, and taps with out, read word
@@ -13,8 +13,7 @@ module tap_table (
     input  wire         clk,
     input  wire         rst,
     input  wire         start,
-    // 12 x {dx[3:0], off[17:0]}, width[11:0], sx[13:0], pad[13:0], padded, out[11:0]
-    input  wire [316:0] payload,
+    input  wire [511:0] word,     // the instruction
     output wire         busy,
     output wire         done,
     output wire [13:0]  sx,
@@ -27,15 +26,26 @@ module tap_table (
     output reg          padded,
     output reg  [13:0]  pad
 );
-    localparam PTAPS_OFF0 = 128;
-    localparam PTAPS_DX0 = 146;
-    localparam PTAPS_OFF1 = 150;
-    localparam PTAPS_WIDTH = 392;
-    localparam PTAPS_SX = 404;
-    localparam PTAPS_PAD = 418;
-    localparam PTAPS_PADDED = 432;
-    localparam PTAPS_OUT = 433;
-    localparam ENTRY = PTAPS_OFF1 - PTAPS_OFF0;
+    localparam ENTRY = 18 + 4;  // {dx, off}
+
+    wire [17:0] off0, off1, off2, off3, off4, off5, off6, off7, off8, off9, off10, off11;
+    wire [3:0]  dx0, dx1, dx2, dx3, dx4, dx5, dx6, dx7, dx8, dx9, dx10, dx11;
+    wire [11:0] new_width;
+    wire [13:0] new_sx;
+    wire [13:0] new_pad;
+    wire        new_padded;
+    wire [11:0] new_out;
+
+    decode_set_taps u_fields (
+        .word(word),
+        .off0(off0), .dx0(dx0), .off1(off1), .dx1(dx1),
+        .off2(off2), .dx2(dx2), .off3(off3), .dx3(dx3),
+        .off4(off4), .dx4(dx4), .off5(off5), .dx5(dx5),
+        .off6(off6), .dx6(dx6), .off7(off7), .dx7(dx7),
+        .off8(off8), .dx8(dx8), .off9(off9), .dx9(dx9),
+        .off10(off10), .dx10(dx10), .off11(off11), .dx11(dx11),
+        .width(new_width), .sx(new_sx), .pad(new_pad), .padded(new_padded), .out(new_out)
+    );
 
     reg         busy_q;
     reg  [3:0]  k_q;
@@ -51,14 +61,15 @@ module tap_table (
     (* ram_style = "distributed" *)
     reg  [24:0] table_q [0:15];
 
-    wire [16*ENTRY-1:0] entries = {{4*ENTRY{1'b0}}, payload[12*ENTRY-1:0]};
+    wire [16*ENTRY-1:0] entries = {
+        {4*ENTRY{1'b0}}, dx11, off11, dx10, off10, dx9, off9, dx8, off8, dx7, off7, dx6, off6,
+        dx5, off5, dx4, off4, dx3, off3, dx2, off2, dx1, off1, dx0, off0
+    };
     wire [21:0] entry = entries[k_q*ENTRY +: ENTRY];
     wire [17:0] entry_off = entry[17:0];
-    wire [3:0]  entry_dx = entry[PTAPS_DX0 - PTAPS_OFF0 +: 4];
-    wire [11:0] new_width = payload[PTAPS_WIDTH - PTAPS_OFF0 +: 12];
-    wire [13:0] new_sx = payload[PTAPS_SX - PTAPS_OFF0 +: 14];
+    wire [3:0]  entry_dx = entry[18 +: 4];
     wire [15:0] width_bits = {4'd0, new_width};
-    wire [15:0] out_bits = {4'd0, payload[PTAPS_OUT - PTAPS_OFF0 +: 12]};
+    wire [15:0] out_bits = {4'd0, new_out};
     wire [19:0] sx20 = {6'd0, sx_q};
     wire [19:0] low;
     wire [19:0] dxsx;
@@ -93,8 +104,8 @@ module tap_table (
         if (done) begin
             width <= new_width;
             wsx <= product_q;
-            padded <= payload[PTAPS_PADDED - PTAPS_OFF0];
-            pad <= payload[PTAPS_PAD - PTAPS_OFF0 +: 14];
+            padded <= new_padded;
+            pad <= new_pad;
         end
         write_q <= busy_q && !done;
         busy_q <= start || (busy_q && !done);

@@ -25,16 +25,17 @@ module dma #(
     parameter AXI_BITS    = 128,  // divides 8 LANES
     parameter ADDR_BITS   = 32,
     parameter BEAT_BITS   = 21,
-    parameter STORE_WORDS = 0     // 0: `keep` is not decoded
+    parameter STORE_WORDS = 0,    // 0: `keep` is not decoded
+    parameter I_BITS      = 256   // bits of an instruction that the queue keeps: isa.queue_bits
 ) (
     input wire clk,
     input wire rst,
     input wire halt,  // an error elsewhere: retire nothing more
 
     // Queue: the low bits of an instruction.
-    input  wire                                     i_valid,
-    output wire                                     i_ready,
-    input  wire [(STORE_WORDS != 0 ? 213 : 196) : 0] i_word,
+    input  wire              i_valid,
+    output wire              i_ready,
+    input  wire [I_BITS-1:0] i_word,
 
     input  wire [ 15:0] retired_ldw,
     input  wire [ 15:0] retired_cmp,
@@ -95,49 +96,19 @@ module dma #(
     output wire        busy,       // an instruction is held
     output wire        start,      // strobe: conditions met, reads requested
     output wire        retire,     // strobe
-    output wire [51:0] head        // header of the instruction that waits in front
+    output wire [51:0] head        // {wait_cmp, wait_ldw, wait_dma, op} of the one in front
 );
-    // Opcodes and fields (hwgen/engine/isa.py).
-    localparam [3:0] OP_LOAD = 4'd1;
-    localparam [3:0] OP_LOADF = 4'd2;
-    localparam [3:0] OP_STORE = 4'd3;
-    localparam I_WAIT_DMA = 4;
-    localparam I_WAIT_LDW = 20;
-    localparam I_WAIT_CMP = 36;
-    localparam LD_DDR = 52;
-    localparam LD_N_WB = 84;
-    localparam LD_WB = 100;
-    localparam LD_N_CM = 116;
-    localparam LD_CM = 124;
-    localparam LD_N_OM = 132;
-    localparam LD_OM = 140;
-    localparam LD_N_QM = 148;
-    localparam LD_QM = 156;
-    localparam LD_CRC = 164;
-    localparam LD_CM_QUAD = 196;
-    localparam LD_KEEP = 197;
-    localparam LD_STORE = 198;
-    localparam LF_BASE_SEL = 52;
-    localparam LF_DDR = 54;
-    localparam LF_WORDS = 86;
-    localparam LF_MEM = 102;
-    localparam LF_ADDR = 103;
-    localparam LF_BYTES = 117;
-    localparam LF_CRC = 118;
-    localparam ST_DDR = 52;
-    localparam ST_WORDS = 84;
-    localparam ST_MEM = 100;
-    localparam ST_ADDR = 101;
-
     localparam WORD = 16 * LANES;
     localparam PER_WORD = WORD / AXI_BITS;  // beats of a word
     localparam PER_LOG2 = $clog2(PER_WORD);
     localparam TOTAL_BITS = 17;  // words of a record
-    localparam I_BITS = STORE_WORDS != 0 ? LD_STORE + 16 : LD_KEEP;
 
     generate
         if ((8 * LANES) % AXI_BITS != 0 || (1 << PER_LOG2) != PER_WORD) begin : gen_guard
             ERROR_dma_AXI_BITS_must_divide_8_LANES_and_LANES_be_a_power_of_two u_stop ();
+        end
+        if (I_BITS > 511) begin : gen_guard_word
+            ERROR_dma_I_BITS_must_be_less_than_512 u_stop ();
         end
         if (BEAT_BITS < TOTAL_BITS + PER_LOG2) begin : gen_guard_beats
             ERROR_dma_BEAT_BITS_must_hold_the_beats_of_a_record u_stop ();
@@ -154,19 +125,105 @@ module dma #(
     reg [TOTAL_BITS-1:0] words_q;
     reg [ADDR_BITS-1:0] addr_q;
 
-    wire [3:0] op = cur_q[3:0];
-    wire is_load = op == OP_LOAD;
-    wire is_loadf = op == OP_LOADF;
-    wire is_bytes = is_loadf && cur_q[LF_BYTES];
+    // ---- fields
+    wire [511:0] cur = {{(512 - I_BITS) {1'b0}}, cur_q};
+    wire [3:0] op;
+    wire [15:0] wait_dma;
+    wire [15:0] wait_ldw;
+    wire [15:0] wait_cmp;
+    wire is_load;
+    wire is_loadf;
+    wire is_store;
+    wire [31:0] load_ddr;
+    wire [15:0] load_n_wb;
+    wire [15:0] load_wb;
+    wire [7:0] load_n_cm;
+    wire [7:0] load_cm;
+    wire [7:0] load_n_om;
+    wire [7:0] load_om;
+    wire [7:0] load_n_qm;
+    wire [7:0] load_qm;
+    wire [31:0] load_crc;
+    wire load_cm_quad;
+    wire load_keep;
+    wire [15:0] load_store;
+    wire [1:0] loadf_base_sel;
+    wire [31:0] loadf_ddr;
+    wire [15:0] loadf_words;
+    wire loadf_mem;
+    wire [13:0] loadf_addr;
+    wire loadf_bytes;
+    wire [31:0] loadf_crc;
+    wire [31:0] store_ddr;
+    wire [15:0] store_words;
+    wire store_mem;
+    wire [13:0] store_addr;
 
-    wire [15:0] ahead_dma = retired_dma - cur_q[I_WAIT_DMA+:16];
-    wire [15:0] ahead_ldw = retired_ldw - cur_q[I_WAIT_LDW+:16];
-    wire [15:0] ahead_cmp = retired_cmp - cur_q[I_WAIT_CMP+:16];
+    decode_header u_header (
+        .word(cur),
+        .op(op),
+        .wait_dma(wait_dma),
+        .wait_ldw(wait_ldw),
+        .wait_cmp(wait_cmp)
+    );
+
+    decode_dma_op u_op (
+        .word(cur),
+        .is_load(is_load),
+        .is_loadf(is_loadf),
+        .is_store(is_store)
+    );
+
+    decode_load u_load (
+        .word(cur),
+        .ddr(load_ddr),
+        .n_wb(load_n_wb),
+        .wb(load_wb),
+        .n_cm(load_n_cm),
+        .cm(load_cm),
+        .n_om(load_n_om),
+        .om(load_om),
+        .n_qm(load_n_qm),
+        .qm(load_qm),
+        .crc(load_crc),
+        .cm_quad(load_cm_quad),
+        .keep(load_keep),
+        .store(load_store)
+    );
+
+    decode_loadf u_loadf (
+        .word(cur),
+        .base_sel(loadf_base_sel),
+        .ddr(loadf_ddr),
+        .words(loadf_words),
+        .mem(loadf_mem),
+        .addr(loadf_addr),
+        .bytes(loadf_bytes),
+        .crc(loadf_crc)
+    );
+
+    decode_store u_store (
+        .word(cur),
+        .ddr(store_ddr),
+        .words(store_words),
+        .mem(store_mem),
+        .addr(store_addr)
+    );
+
+    wire is_bytes = is_loadf && loadf_bytes;
+    wire is_checked = !is_loadf || loadf_base_sel == 2'd0;
+    wire mem = is_loadf ? loadf_mem : store_mem;
+    // First word of WB, FM or TM; WB has the longest addresses.
+    wire [15:0] place = is_load ? load_wb : {2'd0, is_loadf ? loadf_addr : store_addr};
+    wire [31:0] crc = is_loadf ? loadf_crc : load_crc;
+
+    wire [15:0] ahead_dma = retired_dma - wait_dma;
+    wire [15:0] ahead_ldw = retired_ldw - wait_ldw;
+    wire [15:0] ahead_cmp = retired_cmp - wait_cmp;
     wire unused = &{1'b0, ahead_dma[14:0], ahead_ldw[14:0], ahead_cmp[14:0]};
     wire met = !ahead_dma[15] && !ahead_ldw[15] && !ahead_cmp[15];
 
-    wire [31:0] offset =
-        is_load ? cur_q[LD_DDR+:32] : is_loadf ? cur_q[LF_DDR+:32] : cur_q[ST_DDR+:32];
+    wire [31:0] offset = is_load ? load_ddr : is_loadf ? loadf_ddr : store_ddr;
     wire [ADDR_BITS-1:0] offset_wide;
     generate
         if (ADDR_BITS > 32) begin : gen_wide
@@ -175,13 +232,13 @@ module dma #(
             assign offset_wide = offset[ADDR_BITS-1:0];
         end
     endgenerate
-    wire [1:0] base_sel = is_load ? 2'd0 : is_loadf ? cur_q[LF_BASE_SEL+:2] : 2'd2;
+    wire [1:0] base_sel = is_load ? 2'd0 : is_loadf ? loadf_base_sel : 2'd2;
     wire [ADDR_BITS-1:0] base =
         base_sel == 2'd0 ? base_weight : base_sel == 2'd1 ? base_input : base_output;
-    wire [TOTAL_BITS-1:0] load_words = {1'b0, cur_q[LD_N_WB+:16]} + {9'd0, cur_q[LD_N_CM+:8]}
-        + {9'd0, cur_q[LD_N_OM+:8]} + {6'd0, cur_q[LD_N_QM+:8], 3'd0};
+    wire [TOTAL_BITS-1:0] load_words = {1'b0, load_n_wb} + {9'd0, load_n_cm}
+        + {9'd0, load_n_om} + {6'd0, load_n_qm, 3'd0};
     wire [TOTAL_BITS-1:0] total =
-        is_load ? load_words : {1'b0, is_loadf ? cur_q[LF_WORDS+:16] : cur_q[ST_WORDS+:16]};
+        is_load ? load_words : {1'b0, is_loadf ? loadf_words : store_words};
 
     wire [BEAT_BITS-1:0] full_beats = {{(BEAT_BITS - TOTAL_BITS) {1'b0}}, words_q} << PER_LOG2;
     wire kept;  // comes from the store
@@ -189,11 +246,10 @@ module dma #(
         kept ? {{(BEAT_BITS - TOTAL_BITS) {1'b0}}, words_q}
         : is_bytes ? full_beats >> 1 : full_beats;
     wire none = words_q == {TOTAL_BITS{1'b0}};
-    wire reads = op != OP_STORE && !none && !kept;
+    wire reads = !is_store && !none && !kept;
 
-    // Passed on: opcode class, beats (words of the store), address (STORE), the fields of the back.
-    localparam D_ADDR = I_BITS - 52 + 2 + BEAT_BITS;
-    localparam DESC = D_ADDR + ADDR_BITS;
+    // Passed on: what the back needs. The fields of the store are read by an engine with one only.
+    localparam DESC = ADDR_BITS + BEAT_BITS + 5 + 32 + 16 + 16 + 5*8 + 1 + 17;
     wire desc_ready;
     wire desc_valid;
     wire desc_take;
@@ -206,7 +262,7 @@ module dma #(
     assign rd_addr = addr_q;
     assign rd_beats = beats;
     assign start = pass;
-    assign head = cur_q[51:0];
+    assign head = {wait_cmp, wait_ldw, wait_dma, op};
 
     fifo_lut #(
         .WIDTH(DESC),
@@ -216,7 +272,10 @@ module dma #(
         .rst(rst),
         .s_valid(pass),
         .s_ready(desc_ready),
-        .s_data({addr_q, beats, op[1:0], cur_q[I_BITS-1:52]}),
+        .s_data({
+            addr_q, beats, is_load, is_store, is_checked, is_bytes, mem, crc, load_n_wb, place,
+            load_n_cm, load_cm, load_n_om, load_om, load_qm, load_cm_quad, load_keep, load_store
+        }),
         .m_valid(desc_valid),
         .m_ready(desc_take),
         .m_data(desc)
@@ -272,24 +331,41 @@ module dma #(
     reg [15:0] store_q;
     reg [1:0] fetched_q;  // a word of the store is on its way
 
-    wire [1:0] d_op = desc[I_BITS-52+:2];
-    wire [BEAT_BITS-1:0] d_beats = desc[I_BITS-50+:BEAT_BITS];
+    wire [ADDR_BITS-1:0] d_addr;
+    wire [BEAT_BITS-1:0] d_beats;
+    wire d_load;
+    wire d_store;
+    wire d_checked;
+    wire d_bytes;
+    wire d_mem;
+    wire [31:0] d_crc;
+    wire [15:0] d_n_wb;
+    wire [15:0] d_place;
+    wire [7:0] d_n_cm;
+    wire [7:0] d_cm;
+    wire [7:0] d_n_om;
+    wire [7:0] d_om;
+    wire [7:0] d_qm;
+    wire d_cm_quad;
+    wire d_load_keep;
+    wire [15:0] d_load_store;
+    assign {d_addr, d_beats, d_load, d_store, d_checked, d_bytes, d_mem, d_crc, d_n_wb, d_place,
+        d_n_cm, d_cm, d_n_om, d_om, d_qm, d_cm_quad, d_load_keep, d_load_store} = desc;
+
     wire d_keep;
     wire [15:0] d_store_word;
     generate
         if (STORE_WORDS != 0) begin : gen_store
-            assign kept = is_load && warm && cur_q[LD_KEEP];
-            assign d_keep = d_op == OP_LOAD[1:0] && desc[LD_KEEP-52];
-            assign d_store_word = desc[LD_STORE-52+:16];
+            assign kept = is_load && warm && load_keep;
+            assign d_keep = d_load && d_load_keep;
+            assign d_store_word = d_load_store;
         end else begin : gen_no_store
             assign kept = 1'b0;
             assign d_keep = 1'b0;
             assign d_store_word = 16'd0;
-            wire unused_store = &{1'b0, warm, st_word};
+            wire unused_store = &{1'b0, warm, st_word, d_load_keep, d_load_store};
         end
     endgenerate
-    wire d_loadf = d_op == OP_LOADF[1:0];
-    wire d_store = d_op == OP_STORE[1:0];
     wire d_none = d_beats == {BEAT_BITS{1'b0}};
 
     assign desc_take = back == B_GET && desc_valid;
@@ -425,26 +501,26 @@ module dma #(
         case (back)
             B_GET:
                 if (desc_valid) begin
-                    load_q <= d_op == OP_LOAD[1:0];
-                    checked_q <= !d_loadf || desc[LF_BASE_SEL-52+:2] == 2'd0;
-                    bytes_q <= d_loadf && desc[LF_BYTES-52];
-                    mem_q <= d_loadf ? desc[LF_MEM-52] : desc[ST_MEM-52];
-                    f_addr_q <= d_loadf ? desc[LF_ADDR-52+:14] : desc[ST_ADDR-52+:14];
+                    load_q <= d_load;
+                    checked_q <= d_checked;
+                    bytes_q <= d_bytes;
+                    mem_q <= d_mem;
+                    f_addr_q <= d_place[13:0];
                     left_q <= d_beats;
-                    want_q <= d_loadf ? desc[LF_CRC-52+:32] : desc[LD_CRC-52+:32];
+                    want_q <= d_crc;
                     crc_q <= 32'hFFFFFFFF;
-                    n_wb_q <= desc[LD_N_WB-52+:16];
-                    n_cm_q <= desc[LD_N_CM-52+:8];
-                    n_om_q <= desc[LD_N_OM-52+:8];
-                    wb_q <= desc[LD_WB-52+:16];
-                    cm_q <= {desc[LD_CM-52+:8], 2'd0};
-                    cm_quad_q <= desc[LD_CM_QUAD-52];
-                    om_q <= desc[LD_OM-52+:8];
-                    qm_q <= {desc[LD_QM-52+:8], 3'd0};
+                    n_wb_q <= d_n_wb;
+                    n_cm_q <= d_n_cm;
+                    n_om_q <= d_n_om;
+                    wb_q <= d_place;
+                    cm_q <= {d_cm, 2'd0};
+                    cm_quad_q <= d_cm_quad;
+                    om_q <= d_om;
+                    qm_q <= {d_qm, 3'd0};
                     keep_q <= d_keep && !warm;
                     kept_q <= d_keep && warm;
                     store_q <= d_store_word;
-                    wr_addr_q <= desc[D_ADDR+:ADDR_BITS];
+                    wr_addr_q <= d_addr;
                     if (d_store) back <= d_none ? B_GET : B_STORE;
                     else back <= d_none ? B_CHECK : B_READ;
                 end

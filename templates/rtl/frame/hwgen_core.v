@@ -35,6 +35,8 @@ module hwgen_core #(
     parameter PK          = 4,
     parameter STORE_WORDS = 0,  // 0: no weight store
     parameter STORE_ULTRA = 0,
+    parameter DMA_BITS    = 256,  // bits of an instruction that these queues keep: isa.queue_bits
+    parameter LDW_BITS    = 128,
     parameter MAX_TOKENS  = 256,
     parameter QUEUE_DEPTH = 8,
     parameter MAX_BURST   = 64,
@@ -106,14 +108,12 @@ module hwgen_core #(
     output wire [               3:0] t_error,
     output wire                      t_port_conflict,
     output wire [               4:0] t_head_seq,    // {valid, opcode}
-    output wire [              52:0] t_head_dma,    // {valid, header}
+    output wire [              52:0] t_head_dma,    // {valid, head of dma.v}
     output wire [              52:0] t_head_ldw,
     output wire [              52:0] t_head_cmp,
     output wire [              47:0] t_retired      // {cmp, ldw, dma}
 );
     localparam BEAT_BITS = 21;
-    localparam DMA_WORD = STORE_WORDS != 0 ? 214 : 197;
-    localparam LDW_WORD = 76;
 
     // ---------------------------------------------------------------- control
     wire start;
@@ -349,10 +349,10 @@ module hwgen_core #(
     wire q_cmp_ready;
     wire dma_valid;
     wire dma_ready;
-    wire [DMA_WORD-1:0] dma_word;
+    wire [DMA_BITS-1:0] dma_word;
     wire ldw_valid;
     wire ldw_ready;
-    wire [LDW_WORD-1:0] ldw_word;
+    wire [LDW_BITS-1:0] ldw_word;
     wire cmp_valid;
     wire cmp_ready;
     wire [511:0] cmp_word;
@@ -398,28 +398,28 @@ module hwgen_core #(
     );
 
     fifo_lut #(
-        .WIDTH(DMA_WORD),
+        .WIDTH(DMA_BITS),
         .DEPTH(QUEUE_DEPTH)
     ) u_queue_dma (
         .clk(clk),
         .rst(unit_rst_q),
         .s_valid(q_dma_valid),
         .s_ready(q_dma_ready),
-        .s_data(q_word[DMA_WORD-1:0]),
+        .s_data(q_word[DMA_BITS-1:0]),
         .m_valid(dma_valid),
         .m_ready(dma_ready),
         .m_data(dma_word)
     );
 
     fifo_lut #(
-        .WIDTH(LDW_WORD),
+        .WIDTH(LDW_BITS),
         .DEPTH(QUEUE_DEPTH)
     ) u_queue_ldw (
         .clk(clk),
         .rst(unit_rst_q),
         .s_valid(q_ldw_valid),
         .s_ready(q_ldw_ready),
-        .s_data(q_word[LDW_WORD-1:0]),
+        .s_data(q_word[LDW_BITS-1:0]),
         .m_valid(ldw_valid),
         .m_ready(ldw_ready),
         .m_data(ldw_word)
@@ -479,7 +479,8 @@ module hwgen_core #(
         .AXI_BITS(AXI_BITS),
         .ADDR_BITS(ADDR_BITS),
         .BEAT_BITS(BEAT_BITS),
-        .STORE_WORDS(STORE_WORDS)
+        .STORE_WORDS(STORE_WORDS),
+        .I_BITS(DMA_BITS)
     ) u_dma (
         .clk(clk),
         .rst(unit_rst_q),
@@ -583,7 +584,8 @@ module hwgen_core #(
     );
 
     ldw #(
-        .LANES(LANES)
+        .LANES(LANES),
+        .I_BITS(LDW_BITS)
     ) u_ldw (
         .clk(clk),
         .rst(unit_rst_q),

@@ -10,15 +10,16 @@
 // Reset: control only. Cost (Yosys): 100 LUT, 16 L + 116 FF.
 `default_nettype none
 module ldw #(
-    parameter LANES = 16
+    parameter LANES  = 16,
+    parameter I_BITS = 128  // bits of an instruction that the queue keeps: isa.queue_bits("ldw")
 ) (
     input wire clk,
     input wire rst,
 
-    // Queue: the low 76 bits of an instruction.
-    input  wire        i_valid,
-    output wire        i_ready,
-    input  wire [75:0] i_word,
+    // Queue: the low bits of an instruction.
+    input  wire              i_valid,
+    output wire              i_ready,
+    input  wire [I_BITS-1:0] i_word,
 
     input  wire [15:0] retired_dma,
     input  wire [15:0] retired_cmp,
@@ -39,38 +40,64 @@ module ldw #(
     output wire        busy,   // an instruction is held
     output wire        start,  // strobe: its conditions are met
     output wire        retire, // strobe: it retires
-    output wire [51:0] head    // header of the held instruction
+    output wire [51:0] head    // {wait_cmp, wait_ldw, wait_dma, op} of the held instruction
 );
-    // Fields of LDW (hwgen/engine/isa.py).
-    localparam I_WAIT_DMA = 4;
-    localparam I_WAIT_LDW = 20;
-    localparam I_WAIT_CMP = 36;
-    localparam LW_WB = 52;
-    localparam LW_N = 68;
+    generate
+        if (I_BITS > 511) begin : gen_guard
+            ERROR_ldw_I_BITS_must_be_less_than_512 u_stop ();
+        end
+    endgenerate
 
+    // ---- fields
+    wire [511:0] i_full = {{(512 - I_BITS) {1'b0}}, i_word};
+    wire [3:0] i_op;
+    wire [15:0] i_wait_dma;
+    wire [15:0] i_wait_ldw;
+    wire [15:0] i_wait_cmp;
+    wire [15:0] i_wb;
+    wire [7:0] i_n;
+
+    decode_header u_header (
+        .word(i_full),
+        .op(i_op),
+        .wait_dma(i_wait_dma),
+        .wait_ldw(i_wait_ldw),
+        .wait_cmp(i_wait_cmp)
+    );
+
+    decode_ldw u_fields (
+        .word(i_full),
+        .wb(i_wb),
+        .n(i_n)
+    );
+
+    // ---- copy
     localparam [1:0] S_GET = 2'd0;
     localparam [1:0] S_WAIT = 2'd1;
     localparam [1:0] S_READ = 2'd2;
     localparam [1:0] S_LAST = 2'd3;
 
     reg [1:0] state;
-    reg [51:0] header_q;
+    reg [3:0] op_q;
+    reg [15:0] wait_dma_q;
+    reg [15:0] wait_ldw_q;
+    reg [15:0] wait_cmp_q;
     reg [7:0] left_q;
     reg [7:0] col_q;
     reg [2:0] pipe_q;  // reads in flight; bit 1 set: wb_word is valid now
 
-    wire [15:0] ahead_dma = retired_dma - header_q[I_WAIT_DMA+:16];
-    wire [15:0] ahead_ldw = retired_ldw - header_q[I_WAIT_LDW+:16];
-    wire [15:0] ahead_cmp = retired_cmp - header_q[I_WAIT_CMP+:16];
+    wire [15:0] ahead_dma = retired_dma - wait_dma_q;
+    wire [15:0] ahead_ldw = retired_ldw - wait_ldw_q;
+    wire [15:0] ahead_cmp = retired_cmp - wait_cmp_q;
     wire go = !ahead_dma[15] && !ahead_ldw[15] && !ahead_cmp[15] && !shadow_full;
     wire fire = wb_re && wb_ready;
-    wire unused = &{1'b0, header_q[3:0], ahead_dma[14:0], ahead_ldw[14:0], ahead_cmp[14:0]};
+    wire unused = &{1'b0, ahead_dma[14:0], ahead_ldw[14:0], ahead_cmp[14:0]};
 
     assign i_ready = state == S_GET;
     assign busy = state != S_GET;
     assign start = state == S_WAIT && go;
     assign retire = state == S_LAST && pipe_q == 3'd0;
-    assign head = header_q;
+    assign head = {wait_cmp_q, wait_ldw_q, wait_dma_q, op_q};
 
     always @(posedge clk) begin
         w_fill <= start;
@@ -84,9 +111,12 @@ module ldw #(
             S_GET:
                 if (i_valid) begin
                     state <= S_WAIT;
-                    header_q <= i_word[51:0];
-                    wb_addr <= i_word[LW_WB+:16];
-                    left_q <= i_word[LW_N+:8];
+                    op_q <= i_op;
+                    wait_dma_q <= i_wait_dma;
+                    wait_ldw_q <= i_wait_ldw;
+                    wait_cmp_q <= i_wait_cmp;
+                    wb_addr <= i_wb;
+                    left_q <= i_n;
                     col_q <= 8'd0;
                 end
             S_WAIT:

@@ -2,9 +2,9 @@
 //
 // Program: `count` instructions of 64 bytes from `base`. The fetch runs ahead by up to AHEAD
 // instructions, in requests of up to 4, and only asks for what fits its FIFO, so program beats
-// never stall the bus. An instruction waits for space in its queue (dma: opcodes 1..3, ldw: 4, cmp:
-// 8..15). END (0) waits until every queue has retired all that it was given, lets the fetch run
-// dry, and strobes `done`. Any other opcode raises error_opcode, a program without END error_end;
+// never stall the bus. An instruction waits for space in its queue (dma, ldw or cmp: decode_queue).
+// END waits until every queue has retired all that it was given, lets the fetch run dry, and
+// strobes `done`. An opcode that no unit has raises error_opcode, a program without END error_end;
 // both stop the dispatch until reset.
 //
 // Timing (hwgen/units/sequencer.py): start in cycle t -> rd_valid in t + 2; an instruction is
@@ -55,12 +55,6 @@ module sequencer #(
     output wire       head_valid,    // an instruction waits
     output wire [3:0] head_op
 );
-    // Opcodes (hwgen/engine/isa.py).
-    localparam [3:0] OP_END = 4'd0;
-    localparam [3:0] OP_STORE = 4'd3;
-    localparam [3:0] OP_LDW = 4'd4;
-    localparam [3:0] OP_SET = 4'd8;
-
     localparam PER = 512 / AXI_BITS;  // beats of an instruction
     localparam PER_LOG2 = $clog2(PER);
     localparam AHEAD_LOG2 = $clog2(AHEAD);
@@ -107,17 +101,26 @@ module sequencer #(
     reg ending_q;              // END is passed: drop what the fetch still brings
     reg [PER_LOG2-1:0] part_q;
 
-    wire [3:0] op = cur_q[3:0];
-    wire to_dma = op != OP_END && op <= OP_STORE;
-    wire to_ldw = op == OP_LDW;
-    wire to_cmp = op >= OP_SET;
-    wire is_end = op == OP_END;
+    wire [3:0] op;
+    wire is_end;
+    wire to_dma;
+    wire to_ldw;
+    wire to_cmp;
     wire bad = !to_dma && !to_ldw && !to_cmp && !is_end;
     wire stopped = halt || error_opcode || error_end;
     wire live = full_q && !ending_q && !stopped;
     wire all_retired = issued_dma == retired_dma && issued_ldw == retired_ldw
         && issued_cmp == retired_cmp;
     wire dry = to_fetch_q == 16'd0 && held_q == {(AHEAD_LOG2 + 1) {1'b0}};
+
+    decode_queue u_decode (
+        .word(cur_q),
+        .op(op),
+        .to_seq(is_end),
+        .to_dma(to_dma),
+        .to_ldw(to_ldw),
+        .to_cmp(to_cmp)
+    );
 
     assign q_word = cur_q;
     assign q_dma_valid = live && to_dma;

@@ -9,6 +9,8 @@
 //         never
 // Each dst word is traced; with bit_en its lanes' sign bits are a bit write at bit_base + k.
 `default_nettype none
+// verilator lint_off PINCONNECTEMPTY
+// (a decoder has all fields of its group; few mean something here)
 module compute_unit #(
     parameter LANES      = 16,
     parameter ACT_BITS   = 16,
@@ -73,13 +75,6 @@ module compute_unit #(
     output wire                      t_start,
     output wire                      t_issue_end
 );
-    localparam [3:0] OP_LNAPPLY = 4'd15;
-    localparam [3:0] OP_SET = 4'd8;
-    localparam [3:0] OP_XLIN = 4'd9;
-    localparam [3:0] OP_MACV = 4'd11;
-    localparam [3:0] OP_MACS = 4'd12;
-`include "compute_unit_stub.vh"
-
     localparam [1:0] S_GET = 2'd0;
     localparam [1:0] S_WAIT = 2'd1;
     localparam [1:0] S_RUN = 2'd2;
@@ -101,32 +96,70 @@ module compute_unit #(
     reg [2:0] tail;
     reg [15:0] lfsr;
 
-    wire [3:0] op = cur[3:0];
-    wire [15:0] a0 = retired_dma - cur[I_WAIT_DMA+:16];
-    wire [15:0] a1 = retired_ldw - cur[I_WAIT_LDW+:16];
-    wire [15:0] a2 = retired_cmp - cur[I_WAIT_CMP+:16];
-    wire wants_swap = op != OP_SET && cur[C_SWAP];
+    wire [3:0] op;
+    wire [15:0] wait_dma, wait_ldw, wait_cmp;
+    wire is_set, is_xlin, is_macs, is_lnapply;
+    wire swap_field, src_mem, dst_mem, bit_en, stalls;
+    wire [11:0] n2_field;
+    wire [13:0] dst_base;
+    wire [15:0] bit_base, wb_w;
+    wire [19:0] src_base;
+
+    decode_header u_header (
+        .word(cur), .op(op), .wait_dma(wait_dma), .wait_ldw(wait_ldw), .wait_cmp(wait_cmp)
+    );
+    decode_cmp_op u_op (
+        .word(cur), .is_set(is_set), .is_xlin(is_xlin), .is_xconv(), .is_macv(),
+        .is_macs(is_macs), .is_att(), .is_lnstat(), .is_lnapply(is_lnapply)
+    );
+    decode_nest u_nest (
+        .word(cur), .drain(), .swap(swap_field), .n0(), .n1(), .n2(n2_field), .n3(), .xd()
+    );
+    decode_slots u_slots (
+        .word(cur), .cm_base(), .cm_s0(), .cm_s1(), .cm_mask(), .cm_s2(), .om_base(), .q_base(),
+        .q_mask(), .wb_w(wb_w)
+    );
+    decode_streams u_streams (
+        .word(cur),
+        .pre_en(), .pre_mem(), .pre_base(), .pre_s2(), .pre_s3(),
+        .mid_en(), .mid_mem(), .mid_base(), .mid_s2(), .mid_s3(),
+        .out_en(), .out_mem(), .out_base(), .out_s2(), .out_s3(),
+        .dst_en(), .dst_mem(dst_mem), .dst_base(dst_base), .dst_s2(), .dst_s3(),
+        .bit_en(bit_en), .bit_y3(), .bit_base(bit_base), .bit_s2(), .bit_s3()
+    );
+    decode_mac u_mac (
+        .word(cur), .src_mem(src_mem), .src_taps(), .src_base(src_base), .src_s0(), .src_s1(),
+        .src_s2(), .src_s3(), .quad(), .stencil()
+    );
+    decode_set u_set (
+        .word(cur), .is_taps(), .is_att(stalls), .is_norm()
+    );
+
+    wire [15:0] a0 = retired_dma - wait_dma;
+    wire [15:0] a1 = retired_ldw - wait_ldw;
+    wire [15:0] a2 = retired_cmp - wait_cmp;
+    wire wants_swap = !is_set && swap_field;
     wire go = !a0[15] && !a1[15] && !a2[15] && (!wants_swap || shadow_full);
-    wire [11:0] n2 = op == OP_SET ? 12'd0 : cur[C_N2+:12];
+    wire [11:0] n2 = is_set ? 12'd0 : n2_field;
 
     assign i_ready = state == S_GET;
     assign held = state != S_GET;
     assign busy = state == S_RUN;
-    assign head = cur[51:0];
+    assign head = {wait_cmp, wait_ldw, wait_dma, op};
     assign port_conflict = 1'b0;
     assign t_start = state == S_WAIT && go;
     assign swap = t_start && wants_swap;
     assign t_issue_end = (state == S_RUN && k + 12'd1 == n2) || (t_start && n2 == 12'd0);
-    assign wbr_re = state == S_RUN && op == OP_MACS;
-    assign wbr_addr = cur[C_WB_W+:16] + {4'd0, k};
+    assign wbr_re = state == S_RUN && is_macs;
+    assign wbr_addr = wb_w + {4'd0, k};
 
     // Two stages after issue: WB's word is there.
     reg v1, v2;
     reg [11:0] k1, k2;
     reg [16*LANES-1:0] x1, x2;
-    wire [13:0] src = cur[C_SRC_BASE+:14] + {2'd0, k};
-    wire [13:0] dst = cur[C_DST_BASE+:14] + {2'd0, k2};
-    wire [16*LANES-1:0] read = mem[{cur[C_SRC_MEM], src}];
+    wire [13:0] src = src_base[13:0] + {2'd0, k};
+    wire [13:0] dst = dst_base + {2'd0, k2};
+    wire [16*LANES-1:0] read = mem[{src_mem, src}];
     wire [16*LANES-1:0] plus;
     genvar i;
     generate
@@ -136,13 +169,13 @@ module compute_unit #(
             assign t_bit_word[i] = !y[16*i+15];
         end
     endgenerate
-    wire [16*LANES-1:0] y = op == OP_MACS ? wbr_word : x2;
+    wire [16*LANES-1:0] y = is_macs ? wbr_word : x2;
     assign t_dst_valid = v2;
-    assign t_dst_mem = cur[C_DST_MEM];
+    assign t_dst_mem = dst_mem;
     assign t_dst_addr = dst;
     assign t_dst_mask = 8'hFF;
-    assign t_bit_valid = v2 && cur[C_BIT_EN];
-    assign t_bit_addr = cur[C_BIT_BASE+:16] + {4'd0, k2};
+    assign t_bit_valid = v2 && bit_en;
+    assign t_bit_addr = bit_base + {4'd0, k2};
 
     assign f_ready = !stall || lfsr[1:0] != 2'd0;
     assign fr_ready = !stall || lfsr[3:2] != 2'd0;
@@ -155,7 +188,7 @@ module compute_unit #(
         fr1  <= mem[{fr_mem, fr_addr}];
         fr2  <= fr1;
         if (f_we && f_ready) mem[{f_mem, f_addr}] <= f_word;
-        if (v2) mem[{cur[C_DST_MEM], dst}] <= y;
+        if (v2) mem[{dst_mem, dst}] <= y;
         if (w_fill) for (j = 0; j < 256; j = j + 1) shadow[j] <= {16 * LANES{1'b1}};
         if (w_we) shadow[w_col] <= w_data;
         if (swap) for (j = 0; j < 256; j = j + 1) current[j] <= shadow[j];
@@ -164,9 +197,9 @@ module compute_unit #(
         v2 <= v1;
         k1 <= k;
         k2 <= k1;
-        x1 <= op == OP_XLIN ? current[k[7:0]] : op == OP_LNAPPLY ? par[src[12:0]] : plus;
+        x1 <= is_xlin ? current[k[7:0]] : is_lnapply ? par[src[12:0]] : plus;
         if (p_we) par[{p_sel, p_slot, p_field}] <= p_word;
-        if (t_start && op == OP_SET) stall <= cur[SET_KIND];
+        if (t_start && is_set) stall <= stalls;
         x2 <= x1;
         case (state)
             S_GET:
@@ -199,4 +232,5 @@ module compute_unit #(
         end
     end
 endmodule
+// verilator lint_on PINCONNECTEMPTY
 `default_nettype wire
