@@ -18,7 +18,7 @@ import numpy as np
 
 from hwgen.emit.rtl import render
 from hwgen.engine import isa
-from hwgen.engine.numerics import exp_table, gelu_segments, rsqrt_table
+from hwgen.engine.numerics import exp_table, rsqrt_table
 from hwgen.engine.sizing import Sizing
 from hwgen.paths import templates_dir
 from hwgen.schedule.program import Program
@@ -33,6 +33,8 @@ NOT_HLS = (
     "dma_bits",
     "ldw_bits",
 )  # sizes that the C++ has no use for
+# numbered fields that are arrays in the C++, and their sizes
+ARRAYS = {"off": "TAPS", "dx": "TAPS", "slope": isa.TABLE_PART, "intercept": isa.TABLE_PART}
 
 
 def write_hls(folder: Path, program: Program, images: Array) -> int:
@@ -107,24 +109,23 @@ def _part(f: isa.Field) -> str:
 
 
 def _struct(name: str, about: str, fields: Iterable[isa.Field]) -> dict[str, object]:
-    """Members and decoding of a struct; off0, off1, .. become an array off[TAPS]."""
+    """Members and decoding of a struct; off0, off1, .. become an array off[TAPS] (ARRAYS)."""
     members, decode = [], []
     for f in fields:
         base = f.name.rstrip("0123456789")
-        taps = base in ("off", "dx")
+        array = ARRAYS.get(base)
         kind = _type(f)
-        if not taps:
+        if array is None:
             members.append(f"{kind} {f.name};")
         elif f.name == f"{base}0":
-            members.append(f"{kind} {base}[TAPS];")
-        target = f"{base}[{f.name[len(base) :]}]" if taps else f.name
+            members.append(f"{kind} {base}[{array}];")
+        target = f"{base}[{f.name[len(base) :]}]" if array is not None else f.name
         decode.append(f"{target} = {_part(f)};")
     return {"name": name, "about": about, "members": members, "decode": decode}
 
 
 def table_values() -> dict[str, object]:
     """What tables.hpp.j2 shows."""
-    slope, intercept = gelu_segments()
 
     def table(name: str, about: str, kind: str, values: Array) -> dict[str, object]:
         rows = [
@@ -143,14 +144,6 @@ def table_values() -> dict[str, object]:
             table(
                 "RSQRT", "First guess of 2**14 / sqrt(v / 2**16) for v >> 8 = 64 .. 255.",
                 "ap_uint<16>", rsqrt_table(),
-            ),
-            table(
-                "GELU_SLOPE", "Slopes (2**-14) of 64 chords of GELU over [-4, 4).",
-                "ap_int<17>", slope,
-            ),
-            table(
-                "GELU_INTERCEPT", "Intercepts (2**-12) of the same chords.",
-                "ap_int<17>", intercept,
             ),
         ]
     }  # fmt: skip

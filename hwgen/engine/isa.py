@@ -101,7 +101,7 @@ STREAMS = [
 ]  # fmt: skip
 MODES = [
     ("sh1", 6, False), ("rp", 1, False), ("sh2", 5, False), ("aff", 1, False), ("sh3", 5, False),
-    ("gelu", 1, False), ("max", 1, False),
+    ("chords", 1, False), ("max", 1, False),
     ("pool", 2, False), ("pool_pos", 3, False),  # log2 of adjacent channels averaged; lane part
     ("psum_first", 1, False), ("psum_last", 1, False),
 ]  # fmt: skip
@@ -131,7 +131,8 @@ SOURCES = {
 }  # fmt: skip
 # MACS takes 8-bit weights, two a word and beat, from WB instead of CM (quad: 16-bit ones from CM):
 # wb_w overlays cm_base and cm_s0
-SET_KINDS = {"taps": 0, "att": 1, "norm": 2}
+SET_KINDS = {"taps": 0, "att": 1, "norm": 2, "table": 3}
+TABLE_PART = 8  # chords of a SET table
 SET = [("kind", 2, False)]
 SET_LSB = INSTR_BITS - SET_PAYLOAD_BITS
 PAYLOAD = {
@@ -141,6 +142,13 @@ PAYLOAD = {
     + [("pad", 14, False), ("padded", 1, False), ("out", 12, False)],
     "att": [("kappa1", 24, False), ("kappa2", 24, False), ("kappa3", 24, False), ("neg", 1, False)],
     "norm": [("log2c", 4, False), ("eps", 52, False), ("reset", 1, False)],
+    # chords 8 part .. 8 part + 7 of the activation function's table (hwgen/engine/chords.py)
+    "table": [
+        ("part", 3, False),
+        ("flat", 1, False),
+        *((f"slope{k}", 16, True) for k in range(TABLE_PART)),
+        *((f"intercept{k}", 16, True) for k in range(TABLE_PART)),
+    ],
 }
 
 CMP_SOURCE = {

@@ -105,7 +105,7 @@ class CrossFilter(Op):
 
     @property
     def runs_beside(self) -> bool:
-        return self.is_cross
+        return self.is_cross and self.post.chords is None  # the host may need another table
 
     def violations(self, v: TensorType, pad: TensorType | None = None) -> Iterator[str]:
         yield from _grid("filter", self.in_grid, v)

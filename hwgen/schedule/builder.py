@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hwgen.engine import isa
+from hwgen.engine.chords import CHORDS, Chords
 from hwgen.engine.sizing import Sizing
 from hwgen.errors import FitError
 from hwgen.ops.types import ImageRows, TensorType
@@ -81,6 +82,7 @@ class Builder:
         self.step = ""
         self.beside = Beside(iter(()))  # what runs beside the step
         self.taps: dict[str, int] = {}  # of the last SET
+        self.table = b""  # key of the chords that are loaded
         self.recent: list[Issue] = []  # compute instructions that may still be in flight
         self.attended: set[str] = set()  # written by ATT instructions, the last since a drain
         self.tensor_load: dict[str, int] = {}  # tensors brought by LOADF: dma count to wait for
@@ -176,6 +178,19 @@ class Builder:
                 return
             self.taps = values
         self.emit("SET", kind=isa.SET_KINDS[kind], **values)
+
+    def use_chords(self, chords: Chords | None) -> None:
+        """SET of the table of an activation function, unless it is the one that is loaded."""
+        if chords is None or chords.key == self.table:
+            return
+        self.table = chords.key
+        for part in range(CHORDS // isa.TABLE_PART):
+            values = {"part": part, "flat": int(chords.flat)}
+            for k in range(isa.TABLE_PART):
+                chord = part * isa.TABLE_PART + k
+                values[f"slope{k}"] = int(chords.slope[chord])
+                values[f"intercept{k}"] = int(chords.intercept[chord])
+            self.config("table", **values)
 
     def compute(
         self,

@@ -46,6 +46,7 @@ RETIRE = Y_AT + 1  # from stage 0 to the retired count
 QUEUE = 8  # instructions between issue and first result
 LN_QUIET = SOURCE + ACC_AT + 4  # wait after the last LNSTAT beat, before norm_busy is trusted
 SET_TAPS_CYCLES = 14
+SET_TABLE_CYCLES = 9
 STENCIL_BEATS = 6  # of a column of a MACV stencil
 STENCIL_LEAD = 4  # its columns before the first result
 READ = 2  # cycles of a feature memory read
@@ -75,6 +76,7 @@ class ComputeCtl:
         "rtl/compute/compute_issue.v",
         "rtl/compute/compute_set.v",
         "rtl/compute/tap_table.v",
+        "rtl/compute/chord_loader.v",
         "rtl/compute/mac_nest.v",
         "rtl/compute/mac_source.v",
         "rtl/compute/stencil_memory.v",
@@ -103,6 +105,7 @@ class ComputeCtl:
         "decode_set_taps",
         "decode_set_att",
         "decode_set_norm",
+        "decode_set_table",
     )
 
     def parameters(self) -> dict[str, int]:
@@ -135,7 +138,8 @@ def mac_cycles(fields: Mapping[str, int]) -> int:
 
 def set_cycles(fields: Mapping[str, int]) -> int:
     """Issue cycles of SET."""
-    return SET_TAPS_CYCLES if fields["kind"] == SET_KINDS["taps"] else 1
+    cycles = {SET_KINDS["taps"]: SET_TAPS_CYCLES, SET_KINDS["table"]: SET_TABLE_CYCLES}
+    return cycles.get(fields["kind"], 1)
 
 
 def busy_end(op: str, issue_end: int, retired: int) -> int:
@@ -171,6 +175,7 @@ class CycleModel:
     _delivered: int = -1  # last r_valid of XNOR and ATT so far
     _front: str = ""  # xnor or att: source of the last one with results
     _statistic: int = -LN_QUIET - 1  # last LNSTAT beat
+    _tables: bool = False  # nothing but SET since a SET table
 
     def add(
         self,
@@ -203,6 +208,10 @@ class CycleModel:
         norm = op == "LNAPPLY" or (op == "SET" and fields["kind"] == SET_KINDS["norm"])
         if norm:
             start = max(start, self._statistic + LN_QUIET + 1, norm_idle)
+        table = op == "SET" and fields["kind"] == SET_KINDS["table"]
+        if table and self._pushed and not self._tables:
+            start = max(start, self._last_z + RETIRE)
+        self._tables = source == "set" and (table or self._tables)
         while self._queued(start) >= QUEUE:
             start += 1
 

@@ -28,6 +28,7 @@ struct Engine {
     StencilRing ring;
     Attention attention;
     NormTable norm;
+    ChordTable chords;
     // of the instruction that runs
     Acc acc[LANES];
     ap_int<18> peak[LANES];
@@ -114,7 +115,7 @@ inline void finish_result(const Compute& c, ap_uint<6> sh1, const Words& w, cons
 #pragma HLS unroll
         bool bit = false;
         const PostConstants k = e.param.post(slot, l);
-        y[l] = post_lane(e.acc[l], c, sh1, k, w.pre[l], w.mid[l], w.out[l], bit);
+        y[l] = post_lane(e.acc[l], c, sh1, k, e.chords, w.pre[l], w.mid[l], w.out[l], bit);
         bits[l] = bit;
     }
     if (c.dst_en) {

@@ -33,6 +33,10 @@ inline void set_register(const Instruction& word, Engine& e) {
         e.taps.t.decode(word);
     } else if (f.kind == SET_ATT) {
         e.attention.set.decode(word);
+    } else if (f.kind == SET_TABLE) {
+        SetTable table;
+        table.decode(word);
+        e.chords.load(table);
     } else {
         e.norm.set.decode(word);
         if (e.norm.set.reset) e.norm.reset();

@@ -1,6 +1,7 @@
 // memories: feature, bit and parameter memories of the engine.
 #pragma once
 
+#include "isa.hpp"
 #include "sizes.hpp"
 
 namespace hwgen {
@@ -71,6 +72,21 @@ struct BitMemory {
 struct PostConstants {
     Param b, slope, m3, t;
     ap_int<26> c3;
+};
+
+// The activation function's chords; every lane reads it in every beat.
+struct ChordTable {
+    Param slope[64], intercept[64];
+    bool flat;
+
+    // SET table: eight chords.
+    void load(const SetTable& f) {
+        for (int k = 0; k < 8; ++k) {
+            slope[8 * f.part + k] = f.slope[k];
+            intercept[8 * f.part + k] = f.intercept[k];
+        }
+        flat = f.flat;
+    }
 };
 
 // CM multipliers (four banks below slot BANKED_SLOTS), OM offsets of popcounts, QM constants of

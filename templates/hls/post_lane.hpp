@@ -29,15 +29,18 @@ inline ap_int<36> rprelu(const ap_int<19>& t, const Param& slope, ap_uint<5> sh2
     return t >= 0 ? ap_int<36>(t) : below;
 }
 
-// GELU of t 2**-12 by 64 chords over [-4, 4); 0 below, t itself above. t 19 bits.
-inline ap_int<36> gelu(const ap_int<19>& t) {
+// An activation function of t by 64 chords over [-2**14, 2**14); outside 0 and t itself, or with
+// flat the intercept of the nearer end (hwgen/engine/chords.py). t 19 bits.
+inline ap_int<36> follow_chord(const ap_int<19>& t, const ChordTable& table) {
 #pragma HLS inline
-    const ap_int<19> limit = 4 << 12;
-    if (t < -limit) return 0;
-    if (t >= limit) return t;
-    const ap_uint<6> chord = (t + limit) >> 9;
-    const ap_int<36> product = t * GELU_SLOPE[chord];
-    return round_shift(product, 14) + GELU_INTERCEPT[chord];
+    const ap_int<19> limit = 1 << 14;
+    const bool below = t < -limit, above = t >= limit;
+    const ap_uint<6> chord = below ? 0 : above ? 63 : int((t + limit) >> 9);
+    const ap_int<36> intercept = table.intercept[chord];
+    if (below) return table.flat ? intercept : ap_int<36>(0);
+    if (above) return table.flat ? intercept : ap_int<36>(t);
+    const ap_int<36> product = t * table.slope[chord];
+    return round_shift(product, 14) + intercept;
 }
 
 // y5 = sat18((y4 m3 + c3 2**9) >> sh3), sh3 = 10, 13, 16 or 19; without an affine step m3 = 2**13
@@ -53,17 +56,18 @@ inline Y affine(const ap_int<19>& y4, const PostConstants& k, bool aff, ap_uint<
     return saturate<18>(y);
 }
 
-// y2 = y1 + pre; y3 = sat18(rprelu, gelu or y2); y5 = affine(y3 + mid); y6 = satA(y5 + out);
+// y2 = y1 + pre; y3 = sat18(rprelu, chord or y2); y5 = affine(y3 + mid); y6 = satA(y5 + out);
 // bit = (bit_y3 ? y3 : y6) >= t. acc 40 bits, residuals and y6 ACT_BITS.
 inline Feature post_lane(const Acc& acc, const Compute& c, ap_uint<6> sh1, const PostConstants& k,
-                         const Feature& pre, const Feature& mid, const Feature& out, bool& bit) {
+                         const ChordTable& table, const Feature& pre, const Feature& mid,
+                         const Feature& out, bool& bit) {
 #pragma HLS inline
     const ap_int<19> y2 = shift_unit(acc, sh1, k.b) + pre;
     ap_int<36> active = y2;
     if (c.rp)
         active = rprelu(y2, k.slope, c.sh2);
-    else if (c.gelu)
-        active = gelu(y2);
+    else if (c.chords)
+        active = follow_chord(y2, table);
     const Y y3 = saturate<18>(active);
     const Y y5 = affine(y3 + mid, k, c.aff, c.sh3);
     const ap_int<19> sum = y5 + out;

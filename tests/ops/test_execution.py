@@ -11,10 +11,10 @@ import torch
 import torch.nn.functional as F
 
 from hwgen import ops
+from hwgen.engine.chords import Chords
 from hwgen.engine.numerics import (
     attention_levels,
     exp_table,
-    gelu,
     norm_stats,
     rshift_round,
     rsqrt_fixed,
@@ -249,8 +249,8 @@ def plain_post(p: Post, acc: int, c: int, pre: int, mid: int, out: int) -> tuple
     y = sat(shift(acc, p.sh1) + int(p.b[c]), 18) + pre
     if p.slope is not None:
         y = y if y >= 0 else shift(y * int(p.slope[c]), p.sh2)
-    elif p.gelu:
-        y = int(gelu(np.array(y)))
+    elif p.chords is not None:
+        y = plain_chords(p.chords, y)
     y3 = sat(y, 18)
     y = y3 + mid
     if p.m3 is not None:
@@ -259,6 +259,16 @@ def plain_post(p: Post, acc: int, c: int, pre: int, mid: int, out: int) -> tuple
         y = sat(y + int(p.b3[c]), 18)
     y6 = sat(y + out, p.act_bits)
     return y6, int((y3 if p.bit_y3 else y6) >= int(p.t[c]))
+
+
+def plain_chords(chords: Chords, t: int) -> int:
+    """Chord k covers 512 values from 512 k - 2**14 on."""
+    k = min(max(t // 512 + 32, 0), 63)
+    if t < -(1 << 14):
+        return int(chords.intercept[0]) if chords.flat else 0
+    if t >= 1 << 14:
+        return int(chords.intercept[63]) if chords.flat else t
+    return (t * int(chords.slope[k]) + (1 << 13) >> 14) + int(chords.intercept[k])
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -273,7 +283,8 @@ def test_post_chain(seed: int) -> None:
     if seed % 3 == 0:
         p = replace(p, slope=vector(), sh2=int(rng.integers(0, 16)), b3=vector(500))
     elif seed % 3 == 1:
-        p = replace(p, gelu=True)
+        table = rng.integers(-(1 << 15), 1 << 15, (2, 64))
+        p = replace(p, chords=Chords("any", 12, seed == 4, *table))
     if seed % 2:
         p = replace(p, m3=vector(), sh3=int(rng.integers(0, 20)), b3=vector(), bit_y3=seed > 3)
     acc = rng.integers(-(1 << 36), 1 << 36, (n, c)) >> rng.integers(0, 30, (n, 1))

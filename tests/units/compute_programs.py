@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hwgen.engine.isa import SET_KINDS, TAPS, encode
+from hwgen.engine.isa import SET_KINDS, TABLE_PART, TAPS, encode
 from tests.units.isa_reference import Machine
 
 FREE = 32  # words at the end of FM and TM for DMA traffic
@@ -102,7 +102,7 @@ class Generator:
         r = self.random
         return {
             "sh1": r.randrange(3, 18, 2), "rp": self.pick(0.4), "sh2": r.choice([10, 14]),
-            "aff": self.pick(0.4), "sh3": r.choice([10, 13, 16, 19]), "gelu": self.pick(0.3),
+            "aff": self.pick(0.4), "sh3": r.choice([10, 13, 16, 19]), "chords": self.pick(0.3),
             "bit_y3": self.pick(0.4), "pool": r.choice([0, 0, 1, 2, 3]),
         }  # fmt: skip
 
@@ -347,6 +347,11 @@ class Generator:
                 "kappa1": r.randrange(1 << 24), "kappa2": r.randrange(1 << 24),
                 "kappa3": r.randrange(1 << 24), "neg": r.randrange(2),
             }  # fmt: skip
+        elif kind == "table":
+            f |= {"part": r.randrange(8), "flat": r.randrange(2)}
+            for k in range(TABLE_PART):
+                f |= {f"slope{k}": r.randint(-(1 << 15), (1 << 15) - 1)}
+                f |= {f"intercept{k}": r.randint(-(1 << 15), (1 << 15) - 1)}
         else:
             f |= {"log2c": r.randint(4, 7), "eps": r.randrange(1 << 40), "reset": 1}
         return self.execute("SET", f | values)
@@ -356,8 +361,9 @@ class Generator:
     def program(self, count: int) -> list[Step]:
         """Runs of one kind of op (so that they overlap) between mixed ones."""
         steps = [self.set("taps"), self.set("att"), self.set("norm")]
-        kinds = ["XLIN", "XCONV", "MACV", "MACS", "ATT", "LNSTAT", "LNAPPLY", "taps", "att", "norm"]
-        weights = [4, 3, 6, 4, 3, 2, 3, 1, 1, 0.4]
+        steps += [self.set("table", part=part) for part in range(8)]
+        kinds = ["XLIN", "XCONV", "MACV", "MACS", "ATT", "LNSTAT", "LNAPPLY", *SET_KINDS]
+        weights = [4, 3, 6, 4, 3, 2, 3, 1, 1, 0.4, 0.6]
         while len(steps) < count:
             op = self.random.choices(kinds, weights)[0]
             beats = self.random.choice([1, 3, 20, 120])

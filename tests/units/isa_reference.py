@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hwgen.engine.isa import CMP_SOURCE, SET_KINDS, TAPS, decode
-from hwgen.engine.numerics import exp_table, gelu, rsqrt_fixed
+from hwgen.engine.numerics import exp_table, rsqrt_fixed
 
 Array = np.ndarray
 QM_FIELDS = ("b", "slope", "m3", "c3", "c3_high", "t", "unused_6", "unused_7")
@@ -101,6 +101,7 @@ class Machine:
         self.taps = (np.zeros(TAPS, np.int64), np.zeros(TAPS, np.int64), 1, 0)
         self.pad: tuple[int, int] | None = None  # word and mask of taps outside the image
         self.kappa, self.neg = (0, 0, 0), 0
+        self.chords, self.flat = np.zeros((64, 2), np.int64), False  # slope, intercept
         self.log2c, self.eps = 1, 1
         self.norm: list[tuple[int, int, int]] = []
         self.applied = self.shared = 0
@@ -201,6 +202,10 @@ class Machine:
             self.pad = (f["pad"], f["out"]) if f["padded"] else None
         elif f["kind"] == SET_KINDS["att"]:
             self.kappa, self.neg = (f["kappa1"], f["kappa2"], f["kappa3"]), f["neg"]
+        elif f["kind"] == SET_KINDS["table"]:
+            for k in range(8):
+                self.chords[8 * f["part"] + k] = f[f"slope{k}"], f[f"intercept{k}"]
+            self.flat = bool(f["flat"])
         else:
             self.log2c, self.eps = f["log2c"], f["eps"]
             if f["reset"]:
@@ -471,8 +476,8 @@ class Machine:
         y = y + self._residual(f, "pre", i2, i3)
         if f["rp"]:
             y = np.where(y >= 0, y, shift_round(y * p["slope"], f["sh2"]))
-        elif f["gelu"]:
-            y = gelu(y)
+        elif f["chords"]:
+            y = self._follow_chords(y)
         y3 = sat(y, 18)
         y = y3 + self._residual(f, "mid", i2, i3)
         c3 = (p["c3"] & 0xFFFF) | (p["c3_high"] & 0x3FF) << 16
@@ -501,6 +506,14 @@ class Machine:
                 self.bm[a * self.lanes : (a + 1) * self.lanes] = b
             everything = np.ones(self.lanes, bool)
             self.trace.append(Write(op, "bit", 0, address, everything, bits))
+
+    def _follow_chords(self, t: Array) -> Array:
+        """Chord k covers 512 values from 512 k - 2**14 on; outside: flat ends, or 0 and t."""
+        slope, intercept = self.chords.T
+        k = np.clip(t // 512 + 32, 0, 63)
+        line = shift_round(t * slope[k], 14) + intercept[k]
+        low, high = (intercept[0], intercept[63]) if self.flat else (0, t)
+        return np.where(t < -(1 << 14), low, np.where(t >= 1 << 14, high, line))
 
     def _check_order(self, mem: int, written: Array) -> None:
         """No result may read what an earlier result of the same instruction writes."""

@@ -26,6 +26,7 @@ def step(name: str) -> Callable:
 def run_step(b: Builder, op: Op, part: Part | None = None) -> None:
     """Append the instructions of one op, or of some rows of its result."""
     b.step = op.name
+    b.use_chords(op.post.chords)
     STEPS[type(op).__name__](b, op, part)
 
 

@@ -96,6 +96,10 @@ module compute_ctl #(
     output wire [47:0]               l_extra,
     output wire                      l_stencil,     // l_words belong to the beat
     output wire [3*LANES*ACT_BITS-1:0] l_words,
+    output wire                      table_we,
+    output wire [5:0]                table_index,
+    output wire [31:0]               table_entry,
+    output wire                      table_flat,
     output wire [7:0]                l_cm_slot,
     output wire [7:0]                l_om_slot,
     output wire [5:0]                l_q_slot,
@@ -105,7 +109,7 @@ module compute_ctl #(
     output wire [5:0]                l_sh1,
     output wire                      l_rp,
     output wire [4:0]                l_sh2,
-    output wire                      l_gelu,
+    output wire                      l_chords,
     output wire                      l_aff,
     output wire [4:0]                l_sh3,
     output wire [1:0]                l_pool,
@@ -173,7 +177,7 @@ module compute_ctl #(
     // ---- decode
     wire         holds, b_valid, b_wait_ok, take;
     wire         b_set, b_xnor, b_conv, b_att, b_mac, b_macs, b_stat, b_apply;
-    wire         b_set_taps, b_set_att, b_set_norm;
+    wire         b_set_taps, b_set_att, b_set_norm, b_set_table;
     wire [511:0] b_word;
     wire         b_drain, b_swap;
     wire [11:0]  b_n0, b_n2, b_n3, b_mac_n2, b_mac_n3;
@@ -199,6 +203,7 @@ module compute_ctl #(
         .b_set(b_set), .b_xnor(b_xnor), .b_conv(b_conv), .b_att(b_att), .b_mac(b_mac),
         .b_macs(b_macs), .b_stat(b_stat), .b_apply(b_apply),
         .b_set_taps(b_set_taps), .b_set_att(b_set_att), .b_set_norm(b_set_norm),
+        .b_set_table(b_set_table),
         .b_word(b_word), .b_drain(b_drain), .b_swap(b_swap),
         .b_n0(b_n0), .b_n1(b_n1), .b_n2(b_n2), .b_n3(b_n3), .b_mac_n2(b_mac_n2),
         .b_mac_n3(b_mac_n3), .b_xd(b_xd),
@@ -214,18 +219,21 @@ module compute_ctl #(
 
     // ---- issue
     wire mac_free, mac_start, taps_busy, taps_done, set_taps, set_att, set_norm;
+    wire table_busy, table_done, set_table;
     wire n_valid, n_stat, queue_full, push, none_ended, front_done, retired, flying;
 
     compute_issue #(.LN_QUIET(SOURCE + ACC_AT + 4)) u_issue (
         .clk(clk), .rst(rst),
         .b_valid(b_valid), .b_wait_ok(b_wait_ok), .b_set(b_set),
         .b_set_taps(b_set_taps), .b_set_att(b_set_att), .b_set_norm(b_set_norm),
+        .b_set_table(b_set_table),
         .b_xnor(b_xnor), .b_att(b_att), .b_mac(b_mac), .b_apply(b_apply),
         .b_drain(b_drain), .b_swap(b_swap), .b_psum_last(b_psum_last), .take(take),
         .mac_free(mac_free), .xf_ready(xf_ready), .at_ready(at_ready),
         .mac_start(mac_start), .xf_start(xf_start), .at_start(at_start),
         .taps_busy(taps_busy), .taps_done(taps_done),
         .set_taps(set_taps), .set_att(set_att), .set_norm(set_norm),
+        .table_busy(table_busy), .table_done(table_done), .set_table(set_table),
         .shadow_full(shadow_full), .swap(swap),
         .stat_beat(n_valid && n_stat), .norm_busy(nu_busy),
         .queue_full(queue_full), .push(push), .none_ended(none_ended),
@@ -250,6 +258,9 @@ module compute_ctl #(
 
     compute_set u_set (
         .clk(clk), .rst(rst), .set_taps(set_taps), .set_att(set_att), .set_norm(set_norm),
+        .set_table(set_table), .table_busy(table_busy), .table_done(table_done),
+        .table_we(table_we), .table_index(table_index), .table_entry(table_entry),
+        .table_flat(table_flat),
         .word(b_word), .taps_busy(taps_busy), .taps_done(taps_done), .taps_sx(taps_sx),
         .tap_index(n_stencil && n_phase ? n_i0 + 4'd3 : n_i0),
         .tap_offset(tap_offset), .tap_dx(tap_dx), .tap_out(tap_out),
@@ -356,7 +367,7 @@ module compute_ctl #(
         .l_valid(l_valid), .l_in_kind(l_in_kind), .l_mul_kind(l_mul_kind),
         .l_cm_slot(l_cm_slot), .l_om_slot(l_om_slot), .l_q_slot(l_q_slot), .l_first(l_first),
         .l_last(l_last), .l_is_max(l_is_max), .l_sh1(l_sh1), .l_rp(l_rp), .l_sh2(l_sh2),
-        .l_gelu(l_gelu), .l_aff(l_aff), .l_sh3(l_sh3), .l_pool(l_pool), .l_bit_y3(l_bit_y3),
+        .l_chords(l_chords), .l_aff(l_aff), .l_sh3(l_sh3), .l_pool(l_pool), .l_bit_y3(l_bit_y3),
         .pre_re(pre_re), .mid_re(mid_re), .out_re(out_re),
         .pre_at(pre_at), .mid_at(mid_at), .out_at(out_at),
         .pre_sel(pre_sel), .mid_sel(mid_sel), .out_sel(out_sel),

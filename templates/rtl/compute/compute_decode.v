@@ -40,6 +40,7 @@ module compute_decode (
     output wire         b_set_taps,   // of SET: which
     output wire         b_set_att,
     output wire         b_set_norm,
+    output wire         b_set_table,
     output wire         b_drain,
     output wire         b_swap,
     output wire [11:0]  b_n0,
@@ -66,7 +67,7 @@ module compute_decode (
     output wire [57:0]  b_out,
     output wire [57:0]  b_dst,
     output wire [64:0]  b_bit,        // {xd s2, s3, s2, base, en}
-    output wire [20:0]  b_modes,      // {gelu, sh3, aff, sh2, rp, sh1, bit_y3, max}
+    output wire [20:0]  b_modes,      // {chords, sh3, aff, sh2, rp, sh1, bit_y3, max}
     output wire [4:0]   b_pool,       // {pool_pos, pool}
     output wire         b_psum_first,
     output wire         b_psum_last,
@@ -136,7 +137,7 @@ module compute_decode (
     wire [13:0]  out_base, b_out_s2, out_s3, dst_base, b_dst_s2, dst_s3;
     wire [15:0]  bit_base, b_bit_s2, bit_s3;
     wire [5:0]   sh1;
-    wire         rp, aff, gelu, max;
+    wire         rp, aff, chords, max;
     wire [4:0]   sh2, sh3;
     wire [1:0]   pool;
     wire [2:0]   pool_pos;
@@ -145,7 +146,8 @@ module compute_decode (
         .word(b_q), .op(b_op), .wait_dma(b_wait_dma), .wait_ldw(b_wait_ldw), .wait_cmp(b_wait_cmp)
     );
     decode_set u_set (
-        .word(b_q), .is_taps(b_set_taps), .is_att(b_set_att), .is_norm(b_set_norm)
+        .word(b_q), .is_taps(b_set_taps), .is_att(b_set_att), .is_norm(b_set_norm),
+        .is_table(b_set_table)
     );
     decode_nest u_nest (
         .word(b_q), .drain(b_drain), .swap(b_swap), .n0(b_n0), .n1(b_n1), .n2(b_n2), .n3(b_n3),
@@ -165,7 +167,7 @@ module compute_decode (
         .bit_en(bit_en), .bit_y3(bit_y3), .bit_base(bit_base), .bit_s2(b_bit_s2), .bit_s3(bit_s3)
     );
     decode_modes u_modes (
-        .word(b_q), .sh1(sh1), .rp(rp), .sh2(sh2), .aff(aff), .sh3(sh3), .gelu(gelu), .max(max),
+        .word(b_q), .sh1(sh1), .rp(rp), .sh2(sh2), .aff(aff), .sh3(sh3), .chords(chords), .max(max),
         .pool(pool), .pool_pos(pool_pos), .psum_first(b_psum_first), .psum_last(b_psum_last)
     );
 
@@ -258,7 +260,7 @@ module compute_decode (
     assign b_out = {b_out_x2, out_s3, b_out_s2, out_base, out_mem, out_en};
     assign b_dst = {b_dst_x2, dst_s3, b_dst_s2, dst_base, dst_mem, dst_en};
     assign b_bit = {b_bit_x2, bit_s3, b_bit_s2, bit_base, bit_en};
-    assign b_modes = {gelu, sh3, aff, sh2, rp, sh1, bit_y3, max};
+    assign b_modes = {chords, sh3, aff, sh2, rp, sh1, bit_y3, max};
     assign b_pool = {pool_pos, pool};
 
     wire unused = &{1'b0, ahead_dma, ahead_ldw, wrap_at[8]};

@@ -7,10 +7,11 @@
 //   XNOR, ATT: the XNOR instruction before it has issued;
 //   MAC ops: no result of an XNOR or ATT instruction is outstanding;
 //   XNOR after ATT, ATT after XNOR: no result of the other is outstanding;
+//   SET table: every earlier instruction is retired, or only SETs came since the last SET table;
 //   LNAPPLY, SET norm: no statistic in flight (LN_QUIET cycles after the last LNSTAT beat and
 //   norm_busy low).
-// "Issued": MAC n0 n1 n2 n3 cycles after start; XNOR xf_ready; ATT at_ready; SET taps 14 cycles,
-// other SET 1 cycle after start. So the next start is in the last issue cycle: no bubble.
+// "Issued": MAC n0 n1 n2 n3 cycles after start; XNOR xf_ready; ATT at_ready; SET taps 14, SET
+// table 9, other SET 1 cycle after start. So the next start is in the last issue cycle: no bubble.
 // A partial XNOR (psum_last = 0) needs no lanes: it counts as issued and retired 1 cycle after
 // start, and MAC ops and SET run beside it.
 // Reset: control only. Cost: about 60 flip-flops, 80 LUTs.
@@ -27,6 +28,7 @@ module compute_issue #(
     input  wire        b_set_taps,  // of SET: which
     input  wire        b_set_att,
     input  wire        b_set_norm,
+    input  wire        b_set_table,
     input  wire        b_xnor,
     input  wire        b_att,
     input  wire        b_mac,
@@ -48,6 +50,9 @@ module compute_issue #(
     output wire        set_taps,
     output wire        set_att,
     output wire        set_norm,
+    input  wire        table_busy,
+    input  wire        table_done,
+    output wire        set_table,
     // weights, norm
     input  wire        shadow_full,
     output wire        swap,
@@ -73,14 +78,17 @@ module compute_issue #(
     reg        open_q;        // a partial XNOR is issuing
     reg [4:0]  quiet_q;
     reg        running_q;
+    reg        tables_q;      // nothing but SET since a SET table
 
-    wire beside = mac_free && at_ready && !taps_busy;
+    wire beside = mac_free && at_ready && !taps_busy && !table_busy;
     wire free = beside && (xf_ready || (open_q && (b_mac || b_set)));
     wire partial = b_xnor && !b_psum_last;
     wire order_ok = !fronting_q || b_set || (b_xnor && !front_att_q) || (b_att && front_att_q);
     wire norm_ok = !(b_apply || (b_set && b_set_norm)) || (quiet_q == 5'd0 && !norm_busy);
+    wire table_ok = !(b_set && b_set_table) || !flying_q || tables_q;
     wire flags_ok = b_set || ((!b_drain || !flying_q) && (!b_swap || shadow_full));
-    wire go = b_valid && b_wait_ok && free && !queue_full && order_ok && norm_ok && flags_ok;
+    wire go = b_valid && b_wait_ok && free && !queue_full && order_ok && norm_ok
+        && table_ok && flags_ok;
     wire start = go && !b_set;
     wire has_front = b_att || (b_xnor && b_psum_last);
 
@@ -90,8 +98,10 @@ module compute_issue #(
     assign set_taps = go && b_set && b_set_taps;
     assign set_att = go && b_set && b_set_att;
     assign set_norm = go && b_set && b_set_norm;
+    assign set_table = go && b_set && b_set_table;
     assign swap = start && b_swap;
-    assign none_ended = (go && b_set && !b_set_taps) || taps_done || (start && partial);
+    assign none_ended = (go && b_set && !b_set_taps && !b_set_table) || taps_done || table_done
+        || (start && partial);
     assign take = start || none_ended;
     assign push = take;
     assign t_start = go;
@@ -112,6 +122,7 @@ module compute_issue #(
         open_q <= xf_start ? partial : open_q && !xf_ready;
         if (stat_beat) quiet_q <= LN_QUIET[4:0];
         else if (quiet_q != 5'd0) quiet_q <= quiet_q - 5'd1;
+        if (go) tables_q <= b_set && (b_set_table || tables_q);
         running_q <= go || (running_q && !t_issue_end);
         if (rst) begin
             retired_q <= 16'd0;
@@ -123,6 +134,7 @@ module compute_issue #(
             open_q <= 1'b0;
             quiet_q <= 5'd0;
             running_q <= 1'b0;
+            tables_q <= 1'b0;
         end
     end
 endmodule

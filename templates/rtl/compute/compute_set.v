@@ -2,8 +2,9 @@
 //
 // taps: 14 cycles from set_taps to the cycle after taps_done (tap_table.v). att: kappa, neg change
 // in the cycle after set_att; attention takes them with its start. norm: log2c, eps change in the
-// cycle after set_norm, norm_reset is high in that cycle. `word` holds until taps_done.
-// Reset: control only. Cost: tap_table and 130 flip-flops.
+// cycle after set_norm, norm_reset is high in that cycle. table: chord_loader.v. `word` holds until
+// taps_done or table_done.
+// Reset: control only. Cost: tap_table, chord_loader and 130 flip-flops.
 `default_nettype none
 module compute_set (
     input  wire         clk,
@@ -11,6 +12,7 @@ module compute_set (
     input  wire         set_taps,
     input  wire         set_att,
     input  wire         set_norm,
+    input  wire         set_table,
     input  wire [511:0] word,        // the instruction
     output wire         taps_busy,
     output wire         taps_done,
@@ -29,7 +31,13 @@ module compute_set (
     output reg          neg,
     output reg  [3:0]   log2c,
     output reg  [51:0]  eps,
-    output reg          norm_reset
+    output reg          norm_reset,
+    output wire         table_busy,
+    output wire         table_done,
+    output wire         table_we,
+    output wire [5:0]   table_index,
+    output wire [31:0]  table_entry,
+    output wire         table_flat
 );
     wire [23:0] new_kappa1, new_kappa2, new_kappa3;
     wire        new_neg;
@@ -49,6 +57,12 @@ module compute_set (
         .busy(taps_busy), .done(taps_done), .sx(taps_sx), .index(tap_index),
         .offset(tap_offset), .dx(tap_dx), .out(tap_out), .width(taps_width), .wsx(taps_wsx),
         .padded(taps_padded), .pad(taps_pad)
+    );
+
+    chord_loader u_chords (
+        .clk(clk), .rst(rst), .start(set_table), .word(word), .busy(table_busy), .done(table_done),
+        .table_we(table_we), .table_index(table_index), .table_entry(table_entry),
+        .table_flat(table_flat)
     );
 
     always @(posedge clk) begin

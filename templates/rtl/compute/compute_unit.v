@@ -128,11 +128,15 @@ module compute_unit #(
     wire [5:0] l_sh1;
     wire l_rp;
     wire [4:0] l_sh2;
-    wire l_gelu;
+    wire l_chords;
     wire l_aff;
     wire [4:0] l_sh3;
     wire [1:0] l_pool;
     wire l_bit_y3;
+    wire table_we;
+    wire [5:0] table_index;
+    wire [31:0] table_entry;
+    wire table_flat;
     wire [LANES*ACT_BITS-1:0] l_pre_word;
     wire [LANES*ACT_BITS-1:0] l_mid_word;
     wire [LANES*ACT_BITS-1:0] l_out_word;
@@ -233,7 +237,11 @@ module compute_unit #(
         .l_sh1(l_sh1),
         .l_rp(l_rp),
         .l_sh2(l_sh2),
-        .l_gelu(l_gelu),
+        .l_chords(l_chords),
+        .table_we(table_we),
+        .table_index(table_index),
+        .table_entry(table_entry),
+        .table_flat(table_flat),
         .l_aff(l_aff),
         .l_sh3(l_sh3),
         .l_pool(l_pool),
@@ -382,7 +390,11 @@ module compute_unit #(
         .sh1(l_sh1),
         .rp(l_rp),
         .sh2(l_sh2),
-        .gelu(l_gelu),
+        .chords(l_chords),
+        .table_we(table_we),
+        .table_index(table_index),
+        .table_entry(table_entry),
+        .table_flat(table_flat),
         .aff(l_aff),
         .sh3(l_sh3),
         .pool(l_pool),

@@ -71,7 +71,7 @@ module result_stage #(
     output wire [5:0]  l_sh1,
     output wire        l_rp,
     output wire [4:0]  l_sh2,
-    output wire        l_gelu,
+    output wire        l_chords,
     output wire        l_aff,
     output wire [4:0]  l_sh3,
     output wire [1:0]  l_pool,
@@ -141,7 +141,7 @@ module result_stage #(
     assign l_last = front || s_last;
     assign l_cm_slot = front ? r_cm : r_cm + s_cm;
     assign l_om_slot = r_om_base + {4'd0, xf_pattern};
-    assign {l_gelu, l_sh3, l_aff, l_sh2, l_rp, r_sh1, l_bit_y3, l_is_max} = r_modes;
+    assign {l_chords, l_sh3, l_aff, l_sh2, l_rp, r_sh1, l_bit_y3, l_is_max} = r_modes;
     assign l_sh1 = r_apply ? nu_shift : r_sh1;
 
     wire dst_en_at, bit_en_at, acc_stat;

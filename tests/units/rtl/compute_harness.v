@@ -94,7 +94,10 @@ module compute_harness #(
     wire [23:0]         at_kappa1, at_kappa2, at_kappa3;
     wire [15:0]         bm_addr;
     wire [LANES-1:0]    bm_data;
-    wire                l_valid, l_first, l_last, l_is_max, l_rp, l_gelu, l_aff, l_bit_y3;
+    wire                l_valid, l_first, l_last, l_is_max, l_rp, l_chords, l_aff, l_bit_y3;
+    wire                table_we, table_flat;
+    wire [5:0]          table_index;
+    wire [31:0]         table_entry;
     wire                acc_valid, y_valid;
     wire [2:0]          l_in_kind, l_mul_kind;
     wire [W-1:0]        l_feat, l_pre_word, l_mid_word, l_out_word, y_word;
@@ -143,7 +146,9 @@ module compute_harness #(
         .l_feat(l_feat), .l_scalar(l_scalar), .l_extra(l_extra),
         .l_stencil(l_stencil), .l_words(l_words), .l_cm_slot(l_cm_slot), .l_om_slot(l_om_slot),
         .l_q_slot(l_q_slot), .l_first(l_first), .l_last(l_last), .l_is_max(l_is_max),
-        .l_sh1(l_sh1), .l_rp(l_rp), .l_sh2(l_sh2), .l_gelu(l_gelu), .l_aff(l_aff), .l_sh3(l_sh3),
+        .l_sh1(l_sh1), .l_rp(l_rp), .l_sh2(l_sh2), .l_chords(l_chords),
+        .table_we(table_we), .table_index(table_index), .table_entry(table_entry),
+        .table_flat(table_flat), .l_aff(l_aff), .l_sh3(l_sh3),
         .l_pool(l_pool), .l_bit_y3(l_bit_y3), .l_pre_word(l_pre_word), .l_mid_word(l_mid_word),
         .l_out_word(l_out_word), .l_acc_valid(acc_valid), .l_y_valid(y_valid), .l_y_word(y_word),
         .l_y_bits(y_bits), .nu_valid(nu_valid), .nu_phase(nu_phase), .nu_log2c(nu_log2c),
@@ -178,7 +183,9 @@ module compute_harness #(
         .in_stencil(l_stencil), .in_words(l_words),
         .in_weight(wb_word_q), .mean2(mean2), .norm_r(norm_r), .cm_slot(l_cm_slot),
         .om_slot(l_om_slot), .first(l_first), .last(l_last), .is_max(l_is_max),
-        .q_slot(l_q_slot), .sh1(l_sh1), .rp(l_rp), .sh2(l_sh2), .gelu(l_gelu), .aff(l_aff),
+        .q_slot(l_q_slot), .sh1(l_sh1), .rp(l_rp), .sh2(l_sh2), .chords(l_chords),
+        .table_we(table_we), .table_index(table_index), .table_entry(table_entry),
+        .table_flat(table_flat), .aff(l_aff),
         .sh3(l_sh3), .pool(l_pool), .bit_y3(l_bit_y3),
         .pre_word(l_pre_word), .mid_word(l_mid_word), .out_word(l_out_word),
         .acc_valid(acc_valid), .acc_word(acc_word), .y_valid(y_valid), .y_word(y_word),
