@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from hwgen import nn as hnn
+from hwgen.floats.kinds import KINDS, Tabulated
 from hwgen.frontend import functions, layers
 from hwgen.frontend.views import View
 
@@ -29,7 +30,6 @@ MODULES: dict[type, Handler] = {
     nn.BatchNorm1d: layers.batch_norm,
     nn.BatchNorm2d: layers.batch_norm,
     nn.LayerNorm: layers.layer_norm,
-    nn.GELU: layers.gelu,
     nn.PReLU: layers.prelu,
     nn.ReLU: layers.prelu,
     nn.Identity: layers.identity,
@@ -57,7 +57,6 @@ FUNCTIONS: dict[Any, Handler] = {
     operator.mul: functions.multiply,
     torch.mul: functions.multiply,
     operator.truediv: functions.divide,
-    F.gelu: layers.gelu,
     F.relu: layers.prelu,
     torch.relu: layers.prelu,
     torch.mean: functions.mean,
@@ -81,3 +80,6 @@ METHODS: dict[Any, Handler] = {
     "permute": functions.permute,
     "contiguous": layers.identity,
 }
+_TABULATED = {k: layers.tabulated(k) for k in KINDS.values() if issubclass(k, Tabulated)}
+MODULES |= {module: h for k, h in _TABULATED.items() for module in k.modules}
+FUNCTIONS |= {function: h for k, h in _TABULATED.items() for function in k.functions}

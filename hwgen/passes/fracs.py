@@ -16,9 +16,10 @@ from math import floor, log2
 
 import numpy as np
 
-from hwgen.engine.numerics import GELU_FRAC, NORM_FRAC, PARAM_BITS, SH1_SHIFTS, SH3_SHIFTS, Y_BITS
+from hwgen.engine.numerics import PARAM_BITS, SH1_SHIFTS, SH3_SHIFTS, Y_BITS
 from hwgen.errors import FitError
 from hwgen.floats.graph import FloatGraph
+from hwgen.floats.kinds import Constant
 from hwgen.passes.fuse import Chain, is_identity
 
 Array = np.ndarray
@@ -42,7 +43,7 @@ class Fracs:
         self.steps: list[tuple[str | None, str, int, int]] = []
         self.act_bits = act_bits
         for node in graph.nodes.values():
-            if node.kind == "constant":
+            if node.kind is Constant:
                 self.owner[node.name] = node.name
                 self._add(node.name, np.abs(node["value"]).max(), act_bits, node.name)
         for chain in chains:
@@ -54,7 +55,7 @@ class Fracs:
                     self._join(self.key(chain, point), self.owner[value])
             if is_identity(chain.anchor) and chain.anchor.inputs[0] in self.owner:
                 self._join(self.key(chain, "a"), self.owner[chain.anchor.inputs[0]])
-            if chain.anchor.kind == "layer_norm":
+            if chain.anchor.kind.joins_inputs:
                 for value in chain.anchor.inputs[1:]:
                     self._join(self.owner[value], self.owner[chain.anchor.inputs[0]])
         self._solve()
@@ -89,10 +90,9 @@ class Fracs:
             self._step(a, c, chain.aff[0], SH3_SHIFTS)
             self._add(c, largest[chain.after[0]], Y_BITS, chain.after[0])
             self._add(c, largest[chain.after[-1]], bits, chain.after[-1])
-        if chain.act is not None and chain.act.kind == "gelu":
-            self.pinned[a] = GELU_FRAC
-        if n.kind == "layer_norm":
-            self.pinned[a] = NORM_FRAC
+        for node in (chain.act, n):
+            if node is not None and node.kind.frac is not None:
+                self.pinned[a] = node.kind.frac
 
     def _step(
         self,
