@@ -10,6 +10,7 @@ from torch import nn
 
 from hwgen.engine.numerics import LANE_CHANNELS
 from hwgen.errors import HwgenError
+from hwgen.floats.check import Checker
 from hwgen.floats.graph import FloatGraph
 from hwgen.floats.kinds import Conv
 from hwgen.frontend.trace import trace
@@ -60,10 +61,15 @@ def pad_classes(graph: FloatGraph) -> FloatGraph:
     return graph.rewrite([changed])
 
 
-def simplify(graph: FloatGraph) -> FloatGraph:
-    """All rewrites of the float graph; the function stays the same."""
+def simplify(graph: FloatGraph, checker: Checker | None = None) -> FloatGraph:
+    """All rewrites of the float graph; the function stays the same.
+
+    Raises: IllegalGraph naming the pass that broke a rule of `hwgen.floats.check`.
+    """
+    checker = checker or Checker()
     for rewrite in PASSES:
         graph = rewrite(graph)
+        checker.check(graph, rewrite.__name__)
     return graph
 
 
@@ -139,10 +145,16 @@ def prepare(
             "calibration images", f"{images.dtype} {images.shape}", "must be uint8 (N, H, W, C)"
         )
     mean, std = meta.get("mean", IMAGENET_MEAN), meta.get("std", IMAGENET_STD)
+    checker = Checker()
     traced = trace(module, images.shape[1:])
+    checker.check(traced, "trace")
     check_limits(traced)
     classes = traced.nodes[traced.output].layout.channels
-    graph = simplify(pad_classes(scale_image(traced, mean, std)))
+    graph = scale_image(traced, mean, std)
+    checker.check(graph, "scale_image")
+    graph = pad_classes(graph)
+    checker.check(graph, "pad_classes")
+    graph = simplify(graph, checker)
     facts = {
         "name": str(meta.get("name", type(module).__name__)),
         "sha256": str(meta.get("sha256", "")),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -23,6 +25,7 @@ from hwgen.floats.kinds import (
     infer,
     register,
 )
+from hwgen.floats.kinds.parameters import Flag, Grid, Int, Offsets, Parameter, Positive, Reals
 from tests.floats.examples import Example, examples
 
 EXAMPLES = examples()
@@ -177,3 +180,37 @@ def test_a_family_can_ask_for_more() -> None:
 
     with pytest.raises(AssertionError, match=r"^Bare lacks function, modules, functions, forms"):
         register(Bare)
+
+
+WRONG: list[tuple[Parameter, Any, str]] = [
+    (Reals("C"), np.ones(3, int), "type is int64 ndarray; must be a float64 array"),
+    (Reals("C"), np.ones((3, 1)), "shape (3, 1); must be (C), C = 3"),
+    (Reals("C", "C"), np.ones((3, 4)), "shape (3, 4); must be (C, C), C = 3"),
+    (Reals("...", "C"), np.ones((5, 4)), "shape (5, 4); must be (..., C), C = 3"),
+    (Reals("C"), None, "type is NoneType; must be a float64 array"),
+    (Int(2), True, "type is bool; must be an int"),
+    (Int(2), 1, "range 1; must be at least 2"),
+    (Positive(), 1, "type is int; must be a float"),
+    (Positive(), 0.0, "range 0.0; must be positive and finite"),
+    (Positive(), float("nan"), "range nan; must be positive and finite"),
+    (Flag(), 1, "type is int; must be True or False"),
+    (Grid(), (2, 2.0), "type is tuple; must be two ints"),
+    (Grid(), (2, -2), "range (2, -2); must not be negative"),
+    (Offsets("R"), ((0, 1, 2),), "type is tuple; must be pairs of ints"),
+    (Offsets("C"), ((0, 1),), "shape 1; must be C = 3"),
+]
+RIGHT: list[tuple[Parameter, Any]] = [
+    (Reals("C"), np.ones(3)), (Reals("C", optional=True), None), (Reals("k", "k"), np.eye(4)),
+    (Reals("...", "C"), np.ones((5, 6, 3))), (Int(2), 2), (Positive(), 1e-5), (Flag(), False),
+    (Grid(), (0, 0)), (Offsets("C"), ((0, 1), (0, -1), (2, 0))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("parameter", "value", "text"), WRONG)
+def test_a_wrong_parameter_is_described(parameter: Parameter, value: Any, text: str) -> None:
+    assert [f"{r} {t}" for r, t in parameter.problems(value, {"C": 3})] == [text]
+
+
+@pytest.mark.parametrize(("parameter", "value"), RIGHT)
+def test_a_right_parameter_is_taken(parameter: Parameter, value: Any) -> None:
+    assert not list(parameter.problems(value, {"C": 3}))

@@ -16,6 +16,11 @@ import numpy as np
 Problem = tuple[str, str]  # rule, 'value; must be ...'
 
 
+def _type(value: Any) -> str:
+    found = f"{value.dtype} " if isinstance(value, np.ndarray) else ""
+    return found + type(value).__name__
+
+
 class Parameter(ABC):
     """One parameter of a kind."""
 
@@ -44,8 +49,7 @@ class Reals(Parameter):
         if value is None and self.optional:
             return
         if not isinstance(value, np.ndarray) or value.dtype != np.float64:
-            found = getattr(value, "dtype", type(value).__name__)
-            yield "type", f"{found}; must be a float64 array"
+            yield "type", f"is {_type(value)}; must be a float64 array"
             return
         letters, shape = self.shape, value.shape
         if letters[0] == "...":
@@ -57,8 +61,7 @@ class Reals(Parameter):
             yield "shape", f"{value.shape}; must be ({', '.join(self.shape)}), {known}"
 
     def value_problems(self, value: Any) -> Iterator[Problem]:
-        # a sum is NaN or infinite where an element is, and costs no array of its own
-        if value is not None and not np.isfinite(value.sum()) and not np.isfinite(value).all():
+        if value is not None and not np.isfinite(value).all():
             yield "values", "NaN or infinity; must be finite"
 
 
@@ -78,7 +81,7 @@ class Int(Parameter):
 
     def problems(self, value: Any, sizes: dict[str, int]) -> Iterator[Problem]:
         if type(value) is not int:
-            yield "type", f"{value!r}; must be an int"
+            yield "type", f"is {_type(value)}; must be an int"
         elif value < self.least:
             yield "range", f"{value}; must be at least {self.least}"
 
@@ -89,7 +92,7 @@ class Positive(Parameter):
 
     def problems(self, value: Any, sizes: dict[str, int]) -> Iterator[Problem]:
         if type(value) is not float:
-            yield "type", f"{value!r}; must be a float"
+            yield "type", f"is {_type(value)}; must be a float"
         elif not 0.0 < value < float("inf"):
             yield "range", f"{value}; must be positive and finite"
 
@@ -100,7 +103,7 @@ class Flag(Parameter):
 
     def problems(self, value: Any, sizes: dict[str, int]) -> Iterator[Problem]:
         if type(value) is not bool:
-            yield "type", f"{value!r}; must be True or False"
+            yield "type", f"is {_type(value)}; must be True or False"
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,9 @@ class Grid(Parameter):
 
     def problems(self, value: Any, sizes: dict[str, int]) -> Iterator[Problem]:
         if not (type(value) is tuple and [type(v) for v in value] == [int, int]):
-            yield "type", f"{value!r}; must be two ints"
+            yield "type", f"is {_type(value)}; must be two ints"
+        elif min(value) < 0:
+            yield "range", f"{value}; must not be negative"
 
 
 class Offsets(Parameter):
@@ -123,6 +128,6 @@ class Offsets(Parameter):
         if type(value) is not tuple or any(
             type(o) is not tuple or [type(v) for v in o] != [int, int] for o in value
         ):
-            yield "type", f"{value!r}; must be pairs of ints"
+            yield "type", f"is {_type(value)}; must be pairs of ints"
         elif sizes.setdefault(letter, len(value)) != len(value):
             yield "shape", f"{len(value)}; must be {letter} = {sizes[letter]}"
