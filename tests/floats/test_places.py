@@ -156,6 +156,25 @@ def test_limits_are_those_of_kernels() -> None:
     assert LIMITS.keys() == {k for k in KINDS.values() if "stride" in k.params}
 
 
+SEEN = {  # views that an op adds by addressing what they show -> the ops that can
+    "tile": None,  # all
+    "pool": set(),
+    "upsample": {"xnor_linear"},
+    "unwindow": {"xnor_linear unwindow"},
+    "per_window": {"window_part"},
+}
+
+
+def test_which_ops_address_a_view() -> None:
+    nodes = {name: example.node() for name, example in examples().items()}
+    anchors = {name: node for name, node in nodes.items() if node.kind.anchor}
+    views = {name: node for name, node in nodes.items() if issubclass(node.kind, kinds.View)}
+    assert views.keys() == SEEN.keys()
+    for name, view in views.items():
+        found = {a for a, anchor in anchors.items() if view.kind.seen_by(view, anchor)}
+        assert found == (anchors.keys() if SEEN[name] is None else SEEN[name]), name
+
+
 FOLDED = {  # an affine before these goes into their factors
     "conv", "cross_filter circular", "cross_filter pad", "cross_filter zeros", "avg_pool",
     "token_mean", "merge_mean", "window_part",
