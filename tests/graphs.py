@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from hwgen.engine.numerics import SH1_SHIFTS
-from hwgen.floats.activations import chords
+from hwgen.floats.kinds import GELU
 from hwgen.ir import Graph, TensorType
 from hwgen.ops.attention import Attention
 from hwgen.ops.constant import Constant
@@ -87,7 +87,7 @@ def random_graph(
         PatchConv,
         "stem",
         ["image"],
-        m.post(c, "aff", "bits", sh1=10, chords=chords("gelu"), out="pos0"),
+        m.post(c, "aff", "bits", sh1=10, chords=GELU.chords({}, 12), out="pos0"),
         (side**2, c),
         (side, side),
         weight=m.ints(-3000, 3000, c, 4, 4, 3),

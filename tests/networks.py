@@ -59,6 +59,45 @@ class SmallAttentionNet(nn.Module):
         return self.head(x.mean(dim=1))
 
 
+class ActivationNet(nn.Module):
+    """Patch stem and a binary 3x3 block for every activation that has a table, then a linear layer.
+
+    Image (B, 3, 32, 32) -> logits (B, classes); 8x8 grid of 32 channels.
+    """
+
+    def __init__(self, classes: int = 7) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 32, 4, 4)
+        self.acts = nn.ModuleList(
+            [
+                nn.GELU(), nn.SiLU(), nn.Hardswish(), nn.Sigmoid(), nn.Tanh(), nn.Hardtanh(),
+                nn.ReLU6(), nn.Hardtanh(-0.5, 2.5), nn.LeakyReLU(0.1),
+            ]
+        )  # fmt: skip
+        count = len(self.acts)
+        self.norms = nn.ModuleList(BatchNorm(32, channel_dim=1) for _ in range(count))
+        self.shifts = nn.ModuleList(LearnedShift((1, 32, 1, 1)) for _ in range(count))
+        self.convs = nn.ModuleList(BinaryConv2d(32, 32, 3, padding=1) for _ in range(count))
+        self.head = nn.Linear(32, classes)
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = self.stem(image)
+        for shift, conv, norm, act in zip(self.shifts, self.convs, self.norms, self.acts):
+            x = x + act(norm(conv(shift(x))))
+        return self.head(x.mean((2, 3)))
+
+
+def activation_net() -> ActivationNet:
+    """Seeded; norms spread their values over the chords and beyond."""
+    torch.manual_seed(5)
+    net = ActivationNet()
+    for norm in net.norms:
+        norm.weight.data.uniform_(-4.0, 4.0)
+        norm.bias.data.uniform_(-2.0, 2.0)
+        norm.running_var.fill_(60.0)
+    return net.eval()
+
+
 class HalvingNet(nn.Module):
     """Patch stem and three binary 3x3 convolutions of stride 2, the second in two groups.
 

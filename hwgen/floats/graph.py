@@ -1,53 +1,27 @@
 """The float graph: what a network computes, without PyTorch's memory layouts.
 
-A value is (batch, tokens, C) on a grid, row-major, or (batch, windows, T, C). Node kinds (all
-vectors per channel, float64; `s` marks +-1 values):
-
-    input                                the image, (H*W, channels)
-    constant      value                  a fixed tensor, broadcast over the batch
-    affine        a, b                   a x + b
-    add                                  sum of two or more inputs
-    rprelu        g, slope, z            t = x - g; (t >= 0 ? t : slope t) + z
-    gelu
-    sign          a, b                   s = (a x + b >= 0 ? 1 : -1)
-    xnor_linear   sign, scale, bias, unwindow      scale (s . sign) + bias
-    xnor_conv     sign (O, k, k, C), scale, bias, stride, padding, dilation, groups
-    conv          weight (O, k, k, C), bias, stride, padding, pad, quad    O x C on every position
-                                         for k = 1; x is pad (C,) in the padding; quad: `split_stem`
-    cross_filter  offsets, coeff (R, C), bias, pad   sum_r coeff_r x[y + dy_r, x + dx_r]; outside
-                                         the grid x is pad (C,), or circular where pad is None
-    avg_pool      kernel, scale, bias              scale sum(k x k cells) + bias
-    max_pool      kernel, stride, padding, scale, bias           scale max(k x k cells) + bias
-    merge_max, merge_sum  window, scale, bias      w x w cells from w i - w//2, clipped
-    layer_norm    eps, window            inputs x, or x and merge tokens appended to every window
-    attention     alpha, zero_point (heads,), top, scale, bias      scale sum_t level v + bias,
-                                         level = clamp(round(top A / alpha + zero_point), 0, top)
-    merge_mean    scale, bias            scale sum over windows of the last `windows` tokens + bias
-    window_part   window, scale, bias    the first w*w tokens of every window
-    token_mean    scale, bias            scale sum over tokens + bias
-    tile times / pool factor / unwindow window / per_window / upsample factor     layout only
-
-Side of a convolution's or pooling's result: floor((side + 2 padding - dilation (k - 1) - 1) /
-stride) + 1. A position in the padding adds 0 to a sum (but see pad) and is never a maximum.
+A value is (batch, tokens, C) on a grid, row-major, or (batch, windows, T, C). What a node computes,
+which parameters it has and which shape results says its kind, a class of `hwgen.floats.kinds`; what
+a legal graph is says `hwgen.floats.check`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    from hwgen.floats.kinds.base import Kind
 
-Array = np.ndarray
 
-SCALED = frozenset(  # kinds with parameters `scale` and `bias` applied to what they compute
-    {"xnor_linear", "xnor_conv", "avg_pool", "max_pool", "merge_max", "merge_sum", "attention"}
-    | {"merge_mean", "window_part", "token_mean"}
-)
-ANCHORS = SCALED | {"conv", "cross_filter", "layer_norm"}  # kinds that are an op of their own
-ELEMENTWISE = frozenset({"affine", "add", "rprelu", "gelu"})
-VIEWS = frozenset({"tile", "pool", "unwindow", "per_window", "upsample"})
+class IllegalGraph(AssertionError):
+    """Our bug, not the user's: a node breaks a rule of `hwgen.floats.check`."""
+
+    def __init__(self, rule: str, node: str, problem: str, after: str = "") -> None:
+        self.rule, self.node, self.problem, self.after = rule, node, problem, after
+        place = f"after {after}: " if after else ""
+        super().__init__(f"{place}{node}: {problem} [rule: {rule}]")
 
 
 @dataclass(frozen=True)
@@ -72,13 +46,27 @@ def on_grid(height: int, width: int, channels: int) -> Layout:
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """One operation; its value carries the node's name."""
+    """One operation; its value carries the node's name.
+
+    Raises: IllegalGraph unless `params` are the kind's, by name, and the kind takes as many inputs.
+    """
 
     name: str
-    kind: str
+    kind: type[Kind]
     inputs: tuple[str, ...]
     params: dict[str, Any]
     layout: Layout
+
+    def __post_init__(self) -> None:
+        if self.params.keys() != self.kind.params.keys():
+            text = f"has {', '.join(self.params) or 'none'}; {self.kind.name} has "
+            raise IllegalGraph(
+                "parameters", self.name, text + (", ".join(self.kind.params) or "none")
+            )
+        fewest, most = self.kind.arity
+        if not fewest <= len(self.inputs) <= (most or len(self.inputs)):
+            text = f"{len(self.inputs)} inputs; {self.kind.name} has {fewest} to {most or 'any'}"
+            raise IllegalGraph("inputs", self.name, text)
 
     def __getitem__(self, key: str) -> Any:
         return self.params[key]

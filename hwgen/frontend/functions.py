@@ -8,7 +8,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hwgen.floats.graph import Layout, on_grid
+from hwgen.floats.kinds import (
+    Add,
+    AvgPool,
+    CrossFilter,
+    MergeMean,
+    PerWindow,
+    Pool,
+    Tile,
+    TokenMean,
+    Unwindow,
+    Upsample,
+    WindowPart,
+)
 from hwgen.frontend.importer import BATCH, Importer
 from hwgen.frontend.views import TOKENS, WINDOWS, View, atom_sizes, canonical, regroup
 
@@ -18,18 +30,15 @@ def zeros(channels: int) -> np.ndarray:
 
 
 def average_pool(im: Importer, x: View, k: int, suffix: str = "") -> str:
-    layout = im.layout(x)
-    h, w = layout.grid
-    out = on_grid(h // k, w // k, layout.channels)
-    params = {"kernel": k, "scale": np.ones(out.channels) / k**2, "bias": zeros(out.channels)}
-    return im.emit("avg_pool", (x.node,), params, out, suffix)
+    c = im.layout(x).channels
+    params = {"kernel": k, "scale": np.ones(c) / k**2, "bias": zeros(c)}
+    return im.emit(AvgPool, (x.node,), params, suffix)
 
 
 def token_mean(im: Importer, x: View, suffix: str = "") -> str:
-    layout = im.layout(x)
-    n, c = layout.shape
+    n, c = im.layout(x).shape
     params = {"scale": np.full(c, 1.0 / n), "bias": zeros(c)}
-    return im.emit("token_mean", (x.node,), params, on_grid(1, 1, c), suffix)
+    return im.emit(TokenMean, (x.node,), params, suffix)
 
 
 def shift_mean(im: Importer, f: Any, _: Tensor, x: View, grid: int, axis: int, radius: int) -> View:
@@ -59,35 +68,31 @@ def neighbour_mean(
 
 def upsample_grid(im: Importer, f: Any, _: Tensor, x: View, grid: int, factor: int) -> View:
     """Nearest neighbour; the identity where the factor is 1."""
-    layout = im.require(x, TOKENS, "upsample_grid")
+    im.require(x, TOKENS, "upsample_grid")
     if factor == 1:
         return x
-    height, width = layout.grid
-    out = on_grid(height * factor, width * factor, layout.channels)
-    return View(im.emit("upsample", (x.node,), {"factor": factor}, out, "upsample"), x.axes)
+    return View(im.emit(Upsample, (x.node,), {"factor": factor}, "upsample"), x.axes)
 
 
 def _filter(
     im: Importer, x: View, offsets: Any, coeff: np.ndarray, suffix: str,
     pad: np.ndarray | None = None,
 ) -> View:  # fmt: skip
-    layout = im.layout(x)
-    params = {"offsets": offsets, "coeff": coeff, "bias": zeros(layout.channels), "pad": pad}
-    return View(im.emit("cross_filter", (x.node,), params, layout, suffix), x.axes)
+    bias = zeros(im.layout(x).channels)
+    params = {"offsets": offsets, "coeff": coeff, "bias": bias, "pad": pad}
+    return View(im.emit(CrossFilter, (x.node,), params, suffix), x.axes)
 
 
 def tile_channels(im: Importer, f: Any, _: Tensor, x: View, times: int) -> View:
-    layout = im.channel_axis(x, -1, "tile_channels")
-    out = layout.with_channels(times * layout.channels)
-    return View(im.emit("tile", (x.node,), {"times": times}, out, "tile"), x.axes)
+    im.channel_axis(x, -1, "tile_channels")
+    return View(im.emit(Tile, (x.node,), {"times": times}, "tile"), x.axes)
 
 
 def pool_channels(im: Importer, f: Any, _: Tensor, x: View, factor: int) -> View:
-    layout = im.channel_axis(x, -1, "pool_channels")
+    im.channel_axis(x, -1, "pool_channels")
     if factor not in (2, 4, 8):
         raise im.unsupported(f"pool_channels factor={factor}", "supported: 2, 4, 8")
-    out = layout.with_channels(layout.channels // factor)
-    return View(im.emit("pool", (x.node,), {"factor": factor}, out, "pool"), x.axes)
+    return View(im.emit(Pool, (x.node,), {"factor": factor}, "pool"), x.axes)
 
 
 def avg_pool_grid(im: Importer, f: Any, _: Tensor, x: View, grid: int, factor: int) -> View:
@@ -101,16 +106,14 @@ def window_merge(
     """parm * window tokens + (1 - parm) * mean over windows of the merge tokens, on the grid."""
     layout = im.require(z, WINDOWS, "window_merge")
     windows, c = layout.shape[0], layout.channels
-    mix, n = im.vector(parm, c), grid // window
+    mix = im.vector(parm, c)
     params = {"scale": (1.0 - mix) / windows, "bias": zeros(c)}
-    mean = im.emit("merge_mean", (z.node,), params, on_grid(n, n, c), "merge_mean")
-    inside = Layout((windows, window * window, c))
-    spread = im.emit("per_window", (mean,), {}, Layout((windows, 1, c)), "spread")
+    mean = im.emit(MergeMean, (z.node,), params, "merge_mean")
+    spread = im.emit(PerWindow, (mean,), {}, "spread")
     params = {"window": window, "scale": mix, "bias": zeros(c)}
-    part = im.emit("window_part", (z.node,), params, inside, "window_mix")
-    total = im.emit("add", (part, spread), {}, inside, "mix_sum")
-    out = on_grid(grid, grid, c)
-    return View(im.emit("unwindow", (total,), {"window": window}, out, "unwindow"), TOKENS)
+    part = im.emit(WindowPart, (z.node,), params, "window_mix")
+    total = im.emit(Add, (part, spread), {}, "mix_sum")
+    return View(im.emit(Unwindow, (total,), {"window": window}, "unwindow"), TOKENS)
 
 
 def add(im: Importer, f: Any, _: Tensor, x: Any, y: Any, alpha: float = 1.0) -> View:
@@ -124,7 +127,7 @@ def add(im: Importer, f: Any, _: Tensor, x: Any, y: Any, alpha: float = 1.0) -> 
         )
     if alpha != 1.0:
         y = im.affine(y, alpha, 0.0, "scale")
-    return View(im.emit("add", (x.node, y.node), {}, im.layout(x), "add"), x.axes)
+    return View(im.emit(Add, (x.node, y.node), {}, "add"), x.axes)
 
 
 def subtract(im: Importer, f: Any, r: Tensor, x: Any, y: Any) -> View:

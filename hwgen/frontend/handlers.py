@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from hwgen import nn as hnn
+from hwgen.floats.kinds import KINDS, Tabulated
 from hwgen.frontend import functions, layers
 from hwgen.frontend.views import View
 
@@ -29,9 +30,9 @@ MODULES: dict[type, Handler] = {
     nn.BatchNorm1d: layers.batch_norm,
     nn.BatchNorm2d: layers.batch_norm,
     nn.LayerNorm: layers.layer_norm,
-    nn.GELU: layers.gelu,
     nn.PReLU: layers.prelu,
     nn.ReLU: layers.prelu,
+    nn.LeakyReLU: layers.prelu,
     nn.Identity: layers.identity,
     nn.Dropout: layers.identity,
     nn.AvgPool2d: layers.avg_pool_layer,
@@ -57,8 +58,8 @@ FUNCTIONS: dict[Any, Handler] = {
     operator.mul: functions.multiply,
     torch.mul: functions.multiply,
     operator.truediv: functions.divide,
-    F.gelu: layers.gelu,
     F.relu: layers.prelu,
+    F.leaky_relu: layers.prelu,
     torch.relu: layers.prelu,
     torch.mean: functions.mean,
     torch.flatten: functions.reshape,
@@ -81,3 +82,7 @@ METHODS: dict[Any, Handler] = {
     "permute": functions.permute,
     "contiguous": layers.identity,
 }
+_TABULATED = {k: layers.tabulated(k) for k in KINDS.values() if issubclass(k, Tabulated)}
+MODULES |= {module: h for k, h in _TABULATED.items() for module in k.modules}
+FUNCTIONS |= {function: h for k, h in _TABULATED.items() for function in k.functions}
+METHODS |= {method: h for k, h in _TABULATED.items() for method in k.methods}

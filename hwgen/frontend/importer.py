@@ -10,6 +10,7 @@ from torch import Tensor, fx, nn
 
 from hwgen.errors import HwgenError, UnsupportedOpError
 from hwgen.floats.graph import Layout, Node
+from hwgen.floats.kinds import Add, Affine, Constant, Input, Kind, infer
 from hwgen.frontend.views import IMAGE, Axes, View, canonical
 
 BATCH = 2  # of the example that fixes the shapes; 1 could not be told from a missing axis
@@ -33,7 +34,8 @@ class Importer(fx.Interpreter):
         if n.op == "placeholder":
             if self.nodes:
                 raise self.unsupported("a second input", "a network has one image input")
-            name = self.emit("input", (), {}, self.image_layout, "image")
+            grid, channels = self.image_layout.grid, self.image_layout.channels
+            name = self.emit(Input, (), {"grid": grid, "channels": channels}, "image")
             self.views[n] = View(name, IMAGE)
         elif n.op in ("get_attr", "output") or not isinstance(result, Tensor):
             return result
@@ -64,14 +66,13 @@ class Importer(fx.Interpreter):
 
     def emit(
         self,
-        kind: str,
+        kind: type[Kind],
         inputs: tuple[str, ...],
         params: dict[str, Any],
-        layout: Layout,
         suffix: str = "",
     ) -> str:
         """Add a node named after the module path; returns its name."""
-        base = ".".join(p for p in (self.place, suffix) if p) or kind
+        base = ".".join(p for p in (self.place, suffix) if p) or kind.name
         name, count = base, 1
         while name in self.nodes:
             count += 1
@@ -79,6 +80,7 @@ class Importer(fx.Interpreter):
         for key, value in params.items():
             if isinstance(value, np.ndarray) and not np.isfinite(value).all():
                 raise HwgenError(name, f"{key} holds NaN or infinity", "must be finite", "retrain")
+        layout = infer(name, kind, params, *(self.nodes[i].layout for i in inputs))
         self.nodes[name] = Node(name, kind, inputs, params, layout)
         return name
 
@@ -98,7 +100,7 @@ class Importer(fx.Interpreter):
         """a x + b per channel."""
         layout = self.layout(view)
         params = {"a": self.vector(a, layout.channels), "b": self.vector(b, layout.channels)}
-        return View(self.emit("affine", (view.node,), params, layout, suffix), view.axes)
+        return View(self.emit(Affine, (view.node,), params, suffix), view.axes)
 
     def add_parameter(self, view: View, value: Tensor | float) -> View:
         """x + parameter: an affine where it is per channel, else an added constant."""
@@ -111,8 +113,8 @@ class Importer(fx.Interpreter):
             )
         if array.ndim == 1:
             return self.affine(view, 1.0, array, "shift")
-        constant = self.emit("constant", (), {"value": array}, layout, "constant")
-        return View(self.emit("add", (view.node, constant), {}, layout, "add"), view.axes)
+        constant = self.emit(Constant, (), {"value": array, "grid": layout.grid}, "constant")
+        return View(self.emit(Add, (view.node, constant), {}, "add"), view.axes)
 
     def require(self, view: Any, axes: Axes, what: str) -> Layout:
         """Layout of a view that must have these axes."""

@@ -6,18 +6,36 @@ values) and returns the view of its result.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hwgen import nn as hnn
-from hwgen.floats.graph import Layout, on_grid
+from hwgen.floats.graph import Layout
+from hwgen.floats.kinds import (
+    Add,
+    Attention,
+    Conv,
+    LayerNorm,
+    MaxPool,
+    MergeMax,
+    MergeSum,
+    RPReLU,
+    Sign,
+    Tabulated,
+    XnorConv,
+    XnorLinear,
+)
 from hwgen.frontend.functions import average_pool, token_mean, zeros
 from hwgen.frontend.importer import Importer
 from hwgen.frontend.views import IMAGE, TOKENS, WINDOWS, View
 from hwgen.nn.functional import row_scale_sign
 from hwgen.ops.attention import MAX_TOKENS as MAX_KEYS
+
+LEAKY = 0.01  # default slope of leaky ReLU
 
 
 def _array(value: Tensor) -> np.ndarray:
@@ -37,44 +55,40 @@ def _signs(module: Any) -> tuple[np.ndarray, np.ndarray]:
 def _sign(im: Importer, view: View, suffix: str = "sign") -> str:
     layout = im.layout(view)
     params = {"a": _ones(layout.channels), "b": zeros(layout.channels)}
-    return im.emit("sign", (view.node,), params, layout, suffix)
+    return im.emit(Sign, (view.node,), params, suffix)
 
 
 # ---------------------------------------------------------------------------------- layers
 
 
 def binary_linear(im: Importer, m: hnn.BinaryLinear, _: Tensor, x: View) -> View:
-    layout = im.channel_axis(x, -1, "BinaryLinear").with_channels(m.out_features)
+    im.channel_axis(x, -1, "BinaryLinear")
     scale, sign = _signs(m)
     params = {"sign": sign, "scale": scale, "bias": zeros(len(scale)), "unwindow": 0}
-    return View(im.emit("xnor_linear", (_sign(im, x),), params, layout), x.axes)
+    return View(im.emit(XnorLinear, (_sign(im, x),), params), x.axes)
 
 
 def binary_conv(im: Importer, m: hnn.BinaryConv2d, _: Tensor, x: View) -> View:
     layout = im.require(x, IMAGE, "BinaryConv2d")
-    k, s, d = m.kernel_size, m.stride, m.dilation
-    out = _conv_grid(im, "BinaryConv2d", layout, k, s, m.padding, d).with_channels(m.out_channels)
+    k, s = m.kernel_size, m.stride
+    _must_divide(im, "BinaryConv2d", layout, k, s, m.padding)
     scale, sign = _signs(m)
     bias = zeros(len(scale)) if m.bias is None else _array(m.bias)
     bits = (_sign(im, x),)
     if k == s == m.groups == 1 and not m.padding:
         params = {"sign": sign[:, :, 0, 0], "scale": scale, "bias": bias, "unwindow": 0}
-        return View(im.emit("xnor_linear", bits, params, out), IMAGE)
+        return View(im.emit(XnorLinear, bits, params), IMAGE)
     params = {"sign": sign.transpose(0, 2, 3, 1), "scale": scale, "bias": bias,
-              "stride": s, "padding": m.padding, "dilation": d,
+              "stride": s, "padding": m.padding, "dilation": m.dilation,
               "groups": m.groups}  # fmt: skip
-    return View(im.emit("xnor_conv", bits, params, out), IMAGE)
+    return View(im.emit(XnorConv, bits, params), IMAGE)
 
 
-def _conv_grid(
-    im: Importer, what: str, layout: Layout, k: int, s: int, padding: int, dilation: int = 1
-) -> Layout:
-    """Grid of a convolution's or pooling's result, of the same channels."""
+def _must_divide(im: Importer, what: str, layout: Layout, k: int, s: int, padding: int) -> None:
+    """Windows side by side cover the grid."""
     height, width = layout.grid
     if k == s and not padding and (height % s or width % s):
         raise im.unsupported(f"{what} stride={s} on a {height}x{width} grid", "must divide it")
-    out = [(side + 2 * padding - dilation * (k - 1) - 1) // s + 1 for side in layout.grid]
-    return on_grid(*out, layout.channels)
 
 
 def conv(im: Importer, m: nn.Conv2d, _: Tensor, x: View) -> View:
@@ -88,11 +102,11 @@ def conv(im: Importer, m: nn.Conv2d, _: Tensor, x: View) -> View:
             f"dilation={m.dilation} groups={m.groups}",
             "supported: square kernel, stride and zero padding, no dilation or groups",
         )
-    out = _conv_grid(im, "Conv2d", layout, k, s, padding[0]).with_channels(m.out_channels)
+    _must_divide(im, "Conv2d", layout, k, s, padding[0])
     bias = zeros(m.out_channels) if m.bias is None else _array(m.bias)
     params = {"weight": _array(m.weight).transpose(0, 2, 3, 1), "bias": bias, "stride": s,
               "padding": padding[0], "pad": zeros(layout.channels), "quad": False}  # fmt: skip
-    return View(im.emit("conv", (x.node,), params, out), IMAGE)
+    return View(im.emit(Conv, (x.node,), params), IMAGE)
 
 
 def linear(im: Importer, m: nn.Linear, _: Tensor, x: View) -> View:
@@ -102,8 +116,7 @@ def linear(im: Importer, m: nn.Linear, _: Tensor, x: View) -> View:
     bias = zeros(m.out_features) if m.bias is None else _array(m.bias)
     params = {"weight": _array(m.weight)[:, None, None, :], "bias": bias, "stride": 1,
               "padding": 0, "pad": zeros(layout.channels), "quad": False}  # fmt: skip
-    out = layout.with_channels(m.out_features)
-    return View(im.emit("conv", (x.node,), params, out), x.axes)
+    return View(im.emit(Conv, (x.node,), params), x.axes)
 
 
 def batch_norm(im: Importer, m: Any, _: Tensor, x: View) -> View:
@@ -123,7 +136,7 @@ def layer_norm(im: Importer, m: nn.LayerNorm, _: Tensor, x: View) -> View:
     if tuple(m.normalized_shape) != (layout.channels,):
         raise im.unsupported(f"LayerNorm over {m.normalized_shape}", "supported: the channels")
     params = {"eps": float(m.eps), "window": 0}
-    norm = View(im.emit("layer_norm", (x.node,), params, layout), x.axes)
+    norm = View(im.emit(LayerNorm, (x.node,), params), x.axes)
     if m.weight is None:
         return norm
     return im.affine(norm, _array(m.weight), 0.0 if m.bias is None else _array(m.bias), "affine")
@@ -139,31 +152,44 @@ def learned_shift(im: Importer, m: hnn.LearnedShift, _: Tensor, x: View) -> View
 
 
 def rprelu(im: Importer, m: hnn.RPReLU, _: Tensor, x: View) -> View:
-    layout = im.channel_axis(x, m.channel_dim, "RPReLU")
+    im.channel_axis(x, m.channel_dim, "RPReLU")
     params = {"g": _array(m.move1), "slope": _array(m.prelu.weight), "z": _array(m.move2)}
-    return View(im.emit("rprelu", (x.node,), params, layout), x.axes)
+    return View(im.emit(RPReLU, (x.node,), params), x.axes)
 
 
-def prelu(im: Importer, m: Any, _: Tensor, x: View, **kwargs: Any) -> View:
-    layout = im.layout(x)
-    slope = im.vector(m.weight, layout.channels) if isinstance(m, nn.PReLU) else 0.0
+def prelu(im: Importer, m: Any, _: Tensor, x: View, *args: float, **given: Any) -> View:
+    """PReLU, leaky ReLU and ReLU: t >= 0 ? t : slope t."""
+    layout, slope = im.layout(x), 0.0
+    if isinstance(m, nn.PReLU):
+        slope = m.weight
+    elif m is F.leaky_relu or isinstance(m, nn.LeakyReLU):
+        given = dict(zip(("negative_slope",), args)) | given
+        slope = getattr(m, "negative_slope", given.get("negative_slope", LEAKY))
     if isinstance(m, nn.PReLU) and m.weight.numel() > 1:
         im.channel_axis(x, 1, "PReLU")
     params = {"g": zeros(layout.channels), "slope": im.vector(slope, layout.channels),
               "z": zeros(layout.channels)}  # fmt: skip
-    return View(
-        im.emit("rprelu", (x.node,), params, layout, "" if isinstance(m, nn.Module) else "relu"),
-        x.axes,
-    )
+    suffix = "" if isinstance(m, nn.Module) else "relu"
+    return View(im.emit(RPReLU, (x.node,), params, suffix), x.axes)
 
 
-def gelu(im: Importer, m: Any, _: Tensor, x: View, approximate: str = "none") -> View:
-    if getattr(m, "approximate", approximate) != "none":
-        raise im.unsupported("GELU approximate='tanh'", "supported: the erf form")
-    return View(
-        im.emit("gelu", (x.node,), {}, im.layout(x), "" if isinstance(m, nn.Module) else "gelu"),
-        x.axes,
-    )
+def tabulated(kind: type[Tabulated]) -> Callable[..., View]:
+    """The handler of an activation's modules and functions."""
+
+    def handler(im: Importer, m: Any, _: Tensor, x: View, *args: float, **given: Any) -> View:
+        given |= dict(zip((option for option, _ in kind.options.values()), args))
+        for option, (wanted, form) in kind.forms.items():
+            value = getattr(m, option, given.get(option, wanted))
+            if value != wanted:
+                raise im.unsupported(f"{kind.__name__} {option}={value!r}", f"supported: {form}")
+        params = {
+            name: float(getattr(m, option, given.get(option, default)))
+            for name, (option, default) in kind.options.items()
+        }
+        suffix = "" if isinstance(m, nn.Module) else kind.name
+        return View(im.emit(kind, (x.node,), params, suffix), x.axes)
+
+    return handler
 
 
 def identity(im: Importer, m: Any, _: Tensor, x: View, *args: Any, **kwargs: Any) -> View:
@@ -193,10 +219,10 @@ def max_pool(im: Importer, m: nn.MaxPool2d, _: Tensor, x: View) -> View:
             f"dilation={m.dilation} ceil_mode={m.ceil_mode}",
             "supported: square kernel, stride and padding, no dilation or ceil_mode",
         )
-    out = _conv_grid(im, "MaxPool2d", layout, k[0], s[0], p[0])
-    params = {"kernel": k[0], "stride": s[0], "padding": p[0], "scale": _ones(out.channels),
-              "bias": zeros(out.channels)}  # fmt: skip
-    return View(im.emit("max_pool", (x.node,), params, out), IMAGE)
+    _must_divide(im, "MaxPool2d", layout, k[0], s[0], p[0])
+    params = {"kernel": k[0], "stride": s[0], "padding": p[0], "scale": _ones(layout.channels),
+              "bias": zeros(layout.channels)}  # fmt: skip
+    return View(im.emit(MaxPool, (x.node,), params), IMAGE)
 
 
 def adaptive_pool(im: Importer, m: nn.AdaptiveAvgPool2d, _: Tensor, x: View) -> View:
@@ -208,22 +234,18 @@ def adaptive_pool(im: Importer, m: nn.AdaptiveAvgPool2d, _: Tensor, x: View) -> 
 
 def token_builder(im: Importer, m: hnn.TokenBuilder, _: Tensor, x: View) -> View:
     """Merge tokens a1 max + (1 - a1) avg (or aligned average), LayerNorm over all tokens."""
-    layout = im.require(x, TOKENS, "TokenBuilder")
-    w, (height, width), c = m.window, layout.grid, layout.channels
-    cells = on_grid(height // w, width // w, c)
+    w, c = m.window, im.require(x, TOKENS, "TokenBuilder").channels
     if m.merge == "mix":
         a1 = _array(m.a1).reshape(-1)
         params = {"window": w, "scale": a1, "bias": zeros(c)}
-        largest = im.emit("merge_max", (x.node,), params, cells, "max")
+        largest = im.emit(MergeMax, (x.node,), params, "max")
         params = {"window": w, "scale": (1.0 - a1) / w**2, "bias": zeros(c)}
-        average = im.emit("merge_sum", (x.node,), params, cells, "avg")
-        merge = im.emit("add", (largest, average), {}, cells, "merge")
+        average = im.emit(MergeSum, (x.node,), params, "avg")
+        merge = im.emit(Add, (largest, average), {}, "merge")
     else:
         merge = average_pool(im, x, w, "avg")
-    windows = cells.shape[0]
-    out = Layout((windows, w * w + windows, c))
     params = {"eps": float(m.norm.eps), "window": w}
-    norm = View(im.emit("layer_norm", (x.node, merge), params, out, "norm"), WINDOWS)
+    norm = View(im.emit(LayerNorm, (x.node, merge), params, "norm"), WINDOWS)
     return im.affine(norm, _array(m.norm.weight), _array(m.norm.bias), "affine")
 
 
@@ -274,4 +296,4 @@ def _attention(
     params = {"alpha": alpha, "zero_point": zero, "top": top, "scale": np.repeat(alpha, 64),
               "bias": zeros(layout.channels)}  # fmt: skip
     bits = tuple(_sign(im, x, f"{name}_sign") for x, name in zip(qkv, "qkv"))
-    return View(im.emit("attention", bits, params, layout), qkv[0].axes)
+    return View(im.emit(Attention, bits, params), qkv[0].axes)

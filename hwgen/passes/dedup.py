@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hwgen.floats.graph import FloatGraph, Node
+from hwgen.floats.kinds import Kind
 
 
 def _same(a: Node, b: Node) -> bool:
@@ -13,7 +14,7 @@ def _same(a: Node, b: Node) -> bool:
 
 def dedup(graph: FloatGraph) -> FloatGraph:
     """Keep the first of every set of equal nodes (branches of a mixer share signs)."""
-    seen: dict[tuple[str, tuple[str, ...]], list[Node]] = {}
+    seen: dict[tuple[type[Kind], tuple[str, ...]], list[Node]] = {}
     rename: dict[str, str] = {}
     for node in graph.nodes.values():
         inputs = tuple(rename.get(i, i) for i in node.inputs)

@@ -6,6 +6,7 @@ A residual sum before a norm before 8-bit weights (`fold_forward`) then costs no
 from __future__ import annotations
 
 from hwgen.floats.graph import FloatGraph, Node
+from hwgen.floats.kinds import Add, Affine
 from hwgen.passes.fold_backward import fold_into
 
 
@@ -14,7 +15,7 @@ def distribute(graph: FloatGraph) -> FloatGraph:
     before = None
     while before is not graph:
         before = graph
-        affines = (n for n in graph.nodes.values() if n.kind == "affine")
+        affines = (n for n in graph.nodes.values() if n.kind is Affine)
         graph = next((g for n in affines if (g := _into_sum(graph, n))), graph)
     return graph
 
@@ -22,7 +23,7 @@ def distribute(graph: FloatGraph) -> FloatGraph:
 def _into_sum(graph: FloatGraph, affine: Node) -> FloatGraph | None:
     """The graph with one affine in the terms of the sum that it reads."""
     total = graph.nodes[affine.inputs[0]]
-    if total.kind != "add":
+    if total.kind is not Add:
         return None
     consumers = graph.consumers()
     if any(len(consumers[name]) > 1 for name in (total.name, *total.inputs)):

@@ -8,6 +8,7 @@ their bits.
 from __future__ import annotations
 
 from hwgen.floats.graph import FloatGraph, Node
+from hwgen.floats.kinds import Affine, Conv, CrossFilter, FixedSum
 from hwgen.ops.dense import NARROW_BITS
 from hwgen.passes.fixed import conv_bits
 
@@ -15,9 +16,7 @@ from hwgen.passes.fixed import conv_bits
 def fold_before(node: Node, affine: Node, graph: FloatGraph) -> Node | None:
     """`node` reading the affine's input; None where padding, a maximum or 8 bits forbid it."""
     a, b = affine["a"], affine["b"]
-    if node.kind == "affine":
-        return None  # each affine is kept once; fold_backward composes private chains
-    if node.kind == "conv":
+    if node.kind is Conv:
         if conv_bits(node) == NARROW_BITS and affine.inputs[0] != graph.image:
             return None
         pad = node["pad"]
@@ -27,23 +26,18 @@ def fold_before(node: Node, affine: Node, graph: FloatGraph) -> Node | None:
             pad = (pad - b) / a
         bias = node["bias"] + (node["weight"] * b).sum((1, 2, 3))
         return node.with_(inputs=affine.inputs, weight=node["weight"] * a, bias=bias, pad=pad)
-    if node.kind == "cross_filter":
+    if node.kind is CrossFilter:
         pad = node["pad"]
         if pad is not None and (a == 0).any():
             return None  # then the value outside the grid has no counterpart before the affine
         bias = node["bias"] + node["coeff"].sum(0) * b
         pad = None if pad is None else (pad - b) / a
         return node.with_(inputs=affine.inputs, coeff=node["coeff"] * a, bias=bias, pad=pad)
-    terms = {
-        "avg_pool": lambda: node["kernel"] ** 2,
-        "token_mean": lambda: affine.layout.shape[0],
-        "merge_mean": lambda: affine.layout.shape[0],
-        "window_part": lambda: 1,
-    }.get(node.kind)
-    if terms is None:
-        return None
-    bias = node["bias"] + node["scale"] * terms() * b
-    return node.with_(inputs=affine.inputs, scale=node["scale"] * a, bias=bias)
+    if issubclass(node.kind, FixedSum):
+        terms = node.kind.terms(node.params, affine.layout)
+        bias = node["bias"] + node["scale"] * terms * b
+        return node.with_(inputs=affine.inputs, scale=node["scale"] * a, bias=bias)
+    return None  # an affine too: each is kept once; fold_backward composes private chains
 
 
 def fold_forward(graph: FloatGraph) -> FloatGraph:
@@ -52,9 +46,9 @@ def fold_forward(graph: FloatGraph) -> FloatGraph:
     for node in graph.nodes.values():
         while len(nodes[node.name].inputs) == 1:
             source = nodes[nodes[node.name].inputs[0]]
-            folded = (
-                fold_before(nodes[node.name], source, graph) if source.kind == "affine" else None
-            )
+            if source.kind is not Affine:
+                break
+            folded = fold_before(nodes[node.name], source, graph)
             if folded is None:
                 break
             nodes[node.name] = folded

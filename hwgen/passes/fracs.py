@@ -16,9 +16,10 @@ from math import floor, log2
 
 import numpy as np
 
-from hwgen.engine.numerics import GELU_FRAC, NORM_FRAC, PARAM_BITS, SH1_SHIFTS, SH3_SHIFTS, Y_BITS
+from hwgen.engine.numerics import PARAM_BITS, SH1_SHIFTS, SH3_SHIFTS, Y_BITS
 from hwgen.errors import FitError
 from hwgen.floats.graph import FloatGraph
+from hwgen.floats.kinds import Constant
 from hwgen.passes.fuse import Chain, is_identity
 
 Array = np.ndarray
@@ -38,11 +39,12 @@ class Fracs:
         self.limit: dict[str, float] = {}  # point -> fraction bits that fit
         self.cause: dict[str, str] = {}  # point -> node that sets the limit
         self.pinned: dict[str, int] = {}
+        self.exact: set[str] = set()  # pinned points that must have all their bits
         # from, to, most fraction bits more, points below that lie apart
         self.steps: list[tuple[str | None, str, int, int]] = []
         self.act_bits = act_bits
         for node in graph.nodes.values():
-            if node.kind == "constant":
+            if node.kind is Constant:
                 self.owner[node.name] = node.name
                 self._add(node.name, np.abs(node["value"]).max(), act_bits, node.name)
         for chain in chains:
@@ -54,7 +56,7 @@ class Fracs:
                     self._join(self.key(chain, point), self.owner[value])
             if is_identity(chain.anchor) and chain.anchor.inputs[0] in self.owner:
                 self._join(self.key(chain, "a"), self.owner[chain.anchor.inputs[0]])
-            if chain.anchor.kind == "layer_norm":
+            if chain.anchor.kind.joins_inputs:
                 for value in chain.anchor.inputs[1:]:
                     self._join(self.owner[value], self.owner[chain.anchor.inputs[0]])
         self._solve()
@@ -89,10 +91,23 @@ class Fracs:
             self._step(a, c, chain.aff[0], SH3_SHIFTS)
             self._add(c, largest[chain.after[0]], Y_BITS, chain.after[0])
             self._add(c, largest[chain.after[-1]], bits, chain.after[-1])
-        if chain.act is not None and chain.act.kind == "gelu":
-            self.pinned[a] = GELU_FRAC
-        if n.kind == "layer_norm":
-            self.pinned[a] = NORM_FRAC
+        for node in (chain.act, n):
+            if node is not None and (bits := node.kind.fraction(node)) is not None:
+                self.pinned[a] = min(bits, self.pinned.get(a, bits))
+                if node is n:
+                    self.exact.add(a)
+
+    def _check_exact(self, points: list[str], frac: int) -> None:
+        """Raises FitError where fewer bits than a LayerNorm's are asked of it: its scale is fixed,
+        while a table can be made for any number of bits up to its own."""
+        for point in points:
+            if point in self.exact and self.pinned[point] != frac:
+                raise FitError(
+                    self.cause[point],
+                    f"is added to an activation of {frac} fraction bits",
+                    f"a LayerNorm's value has {self.pinned[point]}",
+                    "put an affine layer between them",
+                )
 
     def _step(
         self,
@@ -134,6 +149,8 @@ class Fracs:
             tight = min(points, key=lambda p: self.limit[p])
             pins = {self.pinned[p] for p in points if p in self.pinned}
             self.frac[root] = min(pins, default=self.limit[tight])
+            if len(pins) > 1:
+                self._check_exact(points, min(pins))
             slack = floor(log2(HEADROOM) + 1)  # a pinned point may use up the headroom
             if pins and self.limit[tight] + slack < min(pins):
                 need = min(pins) - self.limit[tight]
@@ -141,7 +158,7 @@ class Fracs:
                     self.cause[tight],
                     f"needs {need} more bits at {min(pins)} fraction bits",
                     f"features have {self.act_bits} bits, sums {Y_BITS}, constants {PARAM_BITS}",
-                    "use act_bits=16, or train with smaller values before GELU",
+                    "use act_bits=16, or train with smaller values before the activation",
                 )
         changed = True
         while changed:

@@ -2,7 +2,7 @@
 
 The post chain of the hardware (hwgen/ops/post.py) has its steps in a fixed order:
 
-    y1 = anchor      y2 = y1 + pre      y3 = rprelu / gelu(y2)      y4 = y3 + mid
+    y1 = anchor      y2 = y1 + pre      y3 = activation(y2)        y4 = y3 + mid
     y5 = a y4 + b    y6 = y5 + out      pooled = means of adjacent channels of y6
 
 A chain starts at an anchor (a node that multiplies and accumulates) and takes the reader of its
@@ -13,14 +13,30 @@ become chains of their own.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import networkx as nx
 import numpy as np
 
 from hwgen.engine.numerics import PARAM_BITS
 from hwgen.errors import UnsupportedOpError
-from hwgen.floats.graph import ANCHORS, ELEMENTWISE, FloatGraph, Node
+from hwgen.floats.graph import FloatGraph, Node
+from hwgen.floats.kinds import (
+    Activation,
+    Add,
+    Affine,
+    Constant,
+    Conv,
+    Kind,
+    Pool,
+    Source,
+    Upsample,
+    View,
+    XnorLinear,
+    nearest,
+)
 from hwgen.passes.fixed import conv_bits
 
 Y1, Y2, Y3, Y4, Y5, Y6 = range(1, 7)
@@ -53,25 +69,34 @@ class Chain:
 
     def factors(self) -> np.ndarray | None:
         """What the anchor multiplies by; None where that follows from the data."""
-        names = {"conv": "weight", "cross_filter": "coeff", "affine": "a"}
-        return self.anchor.params.get(names.get(self.anchor.kind, "scale"))
+        name = self.anchor.kind.factors
+        return None if name is None else self.anchor[name]
 
     def factor_bits(self) -> int:
         """Bits of the integers that stand for `factors`."""
-        return conv_bits(self.anchor) if self.anchor.kind == "conv" else PARAM_BITS
+        return conv_bits(self.anchor) if self.anchor.kind is Conv else PARAM_BITS
 
     def offsets(self) -> tuple[np.ndarray, np.ndarray]:
         """What is added to y1 and to y5, real values of shape (C,) or ().
 
-        RPReLU is f(y2 - g) + z with f(t) = max(t, 0) + slope min(t, 0): g goes into y1's bias and
-        z through the affine step into y5's.
+        An activation f(y2 - g) + z (`Activation.moves`): g goes into y1's bias and z through the
+        affine step into y5's.
         """
-        bias = self.anchor.params.get("bias", self.anchor.params.get("b"))
-        before = np.zeros(()) if bias is None else np.asarray(bias)
+        name = self.anchor.kind.offset
+        before = np.zeros(()) if name is None else self.anchor[name]
         scale, after = self.aff or (np.ones(()), np.zeros(()))
-        if self.act is not None and self.act.kind == "rprelu":
-            before, after = before - self.act["g"], after + scale * self.act["z"]
+        if self.moves is not None:
+            g, z = self.moves
+            before, after = before - g, after + scale * z
         return before, after
+
+    @property
+    def moves(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """(g, z) of an activation f(y2 - g) + z; None where there is none or it has neither."""
+        if self.act is None or self.act.kind.moves is None:
+            return None
+        g, z = self.act.kind.moves
+        return self.act[g], self.act[z]
 
 
 class Fuser:
@@ -82,9 +107,9 @@ class Fuser:
         self.consumers = graph.consumers()
         self.place = {name: i for i, name in enumerate(graph.nodes)}
         self.chains: list[Chain] = []
-        self.finals = {
-            n.name for n in graph.nodes.values() if n.kind in ("input", "constant")
-        }  # finished values
+        self.finals = {  # finished values
+            n.name for n in graph.nodes.values() if issubclass(n.kind, Source)
+        }
         self.taken: set[str] = set()
         self.signed: set[str] = set()  # signs that have a chain
 
@@ -95,8 +120,8 @@ class Fuser:
         order.add_nodes_from(nodes)
         order.add_edges_from((i, n.name) for n in nodes.values() for i in n.inputs)
         for node in nodes.values():
-            coarse = [i for i in node.inputs if nodes[i].kind == "upsample"]
-            if node.kind != "add" or not coarse:
+            coarse = [i for i in node.inputs if nodes[i].kind is Upsample]
+            if node.kind is not Add or not coarse:
                 continue
             for name in set(node.inputs) - set(coarse):
                 layer = self._layer(name)
@@ -109,28 +134,28 @@ class Fuser:
     def _layer(self, name: str) -> str | None:
         """The last binary linear layer that ends in this value through elementwise steps."""
         node = self.graph.nodes[name]
-        if node.kind == "xnor_linear":
+        if node.kind is XnorLinear:
             return name
-        found = [self._layer(i) for i in node.inputs] if node.kind in ELEMENTWISE else []
+        found = [self._layer(i) for i in node.inputs] if node.kind.elementwise else []
         return max((layer for layer in found if layer), key=self.place.__getitem__, default=None)
 
     def run(self) -> list[Chain]:
         for node in self._order():
             if node.name in self.taken:
                 continue
-            if node.kind in ANCHORS or node.kind == "affine":
+            if node.kind.anchor:
                 self._check_sources(node)
                 self._grow(Chain(node.name, node, [node.name]), node.name)
-            elif node.kind in ("add", "rprelu", "gelu", "pool"):
+            elif node.kind.step:
                 self._start_at(node)
         return self.chains
 
     def _check_sources(self, node: Node) -> None:
         for name in node.inputs:
-            if name not in self.finals and self.graph.nodes[name].kind != "sign":
-                what = self.graph.nodes[name].kind
+            what = self.graph.nodes[name].kind
+            if name not in self.finals and not what.makes_signs:
                 raise UnsupportedOpError(
-                    node.name, f"{node.kind} of a value after {what}",
+                    node.name, f"{node.kind.name} of a value after {what.name}",
                     "tile, pool and window_merge must feed a sum or the sign of a binary layer",
                 )  # fmt: skip
 
@@ -138,7 +163,7 @@ class Fuser:
         """A chain for an elementwise node that no anchor's chain could take."""
         source = next((i for i in node.inputs if i in self.finals), None)
         anchor = None
-        if source is not None and self.graph.nodes[source].kind != "constant":
+        if source is not None and self.graph.nodes[source].kind is not Constant:
             anchor = identity(node.name, self.graph.nodes[source])
         elif source is not None:
             source = next((i for i in node.inputs if i in self.finals and i != source), None)
@@ -148,8 +173,9 @@ class Fuser:
             if self._take(chain, source, node):
                 self._grow(chain, node.name)
                 return
+        kinds = ", ".join(self.graph.nodes[i].kind.name for i in node.inputs)
         raise UnsupportedOpError(
-            node.name, f"{node.kind} of {', '.join(self.graph.nodes[i].kind for i in node.inputs)}",
+            node.name, f"{node.kind.name} of {kinds}",
             "tile and window_merge must feed a sum with a binary layer of the same tokens",
         )  # fmt: skip
 
@@ -170,15 +196,15 @@ class Fuser:
     def _readers(self, name: str) -> tuple[list[Node], list[Node]]:
         readers = self.consumers[name]
         return (
-            [r for r in readers if r.kind == "sign" and r.name not in self.signed],
-            [r for r in readers if r.kind != "sign"],
+            [r for r in readers if r.kind.makes_signs and r.name not in self.signed],
+            [r for r in readers if not r.kind.makes_signs],
         )
 
     def _sign_at_y3(self, chain: Chain, signs: list[Node], reader: Node) -> bool:
         """Take the sign of y3 so that the chain can go on; false where it cannot."""
-        if reader.kind == "pool":
+        if reader.kind is Pool:
             return True  # y6 is still there when it is pooled
-        if len(signs) > 1 or chain.sign or chain.stage > Y3 or reader.kind in ("rprelu", "gelu"):
+        if len(signs) > 1 or chain.sign or chain.stage > Y3 or issubclass(reader.kind, Activation):
             return False
         chain.sign, chain.bit_y3, chain.stage = signs[0], True, Y3
         return True
@@ -186,55 +212,65 @@ class Fuser:
     def residual(self, chain: Chain, name: str) -> str | None:
         """Finished value behind a residual operand that the anchor can address."""
         node = self.graph.nodes[name]
-        anchor = chain.anchor
-        if node.kind == "tile":
-            return self.residual(chain, node.inputs[0])
-        if node.kind == "unwindow" and anchor.params.get("unwindow") == node["window"]:
-            return self.residual(chain, node.inputs[0])
-        if node.kind == "upsample" and anchor.kind == "xnor_linear" and not anchor["unwindow"]:
-            return self.residual(chain, node.inputs[0])
-        if node.kind == "per_window" and anchor.kind == "window_part":
+        if issubclass(node.kind, View) and node.kind.seen_by(node, chain.anchor):
             return self.residual(chain, node.inputs[0])
         return name if name in self.finals else None
 
     def _take(self, chain: Chain, current: str, node: Node) -> bool:
         """Make `node` the next step of the chain, if there is one for it."""
-        stage = chain.stage
-        if node.kind == "add":
-            others = [i for i in node.inputs if i != current]
-            value = self.residual(chain, others[0]) if len(others) == 1 else None
-            if value is None or stage == Y6:
-                return False
-            if stage == Y1 and chain.anchor.kind != "layer_norm":
-                chain.pre, chain.stage = value, Y2
-            elif chain.bit_y3 and chain.aff is None and chain.act is not None:
-                self._rescale(chain)  # the sum may be coarser than the value whose sign is taken
-                chain.out, chain.stage = value, Y6
-            elif stage <= Y3:
-                chain.mid, chain.stage = value, Y4
-            else:
-                chain.out, chain.stage = value, Y6
-        elif node.kind in ("rprelu", "gelu"):
-            if stage > Y2:
-                return False
-            chain.act, chain.stage = node, Y3
-        elif node.kind == "affine":
-            if stage == Y6:
-                return False
-            a, b = chain.aff or (1.0, 0.0)
-            chain.aff = (node["a"] * a, node["a"] * b + node["b"])
-            chain.stage = Y5
-        elif node.kind == "pool":
-            chain.pool = node["factor"].bit_length() - 1
-            self.taken.add(node.name)
-            return True
-        else:
+        take = nearest(self.STEPS, node.kind)
+        if take is None or not take(self, chain, current, node):
             return False
-        (chain.after if chain.stage >= Y5 and chain.aff else chain.before).append(node.name)
         self.taken.add(node.name)
-        if node.kind == "gelu":  # its binary point is fixed; the affine step moves it
+        return True
+
+    def _take_sum(self, chain: Chain, current: str, node: Node) -> bool:
+        others = [i for i in node.inputs if i != current]
+        value = self.residual(chain, others[0]) if len(others) == 1 else None
+        if value is None or chain.stage == Y6:
+            return False
+        if chain.stage == Y1 and chain.anchor.kind.frac is None:
+            chain.pre, chain.stage = value, Y2
+        elif chain.bit_y3 and chain.aff is None and chain.act is not None:
+            self._rescale(chain)  # the sum may be coarser than the value whose sign is taken
+            chain.out, chain.stage = value, Y6
+        elif chain.stage <= Y3:
+            chain.mid, chain.stage = value, Y4
+        else:
+            chain.out, chain.stage = value, Y6
+        self._record(chain, node)
+        return True
+
+    def _take_activation(self, chain: Chain, current: str, node: Node) -> bool:
+        if chain.stage > Y2:
+            return False
+        chain.act, chain.stage = node, Y3
+        self._record(chain, node)
+        if node.kind.frac is not None:  # its binary point is fixed; the affine step moves it
             self._rescale(chain)
         return True
+
+    def _take_affine(self, chain: Chain, current: str, node: Node) -> bool:
+        if chain.stage == Y6:
+            return False
+        a, b = chain.aff or (1.0, 0.0)
+        chain.aff = (node["a"] * a, node["a"] * b + node["b"])
+        chain.stage = Y5
+        self._record(chain, node)
+        return True
+
+    def _take_pool(self, chain: Chain, current: str, node: Node) -> bool:
+        chain.pool = node["factor"].bit_length() - 1
+        return True
+
+    @staticmethod
+    def _record(chain: Chain, node: Node) -> None:
+        """The node's value is y4 or y6 so far."""
+        (chain.after if chain.stage >= Y5 and chain.aff else chain.before).append(node.name)
+
+    STEPS: ClassVar[dict[type[Kind], Callable[..., bool]]] = {
+        Add: _take_sum, Activation: _take_activation, Affine: _take_affine, Pool: _take_pool,
+    }  # fmt: skip
 
     @staticmethod
     def _rescale(chain: Chain) -> None:
@@ -243,9 +279,9 @@ class Fuser:
         chain.after.append(chain.before[-1])
 
     def _finish(self, chain: Chain, current: str) -> None:
-        if chain.anchor.kind == "layer_norm" and chain.aff is None:
+        if chain.anchor.kind.frac is not None and chain.aff is None:
             self._rescale(chain)
-        if chain.aff is None and chain.mid and self.graph.nodes[chain.mid].kind == "constant":
+        if chain.aff is None and chain.mid and self.graph.nodes[chain.mid].kind is Constant:
             chain.mid, chain.out = chain.out, chain.mid  # equal sums; loaded as late as possible
         chain.final = current
         signs, readers = self._readers(chain.last)
@@ -278,12 +314,12 @@ def identity(name: str, source: Node) -> Node:
     """An affine node that changes nothing."""
     channels = source.layout.channels
     params = {"a": np.ones(channels), "b": np.zeros(channels)}
-    return Node(name, "affine", (source.name,), params, source.layout)
+    return Node(name, Affine, (source.name,), params, source.layout)
 
 
 def is_identity(node: Node) -> bool:
     """Whether a node is an affine that changes nothing."""
-    return node.kind == "affine" and bool((node["a"] == 1).all() and (node["b"] == 0).all())
+    return node.kind is Affine and bool((node["a"] == 1).all() and (node["b"] == 0).all())
 
 
 def fuse(graph: FloatGraph) -> list[Chain]:

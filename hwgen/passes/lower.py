@@ -9,22 +9,23 @@ import numpy as np
 from torch import nn
 
 from hwgen.engine.numerics import LANE_CHANNELS
-from hwgen.errors import HwgenError, UnsupportedOpError
+from hwgen.errors import HwgenError
+from hwgen.floats.check import Checker
 from hwgen.floats.graph import FloatGraph
+from hwgen.floats.kinds import Conv
 from hwgen.frontend.trace import trace
 from hwgen.ir import Graph
 from hwgen.ir.check import check
-from hwgen.ops.vector import TAPS
 from hwgen.passes.absorb_shifts import absorb_shifts
 from hwgen.passes.calibrate import calibrate, noise_images
 from hwgen.passes.dedup import dedup
 from hwgen.passes.distribute import distribute
-from hwgen.passes.fixed import is_padded
 from hwgen.passes.flatten_sums import flatten_sums
 from hwgen.passes.fold_backward import fold_backward
 from hwgen.passes.fold_forward import fold_forward
 from hwgen.passes.fracs import Fracs
 from hwgen.passes.fuse import Chain, fuse
+from hwgen.passes.limits import check_limits
 from hwgen.passes.merge_filters import merge_filters
 from hwgen.passes.order_sums import order_sums
 from hwgen.passes.quantize import Quantizer
@@ -46,11 +47,11 @@ def pad_classes(graph: FloatGraph) -> FloatGraph:
     """Zero rows behind a linear classifier until as many lanes divide its channels as divide the
     channels of all other layers (at least `LANE_CHANNELS`)."""
     node = graph.nodes[graph.output]
-    layers = ("conv", "xnor_linear", "xnor_conv")
-    others = [n.layout.channels for n in graph.nodes.values() if n.kind in layers and n is not node]
+    layers = (n for n in graph.nodes.values() if n.kind.weights is not None)
+    others = [n.layout.channels for n in layers if n is not node]
     lanes = next((k for k in (64, 32) if all(c % k == 0 for c in others)), LANE_CHANNELS)
     missing = -node.layout.channels % lanes
-    if node.kind != "conv" or not missing:
+    if node.kind is not Conv or not missing:
         return graph
     changed = node.with_(
         weight=np.pad(node["weight"], ((0, missing), (0, 0), (0, 0), (0, 0))),
@@ -60,47 +61,15 @@ def pad_classes(graph: FloatGraph) -> FloatGraph:
     return graph.rewrite([changed])
 
 
-def _check_ops(graph: FloatGraph) -> None:
-    """Raises: UnsupportedOpError for a node of a shape that no integer op computes."""
-    stems = [n for n in graph.nodes.values() if n.kind == "conv" and n.inputs == (graph.image,)]
-    if len(stems) > 1 and any(map(is_padded, stems)):
-        raise UnsupportedOpError(
-            stems[1].name, "another convolution of the image",
-            "supported: one, or several of stride = kernel without padding",
-        )  # fmt: skip
-    for node in graph.nodes.values():
-        shape = [node.params.get(k, 0) for k in ("stride", "padding", "dilation", "groups")]
-        stride, padding, dilation, groups = shape
-        if node.kind in ("conv", "xnor_conv"):
-            kernel = node["weight" if node.kind == "conv" else "sign"].shape[1]
-            good = stride == kernel and not padding
-            rule = "supported: stride = kernel without padding"
-            if node.kind == "xnor_conv":
-                good = good and dilation == groups == 1
-                good = good or (kernel == 3 and stride == 1 and padding == dilation)
-                grid = graph.nodes[node.inputs[0]].layout.grid
-                even = not any(side % 2 for side in grid)
-                good = good or (kernel == 3 and stride == 2 and padding == dilation == 1 and even)
-                rule += " or groups; or kernel 3, stride 1, padding = dilation; or kernel 3, "
-                rule += "stride 2, padding 1 on an even grid"
-            elif node.inputs == (graph.image,):
-                good = True
-                rule += "; of the image any"
-        else:
-            kernel = node.params.get("kernel", 1)
-            good = node.kind != "max_pool" or kernel**2 <= TAPS
-            rule = f"supported: windows of at most {TAPS} cells"
-        if not good:
-            what = f"{node.kind} kernel={kernel} stride={stride} padding={padding}"
-            if node.kind == "xnor_conv":
-                what += f" dilation={dilation} groups={groups} grid={grid}"
-            raise UnsupportedOpError(node.name, what, rule)
+def simplify(graph: FloatGraph, checker: Checker | None = None) -> FloatGraph:
+    """All rewrites of the float graph; the function stays the same.
 
-
-def simplify(graph: FloatGraph) -> FloatGraph:
-    """All rewrites of the float graph; the function stays the same."""
+    Raises: IllegalGraph naming the pass that broke a rule of `hwgen.floats.check`.
+    """
+    checker = checker or Checker()
     for rewrite in PASSES:
         graph = rewrite(graph)
+        checker.check(graph, rewrite.__name__)
     return graph
 
 
@@ -176,10 +145,16 @@ def prepare(
             "calibration images", f"{images.dtype} {images.shape}", "must be uint8 (N, H, W, C)"
         )
     mean, std = meta.get("mean", IMAGENET_MEAN), meta.get("std", IMAGENET_STD)
+    checker = Checker()
     traced = trace(module, images.shape[1:])
-    _check_ops(traced)
+    checker.check(traced, "trace")
+    check_limits(traced)
     classes = traced.nodes[traced.output].layout.channels
-    graph = simplify(pad_classes(scale_image(traced, mean, std)))
+    graph = scale_image(traced, mean, std)
+    checker.check(graph, "scale_image")
+    graph = pad_classes(graph)
+    checker.check(graph, "pad_classes")
+    graph = simplify(graph, checker)
     facts = {
         "name": str(meta.get("name", type(module).__name__)),
         "sha256": str(meta.get("sha256", "")),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from hwgen.floats.graph import FloatGraph, Node
+from hwgen.floats.kinds import Add, Affine, CrossFilter
 from hwgen.ops.vector import TAPS
 
 
@@ -21,9 +22,9 @@ def _as_filter(
         return ((0, 0),), np.ones((1, channels)), np.zeros(channels)
     if node.inputs != (source,) or readers[node.name] != 1:
         return None
-    if node.kind == "affine":
+    if node.kind is Affine:
         return ((0, 0),), node["a"][None], node["b"]
-    if node.kind == "cross_filter" and _equal(node["pad"], pad):
+    if node.kind is CrossFilter and _equal(node["pad"], pad):
         return node["offsets"], node["coeff"], node["bias"]
     return None
 
@@ -37,10 +38,10 @@ def merge_filters(graph: FloatGraph) -> FloatGraph:
     readers = {name: len(nodes) for name, nodes in graph.consumers().items()}
     changed, rename = [], {}
     for node in graph.nodes.values():
-        if node.kind != "add":
+        if node.kind is not Add:
             continue
         first = next(
-            (t for t in node.inputs if graph.nodes[t].kind == "cross_filter" and readers[t] == 1),
+            (t for t in node.inputs if graph.nodes[t].kind is CrossFilter and readers[t] == 1),
             None,
         )
         if first is None:

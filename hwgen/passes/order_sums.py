@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from hwgen.floats.graph import FloatGraph
+from hwgen.floats.graph import FloatGraph, Node
+from hwgen.floats.kinds import Add
 
 
 def order_sums(graph: FloatGraph) -> FloatGraph:
     place = {name: i for i, name in enumerate(graph.nodes)}  # order of depth
     changed = []
     for node in graph.nodes.values():
-        if node.kind != "add":
+        if node.kind is not Add:
             continue
         terms = sorted(node.inputs, key=place.__getitem__)
         total = terms[0]
         for k, term in enumerate(terms[1:], 1):
             last = k == len(terms) - 1
             name = node.name if last else f"{node.name}.part{k}"
-            changed.append(type(node)(name, "add", (total, term), {}, node.layout))
+            changed.append(Node(name, Add, (total, term), {}, node.layout))
             total = name
     return graph.rewrite(changed)

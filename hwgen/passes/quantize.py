@@ -8,22 +8,17 @@ from typing import Any
 import numpy as np
 
 from hwgen import ops
-from hwgen.engine.numerics import (
-    ACC_BITS,
-    KAPPA_FRAC,
-    SH1_SHIFTS,
-    SH2_SHIFTS,
-    SH3_SHIFTS,
-    Y_BITS,
-)
+from hwgen.engine.numerics import ACC_BITS, SH1_SHIFTS, SH3_SHIFTS, Y_BITS
 from hwgen.errors import FitError, UnsupportedOpError
 from hwgen.floats.graph import FloatGraph, Layout, Node, on_grid
+from hwgen.floats.kinds import Reads, nearest
 from hwgen.ops.base import Op
 from hwgen.ops.post import Post
 from hwgen.ops.types import TensorType
-from hwgen.passes.fixed import constant, is_padded, multiplier, threshold
+from hwgen.passes.fixed import constant, multiplier, threshold
 from hwgen.passes.fracs import Fracs
 from hwgen.passes.fuse import Chain
+from hwgen.passes.lower_kinds import ACTIVATIONS, LOWERINGS, OUTSIDE, Site
 
 Array = np.ndarray
 
@@ -64,16 +59,15 @@ class Quantizer:
         self.tensor[node.name] = node.name
 
     def _pad(self, chain: Chain) -> tuple[str, ...]:
-        """The source that a padded filter reads outside the grid, at its first source's point.
+        """The source that an op reads outside the grid (`OUTSIDE`), at its first source's point.
 
-        For a maximum it is the smallest feature.
-        A norm before the filter is folded into it, so the zeros of the network are other values
-        here (`fold_forward`); what lies outside the range of a feature is clipped.
+        What lies outside the range of a feature is clipped.
         """
-        frac, top = self.fracs.feature(chain.anchor.inputs[0]), 1 << (self.act_bits - 1)
-        pad = chain.anchor.params.get("pad") if chain.anchor.kind == "cross_filter" else None
-        if chain.anchor.kind == "max_pool":
-            pad = np.full(chain.anchor.layout.channels, -(2.0 ** (self.act_bits - 1 - frac)))
+        node = chain.anchor
+        if node.kind not in OUTSIDE:
+            return ()
+        frac, top = self.fracs.feature(node.inputs[0]), 1 << (self.act_bits - 1)
+        pad = OUTSIDE[node.kind](node, frac, self.act_bits)
         if pad is None:
             return ()
         value = np.clip(np.rint(pad * 2.0**frac), -top, top - 1).astype(np.int64)[None]
@@ -127,10 +121,10 @@ class Quantizer:
         for field in ("pre", "mid", "out"):
             value = getattr(chain, field)
             fields[field] = None if value is None else self.tensor[value]
-        if chain.act is not None and chain.act.kind == "rprelu":
-            fields["slope"], fields["sh2"] = multiplier(chain.act["slope"], SH2_SHIFTS, name)
-        elif chain.act is not None:
-            fields["gelu"] = True
+        if chain.act is not None:
+            activation = nearest(ACTIVATIONS, chain.act.kind)
+            assert activation is not None, f"{chain.act.kind.name} has no lowering"
+            fields |= activation(chain.act, name, a)
         if chain.aff is not None:
             scale = chain.aff[0]
             fields["m3"], fields["sh3"] = multiplier(scale * 2.0 ** (c - a), SH3_SHIFTS, name)
@@ -145,12 +139,12 @@ class Quantizer:
         offset, width = sign["b"], self.act_bits
         if chain.bit_y3:  # y3 is without the activation's output offset
             width = Y_BITS
-            if chain.act is not None and chain.act.kind == "rprelu":
-                offset = offset + sign["a"] * chain.act["z"]
+            if chain.moves is not None:
+                offset = offset + sign["a"] * chain.moves[1]
         t, invert = threshold(sign["a"], offset, frac, width)
         bits = f"{chain.name}.bits"
         readers = [n for n in self.graph.nodes.values() if sign.name in n.inputs]
-        if any(r.kind == "attention" for r in readers):
+        if any(r.kind.reads is Reads.UPRIGHT_SIGNS for r in readers):
             never = invert & (sign["a"] >= 0)
             t, invert = np.where(never, (1 << 15) - 1, t), invert & ~never
             if invert.any():
@@ -162,86 +156,17 @@ class Quantizer:
         self.invert[bits], self.tensor[sign.name] = invert, bits
         return t
 
-    # ------------------------------------------------------------------- op per kind of anchor
-
     def _body(
         self, chain: Chain, sources: tuple[str, ...], shifts: tuple[int, ...]
     ) -> tuple[type[Op], dict[str, Any], int]:
         """Class, parameters and sh1 (one of `shifts`) of a chain's op."""
-        node = chain.anchor
-        gain = 2.0 ** (self.fracs.point(chain, "a") - self.types[sources[0]].frac)
+        node, source = chain.anchor, self.types[sources[0]]
+        gain = 2.0 ** (self.fracs.point(chain, "a") - source.frac)
         m, sh1, factors = None, 0, chain.factors()
         if factors is not None:
             m, sh1 = multiplier(factors * gain, shifts, chain.name, chain.factor_bits())
-        grid = self.types[sources[0]].grid
-        return *getattr(self, f"_{node.kind}")(node, sources, m, grid), sh1
-
-    def _weight_bits(self, node: Node, bits: str) -> Array:
-        """(O, ..., K) in {0, 1}, inverted in the input channels that are stored inverted."""
-        weight = (node["sign"] > 0).astype(np.uint8)
-        groups = node.params.get("groups", 1)
-        invert = self.invert[bits].reshape(groups, -1)  # (groups, channels of a group)
-        rows = np.repeat(invert, weight.shape[0] // groups, 0).astype(np.uint8)
-        return weight ^ rows.reshape(len(rows), *([1] * (weight.ndim - 2)), -1)
-
-    def _xnor_linear(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
-        params = {"weight": self._weight_bits(n, s[0]), "m": m, "unwindow": n["unwindow"]}
-        return ops.xnor.XnorLinear, params
-
-    def _xnor_conv(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
-        params = {"weight": self._weight_bits(n, s[0]), "m": m, "in_grid": grid}
-        params |= {k: n[k] for k in ("stride", "dilation", "groups")}
-        return ops.xnor.XnorConv, params
-
-    def _conv(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
-        if not is_padded(n):
-            return ops.dense.PatchConv, {"weight": m, "in_grid": grid}
-        pad = np.clip(np.rint(n["pad"]), 0, 255).astype(np.int64)
-        params = {"weight": m, "pad": pad, "in_grid": grid}
-        return ops.image_conv.ImageConv, params | {k: n[k] for k in ("stride", "padding", "quad")}
-
-    def _max_pool(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
-        params = {k: n[k] for k in ("kernel", "stride", "padding")}
-        return ops.max_pool.MaxPool, {"m": m, "in_grid": grid, **params}
-
-    def _affine(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
-        return ops.vector.Pointwise, {"m": m}
-
-    def _cross_filter(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
-        params = {"offsets": tuple(tuple(o) for o in n["offsets"]), "m": m, "in_grid": grid}
-        return ops.cross_filter.CrossFilter, params
-
-    def _avg_pool(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
-        return ops.vector.AvgPool, {"kernel": n["kernel"], "m": m, "in_grid": grid}
-
-    def _merge_max(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
-        params = {"window": n["window"], "mode": n.kind[6:], "m": m, "in_grid": grid}
-        return ops.window.MergePool, params
-
-    _merge_sum = _merge_max
-
-    def _merge_mean(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
-        return ops.window.MergeMean, {"m": m}
-
-    def _window_part(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
-        return ops.window.WindowMix, {"m": m, "window": n["window"]}
-
-    def _token_mean(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
-        return ops.vector.TokenMean, {"m": m}
-
-    def _layer_norm(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
-        channels, frac = n.layout.channels, self.types[s[0]].frac
-        eps = round(channels**2 * n["eps"] * 2.0 ** (2 * frac))
-        params = {"eps": eps, "window": n["window"], "in_grid": grid if n["window"] else (0, 0)}
-        return ops.layernorm.LayerNorm, params
-
-    def _attention(self, n: Node, s: tuple[str, ...], m: Array, grid: Any) -> tuple:
-        alpha, zero, top = n["alpha"][:, None], n["zero_point"][:, None], n["top"]
-        kappa = (np.arange(1, 4) - 0.5 - zero) * alpha / top * 2.0**KAPPA_FRAC
-        kappa = np.clip(np.rint(kappa), 0, ops.attention.NEVER).astype(np.int64)
-        kappa[:, top:] = ops.attention.NEVER  # levels above the last
-        neg = (n["alpha"] < 0).astype(np.int64)
-        return ops.attention.Attention, {"kappa": kappa, "neg": neg, "m": m}
+        site = Site(node, m, source.grid, source.frac, self.invert.get(sources[0]))
+        return *LOWERINGS[node.kind](site), sh1
 
 
 def _feature(layout: Layout, frac: int, lo: int, hi: int) -> TensorType:

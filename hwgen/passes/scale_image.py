@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hwgen.floats.graph import FloatGraph, Node
+from hwgen.floats.kinds import Affine
 
 
 def scale_image(graph: FloatGraph, mean: Sequence[float], std: Sequence[float]) -> FloatGraph:
@@ -21,4 +22,4 @@ def scale_image(graph: FloatGraph, mean: Sequence[float], std: Sequence[float]) 
         for node in graph.nodes.values()
         if image.name in node.inputs
     ]
-    return graph.rewrite([*changed, Node(name, "affine", (image.name,), params, image.layout)])
+    return graph.rewrite([*changed, Node(name, Affine, (image.name,), params, image.layout)])

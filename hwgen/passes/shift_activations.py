@@ -6,11 +6,12 @@ rprelu(x + b; g) = rprelu(x; g - b), and rprelu(x; z) + b = rprelu(x; z + b).
 from __future__ import annotations
 
 from hwgen.floats.graph import FloatGraph, Node
+from hwgen.floats.kinds import Affine, RPReLU
 
 
 def is_shift(node: Node) -> bool:
     """Whether a node is x + b."""
-    return node.kind == "affine" and bool((node["a"] == 1).all())
+    return node.kind is Affine and bool((node["a"] == 1).all())
 
 
 def shift_activations(graph: FloatGraph) -> FloatGraph:
@@ -18,13 +19,13 @@ def shift_activations(graph: FloatGraph) -> FloatGraph:
     readers = graph.consumers()
     nodes, rename = dict(graph.nodes), {}
     for node in graph.nodes.values():
-        if node.kind == "rprelu":
+        if node.kind is RPReLU:
             before = nodes[node.inputs[0]]
             if is_shift(before) and before.name not in rename:
                 nodes[node.name] = node.with_(g=node["g"] - before["b"], inputs=before.inputs)
         elif is_shift(node):
             source = nodes[node.inputs[0]]
-            if source.kind == "rprelu" and len(readers[source.name]) == 1:
+            if source.kind is RPReLU and len(readers[source.name]) == 1:
                 nodes[source.name] = source.with_(z=source["z"] + node["b"])
                 rename[node.name] = source.name
     return graph.rewrite(nodes.values(), rename)

@@ -7,6 +7,7 @@ Per-channel affines move as well.
 from __future__ import annotations
 
 from hwgen.floats.graph import FloatGraph, Layout, Node
+from hwgen.floats.kinds import PerChannel, Unwindow, XnorLinear
 
 
 def sink_unwindow(graph: FloatGraph) -> FloatGraph:
@@ -16,15 +17,15 @@ def sink_unwindow(graph: FloatGraph) -> FloatGraph:
         if len(node.inputs) != 1:
             continue
         source = node.inputs[0]
-        way = nodes[source] if nodes[source].kind == "unwindow" else None
+        way = nodes[source] if nodes[source].kind is Unwindow else None
         inside = moved.get(source) or (nodes[way.inputs[0]] if way else None)
         if inside is None:
             continue
         window = round(inside.layout.shape[1] ** 0.5)
-        if node.kind in ("affine", "sign"):
+        if issubclass(node.kind, PerChannel):
             layout = Layout((*inside.layout.shape[:-1], node.layout.channels))
             twin = Node(f"{node.name}.windows", node.kind, (inside.name,), node.params, layout)
             nodes[twin.name] = moved[node.name] = twin
-        elif node.kind == "xnor_linear" and source in moved:
+        elif node.kind is XnorLinear and source in moved:
             nodes[node.name] = node.with_(inputs=(inside.name,), unwindow=window)
     return graph.rewrite(nodes.values())

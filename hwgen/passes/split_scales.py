@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from hwgen.floats.graph import FloatGraph, Node
+from hwgen.floats.kinds import Affine, Conv
 from hwgen.ops.dense import NARROW_BITS
 from hwgen.passes.fixed import conv_bits
 
@@ -19,7 +20,7 @@ def split_scales(graph: FloatGraph) -> FloatGraph:
     """Every conv whose `conv_bits` are 8 -> conv without bias, then affine."""
     changed, scales = [], {}
     for node in graph.nodes.values():
-        if node.kind != "conv":
+        if node.kind is not Conv:
             continue
         weight = node["weight"]
         if conv_bits(node) != NARROW_BITS:
@@ -28,7 +29,7 @@ def split_scales(graph: FloatGraph) -> FloatGraph:
         rows = weight / np.where(tops == 0, 1.0, tops)[:, None, None, None] * LARGEST
         changed.append(node.with_(weight=rows, bias=np.zeros(len(weight))))
         params = {"a": tops / LARGEST, "b": node["bias"]}
-        scales[node.name] = Node(f"{node.name}.scale", "affine", (node.name,), params, node.layout)
+        scales[node.name] = Node(f"{node.name}.scale", Affine, (node.name,), params, node.layout)
     current = {**graph.nodes, **{n.name: n for n in changed}}
     for node in current.values():
         inputs = tuple(scales[i].name if i in scales else i for i in node.inputs)

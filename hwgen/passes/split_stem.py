@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from hwgen.floats.graph import FloatGraph, Node
+from hwgen.floats.kinds import Add, Conv
 from hwgen.ops.dense import QUAD_TAPS
 from hwgen.passes.fixed import is_padded
 
@@ -30,7 +31,7 @@ def split_stem(graph: FloatGraph) -> FloatGraph:
     """Every padded convolution of the image whose rows are short enough."""
     changed: list[Node] = []
     for node in graph.nodes.values():
-        if node.kind != "conv" or not is_padded(node) or node.inputs != (graph.image,):
+        if node.kind is not Conv or not is_padded(node) or node.inputs != (graph.image,):
             continue
         _, kernel, _, channels = node["weight"].shape
         beats = -(-(3 + kernel * channels) // 4)  # of a row, wherever its windows begin
@@ -44,5 +45,5 @@ def split_stem(graph: FloatGraph) -> FloatGraph:
         changed += parts
         if len(parts) > 1:
             names = tuple(part.name for part in parts)
-            changed.append(Node(node.name, "add", names, {}, node.layout))
+            changed.append(Node(node.name, Add, names, {}, node.layout))
     return graph.rewrite(changed) if changed else graph

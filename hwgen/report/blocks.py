@@ -22,6 +22,7 @@ import torch
 
 from hwgen.errors import FitError
 from hwgen.floats.evaluate import Evaluator
+from hwgen.floats.kinds import Attention as FloatAttention
 from hwgen.ops.base import Op
 from hwgen.passes.lower import Lowered, Prepared
 from hwgen.report.cycles import module_path
@@ -68,7 +69,9 @@ def float_values(prepared: Prepared, images: Array) -> FloatValues:
     evaluator = Evaluator(prepared.float_graph, torch.float64)
     stored = {c.final: c.name for c in prepared.chains if c.store}
     signs = {c.sign.name: c.name for c in prepared.chains if c.sign is not None}
-    attention = {c.anchor.name: c.anchor for c in prepared.chains if c.anchor.kind == "attention"}
+    attention = {
+        c.anchor.name: c.anchor for c in prepared.chains if c.anchor.kind is FloatAttention
+    }
     operands: dict[str, torch.Tensor] = {
         name: torch.empty(0) for node in attention.values() for name in node.inputs[:2]
     }
@@ -80,7 +83,8 @@ def float_values(prepared: Prepared, images: Array) -> FloatValues:
         if node.name in operands:
             operands[node.name] = value
         if node.name in attention:
-            levels = evaluator.levels(node, *(operands.pop(i) for i in node.inputs[:2]))
+            keys = (operands.pop(i) for i in node.inputs[:2])
+            levels = FloatAttention.levels(evaluator.call(node), *keys)
             out.levels[node.name] = levels.numpy().astype(np.uint8)
     return out
 

@@ -114,7 +114,7 @@ def functions(s: Sizing) -> list[Function]:
     post = (
         mux(8, 38) + logic(38 + 39 + 2 * 18)  # shift_unit
         + multiplier(19, 16) + logic(2 * 36) + mux(2, 36)  # rprelu
-        + multiplier(19, 17) + table(64, 34) + logic(36 + 2 * 19)  # gelu
+        + multiplier(19, 16) + memory(32, 64) + logic(36 + 2 * 19)  # follow_chord
         + mux(3, 36) + logic(2 * 18)  # y3
         + multiplier(19, 16) + logic(37 + 2 * 18) + mux(4, 37)  # affine
         + logic(19 + 19 + 3 * act + 18)  # residuals, y6, bit

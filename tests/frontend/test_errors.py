@@ -97,7 +97,10 @@ class TwoStems(nn.Module):
 
 UNSUPPORTED = {
     "function": (Around(Sine()), r"^layer: sin; supported: .*shift_mean.*$"),
-    "module": (Around(nn.Tanh()), r"^layer: Tanh; supported: .*BinaryConv2d.*TokenBuilder$"),
+    "module": (
+        Around(nn.Softplus()),
+        r"^layer: Softplus; supported: .*BinaryConv2d.*TokenBuilder$",
+    ),
     "pooling": (
         Around(nn.MaxPool2d(5, 2, 2)),
         r"^layer: max_pool kernel=5 stride=2 padding=2; supported: windows of at most 12 cells$",

@@ -15,15 +15,22 @@ from hwgen.emit.rtl import write_rtl
 from hwgen.engine.sizing import Sizing
 from hwgen.ir.graph import Graph
 from hwgen.ops import REGISTRY
+from hwgen.passes.lower import lower_model
 from hwgen.schedule.program import Program, schedule
 from hwgen.search.choose import choose
 from hwgen.sim.csim import CsimResult, build_csim, run_csim
 from hwgen.sim.network import SimResult, build_simulator, simulate_program
 from hwgen.targets import get_target
+from hwgen.timing.predict import predict
 from tests.graphs import random_graph
+from tests.networks import IMAGE, activation_net
 from tests.padded_graphs import STEMS, stem_graph
 
-GRAPHS = {"random": random_graph(4), "stem": stem_graph(STEMS[0], again=True)}
+GRAPHS = {
+    "random": random_graph(4),
+    "stem": stem_graph(STEMS[0], again=True),
+    "activations": lower_model(activation_net(), meta={"image": IMAGE, "name": "activations"}),
+}
 
 
 def graph_of(op: str) -> str:
@@ -103,3 +110,18 @@ def test_golden_rtl_and_hls_agree(engines: Engines, op: str) -> None:
     place = rtl.first_mismatch.partition(":")[0]
     assert f"tensor {tensors[0]}, token " in place
     assert hls.first_difference.startswith(f"image 0: {place}: value got ")
+
+
+def test_every_activation(engines: Engines) -> None:
+    """A table for each of them, loaded in turn; to the cycle as predicted."""
+    program, rtl, hls = engines.sound("activations")
+    tables = [op.post.chords for op in program.graph.ops if op.post.chords is not None]
+    names = ["gelu", "silu", "hardswish", "sigmoid", "tanh", "clamp", "relu6", "clamp"]
+    assert [t.name for t in tables] == names
+    assert len({t.key for t in tables}) == len(tables)
+    assert (rtl.first_mismatch, hls.first_difference) == (None, None)
+    assert rtl.cycles == predict(program).cycles
+    last = next(op for op in program.graph.ops if op.post.chords is tables[-1])
+    _, rtl, hls = engines.run("activations", wrong=next(iter(last.outputs())))
+    assert last.name in rtl.first_mismatch
+    assert last.name in hls.first_difference

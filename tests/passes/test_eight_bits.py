@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from hwgen.floats.graph import FloatGraph, Layout, Node
+from hwgen.floats.kinds import Add, Affine, Input
 from hwgen.ops.dense import NARROW_BITS, PatchConv, weight_bits
 from hwgen.passes.distribute import distribute
 from hwgen.passes.lower import prepare
@@ -46,8 +47,8 @@ def test_every_output_channel_uses_all_eight_bits() -> None:
         assert weight_bits(op.weight.shape[1], op.weight.shape[3]) == NARROW_BITS
         largest = np.abs(op.weight).max((1, 2, 3))
         assert set(largest.tolist()) <= {0, 127}  # 0: classes that fill up a word
-    assert not layers["stem"].post.gelu  # the scale comes before it: GELU is an op of its own
-    assert any(op.post.gelu for op in lowered.graph.ops)
+    assert layers["stem"].post.chords is None  # the scale comes before it: GELU is an op of its own
+    assert any(op.post.chords is not None for op in lowered.graph.ops)
     x = images(16, 2)
     scale = (x / 255.0 - lowered.graph.meta["mean"]) / lowered.graph.meta["std"]
     with torch.no_grad():
@@ -59,26 +60,24 @@ def test_every_output_channel_uses_all_eight_bits() -> None:
 
 def affine(name: str, source: str, layout: Layout, rng: np.random.Generator) -> Node:
     c = layout.channels
-    return Node(
-        name, "affine", (source,), {"a": rng.normal(size=c), "b": rng.normal(size=c)}, layout
-    )
+    return Node(name, Affine, (source,), {"a": rng.normal(size=c), "b": rng.normal(size=c)}, layout)
 
 
 def test_a_sum_takes_the_affine_behind_it_once() -> None:
     """((p + q) A + r) B: B waits for what A made, and no factor is lost."""
     rng, layout = np.random.default_rng(0), Layout((4, 16), (2, 2))
-    nodes = [Node("image", "input", (), {}, layout)]
+    nodes = [Node("image", Input, (), {"grid": (2, 2), "channels": 16}, layout)]
     nodes += [affine(name, "image", layout, rng) for name in "pqr"]
-    nodes += [Node("s", "add", ("p", "q"), {}, layout), affine("A", "s", layout, rng)]
-    nodes += [Node("t", "add", ("A", "r"), {}, layout), affine("B", "t", layout, rng)]
+    nodes += [Node("s", Add, ("p", "q"), {}, layout), affine("A", "s", layout, rng)]
+    nodes += [Node("t", Add, ("A", "r"), {}, layout), affine("B", "t", layout, rng)]
     graph = FloatGraph({n.name: n for n in nodes}, "image", "B")
 
     def value(g: FloatGraph, name: str, x: np.ndarray) -> np.ndarray:
         n = g.nodes[name]
         inner = [value(g, i, x) for i in n.inputs]
-        if n.kind == "affine":
+        if n.kind is Affine:
             return inner[0] * n["a"] + n["b"]
-        return sum(inner) if n.kind == "add" else x
+        return sum(inner) if n.kind is Add else x
 
     x = rng.normal(size=(4, 16))
     after = distribute(graph)

@@ -91,7 +91,7 @@ def test_passes_keep_the_function_of_a_resnet(block: str) -> None:
     torch.manual_seed(2)
     module = randomise(zoo.create("reactnet_micro", block=block)).double()
     graph = check_passes(module, 64)
-    kinds = [n.kind for n in graph.nodes.values() if n.name.startswith("layer1.0.")]
+    kinds = [n.kind.name for n in graph.nodes.values() if n.name.startswith("layer1.0.")]
     activation = ["rprelu"] if block == "reactnet" else []
     assert kinds == ["sign", "xnor_conv", "add", *activation]
     assert graph.nodes["layer2.0.binary_conv"]["stride"] == 2

@@ -12,6 +12,9 @@ from hwgen.analysis.fidelity import fidelity, float_logits
 from hwgen.errors import HwgenError
 from hwgen.floats.evaluate import Evaluator
 from hwgen.floats.graph import FloatGraph
+from hwgen.floats.kinds import Add, Affine, Conv, Kind, Upsample
+from hwgen.floats.kinds import CrossFilter as CrossFilterKind
+from hwgen.floats.kinds import MaxPool as MaxPoolKind
 from hwgen.frontend.trace import trace
 from hwgen.nn import BatchNorm, BinaryLinear, avg_pool_grid, neighbour_mean, upsample_grid
 from hwgen.ops.cross_filter import CrossFilter
@@ -41,8 +44,8 @@ def check_passes(module: nn.Module, side: int) -> FloatGraph:
     return graph
 
 
-def nodes_of(graph: FloatGraph, kind: str) -> list:
-    return [n for n in graph.nodes.values() if n.kind == kind]
+def nodes_of(graph: FloatGraph, kind: type[Kind]) -> list:
+    return [n for n in graph.nodes.values() if n.kind is kind]
 
 
 class Stem(nn.Module):
@@ -71,11 +74,11 @@ def test_passes_keep_the_function_of_a_stem(conv: tuple, pool: tuple) -> None:
         module.norm.weight[3], module.norm.weight[5] = 0.0, -0.7
         module.second.weight[3], module.second.weight[4] = -1.0, 0.0
     graph = check_passes(module, 32)
-    (node,) = nodes_of(graph, "conv")[:1]
+    (node,) = nodes_of(graph, Conv)[:1]
     assert node.inputs == (graph.image,)  # the scale of the image is folded into it
     if conv[2]:
         np.testing.assert_allclose(node["pad"], 255 * np.array(META["mean"]))
-    (pooled,) = nodes_of(graph, "max_pool")
+    (pooled,) = nodes_of(graph, MaxPoolKind)
     assert pooled["stride"] == pool[1]
 
 
@@ -134,7 +137,7 @@ def test_a_norm_before_padded_filters_is_folded_unless_a_factor_is_0(side, facto
     module = randomise(Neighbours(side))
     module.norm.weight.data[7] = factor
     graph = check_passes(module, 4 * side)
-    (filter_,) = nodes_of(graph, "cross_filter")
+    (filter_,) = nodes_of(graph, CrossFilterKind)
     a = module.norm.weight / torch.sqrt(module.norm.running_var + module.norm.eps)
     b = (module.norm.bias - module.norm.running_mean * a).detach().numpy()
     if factor:
@@ -143,7 +146,7 @@ def test_a_norm_before_padded_filters_is_folded_unless_a_factor_is_0(side, facto
     else:
         assert not filter_["pad"].any()  # the filter reads the norm's own value
         (source,) = (graph.nodes[i] for i in filter_.inputs)
-        assert source.kind == "affine"
+        assert source.kind is Affine
 
 
 def neighbours(weight: float, bias: float, act_bits: int) -> tuple[nn.Module, Lowered]:
@@ -163,7 +166,7 @@ def test_pad_words_have_the_point_of_the_source_and_are_clipped(act_bits: int) -
         op = next(o for o in graph.ops if isinstance(o, CrossFilter))
         source, pad = graph.types()[op.sources[0]], graph.op(op.sources[1])
         assert pad.value[0, 7] == end
-        node = next(n for n in lowered.float_graph.nodes.values() if n.kind == "cross_filter")
+        node = next(n for n in lowered.float_graph.nodes.values() if n.kind is CrossFilterKind)
         want = np.rint(node["pad"] * 2.0**source.frac)
         inside = abs(want) < top
         assert inside.sum() >= 30
@@ -205,13 +208,13 @@ class Upsampled(nn.Module):
 def test_upsampled_values_are_added_on_their_own_grid(factors: tuple, left: int) -> None:
     torch.manual_seed(0)
     graph = check_passes(randomise(Upsampled(factors)), 32)
-    ups = nodes_of(graph, "upsample")
+    ups = nodes_of(graph, Upsample)
     assert len(ups) == left
     for factor in set(factors):
         (up,) = (n for n in ups if n["factor"] == factor)
         below = graph.nodes[up.inputs[0]]
         if factors.count(factor) > 1:
-            assert below.kind == "add"
+            assert below.kind is Add
 
 
 @pytest.mark.parametrize("factors", [(2,), (2, 2), (4, 4)])
@@ -244,10 +247,10 @@ def binaryvit() -> nn.Module:
 def test_passes_keep_the_function_of_a_binaryvit(binaryvit: nn.Module) -> None:
     graph = check_passes(binaryvit, 48)
     order = {c.name: k for k, c in enumerate(fuse(graph))}
-    ups = nodes_of(graph, "upsample")
+    ups = nodes_of(graph, Upsample)
     assert ups
     for up in ups:
-        assert graph.nodes[up.inputs[0]].kind == "add"  # of keys and values
+        assert graph.nodes[up.inputs[0]].kind is Add  # of keys and values
         layer = up.name.split(".attention.")[0] + ".attention.attention."
         assert order[f"{layer}query"] > max(order[f"{layer}key"], order[f"{layer}value"])
 

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from hwgen.floats.evaluate import Evaluator
+from hwgen.floats.kinds import Affine
 from hwgen.frontend.trace import trace
 from hwgen.nn import LearnedShift
 from hwgen.passes.shift_activations import shift_activations
@@ -36,6 +37,6 @@ def test_shifts_become_parameters() -> None:
     for twice, affines in ((False, 0), (True, 1)):
         graph = trace(Net(twice).double(), (2, 2, 3))
         got = shift_activations(graph)
-        assert sum(n.kind == "affine" for n in got.nodes.values()) == affines
+        assert sum(n.kind is Affine for n in got.nodes.values()) == affines
         want = Evaluator(graph, torch.float64).logits(images)
         np.testing.assert_allclose(Evaluator(got, torch.float64).logits(images), want, atol=1e-12)

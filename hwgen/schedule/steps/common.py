@@ -46,8 +46,9 @@ def post_fields(op: Op) -> dict[str, int]:
     """Mode fields of the post chain."""
     p = op.post
     return {
-        "sh1": p.sh1, "rp": int(p.slope is not None), "sh2": p.sh2, "chords": int(p.chords is not None),
-        "aff": int(p.m3 is not None), "sh3": p.sh3, "bit_y3": int(p.bit_y3),
+        "sh1": p.sh1, "rp": int(p.slope is not None), "sh2": p.sh2,
+        "chords": int(p.chords is not None), "aff": int(p.m3 is not None), "sh3": p.sh3,
+        "bit_y3": int(p.bit_y3),
     }  # fmt: skip
 
 

@@ -1,0 +1,74 @@
+"""Kinds of nodes of the float graph, one class each: parameters, shapes, evaluation, traits.
+
+sources       Input, Constant
+elementwise   Affine, Sign, Add
+activations   RPReLU; of a table: GELU, SiLU, Hardswish, Sigmoid, Tanh, Clamp, ReLU6
+layers        XnorLinear, XnorConv, Conv, CrossFilter
+tokens        LayerNorm, Attention
+pooling       AvgPool, MaxPool, TokenMean
+windows       MergeMax, MergeSum, MergeMean, WindowPart, PerWindow, Unwindow
+views         Tile, Pool, Upsample
+"""
+
+from hwgen.floats.kinds.activations import GELU, Activation, RPReLU, Tabulated
+from hwgen.floats.kinds.base import KINDS, Call, Kind, Reads, ShapeError, infer, nearest, register
+from hwgen.floats.kinds.elementwise import Add, Affine, PerChannel, Sign
+from hwgen.floats.kinds.layers import Conv, CrossFilter, XnorConv, XnorLinear
+from hwgen.floats.kinds.pooling import AvgPool, MaxPool, TokenMean
+from hwgen.floats.kinds.scaled import FixedSum, Scaled
+from hwgen.floats.kinds.sources import Constant, Input, Source
+from hwgen.floats.kinds.tokens import Attention, LayerNorm
+from hwgen.floats.kinds.views import Pool, Tile, Upsample, View
+from hwgen.floats.kinds.windows import (
+    MergeMax,
+    MergeMean,
+    MergePool,
+    MergeSum,
+    PerWindow,
+    Unwindow,
+    WindowPart,
+)
+
+__all__ = [
+    "GELU",
+    "KINDS",
+    "Activation",
+    "Add",
+    "Affine",
+    "Attention",
+    "AvgPool",
+    "Call",
+    "Constant",
+    "Conv",
+    "CrossFilter",
+    "FixedSum",
+    "Input",
+    "Kind",
+    "LayerNorm",
+    "MaxPool",
+    "MergeMax",
+    "MergeMean",
+    "MergePool",
+    "MergeSum",
+    "PerChannel",
+    "PerWindow",
+    "Pool",
+    "RPReLU",
+    "Reads",
+    "Scaled",
+    "ShapeError",
+    "Sign",
+    "Source",
+    "Tabulated",
+    "Tile",
+    "TokenMean",
+    "Unwindow",
+    "Upsample",
+    "View",
+    "WindowPart",
+    "XnorConv",
+    "XnorLinear",
+    "infer",
+    "nearest",
+    "register",
+]  # fmt: skip

@@ -1,0 +1,51 @@
+"""Values that no node computes."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from hwgen.floats.graph import Layout, on_grid
+from hwgen.floats.kinds.base import Call, Kind, Params, Reads, register
+from hwgen.floats.kinds.parameters import Grid, Int, Reals
+
+
+class Source(Kind):
+    """A value that is there before anything is computed."""
+
+    arity = (0, 0)
+    anchor = step = elementwise = makes_signs = joins_inputs = False
+    reads = Reads.NOTHING
+    factors = offset = weights = frac = None
+
+
+@register
+class Input(Source):
+    """The image (H*W, channels) on its grid; evaluation gets it as (batch, H, W, channels)."""
+
+    name = "input"
+    params = {"grid": Grid(), "channels": Int(1)}
+
+    @classmethod
+    def result(cls, params: Params, *inputs: Layout) -> Layout:
+        return on_grid(*params["grid"], params["channels"])
+
+    @classmethod
+    def evaluate(cls, n: Call, *x: Tensor) -> Tensor:
+        (image,) = x
+        return image.flatten(1, 2)
+
+
+@register
+class Constant(Source):
+    """A fixed value (tokens, C) on `grid` or (windows, T, C), the same for the whole batch."""
+
+    name = "constant"
+    params = {"value": Reals("...", "C"), "grid": Grid()}
+
+    @classmethod
+    def result(cls, params: Params, *inputs: Layout) -> Layout:
+        return Layout(params["value"].shape, params["grid"])
+
+    @classmethod
+    def evaluate(cls, n: Call, *x: Tensor) -> Tensor:
+        return n["value"][None]

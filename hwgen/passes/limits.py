@@ -1,0 +1,67 @@
+"""Shapes of a kind that no integer op computes: refused before anything is lowered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hwgen.errors import UnsupportedOpError
+from hwgen.floats.graph import FloatGraph, Layout, Node
+from hwgen.floats.kinds import Conv, Kind, MaxPool, XnorConv
+from hwgen.ops.vector import TAPS
+from hwgen.passes.fixed import is_padded
+
+Refusal = tuple[str, str] | None  # what is there, what is supported
+
+
+def check_limits(graph: FloatGraph) -> None:
+    """Raises: UnsupportedOpError for a node of a shape that no integer op computes."""
+    stems = [n for n in graph.nodes.values() if n.kind is Conv and n.inputs == (graph.image,)]
+    if len(stems) > 1 and any(map(is_padded, stems)):
+        raise UnsupportedOpError(
+            stems[1].name, "another convolution of the image",
+            "supported: one, or several of stride = kernel without padding",
+        )  # fmt: skip
+    for node in graph.nodes.values():
+        if node.kind in LIMITS and node not in stems:
+            refusal = LIMITS[node.kind](node, graph.nodes[node.inputs[0]].layout)
+            if refusal is not None:
+                raise UnsupportedOpError(node.name, *refusal)
+
+
+def _conv(node: Node, source: Layout) -> Refusal:
+    kernel, stride, padding = node["weight"].shape[1], node["stride"], node["padding"]
+    if stride == kernel and not padding:
+        return None
+    what = f"conv kernel={kernel} stride={stride} padding={padding}"
+    return what, "supported: stride = kernel without padding"
+
+
+def _xnor_conv(node: Node, source: Layout) -> Refusal:
+    kernel, stride, padding = node["sign"].shape[1], node["stride"], node["padding"]
+    dilation, groups = node["dilation"], node["groups"]
+    even = not any(side % 2 for side in source.grid)
+    if (
+        (stride == kernel and not padding and dilation == groups == 1)
+        or (kernel == 3 and stride == 1 and padding == dilation)
+        or (kernel == 3 and stride == 2 and padding == dilation == 1 and even)
+    ):
+        return None
+    return (
+        f"xnor_conv kernel={kernel} stride={stride} padding={padding} dilation={dilation} "
+        f"groups={groups} grid={source.grid}",
+        "supported: stride = kernel without padding or groups; or kernel 3, stride 1, padding = "
+        "dilation; or kernel 3, stride 2, padding 1 on an even grid",
+    )
+
+
+def _max_pool(node: Node, source: Layout) -> Refusal:
+    kernel, stride, padding = node["kernel"], node["stride"], node["padding"]
+    if kernel**2 <= TAPS:
+        return None
+    what = f"max_pool kernel={kernel} stride={stride} padding={padding}"
+    return what, f"supported: windows of at most {TAPS} cells"
+
+
+LIMITS: dict[type[Kind], Callable[[Node, Layout], Refusal]] = {
+    Conv: _conv, XnorConv: _xnor_conv, MaxPool: _max_pool,
+}  # fmt: skip
