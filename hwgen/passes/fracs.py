@@ -4,7 +4,7 @@ A chain has two points: "a" (pre, y1..y4, mid) and "c" (y5, y6, out), the same o
 affine step. Union-find joins the points that a residual or a shared LayerNorm connects; a class
 takes as many fraction bits as its largest value on the calibration images, with `HEADROOM`, and
 its largest constant leave. Only what is stored has act_bits, the values before it have 18; y3 has
-16 where its sign is taken, the bits of a threshold. GELU and LayerNorm fix their points. A
+16 where its sign is taken, the bits of a threshold. Some kinds (`Kind.frac`) fix their points. A
 multiplier of 16 bits and the smallest shift limit how many bits a step can add. The shifts lie
 `SHIFT_STEP` apart: multipliers of 8 bits, whose largest is known, take the point behind them from
 as many, so that they are used up.
@@ -19,7 +19,7 @@ import numpy as np
 from hwgen.engine.numerics import PARAM_BITS, SH1_SHIFTS, SH3_SHIFTS, Y_BITS
 from hwgen.errors import FitError
 from hwgen.floats.graph import FloatGraph
-from hwgen.floats.kinds import Constant
+from hwgen.floats.kinds import Constant, Kind
 from hwgen.passes.fuse import Chain, is_identity
 
 Array = np.ndarray
@@ -38,7 +38,7 @@ class Fracs:
         self.owner: dict[str, str] = {}  # feature value -> its point
         self.limit: dict[str, float] = {}  # point -> fraction bits that fit
         self.cause: dict[str, str] = {}  # point -> node that sets the limit
-        self.pinned: dict[str, int] = {}
+        self.pinned: dict[str, type[Kind]] = {}  # point -> the kind that fixes it
         # from, to, most fraction bits more, points below that lie apart
         self.steps: list[tuple[str | None, str, int, int]] = []
         self.act_bits = act_bits
@@ -92,7 +92,7 @@ class Fracs:
             self._add(c, largest[chain.after[-1]], bits, chain.after[-1])
         for node in (chain.act, n):
             if node is not None and node.kind.frac is not None:
-                self.pinned[a] = node.kind.frac
+                self.pinned[a] = node.kind
 
     def _step(
         self,
@@ -132,16 +132,19 @@ class Fracs:
             classes.setdefault(self._root(point), []).append(point)
         for root, points in classes.items():
             tight = min(points, key=lambda p: self.limit[p])
-            pins = {self.pinned[p] for p in points if p in self.pinned}
-            self.frac[root] = min(pins, default=self.limit[tight])
+            pins = [self.pinned[p] for p in points if p in self.pinned]
+            if not pins:
+                self.frac[root] = self.limit[tight]
+                continue
+            kind = min(pins, key=lambda k: k.frac)
+            self.frac[root] = kind.frac
             slack = floor(log2(HEADROOM) + 1)  # a pinned point may use up the headroom
-            if pins and self.limit[tight] + slack < min(pins):
-                need = min(pins) - self.limit[tight]
+            if self.limit[tight] + slack < kind.frac:
                 raise FitError(
                     self.cause[tight],
-                    f"needs {need} more bits at {min(pins)} fraction bits",
+                    f"needs {kind.frac - self.limit[tight]} more bits at {kind.frac} fraction bits",
                     f"features have {self.act_bits} bits, sums {Y_BITS}, constants {PARAM_BITS}",
-                    "use act_bits=16, or train with smaller values before GELU",
+                    f"use act_bits=16, or train with smaller values before {kind.__name__}",
                 )
         changed = True
         while changed:
