@@ -4,7 +4,7 @@ A chain has two points: "a" (pre, y1..y4, mid) and "c" (y5, y6, out), the same o
 affine step. Union-find joins the points that a residual or a shared LayerNorm connects; a class
 takes as many fraction bits as its largest value on the calibration images, with `HEADROOM`, and
 its largest constant leave. Only what is stored has act_bits, the values before it have 18; y3 has
-16 where its sign is taken, the bits of a threshold. GELU and LayerNorm fix their points. A
+16 where its sign is taken, the bits of a threshold. Some kinds (`Kind.frac`) fix their points. A
 multiplier of 16 bits and the smallest shift limit how many bits a step can add. The shifts lie
 `SHIFT_STEP` apart: multipliers of 8 bits, whose largest is known, take the point behind them from
 as many, so that they are used up.
@@ -38,7 +38,7 @@ class Fracs:
         self.owner: dict[str, str] = {}  # feature value -> its point
         self.limit: dict[str, float] = {}  # point -> fraction bits that fit
         self.cause: dict[str, str] = {}  # point -> node that sets the limit
-        self.pinned: dict[str, int] = {}
+        self.pinned: dict[str, tuple[int, str]] = {}  # point -> most bits, the kind that sets them
         self.exact: set[str] = set()  # pinned points that must have all their bits
         # from, to, most fraction bits more, points below that lie apart
         self.steps: list[tuple[str | None, str, int, int]] = []
@@ -93,7 +93,7 @@ class Fracs:
             self._add(c, largest[chain.after[-1]], bits, chain.after[-1])
         for node in (chain.act, n):
             if node is not None and (bits := node.kind.fraction(node)) is not None:
-                self.pinned[a] = min(bits, self.pinned.get(a, bits))
+                self.pinned[a] = min((bits, node.kind.__name__), self.pinned.get(a, (bits, "~")))
                 if node is n:
                     self.exact.add(a)
 
@@ -101,11 +101,11 @@ class Fracs:
         """Raises FitError where fewer bits than a LayerNorm's are asked of it: its scale is fixed,
         while a table can be made for any number of bits up to its own."""
         for point in points:
-            if point in self.exact and self.pinned[point] != frac:
+            if point in self.exact and self.pinned[point][0] != frac:
                 raise FitError(
                     self.cause[point],
                     f"is added to an activation of {frac} fraction bits",
-                    f"a LayerNorm's value has {self.pinned[point]}",
+                    f"the value of a {self.pinned[point][1]} has {self.pinned[point][0]}",
                     "put an affine layer between them",
                 )
 
@@ -147,18 +147,20 @@ class Fracs:
             classes.setdefault(self._root(point), []).append(point)
         for root, points in classes.items():
             tight = min(points, key=lambda p: self.limit[p])
-            pins = {self.pinned[p] for p in points if p in self.pinned}
-            self.frac[root] = min(pins, default=self.limit[tight])
-            if len(pins) > 1:
-                self._check_exact(points, min(pins))
+            pins = [self.pinned[p] for p in points if p in self.pinned]
+            if not pins:
+                self.frac[root] = self.limit[tight]
+                continue
+            frac, kind = min(pins)
+            self.frac[root] = frac
+            self._check_exact(points, frac)
             slack = floor(log2(HEADROOM) + 1)  # a pinned point may use up the headroom
-            if pins and self.limit[tight] + slack < min(pins):
-                need = min(pins) - self.limit[tight]
+            if self.limit[tight] + slack < frac:
                 raise FitError(
                     self.cause[tight],
-                    f"needs {need} more bits at {min(pins)} fraction bits",
+                    f"needs {frac - self.limit[tight]} more bits at {frac} fraction bits",
                     f"features have {self.act_bits} bits, sums {Y_BITS}, constants {PARAM_BITS}",
-                    "use act_bits=16, or train with smaller values before the activation",
+                    f"use act_bits=16, or train with smaller values before {kind}",
                 )
         changed = True
         while changed:
