@@ -23,6 +23,7 @@ from torch import Tensor, fx, nn
 from hwgen import nn as hnn
 from hwgen.errors import UnsupportedOpError
 from hwgen.frontend.importer import _path
+from hwgen.zoo.network import Network
 
 LARGEST_PIXEL = 255
 COUNTINGS = ("stated", "published", "fan_in")
@@ -89,7 +90,7 @@ def capability(
     return propagation.result()
 
 
-def network_capability(module: nn.Module, counting: str = "stated") -> Capability:
+def network_capability(module: Network, counting: str = "stated") -> Capability:
     """`capability` of a network with a `config`, at its own image size."""
     config = module.config
     side = config.image_size

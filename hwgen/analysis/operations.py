@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from hwgen.nn import BinaryConv2d, BinaryLinear, QDAttention
 from hwgen.zoo.binaryvit import ElasticSelfAttention
+from hwgen.zoo.network import Network
+from hwgen.zoo.resnet import BinaryResNet
 
 COUNTED = (BinaryLinear, BinaryConv2d, QDAttention, ElasticSelfAttention, nn.Linear, nn.Conv2d)
 
@@ -76,7 +78,7 @@ class Analysis:
         )
 
 
-def analyze(module: nn.Module) -> Analysis:
+def analyze(module: Network) -> Analysis:
     """Measure a zoo network by one forward pass at its own size.
 
     Raises: AssertionError if the module is not from the zoo (no `config`).
@@ -111,9 +113,9 @@ def analyze(module: nn.Module) -> Analysis:
     return Analysis(tuple(rows), dict(parts), sum(parts.values(), Totals()))
 
 
-def _places(module: nn.Module) -> Callable[[str], tuple[str, str]]:
+def _places(module: Network) -> Callable[[str], tuple[str, str]]:
     """(part, kind) of a dotted name; a network that is no BHViT says them itself."""
-    if hasattr(module, "part_of"):
+    if isinstance(module, BinaryResNet):
         return lambda name: (module.part_of(name), module.kind_of(name))
     return lambda name: (part_of(name, module.config.depths), _kind(name))
 
@@ -150,15 +152,14 @@ def _hook(
     part, kind = place_of(name)
 
     def record(layer: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
-        place = {"name": name, "kind": kind, "part": part}
         if isinstance(layer, QDAttention | ElasticSelfAttention):
             windows, tokens, channels = inputs[0].shape
             keys = getattr(layer, "keys", tokens)
             product = windows * tokens * keys * channels
             for operands in ("QK", "AV"):
-                place |= {"name": f"{name}.{operands}", "kind": "attention"}
-                rows.append(Layer(binary_macs=product, **place))
+                rows.append(Layer(product, name=f"{name}.{operands}", kind="attention", part=part))
             return
+        assert isinstance(layer.weight, Tensor)
         macs, weights = output.numel() * layer.weight[0].numel(), layer.weight.numel()
         parameters = sum(p.numel() for p in layer.parameters())
         if isinstance(layer, BinaryLinear | BinaryConv2d):
@@ -166,6 +167,6 @@ def _hook(
             work = {"binary_macs": macs, "binary_weights": weights, "float_parameters": real}
         else:
             work = {"float_macs": macs, "float_parameters": parameters}
-        rows.append(Layer(**work, **place))
+        rows.append(Layer(**work, name=name, kind=kind, part=part))
 
     return record

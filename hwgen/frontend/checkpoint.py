@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from hwgen.errors import CheckpointError, HwgenError
 from hwgen.zoo import NetworkConfig, build, config_from_state_dict, family_of
 from hwgen.zoo.config import IMAGENET_MEAN, IMAGENET_STD
+from hwgen.zoo.network import Network
 from hwgen.zoo.resnet import with_released_keys
 
 NAMED = 3  # keys spelled out in a message before it counts the rest
@@ -42,7 +43,7 @@ class CheckpointInfo:
     meta: dict[str, Any] = field(default_factory=dict)
 
 
-def load_checkpoint(path: str | Path) -> tuple[nn.Module, CheckpointInfo]:
+def load_checkpoint(path: str | Path) -> tuple[Network, CheckpointInfo]:
     """Load a checkpoint of a zoo network: a state dict, or one under "model" or "state_dict".
 
     The architecture is read from keys and shapes alone. Returns the network (float32, CPU, eval

@@ -110,8 +110,8 @@ def window_merge(
     params = {"scale": (1.0 - mix) / windows, "bias": zeros(c)}
     mean = im.emit(MergeMean, (z.node,), params, "merge_mean")
     spread = im.emit(PerWindow, (mean,), {}, "spread")
-    params = {"window": window, "scale": mix, "bias": zeros(c)}
-    part = im.emit(WindowPart, (z.node,), params, "window_mix")
+    mixing = {"window": window, "scale": mix, "bias": zeros(c)}
+    part = im.emit(WindowPart, (z.node,), mixing, "window_mix")
     total = im.emit(Add, (part, spread), {}, "mix_sum")
     return View(im.emit(Unwindow, (total,), {"window": window}, "unwindow"), TOKENS)
 

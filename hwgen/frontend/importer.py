@@ -47,7 +47,7 @@ class Importer(fx.Interpreter):
                 known = ", ".join(sorted(c.__name__ for c in MODULES))
             else:
                 table = METHODS if n.op == "call_method" else FUNCTIONS
-                handler, what = table.get(n.target), n.target  # type: ignore[call-overload]
+                handler, what = table.get(n.target), n.target
                 known = ", ".join(sorted({str(getattr(f, "__name__", f)) for f in table}))
             if handler is None:
                 raise self.unsupported(_name(what), f"supported: {known}")

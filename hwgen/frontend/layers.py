@@ -94,7 +94,7 @@ def _must_divide(im: Importer, what: str, layout: Layout, k: int, s: int, paddin
 def conv(im: Importer, m: nn.Conv2d, _: Tensor, x: View) -> View:
     layout = im.require(x, IMAGE, "Conv2d")
     k, s = m.kernel_size[0], m.stride[0]
-    padding = (0, 0) if m.padding == "valid" else m.padding
+    padding = m.padding if isinstance(m.padding, tuple) else (0, 0)  # "same" is not square here
     square = m.kernel_size == (k, k) and m.stride == (s, s) and padding == (padding[0], padding[0])
     if not square or m.padding_mode != "zeros" or m.groups != 1 or m.dilation != (1, 1):
         raise im.unsupported(
@@ -159,12 +159,14 @@ def rprelu(im: Importer, m: hnn.RPReLU, _: Tensor, x: View) -> View:
 
 def prelu(im: Importer, m: Any, _: Tensor, x: View, *args: float, **given: Any) -> View:
     """PReLU, leaky ReLU and ReLU: t >= 0 ? t : slope t."""
-    layout, slope = im.layout(x), 0.0
+    layout = im.layout(x)
+    slope: Tensor | float = 0.0
     if isinstance(m, nn.PReLU):
         slope = m.weight
     elif m is F.leaky_relu or isinstance(m, nn.LeakyReLU):
         given = dict(zip(("negative_slope",), args)) | given
-        slope = getattr(m, "negative_slope", given.get("negative_slope", LEAKY))
+        option = getattr(m, "negative_slope", None)
+        slope = given.get("negative_slope", LEAKY) if option is None else option
     if isinstance(m, nn.PReLU) and m.weight.numel() > 1:
         im.channel_axis(x, 1, "PReLU")
     params = {"g": zeros(layout.channels), "slope": im.vector(slope, layout.channels),

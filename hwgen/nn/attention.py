@@ -92,6 +92,8 @@ class QDAttention(nn.Module):
     Shapes: q, k, v (B', T, C), shifted but not yet signed -> (B', T, C).
     """
 
+    init_state: Tensor
+
     def __init__(self, heads: int, learned: bool = True) -> None:
         super().__init__()
         self.heads, self.learned = heads, learned

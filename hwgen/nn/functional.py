@@ -6,6 +6,8 @@ models take the same decisions; the surrogate gradients live in `torch.autograd.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
@@ -18,7 +20,7 @@ class _SignSTE(torch.autograd.Function):
         return torch.sign(x)
 
     @staticmethod
-    def backward(ctx: FunctionCtx, grad: Tensor) -> Tensor:
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
         return grad * x.abs().mul_(-2.0).add_(2.0).clamp_(min=0.0)
 
@@ -57,7 +59,7 @@ class _BinarizeCentred(torch.autograd.Function):
         return binary.to(weight.dtype).view(weight.shape)
 
     @staticmethod
-    def backward(ctx: FunctionCtx, grad: Tensor) -> Tensor:
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
         (inside,) = ctx.saved_tensors
         g = grad.flatten(1) * inside
         return (g - g.mean(1, keepdim=True)).view(grad.shape)
@@ -73,7 +75,7 @@ class _BinarizePlain(torch.autograd.Function):
         return (scale * torch.sign(rows)).to(weight.dtype).view(weight.shape)
 
     @staticmethod
-    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (factor,) = ctx.saved_tensors
         return (grad.flatten(1) * factor).view(grad.shape), None
 
@@ -98,7 +100,7 @@ class _RoundSTE(torch.autograd.Function):
         return torch.round(x)
 
     @staticmethod
-    def backward(ctx: FunctionCtx, grad: Tensor) -> Tensor:
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
         return grad
 
 
@@ -112,12 +114,12 @@ def round_clamp_ste(x: Tensor, low: float, high: float) -> Tensor:
 
 class _ScaleGrad(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor, factor: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, factor: float) -> Tensor:
         ctx.factor = factor
         return x.view_as(x)
 
     @staticmethod
-    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         return grad * ctx.factor, None
 
 
@@ -134,7 +136,7 @@ class _ElasticBinarize(torch.autograd.Function):
         return torch.where(clip > 0, clip * bits, 0.0)
 
     @staticmethod
-    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor, Tensor]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
         x, clip = ctx.saved_tensors
         ratio = torch.where(clip > 0, x / clip, 2.0)  # 2: above
         above = ratio > 1.0

@@ -151,6 +151,10 @@ class BatchNorm(nn.Module):
     Keys and buffers of `nn.BatchNorm1d`. Shapes: any with C at `channel_dim` (-1, or 1 for NCHW).
     """
 
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+
     def __init__(
         self, channels: int, channel_dim: int = -1, eps: float = 1e-5, momentum: float = 0.1
     ) -> None:

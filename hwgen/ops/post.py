@@ -130,7 +130,8 @@ class Post:
         ends = [np.asarray(rshift_round(np.int64(v), self.sh1)) for v in (lo, hi)]
         if self.b is not None:
             ends = [v + self.b for v in ends]
-        low, high = plus(*(saturate(v, Y_BITS) for v in ends), pre)
+        low, high = (saturate(v, Y_BITS) for v in ends)
+        low, high = plus(low, high, pre)
         if self.slope is not None:
             low, high = self._rprelu_bounds(low, high)
         elif self.chords is not None:

@@ -32,4 +32,5 @@ def _into_sum(graph: FloatGraph, affine: Node) -> FloatGraph | None:
     terms = [
         fold_into(graph.nodes[name], rest if k else affine) for k, name in enumerate(total.inputs)
     ]
-    return None if None in terms else graph.rewrite(terms, {affine.name: total.name})
+    folded = [term for term in terms if term is not None]
+    return graph.rewrite(folded, {affine.name: total.name}) if len(folded) == len(terms) else None

@@ -14,7 +14,8 @@ def fold_into(node: Node, affine: Node) -> Node | None:
 def fold_backward(graph: FloatGraph) -> FloatGraph:
     """Fold every affine that is its producer's only reader into the producer."""
     readers = {name: len(nodes) for name, nodes in graph.consumers().items()}
-    nodes, rename = dict(graph.nodes), {}
+    nodes = dict(graph.nodes)
+    rename: dict[str, str] = {}
     for node in graph.nodes.values():
         if node.kind is not Affine:
             continue

@@ -36,7 +36,7 @@ class Fracs:
     ) -> None:
         self.parent: dict[str, str] = {}
         self.owner: dict[str, str] = {}  # feature value -> its point
-        self.limit: dict[str, float] = {}  # point -> fraction bits that fit
+        self.limit: dict[str, int] = {}  # point -> fraction bits that fit
         self.cause: dict[str, str] = {}  # point -> node that sets the limit
         self.pinned: dict[str, tuple[int, str]] = {}  # point -> most bits, the kind that sets them
         self.exact: set[str] = set()  # pinned points that must have all their bits
@@ -92,8 +92,10 @@ class Fracs:
             self._add(c, largest[chain.after[0]], Y_BITS, chain.after[0])
             self._add(c, largest[chain.after[-1]], bits, chain.after[-1])
         for node in (chain.act, n):
-            if node is not None and (bits := node.kind.fraction(node)) is not None:
-                self.pinned[a] = min((bits, node.kind.__name__), self.pinned.get(a, (bits, "~")))
+            most = None if node is None else node.kind.fraction(node)
+            if node is not None and most is not None:
+                own = (most, node.kind.__name__)
+                self.pinned[a] = min(own, self.pinned.get(a, own))
                 if node is n:
                     self.exact.add(a)
 
@@ -168,7 +170,7 @@ class Fracs:
             for source, target, more, apart in self.steps:
                 root = self._root(target)
                 most = more + (self.frac[self._root(source)] if source else 0)
-                point = min(self.frac[root], most)
-                point -= (most - point) % apart
-                if self.frac[root] > point and root not in pinned:
-                    self.frac[root], changed = point, True
+                bits = min(self.frac[root], most)
+                bits -= (most - bits) % apart
+                if self.frac[root] > bits and root not in pinned:
+                    self.frac[root], changed = bits, True

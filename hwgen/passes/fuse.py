@@ -93,9 +93,13 @@ class Chain:
     @property
     def moves(self) -> tuple[np.ndarray, np.ndarray] | None:
         """(g, z) of an activation f(y2 - g) + z; None where there is none or it has neither."""
-        if self.act is None or self.act.kind.moves is None:
+        if self.act is None:
             return None
-        g, z = self.act.kind.moves
+        kind = self.act.kind
+        assert issubclass(kind, Activation), f"{self.act.name} is no activation"
+        if kind.moves is None:
+            return None
+        g, z = kind.moves
         return self.act[g], self.act[z]
 
 

@@ -88,7 +88,7 @@ def outside(*keys: type[kinds.Kind]) -> Callable[[Callable], Callable]:
 
 
 def activates(*keys: type[kinds.Activation]) -> Callable[[Callable], Callable]:
-    """(node, place for errors) -> fields of `Post`; for a kind or a family."""
+    """(node, place for errors, fraction bits of y3) -> fields of `Post`; a kind or a family."""
     return _registered(ACTIVATIONS, *keys)
 
 
@@ -200,4 +200,5 @@ def _rprelu(node: Node, place: str, frac: int) -> dict[str, Any]:
 
 @activates(kinds.Tabulated)
 def _tabulated(node: Node, place: str, frac: int) -> dict[str, Any]:
+    assert issubclass(node.kind, kinds.Tabulated)
     return {"chords": node.kind.chords(node.params, frac)}

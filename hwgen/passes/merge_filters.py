@@ -54,8 +54,9 @@ def merge_filters(graph: FloatGraph) -> FloatGraph:
         taps: dict[tuple[int, int], np.ndarray] = {}
         bias = np.zeros(node.layout.channels)
         for term in node.inputs:
-            if parts[term] is not None:
-                offsets, coeff, b = parts[term]
+            part = parts[term]
+            if part is not None:
+                offsets, coeff, b = part
                 bias = bias + b
                 for offset, c in zip(offsets, coeff):
                     taps[offset] = taps.get(offset, 0.0) + c

@@ -81,7 +81,8 @@ class Quantizer:
         sources = tuple(self.tensor[name] for name in chain.anchor.inputs) + self._pad(chain)
         source_types = [self.types[s] for s in sources]
         post = self._post(chain)
-        limit, shifts = 1 << (ACC_BITS - 1), SH1_SHIFTS
+        limit = 1 << (ACC_BITS - 1)
+        shifts: tuple[int, ...] = SH1_SHIFTS
         while True:  # fewer bits of the multiplier where the accumulator would overflow
             cls, params, sh1 = self._body(chain, sources, shifts)
             op = cls(chain.name, sources, replace(post, sh1=sh1), None, None, **params)

@@ -7,6 +7,7 @@ must be 2-coloured. A tensor read twice by one op, or an odd cycle of such pairs
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +58,8 @@ def separate_streams(graph: Graph) -> Graph:
                 post = Post(sh1=ONE, act_bits=op.post.act_bits)
                 ops.append(Pointwise(copy, (tensor,), post, types[tensor], None, m=one))
                 types[copy] = types[tensor]
-                op = replace(op, post=replace(op.post, **{role: copy}))
+                changed: dict[str, Any] = {role: copy}
+                op = replace(op, post=replace(op.post, **changed))
                 tensor = copy
                 for other in together:
                     parity.differ(tensor, other)

@@ -104,7 +104,7 @@ def block_table(
     A width that the network does not fit (FitError) has no rows.
     """
     reference = float_values(prepared, np.asarray(images[:IMAGES]))
-    rows = []
+    rows: list[BlockFidelity] = []
     for act_bits in widths:
         try:
             lowered = prepared.quantize(act_bits)
@@ -148,7 +148,9 @@ def _run(
     for op in ops:
         sources = {t: made.get(t, exact[t]) for t in op.inputs}
         if op.name in reference.levels:
-            levels.add(op.levels(*(sources[s] for s in op.sources[:2])), reference.levels[op.name])
+            found = op.levels(*(sources[s] for s in op.sources[:2]))
+            assert found is not None, f"{op.name} has no levels"
+            levels.add(found, reference.levels[op.name])
         made |= op.execute(sources)
         if op.bits is not None:
             name = f"{op.name}.bits"

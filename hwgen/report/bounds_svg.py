@@ -55,8 +55,9 @@ def shares(spent: Spent) -> list[dict[str, str]]:
 
 def draw(groups: Sequence[StepGroup]) -> str:
     """The chart; '' when the steps have no causes."""
-    rows = [(group, total(group.steps)) for group in groups]
-    if not rows or any(spent is None for _, spent in rows):
+    found = [(group, total(group.steps)) for group in groups]
+    rows = [(group, spent) for group, spent in found if spent is not None]
+    if not rows or len(rows) < len(found):
         return ""
     cycles = [sum(spent.model_dump().values()) for _, spent in rows]
     frame, scale = sum(cycles), BAR_W / max(*cycles, 1)
@@ -84,12 +85,12 @@ def _row(
         f"<title>{escape(name)}: {layers}, {share} of the frame</title></text>"
     ]
     x = float(LABEL_W)
-    for part in shares(spent) if cycles else []:
-        w = getattr(spent, part["cause"]) * scale
+    for piece in shares(spent) if cycles else []:
+        w = getattr(spent, piece["cause"]) * scale
         parts.append(
-            f'<rect class="u-{part["cause"]}" x="{x:.2f}" y="{y + (ROW_H - BAR_H) / 2:g}" '
-            f'width="{w:.2f}" height="{BAR_H}"><title>{escape(name)}: {part["label"]} '
-            f"{part['cycles']} cycles, {part['percent']}</title></rect>"
+            f'<rect class="u-{piece["cause"]}" x="{x:.2f}" y="{y + (ROW_H - BAR_H) / 2:g}" '
+            f'width="{w:.2f}" height="{BAR_H}"><title>{escape(name)}: {piece["label"]} '
+            f"{piece['cycles']} cycles, {piece['percent']}</title></rect>"
         )
         x += w
     right = LABEL_W + BAR_W + CYCLES_W

@@ -48,8 +48,9 @@ class StepGroup:
 
 
 def _total(values: Iterable[int | None]) -> int | None:
-    known = list(values)
-    return None if not known or any(v is None for v in known) else sum(known)
+    found = list(values)
+    known = [v for v in found if v is not None]
+    return sum(known) if known and len(known) == len(found) else None
 
 
 def _grouped(steps: Sequence[Step], labels: Sequence[str]) -> list[StepGroup]:

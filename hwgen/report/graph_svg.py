@@ -239,6 +239,7 @@ def _clip(text: str, length: int) -> str:
 
 def _box(label: str, slot: _Slot, outside: list[str], inner: bool) -> str:
     node = slot.node
+    assert node is not None, "a pass-through has no box"
     x, y = slot.x, _top(slot)
     shape = " × ".join(map(str, node.get("shape") or ()))
     title = f"{node['name']}: {node.get('op', '')} on {node.get('unit') or 'no unit'}, {shape}"

@@ -208,7 +208,9 @@ def _causes(steps: Sequence[Step]) -> dict[str, Any]:
     spent = bounds_svg.total(steps)
     if spent is None:
         return {"shares": [], "bound": ""}
-    counts = Counter(bounds_svg.bound(s.spent) for s in steps if s.unit != "STORE")
+    counts = Counter(
+        bounds_svg.bound(s.spent) for s in steps if s.spent is not None and s.unit != "STORE"
+    )
     layers = [f"{bounds_svg.CAUSES[cause]} {n}" for cause, n in counts.most_common()]
     return {"shares": bounds_svg.shares(spent), "bound": ", ".join(layers)}
 

@@ -86,7 +86,8 @@ class Builder:
         self.recent: list[Issue] = []  # compute instructions that may still be in flight
         self.attended: set[str] = set()  # written by ATT instructions, the last since a drain
         self.tensor_load: dict[str, int] = {}  # tensors brought by LOADF: dma count to wait for
-        self.region_cmp = {m: [] for m in (0, 1)}  # (lo, hi, cmp count) of reads and writes
+        # by memory: (lo, hi, cmp count) of reads and writes
+        self.region_cmp: dict[int, list[tuple[int, int, int]]] = {0: [], 1: []}
 
     # ---- instructions -----------------------------------------------------------------------
     def emit(self, op: str, **values: int) -> Instruction:
@@ -108,8 +109,8 @@ class Builder:
 
         cm_quad: four words of `cm` share a slot, in the four banks of CM.
         """
-        parts = {"wb": wb, "cm": cm, "om": om, "qm": qm}
-        parts = {k: v for k, v in parts.items() if v is not None and len(v)}
+        given = {"wb": wb, "cm": cm, "om": om, "qm": qm}
+        parts = {k: v for k, v in given.items() if v is not None and len(v)}
         sizes = {k: len(v) for k, v in parts.items()}
         if cm_quad:
             assert sizes["cm"] % 4 == 0, f"{self.step}: {sizes['cm']} words in slots of four"
@@ -129,7 +130,7 @@ class Builder:
         ]
         record = b"".join(order)
         values = {"keep": 0, "store": 0}  # `keep_on_chip` decides when all records are known
-        values |= {f"n_{k}": len(parts.get(k, ())) for k in self.rings}
+        values |= {f"n_{k}": len(parts[k]) if k in parts else 0 for k in self.rings}
         values |= {k: getattr(block, k) for k in parts}
         self.emit(
             "LOAD", ddr=self._store(record), crc=zlib.crc32(record),
@@ -231,10 +232,10 @@ class Builder:
             self.attended |= issue.written
         self.recent.append(issue)
         total = 0
-        for k in range(len(self.recent) - 1, -1, -1):
-            total += self.recent[k].beats
+        for oldest in range(len(self.recent) - 1, -1, -1):
+            total += self.recent[oldest].beats
             if total > IN_FLIGHT:
-                del self.recent[:k]
+                del self.recent[:oldest]
                 break
         return ins
 
@@ -265,7 +266,7 @@ class Builder:
         if isa.CMP_SOURCE[ins.op] == "mac":
             if f.get("src_taps"):  # offsets are in a register
                 found += [
-                    (p.memory, p.base, p.base + p.size) for p in map(self.places.get, sources)
+                    (p.memory, p.base, p.base + p.size) for p in (self.places[t] for t in sources)
                 ]
             else:
                 low, high = span("src", "0123")

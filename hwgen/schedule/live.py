@@ -21,7 +21,7 @@ from hwgen.schedule.layout import (
     row_pitch,
     unit_shape,
 )
-from hwgen.schedule.plan import Plan
+from hwgen.schedule.plan import Part, Plan
 
 Array = np.ndarray
 
@@ -85,11 +85,13 @@ def live_ranges(graph: Graph, order: Plan, s: Sizing) -> dict[str, Live]:
         if rows is None or len(live[name].start) == 1:
             return slice(None)
         if types[name].kind == "image":
-            return [part.strip]
+            return slice(None) if part is None else [part.strip]
         strips = order.strips.get(name)
         return sorted({r // strips.rows for r in rows}) if strips else rows
 
-    time, guest = -1, None  # the op that runs beside this piece
+    time = -1
+    part: Part | None = None
+    guest: Op | None = None  # runs beside this piece
     for piece in order.pieces:
         time += guest is None
         op, part = ops.get(piece.name), piece.part
@@ -110,7 +112,8 @@ def live_ranges(graph: Graph, order: Plan, s: Sizing) -> dict[str, Live]:
                 )  # fmt: skip
             live[name].start[units(name, rows)] = time
             live[name].end[units(name, rows)] = time
-        for name in op.inputs if op else ():
+        for name in op.inputs if op is not None else ():
+            assert op is not None
             need = op.operand_rows(name, part.first, part.count) if part else None
             if need is not None and name not in op.sources:  # a residual may be on a coarser grid
                 factor = max(1, op.out.grid[0] // max(1, types[name].grid[0]))

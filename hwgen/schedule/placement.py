@@ -106,6 +106,7 @@ def _place(live: dict[str, Live], s: Sizing, top: bool) -> Iterator[tuple[str, P
         base = memories[t.memory].first_fit(t, limits[t.memory], high)
         if base is None:
             roomy = memories[t.memory].first_fit(t, 1 << 20, False)
+            assert roomy is not None, f"{name}: no room in {1 << 20} words"
             size_name = ("fm_words", "tm_words", "bm_rows")[t.memory]
             per = s.row_elements if t.memory == BM else 1
             need, have = -(-(roomy + t.size) // per), limits[t.memory] // per

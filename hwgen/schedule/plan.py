@@ -74,10 +74,12 @@ def follows_rows(op: Op, tensor: str) -> bool:
     return op.operand_rows(tensor, 1, 1) == [1]
 
 
-def _scale(op: Op, grid: tuple[int, int]) -> int:
+def _scale(op: Op, grid: tuple[int, int] | None) -> int:
     """Rows of an op's result to a row of `grid`; 0 where it is not made by rows."""
     own = result_grid(op)
-    ratio = own[0] // grid[0] if own else 0
+    if own is None or grid is None:
+        return 0
+    ratio = own[0] // grid[0]
     return ratio if own == (ratio * grid[0], ratio * grid[1]) else 0
 
 
@@ -98,7 +100,7 @@ def _reaches(op: Op) -> bool:
 def _wraps(op: Op, rows: int) -> bool:
     """True when the first strip also needs the last rows (circular filter)."""
     need = op.source_rows(0, rows)
-    return bool(need) and need[-1] - need[0] + 1 != len(need)
+    return need is not None and bool(need) and need[-1] - need[0] + 1 != len(need)
 
 
 class _Planner:
@@ -146,7 +148,7 @@ class _Planner:
 
     def _with_constants(self, bands: list[list[Op]]) -> list[list[Op]]:
         """Each constant just before the first op that reads it."""
-        out = []
+        out: list[list[Op]] = []
         waiting = {t: op for op in self.graph.ops if not op.inputs for t in op.outputs()}
         for band in bands:
             out.append([])

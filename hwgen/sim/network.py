@@ -51,6 +51,24 @@ def build_simulator(program: Program, rtl: Path, build_dir: Path, threads: int =
     return build(build_dir, files, program.sizing.parameters(), threads=threads)
 
 
+def _image(
+    folder: Path,
+    program: Program,
+    image: np.ndarray,
+    values: dict[str, np.ndarray],
+    index: int,
+    network: tuple[Path, Path] | None = None,
+    reset_after: int = 0,
+) -> Image:
+    """Input and expected writes of one image, in files of `folder`; `index`: of it in `values`."""
+    dst, bit = program.expected(values, index)
+    for name, data in (("input", program.input_bytes(image)), ("dst", dst), ("bit", bit)):
+        (folder / name).write_bytes(data)
+    return Image(
+        folder / "input", folder / "dst", folder / "bit", folder / "output", network, reset_after
+    )  # fmt: skip
+
+
 def simulate_program(
     program: Program,
     rtl: Path,
@@ -76,13 +94,11 @@ def simulate_program(
         folder = Path(tmp)
         (folder / "program.bin").write_bytes(program.binary())
         (folder / "weights.bin").write_bytes(program.weights if weights is None else weights)
-        files = []
+        files, outputs = [], []
         for n, image in enumerate(images):
-            paths = [folder / f"{n}.{kind}" for kind in ("input", "dst", "bit", "output")]
-            dst, bit = program.expected(values, n)
-            for path, data in zip(paths, (program.input_bytes(image), dst, bit), strict=False):
-                path.write_bytes(data)
-            files.append(Image(*paths))
+            (folder / str(n)).mkdir()
+            files.append(_image(folder / str(n), program, image, values, n))
+            outputs.append(folder / str(n) / "output")
         report = run(
             exe,
             folder / "program.bin",
@@ -92,9 +108,9 @@ def simulate_program(
             latency=latency,
         )
         frames = report["frames"]
-        outputs = [
-            program.output_values(f.output.read_bytes())
-            for f, frame in zip(files, frames, strict=False)
+        logits = [
+            program.output_values(output.read_bytes())
+            for output, frame in zip(outputs, frames, strict=False)
             if frame["done"]
         ]
     bad = next((f for f in frames if not f["ok"]), None)
@@ -114,7 +130,7 @@ def simulate_program(
         first_mismatch=None if bad is None else locate(program, bad),
         seconds=sum(f["seconds"] for f in frames),
         frames=len(frames),
-        outputs=np.array(outputs),
+        outputs=np.array(logits),
     )
 
 
@@ -130,7 +146,9 @@ def simulate_in_turn(
     exe = build_simulator(frames[0].program, rtl, build_dir, threads)
     assert all(f.program.sizing == frames[0].program.sizing for f in frames)
     with tempfile.TemporaryDirectory(prefix="hwgen_net_") as tmp:
-        networks, files = {}, []
+        networks: dict[int, tuple[Path, Path]] = {}
+        files: list[Image] = []
+        outputs: list[Path] = []
         for n, f in enumerate(frames):
             folder = Path(tmp) / str(n)
             folder.mkdir()
@@ -138,16 +156,16 @@ def simulate_in_turn(
                 networks[id(f.program)] = (folder / "program", folder / "weights")
                 (folder / "program").write_bytes(f.program.binary())
                 (folder / "weights").write_bytes(f.program.weights)
-            paths = [folder / kind for kind in ("input", "dst", "bit", "output")]
-            expected = f.program.expected(f.program.graph.run(f.image[None]))
-            for path, data in zip(paths, (f.program.input_bytes(f.image), *expected), strict=False):
-                path.write_bytes(data)
-            files.append(Image(*paths, networks[id(f.program)], f.reset_after))
-        reports = run(exe, *files[0].network, files)["frames"]
-        for f, image, report in zip(frames, files, reports, strict=False):
+            own = networks[id(f.program)]
+            values = f.program.graph.run(f.image[None])
+            files.append(_image(folder, f.program, f.image, values, 0, own, f.reset_after))
+            outputs.append(folder / "output")
+        program, weights = networks[id(frames[0].program)]
+        reports = run(exe, program, weights, files)["frames"]
+        for f, output, report in zip(frames, outputs, reports, strict=False):
             report["difference"] = None if report["ok"] else locate(f.program, report)
             if report["done"]:
-                report["logits"] = f.program.output_values(image.output.read_bytes())
+                report["logits"] = f.program.output_values(output.read_bytes())
     return reports
 
 
@@ -163,6 +181,7 @@ def locate(program: Program, frame: dict) -> str:
         return f"after the last step: {describe(frame)}"
     instruction = program.compute[k]
     writes = (instruction.dst, instruction.bit)[stream]
+    assert writes is not None, "write_counts counts those that are there"
     n = bad["index"] - (ends[k - 1] if k else 0)
     channel = int(writes.word[n]) * program.sizing.lanes + max(bad["lane"], 0)
     return (

@@ -22,8 +22,8 @@ def hls_section(program: Program, target: Target) -> Hls:
             HlsFunction(
                 name=f.name,
                 rtl=list(f.rtl),
-                calls=used and used.calls,
-                cycles=used and used.cycles,
+                calls=None if used is None else used.calls,
+                cycles=None if used is None else used.cycles,
                 **_rounded(f.cost),
             )
         )

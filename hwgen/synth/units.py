@@ -97,6 +97,12 @@ def elaborate(
     return parse(text)
 
 
+def _renumbered(body: str) -> str:
+    """Automatic names counted from 1, so that equal modules have equal texts."""
+    seen: dict[str, str] = {}
+    return _NUMBER.sub(lambda m: "$" + seen.setdefault(m[1], str(len(seen) + 1)), body)
+
+
 def parse(text: str) -> dict[str, Module]:
     """Modules of an RTLIL file. Numbers in generated names count from 1 in every module, so that a
     module's text does not depend on what was read before it."""
@@ -109,8 +115,7 @@ def parse(text: str) -> dict[str, Module]:
         if line == "end":
             body = "\n".join(block) + "\n"
             (name,) = _MODULE.findall(body)
-            seen: dict[str, str] = {}
-            body = _NUMBER.sub(lambda m, s=seen: "$" + s.setdefault(m[1], str(len(s) + 1)), body)
+            body = _renumbered(body)
             found[name] = Module(name, body, _shell(block), tuple(_CELL.findall(body)))
             block = []
     return found

@@ -58,11 +58,13 @@ class _Predictor:
         self.fetched: list[int] = []  # last beat
         self.held: list[int] = []  # leaves the fetch FIFO
         self.dispatched: list[int] = []
-        self.queued = {q: [] for q in UNITS}  # enters its queue
-        self.popped = {q: [] for q in UNITS}  # leaves it
+        self.queued: dict[str, list[int]] = {q: [] for q in UNITS}  # enters its queue
+        self.popped: dict[str, list[int]] = {q: [] for q in UNITS}  # leaves it
         # first cycle in which its unit has room for it (compute: two in the decoder)
         self.free = {"dma": [0], "ldw": [0], "cmp": [0, 0]}
-        self.retired = {q: [] for q in UNITS}  # first cycle in which the count holds it
+        self.retired: dict[str, list[int]] = {
+            q: [] for q in UNITS
+        }  # first cycle in which the count holds it
         self.asked = seq.START_TO_AR - 3  # cycle in which the bus took the last fetch request
         self.fetch: Request | None = None
         self.started: list[int] = []  # DMA: reads requested
@@ -268,10 +270,11 @@ class _Predictor:
         issue = delivered = 0
         if i.op in ("XLIN", "XCONV"):
             conv = i.op == "XCONV"
-            shape = [conv, f["n2"], f["n3"], f["xd"]]
+            width, column = None, 1
             if conv:
                 row_elements = self.program.sizing.row_elements
-                shape += [f["width"], column_cycles(f["a_s3"], f["xd"], row_elements)]
+                width, column = f["width"], column_cycles(f["a_s3"], f["xd"], row_elements)
+            shape = (conv, f["n2"], f["n3"], f["xd"], width, column)
             issue = issue_cycles(*shape)
             results = result_cycles(*shape) if f["psum_last"] else [0]
             delivered = results[-1]

@@ -18,7 +18,7 @@ def first_error(text: str, *markers: str) -> str:
     return lines[-1] if lines else "no output"
 
 
-def parameter_args(parameters: Mapping[str, object] | None) -> list[str]:
+def parameter_args(parameters: Mapping[str, str | int] | None) -> list[str]:
     args = []
     for name, value in sorted((parameters or {}).items()):
         args.append(f'-G{name}="{value}"' if isinstance(value, str) else f"-G{name}={int(value)}")

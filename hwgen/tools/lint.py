@@ -20,7 +20,7 @@ def lint_verilog(
     files: Sequence[PathLike],
     top: str,
     *,
-    parameters: Mapping[str, object] | None = None,
+    parameters: Mapping[str, str | int] | None = None,
     defines: Mapping[str, object] | Iterable[str] | None = None,
     skip: Sequence[str] = (),
 ) -> list[str]:

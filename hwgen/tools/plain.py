@@ -75,7 +75,8 @@ class PlainPaths:
     def restore(self, text: str) -> str:
         """`text` with the paths that the links stand for."""
         for path, link in self._links.items():
-            text = re.sub(re.escape(str(link)) + r"(?![\w.])", lambda _, p=path: str(p), text)
+            mine = str(path).replace("\\", r"\\")
+            text = re.sub(re.escape(str(link)) + r"(?![\w.])", mine, text)
         return text
 
     def _new(self, suffix: str) -> Path:

@@ -81,7 +81,7 @@ def verilate(
     out_dir: PathLike,
     harness_cpp: PathLike | Sequence[PathLike],
     *,
-    parameters: Mapping[str, object] | None = None,
+    parameters: Mapping[str, str | int] | None = None,
     threads: int = 1,
     cflags: str = "-O2",
     defines: Mapping[str, object] | Iterable[str] | None = None,

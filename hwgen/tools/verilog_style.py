@@ -141,10 +141,17 @@ def _items(code: str, start: int) -> Found:
             begin = n + 1
 
 
+def _declared(memory: str) -> str:
+    """Type, ranges and name of a declaration, as far as `_DECLARED` takes them."""
+    found = _DECLARED.match(memory)
+    assert found is not None, f"{memory!r} is no declaration"
+    return found[1]
+
+
 def ram_style(source: Source) -> Found:
     """Every array says which memory it is meant to become."""
     for m in _MEMORY.finditer(source.code):
-        if "[" not in re.sub(r"^\s*\[[^\]]*\]", "", _DECLARED.match(m[0])[1]):
+        if "[" not in re.sub(r"^\s*\[[^\]]*\]", "", _declared(m[0])):
             continue  # a vector
         before = source.code[: m.start()].rstrip()
         if not re.search(r"\(\*[^;]*\bram_style\s*=[^;]*\*\)$", before):

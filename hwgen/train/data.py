@@ -71,7 +71,10 @@ def digits_split(
 def digits_table() -> np.ndarray:
     """(1797, 65) int64: 8 x 8 grey values 0..16 and the label, from the file that scikit-learn
     installs (`load_digits` reads the same; importing scikit-learn takes seconds)."""
-    (package,) = importlib.util.find_spec("sklearn").submodule_search_locations
+    spec = importlib.util.find_spec("sklearn")
+    assert spec is not None, "scikit-learn is one of our dependencies"
+    assert spec.submodule_search_locations, "scikit-learn is a package"
+    package = spec.submodule_search_locations[0]
     path = Path(package) / "datasets" / "data" / "digits.csv.gz"
     return np.loadtxt(path, delimiter=",", dtype=np.int64)
 
@@ -156,6 +159,8 @@ def load_data(section: DataSection, size: int) -> tuple[Images, Images]:
 
     Raises: HwgenError if files are missing or malformed.
     """
+    train: Images
+    test: Images
     if section.name == "digits":
         direct = size if size % DIGITS_SCAN == 0 else DIGITS_SIZE  # else resampled from there
         train_x, train_y, test_x, test_y = digits_split(section.seed, direct)

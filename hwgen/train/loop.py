@@ -264,7 +264,7 @@ class _Run:
             epoch=epoch,
             model=self.model.state_dict(),
             optimizer=self.optimizer.state_dict(),
-            teacher=self.teacher.state_dict() if keep else None,
+            teacher=self.teacher.state_dict() if keep and self.teacher else None,
         )
 
     def _correct(self) -> int:

@@ -12,7 +12,8 @@ from torch import Tensor
 class Images(Protocol):
     """A set of labelled images of one size; `batch` may augment if given a generator."""
 
-    classes: tuple[str, ...]
+    @property
+    def classes(self) -> tuple[str, ...]: ...
 
     def __len__(self) -> int: ...
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from hwgen.nn import BatchNorm
 from hwgen.zoo.blocks import Block, Downsample, Embeddings
 from hwgen.zoo.config import BHViTConfig
+from hwgen.zoo.network import Network
 from hwgen.zoo.registry import register
 
 
@@ -17,6 +18,10 @@ class Encoder(nn.Module):
 
     `layerA` holds the mixer blocks of stages 1-2, `layerB` the attention blocks of stages 3-4.
     """
+
+    patch_embed1: Downsample
+    patch_embed2: Downsample
+    patch_embed3: Downsample
 
     def __init__(self, config: BHViTConfig) -> None:
         super().__init__()
@@ -60,7 +65,7 @@ class Backbone(nn.Module):
         return self.layernorm(self.encoder(self.embeddings(image)))
 
 
-class BHViT(nn.Module):
+class BHViT(Network):
     """BHViT classifier with the state-dict keys of the released checkpoints.
 
     The input is normalised outside: x = (uint8 / 255 - mean) / std.

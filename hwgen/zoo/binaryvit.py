@@ -28,6 +28,7 @@ from hwgen.zoo.blocks import (
     position,
 )
 from hwgen.zoo.config import BinaryViTConfig
+from hwgen.zoo.network import Network
 from hwgen.zoo.registry import register
 
 FIRST_CLIP = 0.005  # the released start value of the attention threshold
@@ -76,6 +77,8 @@ class ElasticSelfAttention(SignedAttention):
     P_v from s; z = RPReLU(BN(context) + P_q + up(P_k) + up(P_v)), up nearest by R.
     """
 
+    mover: nn.Parameter
+
     def __init__(self, config: BinaryViTConfig, stage: int) -> None:
         super().__init__()
         channels, reduction = config.channels[stage], config.reduction[stage]
@@ -121,6 +124,11 @@ class Attention(nn.Module):
 
 class Block(nn.Module):
     """x1 = x + Attention(BN(x)), v = BN(x1), out = MLP(v) + x1 + neighbours(v)."""
+
+    layerscale_w3: LayerScale
+    layerscale_h3: LayerScale
+    layerscale_w5: LayerScale
+    layerscale_h5: LayerScale
 
     def __init__(self, config: BinaryViTConfig, stage: int) -> None:
         super().__init__()
@@ -193,7 +201,7 @@ class Backbone(nn.Module):
         return self.layernorm(self.encoder(self.embeddings(image)))
 
 
-class BinaryViT(nn.Module):
+class BinaryViT(Network):
     """BinaryViT classifier with the state-dict keys of the released checkpoints.
 
     The input is normalised outside: x = (uint8 / 255 - mean) / std. The classifier reads the mean

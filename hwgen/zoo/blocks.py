@@ -66,6 +66,13 @@ class Mixer(nn.Module):
     signs. The paper's form adds u inside the RPReLU and has no convolution bias.
     """
 
+    cov1: BinaryConv2d
+    cov2: BinaryConv2d
+    cov3: BinaryConv2d
+    act1: RPReLU
+    act2: RPReLU
+    act3: RPReLU
+
     def __init__(self, channels: int, grid: int, paper: bool) -> None:
         super().__init__()
         self.channels, self.grid, self.paper = channels, grid, paper
@@ -96,6 +103,16 @@ class SignedAttention(nn.Module):
     P_c = RPReLU_c(BN_c(BLin_c(x + move_c)) + x) for c in q, k, v; the operands of the attention are
     the signs of P_c + move_c2; z = RPReLU(BN(context) + P_q + P_k + P_v).
     """
+
+    query: BinaryLinear
+    key: BinaryLinear
+    value: BinaryLinear
+    moveq: nn.Parameter
+    movek: nn.Parameter
+    movev: nn.Parameter
+    moveq2: nn.Parameter
+    movek2: nn.Parameter
+    movev2: nn.Parameter
 
     def add_shifts(self, channels: int, letters: str = "qkv") -> None:
         for name in (*(f"move{c}" for c in letters), *(f"move{c}2" for c in "qkv")):
@@ -219,6 +236,13 @@ class Block(nn.Module):
     The mixer is `GC` (convolutions) without `heads`, else `attention`. All shifts are circular.
     """
 
+    layerscale_w3: LayerScale
+    layerscale_h3: LayerScale
+    layerscale_ch3: LayerScale
+    layerscale_w5: LayerScale
+    layerscale_h5: LayerScale
+    layerscale_ch5: LayerScale
+
     def __init__(self, config: BHViTConfig, stage: int) -> None:
         super().__init__()
         channels, expansion = config.channels[stage], config.expansion[stage]
@@ -271,6 +295,7 @@ class Downsample(nn.Module):
             self.move = nn.Parameter(torch.zeros(1, channels, 1, 1))
         self.position_embeddings = position(1, (grid // 2) ** 2, 2 * channels)
         self.norm0 = BatchNorm(channels)
+        self.proj: nn.Conv2d | BinaryConv2d
         if binary:
             self.proj = BinaryConv2d(
                 channels, 2 * channels, 2, stride=2, centre=centre, scale_gradient=scale_gradient

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import Field, asdict, dataclass
 from typing import Any, ClassVar, Self
 
 from hwgen.errors import HwgenError
@@ -23,6 +23,7 @@ class Config:
     """What all configurations share: checks of single values, plain dicts."""
 
     family: ClassVar[str]
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]  # every configuration is a dataclass
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values (lists instead of tuples), for checkpoints and manifests."""

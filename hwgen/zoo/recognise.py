@@ -5,19 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from hwgen.errors import CheckpointError
 from hwgen.zoo.bhvit import BHViT
 from hwgen.zoo.binaryvit import BinaryViT
 from hwgen.zoo.config import STAGES, BHViTConfig, BinaryViTConfig, NetworkConfig, ResNetConfig
+from hwgen.zoo.network import Network
 from hwgen.zoo.resnet import BinaryResNet, is_resnet, resnet_config
 
 _NUMBER = {1: "one stage", 2: "two stages", 3: "three stages", 4: "four stages"}
 _FAMILIES = "BHViT, BinaryViT, Bi-Real Net or ReActNet"
 
 
-def build(config: NetworkConfig) -> nn.Module:
+def build(config: NetworkConfig) -> Network:
     """The network of a configuration, with fresh weights."""
     networks = {BHViTConfig: BHViT, BinaryViTConfig: BinaryViT, ResNetConfig: BinaryResNet}
     return networks[type(config)](config)

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import nn
 
 from hwgen.errors import HwgenError
+from hwgen.zoo.network import Network
 
-_REGISTRY: dict[str, Callable[..., nn.Module]] = {}
+_REGISTRY: dict[str, Callable[..., Network]] = {}
 
 
-def register(function: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
+def register(function: Callable[..., Network]) -> Callable[..., Network]:
     """Make a constructor available under its name; its docstring's first line is the summary."""
     name = function.__name__
     assert name not in _REGISTRY, f"{name} is registered twice"
@@ -31,7 +31,7 @@ def summary(name: str) -> str:
     return (_REGISTRY[name].__doc__ or "").strip().splitlines()[0]
 
 
-def create(name: str, **overrides: Any) -> nn.Module:
+def create(name: str, **overrides: Any) -> Network:
     """A network by name, fields of its configuration replaced: create("bhvit_micro", classes=4).
 
     Raises: HwgenError for an unknown name, an unknown field or sizes that do not fit together.
@@ -48,7 +48,7 @@ def create(name: str, **overrides: Any) -> nn.Module:
                          f"see hwgen.zoo.{config}") from None  # fmt: skip
 
 
-def sketch(name: str) -> nn.Module:
+def sketch(name: str) -> Network:
     """`create(name)` on the meta device: shapes without weights, enough to count."""
     with torch.device("meta"):
         return create(name)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from hwgen.errors import CheckpointError
 from hwgen.nn import BatchNorm, BinaryConv2d, LearnedShift
 from hwgen.zoo.config import STAGES, ResNetConfig
+from hwgen.zoo.network import Network
 from hwgen.zoo.registry import register
 
 KERNEL = 3
@@ -52,7 +53,7 @@ class ResNetBlock(nn.Module):
         return self.move2(self.prelu(self.move1(y))) if self.reactnet else y
 
 
-class BinaryResNet(nn.Module):
+class BinaryResNet(Network):
     """Classifier with the state-dict keys of the released Bi-Real Net and ReActNet (ResNet).
 
     Stem: conv 7x7 stride 2 padding 3, BN, max-pool 3x3 stride 2 padding 1; four stages of blocks;
@@ -60,6 +61,11 @@ class BinaryResNet(nn.Module):
     The input is normalised outside: x = (uint8 / 255 - mean) / std.
     Shapes: (B, in_channels, S, S) -> (B, classes). Raises: HwgenError from `ResNetConfig`.
     """
+
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+    layer4: nn.Sequential
 
     def __init__(self, config: ResNetConfig) -> None:
         super().__init__()

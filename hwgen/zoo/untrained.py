@@ -11,6 +11,7 @@ from torch import nn
 
 from hwgen.zoo.binaryvit import ElasticSelfAttention
 from hwgen.zoo.config import IMAGENET_MEAN, IMAGENET_STD
+from hwgen.zoo.network import Network
 from hwgen.zoo.registry import create
 
 SPREAD = 0.1  # standard deviation added to every per-channel parameter
@@ -31,7 +32,7 @@ def photographs(size: int) -> np.ndarray:
     return np.stack(out)
 
 
-def untrained(name: str, images: np.ndarray, **overrides: object) -> nn.Module:
+def untrained(name: str, images: np.ndarray, **overrides: object) -> Network:
     """The network `name` in eval mode, seeded; BatchNorm statistics are those of `images`.
 
     BinaryViT's attention thresholds (clip / 2) are the mean attention, so that bits of both kinds
@@ -44,7 +45,7 @@ def untrained(name: str, images: np.ndarray, **overrides: object) -> nn.Module:
     with torch.no_grad():
         for parameter in network.parameters():
             if parameter.ndim == 1:
-                parameter += SPREAD * torch.randn_like(parameter)
+                parameter.add_(SPREAD * torch.randn_like(parameter))
         for module in network.modules():
             if isinstance(module, ElasticSelfAttention):
                 module.att_prob_clip.fill_(2.0 / module.keys)

@@ -166,7 +166,8 @@ class Clamp(Tabulated):
     name = "clamp"
     params = {"low": Real(), "high": Real()}
     frac, flat = 13, True
-    modules, functions = (nn.Hardtanh,), (F.hardtanh,)
+    modules: ClassVar[tuple[type[nn.Module], ...]] = (nn.Hardtanh,)
+    functions: ClassVar[tuple[Any, ...]] = (F.hardtanh,)
     options = {"low": ("min_val", -1.0), "high": ("max_val", 1.0)}
 
     @classmethod

@@ -23,7 +23,8 @@ def slid(
     reach = dilation * (kernel - 1) + 1
     sides = [(side + 2 * padding - reach) // stride + 1 for side in on_a_grid(layout)]
     must(min(sides) > 0, f"a kernel that reaches over {reach} cells on a grid {layout.grid}")
-    return on_grid(*sides, channels)
+    height, width = sides
+    return on_grid(height, width, channels)
 
 
 @register

@@ -27,7 +27,8 @@ class Input(Source):
 
     @classmethod
     def result(cls, params: Params, *inputs: Layout) -> Layout:
-        return on_grid(*params["grid"], params["channels"])
+        height, width = params["grid"]
+        return on_grid(height, width, params["channels"])
 
     @classmethod
     def evaluate(cls, n: Call, *x: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from hwgen.ops.base import Op
+from hwgen.ops.cross_filter import CrossFilter
 from hwgen.schedule.beside import Beside
 from hwgen.schedule.builder import Builder
 from hwgen.schedule.plan import Part
@@ -32,6 +33,7 @@ def run_step(b: Builder, op: Op, part: Part | None = None) -> None:
 
 def run_beside(b: Builder, op: Op, part: Part | None) -> Beside:
     """The instructions of a cross filter, appended one by one as the next step asks for them."""
+    assert isinstance(op, CrossFilter), f"{op.name} cannot run beside another op"
 
     def instructions() -> Iterator[tuple[int, int]]:
         own = vector.stencil(b, op, part)

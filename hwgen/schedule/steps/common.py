@@ -111,13 +111,13 @@ def results(
         assert op.post.pool == 0 or walk.w2 == 0
         groups = 8 >> op.post.pool
         mask = 255 if parts == 1 else ((1 << groups) - 1) << (part * groups)
-        words = word if parts == 1 else np.full_like(word, first)
+        own = word if parts == 1 else np.full_like(word, first)
         dst = Writes(
             op.name,
             place.memory,
-            place.address(token, words),
+            place.address(token, own),
             token,
-            words,
+            own,
             mask,
             op.post.pool,
             part,

@@ -11,7 +11,7 @@ from hwgen.ops.base import Op
 from hwgen.ops.cross_filter import CrossFilter
 from hwgen.ops.vector import CROSS_REACH, AvgPool, Pointwise, TokenMean
 from hwgen.ops.window import MergeMean, MergePool, WindowMix, merge_cells
-from hwgen.schedule.builder import Builder
+from hwgen.schedule.builder import Block, Builder
 from hwgen.schedule.hazards import Instruction
 from hwgen.schedule.plan import Part
 from hwgen.schedule.steps import step
@@ -41,12 +41,18 @@ STENCIL = (
 
 
 def _macv(
-    b: Builder, op: Op, block, walk: Walk, source: dict, residual: dict | None = None, **more: int
+    b: Builder,
+    op: Op,
+    block: Block,
+    walk: Walk,
+    source: dict[str, int],
+    residual: dict[str, Walk] | None = None,
+    more: dict[str, int] | None = None,
 ) -> Instruction:
     fields, streams, dst, bit = results(b, op, walk, residual or {})
     place = b.places[op.sources[0]]
     fields |= {"n0": 1, "n1": 1, "src_mem": place.memory, "cm_base": block.cm, "q_base": block.qm}
-    fields |= post_fields(op) | source | more
+    fields |= post_fields(op) | source | (more or {})
     return b.compute("MACV", block, list(op.sources), streams, dst, bit, **fields)
 
 
@@ -72,12 +78,19 @@ def pointwise(b: Builder, op: Pointwise, part: Part | None) -> None:
                     "src_s2": place.stride,
                     "src_s3": width * place.stride,
                 }
-                _macv(b, op, block, walk, source, cm_base=block.cm + k, q_base=block.qm + k)
+                _macv(
+                    b,
+                    op,
+                    block,
+                    walk,
+                    source,
+                    more={"cm_base": block.cm + k, "q_base": block.qm + k},
+                )
             continue
         for t, n in _split(start, tokens):
             walk = Walk(count, n, 0, 1, w2=1, token0=t, word0=first)
             source = {"src_base": place.address(t, first), "src_s2": 1, "src_s3": place.stride}
-            _macv(b, op, block, walk, source, **_cycling(count))
+            _macv(b, op, block, walk, source, more=_cycling(count))
 
 
 @step("WindowMix")
@@ -94,7 +107,7 @@ def window_mix(b: Builder, op: WindowMix, part: Part | None) -> None:
                 "src_s2": 1,
                 "src_s3": place.stride,
             }
-            _macv(b, op, block, walk, source, row, **_cycling(count))
+            _macv(b, op, block, walk, source, row, _cycling(count))
 
 
 @step("CrossFilter")
@@ -158,7 +171,7 @@ def stencil(b: Builder, op: CrossFilter, part: Part | None) -> Iterator[tuple[in
     place, (height, width) = b.places[op.sources[0]], op.in_grid
     weight = dict(zip(op.offsets, op.m, strict=True))
     none = np.zeros_like(op.m[0])
-    cells = np.stack([weight.get(cell, none) for cell in STENCIL])
+    cells = np.stack([none if cell is None else weight.get(cell, none) for cell in STENCIL])
     first, rows = row_range(part, height)
     for word in range(place.words):
         cm = [channel_words(b, m, word, 1)[0] for m in cells]
@@ -234,7 +247,7 @@ def merge_pool(b: Builder, op: MergePool, part: Part | None) -> None:
                 "src_s2": 1,
                 "max": int(op.mode == "max"),
             }
-            _macv(b, op, block, walk, source, **_cycling(count))
+            _macv(b, op, block, walk, source, more=_cycling(count))
 
 
 @step("MergeMean")
@@ -248,7 +261,7 @@ def merge_mean(b: Builder, op: MergeMean, part: Part | None) -> None:
             "src_base": place.address(inside - windows, first), "n0": windows,
             "src_s0": inside * place.stride, "src_s2": 1, "src_s3": place.stride,
         }  # fmt: skip
-        _macv(b, op, block, walk, source, **_cycling(count))
+        _macv(b, op, block, walk, source, more=_cycling(count))
 
 
 @step("TokenMean")
@@ -263,4 +276,4 @@ def token_mean(b: Builder, op: TokenMean, part: Part | None) -> None:
             "src_s0": place.stride,
             "src_s2": 1,
         }
-        _macv(b, op, block, walk, source, **_cycling(count))
+        _macv(b, op, block, walk, source, more=_cycling(count))
