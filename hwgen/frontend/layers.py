@@ -168,7 +168,15 @@ def prelu(im: Importer, m: Any, _: Tensor, x: View, **kwargs: Any) -> View:
 def tabulated(kind: type[Tabulated]) -> Callable[..., View]:
     """The handler of an activation's modules and functions."""
 
-    def handler(im: Importer, m: Any, _: Tensor, x: View, inplace: bool = False, **given: Any):
+    def handler(
+        im: Importer, m: Any, _: Tensor, x: View, *more: Any, inplace: bool = False, **given: Any
+    ) -> View:
+        unknown = [str(v) for v in more] + [
+            f"{k}={v!r}" for k, v in given.items() if k not in kind.forms
+        ]
+        if unknown:
+            options = ", ".join(kind.forms) or "none"
+            raise im.unsupported(f"{kind.__name__} with {unknown[0]}", f"known options: {options}")
         for option, (wanted, form) in kind.forms.items():
             value = getattr(m, option, given.get(option, wanted))
             if value != wanted:
