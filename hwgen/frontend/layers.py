@@ -178,8 +178,16 @@ def prelu(im: Importer, m: Any, _: Tensor, x: View, *args: float, **given: Any) 
 def tabulated(kind: type[Tabulated]) -> Callable[..., View]:
     """The handler of an activation's modules and functions."""
 
-    def handler(im: Importer, m: Any, _: Tensor, x: View, *args: float, **given: Any) -> View:
-        given |= dict(zip((option for option, _ in kind.options.values()), args))
+    def handler(
+        im: Importer, m: Any, _: Tensor, x: View, *more: Any, inplace: bool = False, **given: Any
+    ) -> View:
+        options = [option for option, _ in kind.options.values()]
+        given |= dict(zip(options, more))
+        unknown = [str(v) for v in more[len(options) :]]
+        unknown += [f"{k}={v!r}" for k, v in given.items() if k not in (*kind.forms, *options)]
+        if unknown:
+            known = ", ".join((*kind.forms, *options)) or "none"
+            raise im.unsupported(f"{kind.__name__} with {unknown[0]}", f"known options: {known}")
         for option, (wanted, form) in kind.forms.items():
             value = getattr(m, option, given.get(option, wanted))
             if value != wanted:

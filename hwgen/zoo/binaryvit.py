@@ -209,6 +209,8 @@ class BinaryViT(Network):
     Shapes: (B, in_channels, S, S) -> (B, classes). Raises: HwgenError from `BinaryViTConfig`.
     """
 
+    config: BinaryViTConfig
+
     def __init__(self, config: BinaryViTConfig) -> None:
         super().__init__()
         self.config = config

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import hwgen
+from hwgen.errors import UnsupportedOpError
 from hwgen.floats import kinds
 from hwgen.floats.evaluate import Evaluator
 from hwgen.floats.graph import FloatGraph, Node, on_grid
@@ -264,8 +265,22 @@ def test_a_further_activation_is_one_class(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_an_activation_of_another_form_is_refused() -> None:
     rule = r"^act: GELU approximate='tanh'; supported: the erf form$"
-    with pytest.raises(Exception, match=rule):
+    with pytest.raises(UnsupportedOpError, match=rule):
         trace(Net(nn.GELU("tanh"), F.gelu), (8, 8, 3))
+
+
+@pytest.mark.parametrize(("options", "text"), [((0.5,), "0.5"), ({"alpha": 0.5}, "alpha=0.5")])
+def test_an_option_that_the_kind_does_not_know_is_refused(
+    options: tuple | dict, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FUNCTIONS, torch.celu, layers.tabulated(kinds.GELU))
+
+    def function(x: Tensor) -> Tensor:
+        return torch.celu(x, **options) if isinstance(options, dict) else torch.celu(x, *options)
+
+    rule = rf"^forward: GELU with {text}; known options: approximate$"
+    with pytest.raises(UnsupportedOpError, match=rule):
+        trace(Net(nn.GELU(), function), (8, 8, 3))
 
 
 class Tanh(nn.Module):
@@ -275,5 +290,5 @@ class Tanh(nn.Module):
 
 def test_a_function_of_another_form_is_refused() -> None:
     rule = r"^forward: GELU approximate='tanh'; supported: the erf form$"
-    with pytest.raises(Exception, match=rule):
+    with pytest.raises(UnsupportedOpError, match=rule):
         trace(Tanh(), (8, 8, 3))

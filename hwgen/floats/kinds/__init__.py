@@ -71,4 +71,4 @@ __all__ = [
     "infer",
     "nearest",
     "register",
-]  # fmt: skip
+]
