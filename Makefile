@@ -12,7 +12,7 @@ BIN      := $(VENV)/bin
 STAMP    := $(VENV)/.installed
 PIP      := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: setup demo test test-full bench reports lint format clean
+.PHONY: setup demo test test-full bench reports docs lint format clean
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)
@@ -50,10 +50,15 @@ reports: setup
 	$(BIN)/python -m hwgen.results.capability
 	$(BIN)/python -m hwgen.results.residuals
 
+# Pages of every public module, class and function: out/docs/index.html.
+docs: setup
+	$(BIN)/pdoc --docformat restructuredtext -o out/docs hwgen
+
 lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/python -m hwgen.tools.verilog_style
+	$(BIN)/mypy
 
 format: setup
 	$(BIN)/ruff format .

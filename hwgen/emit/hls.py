@@ -73,7 +73,7 @@ def size_values(s: Sizing) -> dict[str, object]:
 
 def isa_values() -> dict[str, object]:
     """What isa.hpp.j2 shows: opcodes, and a struct per instruction with its fields."""
-    header = {name for name, _, _ in isa.HEADER}
+    header = {f.name for f in isa.HEADER}
     op = isa.layout("END")["op"]
 
     def fields(ops: Iterable[str]) -> list[isa.Field]:

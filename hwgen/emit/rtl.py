@@ -32,12 +32,8 @@ def render(template: str, **values: object) -> str:
     return environment().get_template(template).render(**values)
 
 
-def write_rtl(folder: Path, s: Sizing) -> list[Path]:
-    """Write every module of the engine into `folder`; returns the files, wrapper last.
-
-    files.f lists them one per line, relative to `folder`.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
+def rtl_texts(s: Sizing) -> dict[str, str]:
+    """File name -> Verilog of every module of the engine, wrapper last."""
     rtl = templates_dir() / "rtl"
     texts = {p.name: p.read_text() for p in rtl.rglob("*.v")}
     texts |= {f"{name}.v": text for name, text in decoders().items()}
@@ -49,9 +45,18 @@ def write_rtl(folder: Path, s: Sizing) -> list[Path]:
         texts[name] = render(
             f"rtl/{template.relative_to(rtl)}", top=TOP, parameters=s.parameters(), axi=axi
         )
+    return {name: texts[name] for name in sorted(texts, key=lambda n: (n == f"{TOP}.v", n))}
+
+
+def write_rtl(folder: Path, s: Sizing) -> list[Path]:
+    """Write every module of the engine into `folder`; returns the files, wrapper last.
+
+    files.f lists them one per line, relative to `folder`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
     files = []
-    for name in sorted(texts, key=lambda n: (n == f"{TOP}.v", n)):
-        (folder / name).write_text(texts[name])
+    for name, text in rtl_texts(s).items():
+        (folder / name).write_text(text)
         files.append(folder / name)
     (folder / "files.f").write_text("".join(f"{p.name}\n" for p in files))
     return files

@@ -9,6 +9,7 @@ other unit must have reached (modulo 2**16) before the instruction may start.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,51 +21,95 @@ TAPS = 12
 SET_PAYLOAD_BITS = 384
 
 UNITS = ("seq", "dma", "ldw", "cmp")  # the sequencer itself, and the three in-order queues
-# unit: which of these an opcode belongs to
+# which of these an opcode belongs to
 OPCODES: dict[str, tuple[int, str]] = {
-    "END": (0, "seq"),  # all earlier work retired -> done
-    "LOAD": (1, "dma"),  # DDR record -> WB, CM, OM, QM
-    "LOADF": (2, "dma"),  # DDR -> FM or TM (16-bit features, or bytes)
-    "STORE": (3, "dma"),  # FM -> DDR
-    "LDW": (4, "ldw"),  # WB -> shadow weights of the XNOR array
-    "SET": (8, "cmp"),  # payload -> configuration register (taps, attention, norm)
-    "XLIN": (9, "cmp"),  # XNOR array, one activation chunk per result
-    "XCONV": (10, "cmp"),  # XNOR array, 3x3 dilated window
-    "MACV": (11, "cmp"),  # per-lane multiply-accumulate (or max) of feature words
-    "MACS": (12, "cmp"),  # scalar x weight-vector multiply-accumulate (stem, classifier)
-    "ATT": (13, "cmp"),  # QD attention of one window and head
-    "LNSTAT": (14, "cmp"),  # LayerNorm statistics into the norm table
-    "LNAPPLY": (15, "cmp"),  # (2x - mean2) * rstd of the norm table
+    "END": (0, "seq"),
+    "LOAD": (1, "dma"),
+    "LOADF": (2, "dma"),
+    "STORE": (3, "dma"),
+    "LDW": (4, "ldw"),
+    "SET": (8, "cmp"),
+    "XLIN": (9, "cmp"),
+    "XCONV": (10, "cmp"),
+    "MACV": (11, "cmp"),
+    "MACS": (12, "cmp"),
+    "ATT": (13, "cmp"),
+    "LNSTAT": (14, "cmp"),
+    "LNAPPLY": (15, "cmp"),
+}
+MEANINGS = {
+    "END": "all earlier work is retired: the frame is done",
+    "LOAD": "a record of parameters from DDR to WB, CM, OM and QM",
+    "LOADF": "words of features, or of bytes, from DDR to FM or TM",
+    "STORE": "words of FM or TM to DDR",
+    "LDW": "words of WB into the shadow weights of the XNOR array",
+    "SET": "its payload into a register: taps, attention or norm",
+    "XLIN": "XNOR array, one chunk of activations per result",
+    "XCONV": "XNOR array, a dilated 3x3 window per result",
+    "MACV": "multiply-accumulate, or maximum, of feature words, each lane its own",
+    "MACS": "multiply-accumulate of feature elements, each for all lanes, with words of weights",
+    "ATT": "QD attention of one window and head",
+    "LNSTAT": "LayerNorm statistics of tokens into the norm table",
+    "LNAPPLY": "(2 x - mean2) times the reciprocal deviation, both from the norm table",
 }
 
-# (name, width, signed); every opcode begins with HEADER
-HEADER = [
-    ("op", 4, False),
-    ("wait_dma", 16, False),
-    ("wait_ldw", 16, False),
-    ("wait_cmp", 16, False),
-]
 
-LOAD = [
-    ("ddr", 32, False),  # byte offset from the weight base, multiple of 16
-    ("n_wb", 16, False), ("wb", 16, False),  # words of LANES x 16 bits (as all words of a record)
-    ("n_cm", 8, False), ("cm", 8, False),
-    ("n_om", 8, False), ("om", 8, False),
-    ("n_qm", 8, False), ("qm", 8, False),  # slots of 8 words: QM_FIELDS
-    ("crc", 32, False),  # CRC-32 (zlib) over the record's bytes
-    ("cm_quad", 1, False),  # four CM words a slot: word k to slot cm + k / 4, bank k % 4
-    ("keep", 1, False), ("store", 16, False),  # stays in the weight store, from this word on
-]  # fmt: skip
-LOADF = [
-    ("base_sel", 2, False),  # 0 weight image, 1 input, 2 output
-    ("ddr", 32, False), ("words", 16, False),  # words of LANES lanes
-    ("mem", 1, False), ("addr", 14, False),  # 0 FM, 1 TM
-    ("bytes", 1, False),  # 1: one uint8 per lane (zero-extended), 0: int16 per lane
-    ("crc", 32, False),  # of the bytes, as LOAD's; base_sel 0 only, input and output have none
-]  # fmt: skip
-STORE = [("ddr", 32, False), ("words", 16, False), ("mem", 1, False), ("addr", 14, False)]
-LDW = [("wb", 16, False), ("n", 8, False)]  # n words = 16 n array columns; the rest is 1
+class Spec(NamedTuple):
+    """A field without its place: fields follow each other in the order of their table."""
 
+    name: str
+    width: int
+    signed: bool
+    meaning: str
+
+
+def _table(text: str) -> list[Spec]:
+    """A field per line: name, width (s: signed), meaning."""
+    lines = [line.split(None, 2) for line in text.strip().splitlines()]
+    return [Spec(n, int(w.removesuffix("s")), w.endswith("s"), about) for n, w, about in lines]
+
+
+# every opcode begins with HEADER
+HEADER = _table("""
+    op        4  opcode
+    wait_dma 16  instructions that dma has to have retired before this one starts, modulo 2^16
+    wait_ldw 16  the same of ldw
+    wait_cmp 16  the same of cmp; no meaning in the cmp queue, which is in order
+""")
+LOAD = _table("""
+    ddr      32  byte offset from the weight base, a multiple of 16
+    n_wb     16  words of LANES x 16 bits to WB, the first of the record
+    wb       16  their first address
+    n_cm      8  words to CM, the next of the record
+    cm        8  their first slot
+    n_om      8  words to OM, the next
+    om        8  their first slot
+    n_qm      8  slots of QM, 8 words each, the last of the record
+    qm        8  their first slot
+    crc      32  CRC-32 (zlib) of the record's bytes
+    cm_quad   1  CM has four words a slot: word k goes to slot cm + k / 4, bank k mod 4
+    keep      1  the record stays in the weight store
+    store    16  its first word there
+""")
+LOADF = _table("""
+    base_sel  2  what ddr counts from: 0 weight image, 1 input, 2 output
+    ddr      32  byte offset, a multiple of 16
+    words    16  words of LANES lanes
+    mem       1  0 FM, 1 TM
+    addr     14  first address there
+    bytes     1  1: an unsigned byte a lane; 0: a signed 16-bit number
+    crc      32  CRC-32 of the bytes; with base_sel 0 only, input and output have none
+""")
+STORE = _table("""
+    ddr      32  byte offset from the output base, a multiple of 16
+    words    16  words of LANES x 16 bits
+    mem       1  0 FM, 1 TM
+    addr     14  first address there
+""")
+LDW = _table("""
+    wb       16  first word of WB
+    n         8  words, 16 array columns each; the columns behind them are 1
+""")
 
 QM_FIELDS = ("b", "slope", "m3", "c3", "c3_high", "t")  # words of a QM slot; two are unused
 C3_SHIFT = min(SH3_SHIFTS) - 1  # place of c3 in the second affine step's product
@@ -75,79 +120,145 @@ def c3(b3: np.ndarray, sh3: int) -> np.ndarray:
     return (b3 << (sh3 - C3_SHIFT)) + (1 << (sh3 - 1 - C3_SHIFT))
 
 
-def _stream(name: str) -> list[tuple[str, int, bool]]:
-    return [
-        (f"{name}_en", 1, False), (f"{name}_mem", 1, False), (f"{name}_base", 14, False),
-        (f"{name}_s2", 14, True), (f"{name}_s3", 14, True),
-    ]  # fmt: skip
+def _stream(name: str, what: str) -> list[Spec]:
+    return _table(f"""
+    {name}_en    1  {what}
+    {name}_mem   1  of which memory: 0 FM, 1 TM
+    {name}_base 14  address of the first result's word
+    {name}_s2  14s  its step per i2
+    {name}_s3  14s  its step per i3
+    """)
 
 
-NEST = [
-    ("drain", 1, False),  # start only when the lane pipeline is empty
-    ("swap", 1, False),  # wait for shadow weights, then make them current
-    ("n0", 12, False), ("n1", 8, False), ("n2", 12, False), ("n3", 12, False),
-    ("xd", 3, False),  # level-2 order: 0, xd, 2 xd, ..., 1, 1 + xd, ... (1 = plain)
-]  # fmt: skip
-SLOTS = [
-    ("cm_base", 8, False), ("cm_s0", 8, False), ("cm_s1", 6, False), ("cm_mask", 8, False),
-    ("cm_s2", 8, False),  # cm slot = cm_base + i0 cm_s0 + i1 cm_s1 + (i2 & cm_mask) cm_s2
-    ("om_base", 8, False),
-    ("q_base", 6, False), ("q_mask", 6, False),  # q slot = q_base + (i2 & q_mask)
-]  # fmt: skip
+NEST = _table("""
+    drain     1  start only when the lane pipeline is empty
+    swap      1  wait for the shadow weights and make them current
+    n0       12  iterations of level 0, the innermost; levels 0 and 1 accumulate
+    n1        8  iterations of level 1
+    n2       12  iterations of level 2; levels 2 and 3 count results
+    n3       12  iterations of level 3, the outermost
+    xd        3  order of level 2: i2 = 0, xd, 2 xd, .., 1, 1 + xd, .. (1: plain)
+""")
+SLOTS = _table("""
+    cm_base   8  CM slot = cm_base + i0 cm_s0 + i1 cm_s1 + (i2 & cm_mask) cm_s2, modulo 256
+    cm_s0     8  step per i0
+    cm_s1     6  step per i1
+    cm_mask   8  2^k - 1: the part of i2 that counts
+    cm_s2     8  step per masked i2
+    om_base   8  OM slot; XCONV adds the border pattern
+    q_base    6  QM slot = q_base + (i2 & q_mask)
+    q_mask    6  2^k - 1
+""")
 STREAMS = [
-    *_stream("pre"), *_stream("mid"), *_stream("out"), *_stream("dst"),
-    ("bit_en", 1, False), ("bit_y3", 1, False),  # binarise y3 instead of y6
-    ("bit_base", 16, False), ("bit_s2", 16, True), ("bit_s3", 16, True),
-]  # fmt: skip
-MODES = [
-    ("sh1", 6, False), ("rp", 1, False), ("sh2", 5, False), ("aff", 1, False), ("sh3", 5, False),
-    ("chords", 1, False), ("max", 1, False),
-    ("pool", 2, False), ("pool_pos", 3, False),  # log2 of adjacent channels averaged; lane part
-    ("psum_first", 1, False), ("psum_last", 1, False),
-]  # fmt: skip
+    *_stream("pre", "a residual word is added to y1"),
+    *_stream("mid", "a residual word is added to y3"),
+    *_stream("out", "a residual word is added to y5"),
+    *_stream("dst", "result words (y6, averaged with pool) are written"),
+    *_table("""
+    bit_en    1  bits y6 >= t of the results are written to BM
+    bit_y3    1  they are y3 >= t
+    bit_base 16  element of the first result
+    bit_s2  16s  its step per i2
+    bit_s3  16s  its step per i3
+    """),
+]
+MODES = _table("""
+    sh1       6  right shift of the accumulator (y1)
+    rp        1  y3 is RPReLU of y2: a negative y2 times the slope
+    sh2       5  right shift of that product
+    aff       1  y5 is y4 m3 and c3; 0: y4
+    sh3       5  right shift of that product
+    chords    1  y3 is the activation function of y2 whose chords SET table loaded
+    max       1  MACV: maximum of the words instead of their sum
+    pool      2  log2 of the adjacent channels that are averaged
+    pool_pos  3  part of the destination word that gets the averages
+    psum_first 1 XNOR: the first part of a sum; 0: partial popcounts are added
+    psum_last 1  XNOR: the last part; 0: partial popcounts are kept, there is no result
+""")
 COMPUTE = [*NEST, *SLOTS, *STREAMS, *MODES]
 # the last 96 bits of a compute instruction depend on where its operands come from
 SOURCE_LSB = INSTR_BITS - 96
 SOURCES = {
-    "mac": [  # MACV, MACS, LNSTAT, LNAPPLY; word units (MACS: element units = word * LANES + lane)
-        ("src_mem", 1, False), ("src_taps", 1, False),
-        ("src_base", 20, False), ("src_s0", 18, True), ("src_s1", 18, True),
-        ("src_s2", 18, True), ("src_s3", 18, True),
-        ("quad", 1, False),  # MACS: four elements a beat, weights from the banks of CM
-        ("stencil", 1, False),  # MACV: nine words around a cell, two image rows at a time
-    ],
-    "xnor": [  # BM element units (LANES bits)
-        ("a_base", 16, False), ("a_s2", 16, True), ("a_s3", 16, True),
-        ("a_elems", 5, False),  # XLIN: elements of the chunk
-        ("g_base", 6, False), ("g_step", 6, False), ("g_qsh", 2, False),  # in units of GU bits
-        ("g_len", 4, False),  # units per tap
-        ("y0", 8, False), ("height", 8, False), ("width", 8, False),
-    ],
-    "att": [  # BM element units; token t of the window at base + t * t_stride
-        ("q_bits", 16, False), ("k_bits", 16, False), ("v_bits", 16, False),
-        ("t_stride", 12, False), ("tokens", 9, False),  # keys and values
-        ("queries", 12, False),
-    ],
-}  # fmt: skip
+    "mac": _table("""
+    src_mem   1  0 FM, 1 TM
+    src_taps  1  level 0 goes through the taps of SET taps, level 2 moves by their sx
+    src_base 20  word, of MACS element (word x LANES + lane), of the first beat
+    src_s0  18s  step per i0
+    src_s1  18s  step per i1
+    src_s2  18s  step per i2
+    src_s3  18s  step per i3
+    quad      1  MACS: four elements a beat, weights from the banks of CM
+    stencil   1  MACV: nine words around a cell, two image rows at a time
+    """),
+    "xnor": _table("""
+    a_base   16  BM element (LANES bits) of the first result's activations
+    a_s2    16s  step per i2
+    a_s3    16s  step per i3
+    a_elems   5  XLIN: elements of the chunk
+    g_base    6  lane quadrant q takes g_len units of GU bits from unit g_base + (q >> g_qsh) g_step
+    g_step    6  units from a group to the next
+    g_qsh     2  log2 of the quadrants that share a group
+    g_len     4  units that a quadrant takes of a tap
+    y0        8  XCONV: image row of the results with i3 = 0
+    height    8  rows of the image
+    width     8  columns of the image
+    """),
+    "att": _table("""
+    q_bits   16  BM element of the window's first query
+    k_bits   16  of its first key
+    v_bits   16  of its first value
+    t_stride 12  elements from a token to the next
+    tokens    9  keys and values
+    queries  12  queries
+    """),
+}
 # MACS takes 8-bit weights, two a word and beat, from WB instead of CM (quad: 16-bit ones from CM):
-# wb_w overlays cm_base and cm_s0
+# this field then takes the place of cm_base and cm_s0
+WB_W = Spec("wb_w", 16, False, "MACS without quad: first word of WB (over cm_base and cm_s0)")
 SET_KINDS = {"taps": 0, "att": 1, "norm": 2, "table": 3}
 TABLE_PART = 8  # chords of a SET table
-SET = [("kind", 2, False)]
+SET = _table("""
+    kind      2  register: 0 taps, 1 att, 2 norm, 3 table
+""")
 SET_LSB = INSTR_BITS - SET_PAYLOAD_BITS
 PAYLOAD = {
-    "taps": [f for k in range(TAPS) for f in ((f"off{k}", 18, True), (f"dx{k}", 4, True))]
-    + [("width", 12, False), ("sx", 14, False)]
-    # padded: taps outside the image's columns, and those of the mask out, read word pad
-    + [("pad", 14, False), ("padded", 1, False), ("out", 12, False)],
-    "att": [("kappa1", 24, False), ("kappa2", 24, False), ("kappa3", 24, False), ("neg", 1, False)],
-    "norm": [("log2c", 4, False), ("eps", 52, False), ("reset", 1, False)],
-    # chords 8 part .. 8 part + 7 of the activation function's table (hwgen/engine/chords.py)
-    "table": [
-        ("part", 3, False),
-        ("flat", 1, False),
-        *((f"slope{k}", 16, True) for k in range(TABLE_PART)),
-        *((f"intercept{k}", 16, True) for k in range(TABLE_PART)),
+    "taps": [
+        spec
+        for k in range(TAPS)
+        for spec in (
+            Spec(f"off{k}", 18, True, f"tap {k}: added to the address of the word"),
+            Spec(f"dx{k}", 4, True, f"tap {k}: column i2 + dx{k} is read"),
+        )
+    ]
+    + _table("""
+    width    12  columns of the image
+    sx       14  words from a column to the next
+    pad      14  word that is read for taps outside the image
+    padded    1  1: columns outside are padding; 0: they wrap around
+    out      12  padded: taps (a bit each) whose row is outside
+    """),
+    "att": _table("""
+    kappa1   24  a level is the number of k with 2^20 EXP >= kappa_k times the sum of the row's EXP
+    kappa2   24  k = 2
+    kappa3   24  k = 3
+    neg       1  1: <= instead of >=
+    """),
+    "norm": _table("""
+    log2c     4  log2 of the channels
+    eps      52  added to the variance times the square of the channels
+    reset     1  the norm table starts at entry 0 again
+    """),
+    "table": _table("""
+    part      3  chords 8 part .. 8 part + 7 of the activation function (hwgen/engine/chords.py)
+    flat      1  outside the chords: 1 the values at their ends, 0 zero and y2 itself
+    """)
+    + [
+        spec
+        for k in range(TABLE_PART)
+        for spec in (
+            Spec(f"slope{k}", 16, True, f"chord 8 part + {k}: slope, scale 2^-14"),
+            Spec(f"intercept{k}", 16, True, f"chord 8 part + {k}: intercept, scale of y2"),
+        )
     ],
 }
 
@@ -165,12 +276,13 @@ class Field:
     lsb: int
     width: int
     signed: bool
+    meaning: str = ""
 
 
-def _place(fields: list[tuple[str, int, bool]], lsb: int, limit: int) -> dict[str, Field]:
+def _place(fields: list[Spec], lsb: int, limit: int) -> dict[str, Field]:
     placed = {}
-    for name, width, signed in fields:
-        placed[name] = Field(name, lsb, width, signed)
+    for name, width, signed, meaning in fields:
+        placed[name] = Field(name, lsb, width, signed, meaning)
         lsb += width
     assert lsb <= limit, f"instruction fields end at bit {lsb}, past {limit}"
     return placed
@@ -179,14 +291,14 @@ def _place(fields: list[tuple[str, int, bool]], lsb: int, limit: int) -> dict[st
 def layout(op: str) -> dict[str, Field]:
     """Field table of an opcode, by name."""
     fields = _place(HEADER, 0, INSTR_BITS)
-    start = sum(w for _, w, _ in HEADER)
+    start = sum(f.width for f in HEADER)
     if op == "SET":
         fields |= _place(SET, start, SET_LSB)
     elif op in CMP_SOURCE:
         fields |= _place(COMPUTE, start, SOURCE_LSB)
         fields |= _place(SOURCES[CMP_SOURCE[op]], SOURCE_LSB, INSTR_BITS)
         if op == "MACS":
-            fields["wb_w"] = Field("wb_w", fields["cm_base"].lsb, 16, False)
+            fields |= _place([WB_W], fields["cm_base"].lsb, INSTR_BITS)
     elif op != "END":
         fields |= _place(
             {"LOAD": LOAD, "LOADF": LOADF, "STORE": STORE, "LDW": LDW}[op], start, INSTR_BITS
@@ -247,9 +359,9 @@ class Group:
 def groups() -> dict[str, Group]:
     """The groups of fields by name; every field of every instruction is in one but SET's kind."""
 
-    def pick(op: str, table: list[tuple[str, int, bool]], *more: str) -> tuple[Field, ...]:
+    def pick(op: str, table: list[Spec]) -> tuple[Field, ...]:
         fields = layout(op)
-        return tuple(fields[name] for name in (*(n for n, _, _ in table), *more))
+        return tuple(fields[spec.name] for spec in table)
 
     found = {
         "header": Group("fields of every instruction", pick("END", HEADER)),
@@ -258,7 +370,7 @@ def groups() -> dict[str, Group]:
         "store": Group("fields of STORE", pick("STORE", STORE)),
         "ldw": Group("fields of LDW", pick("LDW", LDW)),
         "nest": Group("loop nest and conditions of compute instructions", pick("MACV", NEST)),
-        "slots": Group("parameter slots of compute instructions", pick("MACS", SLOTS, "wb_w")),
+        "slots": Group("parameter slots of compute instructions", pick("MACS", [*SLOTS, WB_W])),
         "streams": Group("result streams of compute instructions", pick("MACV", STREAMS)),
         "modes": Group("post chain and partial sums of compute instructions", pick("MACV", MODES)),
         "mac": Group("source of MACV, MACS, LNSTAT and LNAPPLY", pick("MACV", SOURCES["mac"])),

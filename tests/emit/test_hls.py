@@ -145,7 +145,7 @@ def test_fields_are_those_of_the_instruction_set(texts) -> None:
         assert f"constexpr unsigned OP_{op} = {code};" in text
     for op in isa.CMP_SOURCE:
         for f in isa.layout(op).values():
-            if f.name in {name for name, _, _ in isa.HEADER}:
+            if f.name in {spec.name for spec in isa.HEADER}:
                 continue
             if f.width == 1:
                 assert f"{f.name} = word[{f.lsb}];" in text
