@@ -1,3 +1,3 @@
 """hwgen compiles trained binarized vision transformers into FPGA accelerators."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from html import escape
 from itertools import pairwise, takewhile
 
+from hwgen.engine.isa import CMP_SOURCE
 from hwgen.report.cycles import module_path
 
 BOX_W, BOX_H = 156, 46
@@ -21,23 +22,24 @@ GAP_X, GAP_Y = 14, 26
 SWEEPS = 8
 MAX_NODES = 60
 
-# One colour class per kind of unit; the template's CSS gives the colours.
-UNIT_CLASSES = (
+# One colour class per kind of unit; the template's CSS gives the colours. Compute instructions have
+# that of their source; other names (of instructions, of units of the RTL) that of a part of them.
+SOURCE_CLASSES = {"xnor": "xnor", "att": "attention", "mac": "lanes"}
+NAME_CLASSES = (
+    ("norm", "norm"),
     ("xnor", "xnor"),
-    ("xlin", "xnor"),
-    ("xconv", "xnor"),
     ("array", "xnor"),
     ("att", "attention"),
-    ("norm", "norm"),
-    ("lnapply", "norm"),
     ("store", "memory"),
     ("dma", "memory"),
     ("ld", "memory"),
+    ("load", "memory"),
     ("mem", "memory"),
     ("mac", "lanes"),
     ("post", "lanes"),
     ("lane", "lanes"),
 )
+CLASSES = (*dict.fromkeys([*SOURCE_CLASSES.values(), *(c for _, c in NAME_CLASSES)]), "other")
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,13 @@ class Block:
 
 
 def unit_class(unit: str | None) -> str:
-    """The colour class of a unit's name."""
-    low = (unit or "").lower()
-    return next((value for key, value in UNIT_CLASSES if key in low), "other")
+    """The colour class of a unit's or an instruction's name."""
+    name = unit or ""
+    if name.startswith("LN"):
+        return "norm"
+    if name in CMP_SOURCE:
+        return SOURCE_CLASSES[CMP_SOURCE[name]]
+    return next((value for key, value in NAME_CLASSES if key in name.lower()), "other")
 
 
 def block_labels(names: Sequence[str], largest: int = MAX_NODES) -> list[str]:

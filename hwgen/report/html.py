@@ -12,7 +12,7 @@ from markupsafe import Markup
 from hwgen.paths import templates_dir
 from hwgen.report import bounds_svg, hls, values
 from hwgen.report import cycles as grouping
-from hwgen.report.graph_svg import UNIT_CLASSES, draw_blocks, unit_class
+from hwgen.report.graph_svg import CLASSES, draw_blocks, unit_class
 from hwgen.report.schema import BlockFidelity, Check, Closeness, Report, Resources5, Step
 
 RESOURCES = (("lut", "LUT"), ("ff", "FF"), ("bram36", "BRAM36"), ("uram", "URAM"), ("dsp", "DSP"))
@@ -69,7 +69,7 @@ def render_report(
             }
             for block in draw_blocks(graph_nodes)
         ],
-        legend=[*dict.fromkeys(value for _, value in UNIT_CLASSES), "other"],
+        legend=list(CLASSES),
     )
 
 

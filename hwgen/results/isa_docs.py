@@ -61,17 +61,19 @@ def _rows(fields: Sequence[isa.Field]) -> Iterator[tuple[str, str, str, str]]:
     """A row per field; `off0 dx0 off1 dx1 ..` only as their first two."""
     seen = set()
     for f in fields:
-        base, number = re.fullmatch(r"(off|dx)(\d+)|.*", f.name).groups()
-        if base in seen:
-            continue
+        numbered = re.fullmatch(r"(off|dx|slope|intercept)(\d+)", f.name)
         width = f"{f.width}, signed" if f.signed else str(f.width)
-        if number is None:
+        if numbered is None:
             yield f"`{f.name}`", _bits(f), width, f.meaning
             continue
+        base = numbered[1]
+        if base in seen:
+            continue
         seen.add(base)
-        follows = next(g for g in fields if g.name == f"{base}1")
-        meaning = f"{f.meaning}; tap k: `{base}`k, {follows.lsb - f.lsb} k bits higher"
-        yield f"`{f.name}` .. `{base}{isa.TAPS - 1}`", _bits(f), width, meaning
+        series = [g for g in fields if re.fullmatch(rf"{base}\d+", g.name)]
+        step = series[1].lsb - series[0].lsb
+        meaning = f"{f.meaning}; number k: `{base}`k, {step} k bits higher"
+        yield f"`{f.name}` .. `{series[-1].name}`", _bits(f), width, meaning
 
 
 def _bits(f: isa.Field) -> str:

@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hwgen.engine.isa import INSTR_BITS
+from hwgen.engine.isa import CMP_SOURCE, INSTR_BITS
 from hwgen.engine.sizing import Sizing
 from hwgen.schedule.hazards import Instruction
 from hwgen.schedule.program import Program
@@ -38,20 +38,14 @@ COMPUTE_DEPTH = SOURCE + FIRE_TO_RESULT + RETIRE  # one loop serves all ops: the
 WORD_DEPTH = 8  # of the loops over words: unpack, CRC, address, write
 CHANNELS = 64  # of an attention head
 CONTEXT_DEPTH = 6  # two popcounts and their sum
+COMPUTE_KERNELS = {"xnor": "compute, XNOR", "mac": "compute, MAC", "att": "Attention"}  # by source
 KERNELS = {  # instruction -> function of the C++ whose row counts it
     "LOAD": "load_record",
     "LOADF": "load_features",
     "STORE": "store_features",
     "LDW": "load_shadow",
     "SET": "set_register",
-    "XLIN": "compute, XNOR",
-    "XCONV": "compute, XNOR",
-    "MACV": "compute, MAC",
-    "MACS": "compute, MAC",
-    "LNSTAT": "compute, MAC",
-    "LNAPPLY": "compute, MAC",
-    "ATT": "Attention",
-}
+} | {op: COMPUTE_KERNELS[source] for op, source in CMP_SOURCE.items()}
 
 
 @dataclass

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
 from hwgen.ops import REGISTRY
-from hwgen.paths import PACKAGE
+from hwgen.paths import CHECKOUT, PACKAGE
 from hwgen.schedule.steps import STEPS
 
 # Who may name an op: itself, its program, what lowers to it, and the pass that copies a tensor.
@@ -55,3 +56,17 @@ def test_every_op_has_one_file_and_one_program() -> None:
         assert op.__module__.startswith("hwgen.ops."), name
         assert STEPS[name].__module__.startswith("hwgen.schedule.steps."), name
     assert STEPS.keys() == REGISTRY.keys()
+
+
+def test_contributing_lists_these_places() -> None:
+    text = (CHECKOUT / "CONTRIBUTING.md").read_text()
+    text = text[text.index("## Add an op") : text.index("## Add a kind of float node")]
+    table = re.findall(r"^\| `([^`]+)` \|", text, re.M)
+    assert table == [
+        "hwgen/ops/<family>.py", "hwgen/schedule/steps/<family>.py", "hwgen/passes/lower_kinds.py",
+    ]  # fmt: skip
+    named = {place.removeprefix("hwgen/").split("/<")[0] for place in table}
+    # quantize.py makes a Constant of a value that an op adds, whatever the op
+    assert named == set(PLACES) - {"passes/quantize.py"}
+    for test in re.findall(r"`(tests/[\w/]+\.py)`", text):
+        assert (CHECKOUT / test).is_file(), test

@@ -5,10 +5,11 @@ from html.parser import HTMLParser
 
 import pytest
 
+from hwgen.engine.isa import OPCODES
 from hwgen.report import bounds_svg, render_report
 from hwgen.report.cycles import block_labels, by_layer, by_unit
+from hwgen.report.graph_svg import CLASSES, draw_blocks, unit_class
 from hwgen.report.graph_svg import block_labels as graph_labels
-from hwgen.report.graph_svg import draw_blocks
 from tests.report import sample
 
 VOID = {"meta", "br"}
@@ -235,3 +236,12 @@ def test_hls_before_simulation_and_synthesis_of_the_rtl():
 def test_no_comparison_without_the_hls_back_end(page):
     assert "side by side" not in page
     assert "estimated" not in page
+
+
+def test_every_instruction_and_every_unit_has_a_colour() -> None:
+    """A new instruction or unit needs a class of its own only where its name tells nothing."""
+    kinds = {name: unit_class(name) for name in OPCODES if name not in ("END", "SET")}
+    assert "other" not in kinds.values()
+    assert kinds["LNAPPLY"] == kinds["LNSTAT"] == "norm"
+    assert (kinds["XLIN"], kinds["ATT"], kinds["MACV"]) == ("xnor", "attention", "lanes")
+    assert set(kinds.values()) <= set(CLASSES)
