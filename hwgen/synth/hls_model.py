@@ -139,7 +139,7 @@ def functions(s: Sizing) -> list[Function]:
         + multiplier(42, 42) + multiplier(17, 17) + multiplier(16, 34) + multiplier(17, 18)
         + mux(11, 64) + mux(27, 52) + table(192, 16) + logic(5 * 64 + 36 + 54) + mux(8, 42)
     )  # fmt: skip
-    set_bits = sum(sum(w for _, w, _ in fields) for fields in PAYLOAD.values())
+    set_bits = sum(spec.width for table in PAYLOAD.values() for spec in table)
     port = Cost(PORT_LUT, PORT_LUT, 2 * block_rams(s.axi_bits, BURSTS))
     qm = 6
     return [
