@@ -221,7 +221,7 @@ class Bench(BaseModel):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True, serialize_by_alias=True)
 
-    schema_: str = Field(default="hwgen.results.bench/1", alias="schema")
+    schema_: str = Field(default="hwgen.bench/1", alias="schema")
     cores: int
     results: list[BenchResult]
 

@@ -37,7 +37,7 @@ def numbers(folder: Path) -> str:
         schema = body.get("schema", "") if isinstance(body, dict) else ""
         if schema.startswith("hwgen.report/"):
             reports.append(Report.model_validate(body))
-        elif schema.startswith("hwgen.results.bench/"):
+        elif schema.startswith("hwgen.bench/"):
             bench = Bench.model_validate(body)
         elif schema.startswith("hwgen.fidelity/"):
             fidelity = FidelityTable.model_validate(body)
