@@ -39,7 +39,6 @@ class Fracs:
         self.limit: dict[str, int] = {}  # point -> fraction bits that fit
         self.cause: dict[str, str] = {}  # point -> node that sets the limit
         self.pinned: dict[str, tuple[int, str]] = {}  # point -> most bits, the kind that sets them
-        self.exact: set[str] = set()  # pinned points that must have all their bits
         # from, to, most fraction bits more, points below that lie apart
         self.steps: list[tuple[str | None, str, int, int]] = []
         self.act_bits = act_bits
@@ -96,20 +95,6 @@ class Fracs:
             if node is not None and most is not None:
                 own = (most, node.kind.__name__)
                 self.pinned[a] = min(own, self.pinned.get(a, own))
-                if node is n:
-                    self.exact.add(a)
-
-    def _check_exact(self, points: list[str], frac: int) -> None:
-        """Raises FitError where fewer bits than a LayerNorm's are asked of it: its scale is fixed,
-        while a table can be made for any number of bits up to its own."""
-        for point in points:
-            if point in self.exact and self.pinned[point][0] != frac:
-                raise FitError(
-                    self.cause[point],
-                    f"is added to an activation of {frac} fraction bits",
-                    f"the value of a {self.pinned[point][1]} has {self.pinned[point][0]}",
-                    "put an affine layer between them",
-                )
 
     def _step(
         self,
@@ -155,7 +140,6 @@ class Fracs:
                 continue
             frac, kind = min(pins)
             self.frac[root] = frac
-            self._check_exact(points, frac)
             slack = floor(log2(HEADROOM) + 1)  # a pinned point may use up the headroom
             if self.limit[tight] + slack < frac:
                 raise FitError(

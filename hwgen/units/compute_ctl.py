@@ -9,16 +9,16 @@ instruction k of the compute queue, with all times in cycles:
     start >= array end                      XNOR, ATT: the partial XNOR before has issued
     start >= reached + 1                    reached: both retired counts seen at the ports
     start >= shadow_full                    swap
-    start >= retired of all before          drain
+    start >= retired of all before          drain; SET table unless only SETs follow another one
     start >= last r_valid + 1               MAC op after XNOR or ATT; XNOR after ATT; ATT after XNOR
     start >= last LNSTAT beat + LN_QUIET + 1, norm unit idle     LNAPPLY, SET norm
     fewer than QUEUE instructions between their push and their first result
 
 Issue cycles: MACV, MACS, LNSTAT, LNAPPLY n0 n1 n2 n3; MACV stencil STENCIL_BEATS (n3 +
-STENCIL_LEAD), with its last result STENCIL_BEATS / 2 before the end if n2 = 1; SET taps 14, other
-SET 1; XNOR and ATT those of their units (to the cycle in which `ready` comes back). The first beat
-of a MAC op is the cycle after start, so instructions follow one another without a bubble. An
-instruction is pushed at start (SET taps: in its last cycle). At stage 0 of the lanes its last
+STENCIL_LEAD), with its last result STENCIL_BEATS / 2 before the end if n2 = 1; SET taps 14, SET
+table 9, other SET 1; XNOR and ATT those of their units (to the cycle in which `ready` comes back).
+The first beat of a MAC op is the cycle after start, so instructions follow one another without a
+bubble. An instruction is pushed at start (SET: in its last cycle). At stage 0 of the lanes its last
 result is at z:
 
     MAC op   start + issue + SOURCE

@@ -27,9 +27,10 @@ class Lanes:
     """`lanes` array: one result per lane and cycle, hwgen.ops.post.Post in hardware.
 
     lanes: power of two >= 16; act_bits 8..16; slots: powers of two (CM, OM up to 256, QM up to 64).
-    Cost (Yosys synth_xilinx -family xc7, module by module, LUT sites with RAM and SRL): a lane 332,
-    410 FF, 6 DSP (328, 398, 6 with 12 bits). 16 lanes with slots 64, 64, 32: 8,099 LUT, 7,799 FF,
-    97 DSP (7,899, 7,335, 97 with 12 bits); slots 32, 32, 32: 7,755 (7,555) LUT. Of these the three
+    Cost (Yosys synth_xilinx -family xc7, module by module, LUT sites with RAM and SRL): a lane 327,
+    419 FF, 6 DSP (323, 407, 6 with 12 bits) and 34 for its share of a table of chords. 16 lanes
+    with slots 64, 64, 32: 8,548 LUT, 7,943 FF, 97 DSP (8,355, 7,479, 97 with 12 bits); slots 32,
+    32, 32: 8,204 (8,011) LUT. A ROM of GELU instead of the tables saved 145. Of these the three
     further products of a beat take 88 LUT and 3 DSP a lane: 32 LUT hold their weights, 40 the
     accumulator, which has no place left in a DSP.
     """

@@ -263,6 +263,31 @@ def test_a_further_activation_is_one_class(monkeypatch: pytest.MonkeyPatch) -> N
     assert [(t.name, t.frac) for t in tables] == [("doubtful", 10)] * 2
 
 
+class Both(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.norm = nn.Conv2d(3, 32, 4, 4), nn.BatchNorm2d(32)
+        self.head = nn.Linear(32, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(self.stem(x))
+        return self.head((F.gelu(x) + F.silu(x) + x).mean((2, 3)))
+
+
+def test_two_activations_of_one_value_share_its_point() -> None:
+    """GELU has up to 12 fraction bits, SiLU 11: both tables are made for 11."""
+    torch.manual_seed(0)
+    net = Both().double().eval()
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
+    lowered = prepare(net, pixels).quantize()
+    tables = [op.post.chords for op in lowered.graph.ops if op.post.chords]
+    assert {(t.name, t.frac) for t in tables} == {("gelu", 11), ("silu", 11)}
+    mean, std = (np.array(lowered.graph.meta[k]) for k in ("mean", "std"))
+    x = torch.from_numpy((pixels / 255.0 - mean) / std).permute(0, 3, 1, 2)
+    want = net(x).detach().numpy()
+    np.testing.assert_allclose(lowered.graph.logits(pixels), want, atol=2e-3)
+
+
 def test_an_activation_of_another_form_is_refused() -> None:
     rule = r"^act: GELU approximate='tanh'; supported: the erf form$"
     with pytest.raises(UnsupportedOpError, match=rule):
