@@ -15,6 +15,7 @@ from hwgen.emit.image import report_rows
 from hwgen.emit.vendor import why_none, write_vendor
 from hwgen.engine.resources import check_fit
 from hwgen.errors import HwgenError
+from hwgen.inputs import calibration, evaluation_images, noise_images, read_image
 from hwgen.ir.graph import Graph
 from hwgen.report import save_report, update_report
 from hwgen.schedule.program import Program, schedule
@@ -65,49 +66,6 @@ def load_prepared(model_path: Path, calib: Path | None):
     return network, info, prepare(network, images, meta=meta), images, labels
 
 
-def calibration(
-    model: Path, calib: Path | None, size: int
-) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Images (N, H, W, 3) uint8 and labels, from `calib` or MODEL.calib.npz; None when absent."""
-    path = calib or model.with_suffix(".calib.npz")
-    if calib is None and not path.exists():
-        return None, None
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            if isinstance(data, np.ndarray):
-                images, labels = data, None
-            else:
-                images, labels = data["images"], data.get("labels", None)
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise HwgenError(
-            str(path),
-            "no calibration images",
-            "needs .npz with `images` (N, H, W, 3) uint8",
-            "save them with numpy.savez",
-        ) from error
-    if (
-        images.ndim != 4
-        or images.dtype != np.uint8
-        or images.shape[1:] != (size, size, 3)
-        or not len(images)
-    ):
-        raise HwgenError(
-            str(path),
-            f"images {images.dtype} {images.shape}",
-            f"must be uint8 (N, {size}, {size}, 3)",
-            "resize them",
-        )
-    return images, labels
-
-
-def noise_images(size: int, count: int = 8) -> np.ndarray:
-    """Deterministic smooth random images (N, size, size, 3), where nothing real is at hand."""
-    rng = np.random.default_rng(0)
-    coarse = rng.integers(0, 256, (count, 8, 8, 3)).astype(np.float64)
-    scale = -(-size // 8)
-    return np.repeat(np.repeat(coarse, scale, 1), scale, 2)[:, :size, :size].astype(np.uint8)
-
-
 def compile_model(
     model_path: Path,
     target_name: str,
@@ -150,7 +108,7 @@ def compile_model(
             check_hls(graph, sizing, program)
         held_out = evaluation_images(info.meta)
         real = images is not None
-        images = images if real else noise_images(info.config.image_size)
+        images = images if real else noise_images(prepared.facts["image"])
         shown = held_out or (images, labels)
         shown_first = (None if a is None else a[:SIMULATED_IMAGES] for a in shown)
         emit(folder, program, *shown_first, backend)
@@ -198,19 +156,6 @@ def compile_model(
     without = why_none(target)
     reasons = (*choice.reasons, without) if without else choice.reasons
     return CompileResult(Path(out_dir), program, target, reasons)
-
-
-def evaluation_images(meta: dict) -> tuple[np.ndarray, np.ndarray] | None:
-    """The held-out split a checkpoint was measured on, where hwgen can rebuild it (the digits)."""
-    if meta.get("dataset") != "digits":
-        return None
-    from hwgen.train.data import DIGITS_SCAN, DIGITS_SIZE, digits_split
-
-    size = int(meta.get("config", {}).get("image_size", DIGITS_SIZE))
-    if size % DIGITS_SCAN:
-        return None
-    _, _, images, labels = digits_split(int(meta.get("split_seed", 1)), size)
-    return np.asarray(images), np.asarray(labels)
 
 
 def graph_nodes(graph: Graph) -> list[dict]:
@@ -308,27 +253,3 @@ def run_image(model_path: Path, image: Path) -> Classification:
     return Classification(
         graph.logits(read_image(image, info.config.image_size)[None])[0], info.class_names
     )
-
-
-def read_image(path: Path, size: int) -> np.ndarray:
-    """(size, size, 3) uint8 from a picture (resized bicubically) or a .npy array."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        if path.suffix == ".npy":
-            array = np.load(path, allow_pickle=False)
-        else:
-            picture = Image.open(path).convert("RGB")
-            array = np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC))
-    except (OSError, ValueError, UnidentifiedImageError) as error:
-        raise HwgenError(
-            str(path), "no picture", "needs an image file or a .npy array", "give another file"
-        ) from error
-    if array.shape != (size, size, 3) or array.dtype != np.uint8:
-        raise HwgenError(
-            str(path),
-            f"{array.dtype} {array.shape}",
-            f"must be uint8 ({size}, {size}, 3)",
-            "resize or convert it",
-        )
-    return array

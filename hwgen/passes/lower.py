@@ -12,11 +12,12 @@ from hwgen.engine.numerics import LANE_CHANNELS
 from hwgen.errors import HwgenError, UnsupportedOpError
 from hwgen.floats.graph import FloatGraph
 from hwgen.frontend.trace import trace
+from hwgen.inputs import noise_images
 from hwgen.ir import Graph
 from hwgen.ir.check import check
 from hwgen.ops.vector import TAPS
 from hwgen.passes.absorb_shifts import absorb_shifts
-from hwgen.passes.calibrate import calibrate, noise_images
+from hwgen.passes.calibrate import calibrate
 from hwgen.passes.dedup import dedup
 from hwgen.passes.distribute import distribute
 from hwgen.passes.fixed import is_padded
