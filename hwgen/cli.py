@@ -42,7 +42,11 @@ SetOption = Annotated[
 ]
 CalibOption = Annotated[
     Path | None,
-    typer.Option(help="Calibration images (.pt, .npy or a folder); default: beside the model."),
+    typer.Option(
+        metavar="FILE|FOLDER",
+        help="Calibration images: .npz, .npy, .pt or a folder of pictures; "
+        "default: MODEL.calib.npz beside the model, else noise.",
+    ),
 ]
 FidelityOption = Annotated[
     bool,
