@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,6 +106,28 @@ def simplify(graph: FloatGraph) -> FloatGraph:
     return graph
 
 
+def lower(traced: FloatGraph, mean: Sequence[float], std: Sequence[float]) -> FloatGraph:
+    """The simplified graph of uint8 images, from one of x = (u / 255 - mean) / std.
+
+    Raises: UnsupportedOpError for what no integer op computes.
+    """
+    _check_ops(traced)
+    return simplify(pad_classes(scale_image(traced, mean, std)))
+
+
+def facts(traced: FloatGraph, meta: Mapping[str, Any]) -> dict[str, Any]:
+    """The integer graph's meta, but act_bits; `meta`: name, mean and std, and sha256 of a file."""
+    image = traced.nodes[traced.image].layout
+    return {
+        "name": str(meta["name"]),
+        "sha256": str(meta.get("sha256", "")),
+        "classes": traced.nodes[traced.output].layout.channels,
+        "image": [*image.grid, image.channels],
+        "mean": [float(v) for v in meta["mean"]],
+        "std": [float(v) for v in meta["std"]],
+    }
+
+
 @dataclass(frozen=True)
 class Lowered:
     """A lowering with what it came from, for tests and reports."""
@@ -176,17 +199,7 @@ def prepare(
         raise HwgenError(
             "calibration images", f"{images.dtype} {images.shape}", "must be uint8 (N, H, W, C)"
         )
-    mean, std = meta.get("mean", IMAGENET_MEAN), meta.get("std", IMAGENET_STD)
+    known = {"name": type(module).__name__, "mean": IMAGENET_MEAN, "std": IMAGENET_STD} | meta
     traced = trace(module, images.shape[1:])
-    _check_ops(traced)
-    classes = traced.nodes[traced.output].layout.channels
-    graph = simplify(pad_classes(scale_image(traced, mean, std)))
-    facts = {
-        "name": str(meta.get("name", type(module).__name__)),
-        "sha256": str(meta.get("sha256", "")),
-        "classes": classes,
-        "image": [int(v) for v in images.shape[1:]],
-        "mean": [float(v) for v in mean],
-        "std": [float(v) for v in std],
-    }
-    return Prepared(graph, fuse(graph), calibrate(graph, images), facts)
+    graph = lower(traced, known["mean"], known["std"])
+    return Prepared(graph, fuse(graph), calibrate(graph, images), facts(traced, known))
