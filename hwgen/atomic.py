@@ -10,8 +10,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hwgen.errors import HwgenError
+from hwgen.stopped import last_step
 
-# A folder with this file was written by hwgen, so --force may replace it.
+# A folder with one of these was written by hwgen, so --force may replace it; so may a compile that
+# stopped early (hwgen.stopped).
 MARKERS = ("report.json", "rtl")
 
 
@@ -33,7 +35,7 @@ def _check(out: Path, force: bool) -> None:
             "nothing is overwritten unasked",
             "choose another folder or add --force",
         )
-    if not any((out / name).exists() for name in MARKERS):
+    if last_step(out) is None and not any((out / name).exists() for name in MARKERS):
         raise HwgenError(
             f"--out {out}",
             "not an hwgen output folder",

@@ -42,7 +42,11 @@ SetOption = Annotated[
 ]
 CalibOption = Annotated[
     Path | None,
-    typer.Option(help="Calibration images (.pt, .npy or a folder); default: beside the model."),
+    typer.Option(
+        metavar="FILE|FOLDER",
+        help="Calibration images: .npz, .npy, .pt or a folder of pictures; "
+        "default: MODEL.calib.npz beside the model, else noise.",
+    ),
 ]
 FidelityOption = Annotated[
     bool,
@@ -54,7 +58,20 @@ FidelityOption = Annotated[
 BackendOption = Annotated[
     str, typer.Option("--backend", help="rtl (Verilog), hls (C++ for Vitis HLS) or both.")
 ]
-ImagesOption = Annotated[int, typer.Option(min=1, help="How many images to simulate.")]
+StopOption = Annotated[
+    str | None,
+    typer.Option(
+        "--stop-after",
+        metavar="STEP",
+        help="Stop after a step and save what it found: load, trace, lower, calibrate, search, "
+        "schedule, emit or report.",
+    ),
+]
+SaveOption = Annotated[
+    bool, typer.Option("--save-steps", help="Keep what every step found, in steps/.")
+]
+IMAGES_HELP = "How many images to simulate."
+ImagesOption = Annotated[int, typer.Option(min=1, help=IMAGES_HELP)]
 ThreadsOption = Annotated[int, typer.Option(min=1, help="Threads of the simulation.")]
 
 
@@ -85,6 +102,8 @@ def compile(
     calib: CalibOption = None,
     fidelity: FidelityOption = False,
     backend: BackendOption = "rtl",
+    stop_after: StopOption = None,
+    save_steps: SaveOption = False,
 ) -> None:
     """Compile a model into RTL or HLS C++, program, weights, driver and report."""
     overrides = parse_overrides(set_ or [])
@@ -98,14 +117,26 @@ def compile(
         calib=calib,
         blocks=fidelity,
         backend=backend,
+        stop_after=stop_after,
+        save_steps=save_steps,
     )
     for k, reason in enumerate(result.reasons):
         typer.echo(f"{'' if k else 'chosen':<11} {reason}")
-    _show(folder)
+    for path in result.saved:
+        typer.echo(f"{stop_after:<11} {path}")
+    if result.finished:
+        _show(folder)
 
 
 @app.command()
-def simulate(folder: DirArgument, images: ImagesOption = 16, threads: ThreadsOption = 1) -> None:
+def simulate(
+    folder: DirArgument,
+    images: Annotated[
+        int | None,
+        typer.Option(min=1, help=IMAGES_HELP, show_default="16, or as many as the folder holds"),
+    ] = None,
+    threads: ThreadsOption = 1,
+) -> None:
     """Simulate the emitted RTL on real images and compare every tensor with the golden model."""
     _pipeline().simulate_dir(folder, images=images, threads=threads)
     _show(folder)

@@ -1,39 +1,141 @@
-"""The steps behind every command: load, lower, schedule, emit, simulate, synthesise, report."""
+"""Behind every command: compile runs STEPS, one after the other; simulate, synth and run follow."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from hwgen import steps
 from hwgen.atomic import staged_dir
-from hwgen.emit import emit
 from hwgen.emit.folder import BACKENDS, load_program
-from hwgen.emit.hls_check import check_addresses, check_hls
-from hwgen.emit.image import report_rows
-from hwgen.emit.vendor import why_none, write_vendor
-from hwgen.engine.resources import check_fit
 from hwgen.errors import HwgenError
-from hwgen.ir.graph import Graph
-from hwgen.report import save_report, update_report
-from hwgen.schedule.program import Program, schedule
-from hwgen.search.choose import search
-from hwgen.synth.hls import hls_section
+from hwgen.inputs import read_image
+from hwgen.report import load_report, sections, update_report
+from hwgen.saved import FOLDER, save
+from hwgen.schedule.program import Program
+from hwgen.steps import State
+from hwgen.stopped import LAST, mark, require_finished, require_rtl
 from hwgen.targets import Target, get_target
-from hwgen.timing.predict import predict
 
-SIMULATED_IMAGES = 64  # images that a compiled folder carries for `hwgen simulate`
+DEFAULT_IMAGES = 16  # of those in the folder, for `hwgen simulate` without --images
+
+STEPS: dict[str, Callable[[State], State]] = {
+    "load": steps.load,  # checkpoint -> network, calibration images
+    "trace": steps.trace,  # -> float graph
+    "lower": steps.lower,  # -> simplified float graph, chains
+    "calibrate": steps.calibrate,  # -> largest value of every node
+    "search": steps.search,  # -> sizes of the engine, integer graph
+    "schedule": steps.schedule,  # -> program, weight image, memory map
+    "emit": steps.emit,  # -> files of the output folder
+    "report": steps.report,  # -> report.json, report.html
+}
+
+
+def load_prepared(model: Path) -> State:
+    """The first four steps, all that no target changes: `prepared` is there, and what it is of."""
+    state = State(Path(model))
+    for name in ("load", "trace", "lower", "calibrate"):
+        state = STEPS[name](state)
+    return state
 
 
 @dataclass(frozen=True)
 class CompileResult:
-    """What `compile_model` made."""
+    """What `compile_model` made. program: None where it stopped before there was one; finished:
+    all steps were run."""
 
     folder: Path
-    program: Program
+    program: Program | None
     target: Target
     reasons: tuple[str, ...]  # why the engine has its sizes, and what the target cannot have
+    saved: tuple[Path, ...]  # files of the step after which it was told to stop
+    finished: bool
+
+
+def compile_model(
+    model_path: Path,
+    target_name: str,
+    out_dir: Path,
+    *,
+    force: bool = False,
+    overrides: dict[str, str] | None = None,
+    calib: Path | None = None,
+    blocks: bool = False,
+    backend: str = "rtl",
+    stop_after: str | None = None,
+    save_steps: bool = False,
+) -> CompileResult:
+    """Compile a checkpoint for a target into `out_dir` (`hwgen.emit.folder.emit` lists the folder).
+
+    backend: rtl, hls (HLS C++, docs/hls.md) or both; the program and the weights are the same.
+    blocks: compare every block with the float network, for the report (hwgen.report.blocks).
+    stop_after: end after this step, with its result (hwgen.saved) and state.json in the folder.
+    save_steps: the result of every step goes to steps/NN_STEP.*.
+    Raises: HwgenError (one line) for anything the user can mend; nothing is left half-written.
+    """
+    target, out_dir = get_target(target_name), Path(out_dir)
+    _known("--backend", backend, BACKENDS, "back end")
+    _known("--stop-after", LAST if stop_after is None else stop_after, tuple(STEPS), "step")
+    saved: tuple[Path, ...] = ()
+    with staged_dir(out_dir, force) as folder:
+        state = State(Path(model_path), calib, folder, target, overrides or {}, blocks, backend)
+        for number, (name, step) in enumerate(STEPS.items(), 1):
+            state = step(state)
+            if save_steps:
+                save(folder / FOLDER, name, state, f"{number:02}_")
+            if name == stop_after:
+                saved = save(folder, name, state)
+                mark(folder, name, state.info.sha256)
+                break
+    files = tuple(out_dir / path.name for path in saved)
+    finished = state.report is not None
+    return CompileResult(out_dir, state.program, target, state.reasons, files, finished)
+
+
+def _known(option: str, value: str, values: tuple[str, ...], what: str) -> None:
+    if value not in values:
+        names = f"use {', '.join(values[:-1])} or {values[-1]}"
+        raise HwgenError(option, value, f"is no {what}", names)
+
+
+def simulate_dir(
+    folder: Path, *, images: int | None = None, threads: int = 1, stall_seed: int | None = None
+) -> None:
+    """Run the emitted RTL on `images` images; compare every write; put the result in the report.
+
+    images: as many as the folder holds, up to `DEFAULT_IMAGES`, where None.
+    """
+    from hwgen.sim.network import simulate_program
+
+    folder = Path(folder)
+    require_rtl(folder, "simulate")
+    program, pictures, _ = load_program(folder)
+    if images is not None and images > len(pictures):
+        raise HwgenError(
+            "--images", images, f"the folder holds {len(pictures)}", f"use at most {len(pictures)}"
+        )
+    shown = pictures[: images or DEFAULT_IMAGES]
+    if program.store_words and len(shown) == 1:  # the steady frame is the second
+        shown = np.repeat(shown, 2, axis=0)
+    build = folder / "sim" / "build"
+    result = simulate_program(
+        program, folder / "rtl", build, shown, threads=threads, stall_seed=stall_seed
+    )
+    update_report(folder, **sections.simulated(load_report(folder), result))
+
+
+def synth_dir(folder: Path) -> None:
+    """Count the emitted RTL's resources with Yosys, unit by unit; put them in the report."""
+    from hwgen.synth import synthesise
+
+    folder = Path(folder)
+    require_finished(folder, "synth")
+    target = get_target(load_report(folder).target.name)
+    require_rtl(folder, "synth")
+    update_report(folder, resources=synthesise(folder, target))
 
 
 @dataclass(frozen=True)
@@ -50,285 +152,10 @@ class Classification:
         return [f"{name[k]}  {self.logits[k]:.4f}" for k in best]
 
 
-def load_prepared(model_path: Path, calib: Path | None):
-    """Checkpoint -> (network, info, prepared, calibration images or None, labels or None)."""
-    from hwgen.frontend.checkpoint import load_checkpoint
-    from hwgen.passes.lower import prepare
-
-    network, info = load_checkpoint(model_path)
-    images, labels = calibration(Path(model_path), calib, info.config.image_size)
-    size = info.config.image_size
-    meta = {
-        "name": info.path.stem, "sha256": info.sha256, "mean": list(info.mean),
-        "std": list(info.std), "image": [size, size, info.config.in_channels],
-    }  # fmt: skip
-    return network, info, prepare(network, images, meta=meta), images, labels
-
-
-def calibration(
-    model: Path, calib: Path | None, size: int
-) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Images (N, H, W, 3) uint8 and labels, from `calib` or MODEL.calib.npz; None when absent."""
-    path = calib or model.with_suffix(".calib.npz")
-    if calib is None and not path.exists():
-        return None, None
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            if isinstance(data, np.ndarray):
-                images, labels = data, None
-            else:
-                images, labels = data["images"], data.get("labels", None)
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise HwgenError(
-            str(path),
-            "no calibration images",
-            "needs .npz with `images` (N, H, W, 3) uint8",
-            "save them with numpy.savez",
-        ) from error
-    if (
-        images.ndim != 4
-        or images.dtype != np.uint8
-        or images.shape[1:] != (size, size, 3)
-        or not len(images)
-    ):
-        raise HwgenError(
-            str(path),
-            f"images {images.dtype} {images.shape}",
-            f"must be uint8 (N, {size}, {size}, 3)",
-            "resize them",
-        )
-    return images, labels
-
-
-def noise_images(size: int, count: int = 8) -> np.ndarray:
-    """Deterministic smooth random images (N, size, size, 3), where nothing real is at hand."""
-    rng = np.random.default_rng(0)
-    coarse = rng.integers(0, 256, (count, 8, 8, 3)).astype(np.float64)
-    scale = -(-size // 8)
-    return np.repeat(np.repeat(coarse, scale, 1), scale, 2)[:, :size, :size].astype(np.uint8)
-
-
-def compile_model(
-    model_path: Path,
-    target_name: str,
-    out_dir: Path,
-    *,
-    force: bool = False,
-    overrides: dict[str, str] | None = None,
-    calib: Path | None = None,
-    blocks: bool = False,
-    backend: str = "rtl",
-) -> CompileResult:
-    """Compile a checkpoint for a target into `out_dir` (`hwgen.emit.folder.emit` lists the folder).
-
-    backend: rtl, hls (HLS C++, docs/hls.md) or both; the program and the weights are the same.
-    blocks: compare every block with the float network, for the report (hwgen.report.blocks).
-    Raises: HwgenError (one line) for anything the user can mend; nothing is left half-written.
-    """
-    from hwgen.analysis.fidelity import fidelity
-    from hwgen.analysis.operations import analyze
-    from hwgen.report.blocks import block_table
-
-    target = get_target(target_name)
-    if backend not in BACKENDS:
-        raise HwgenError(
-            "--backend", backend, "is no back end", f"use {', '.join(BACKENDS[:-1])} or both"
-        )
-    with staged_dir(out_dir, force) as folder:
-        act_bits = (overrides or {}).get("act_bits", "16")
-        network, info, prepared, images, labels = load_prepared(model_path, calib)
-        graph = prepared.quantize(int(act_bits) if str(act_bits).isdigit() else 16).graph
-        choice = search(graph, target, overrides)
-        sizing = choice.sizing
-        check_fit(sizing, target, graph.meta["name"])
-        if sizing.act_bits != graph.meta["act_bits"]:
-            graph = prepared.quantize(sizing.act_bits).graph
-        program = schedule(graph, sizing)
-        if backend == "rtl":
-            check_addresses(program)
-        else:
-            check_hls(graph, sizing, program)
-        held_out = evaluation_images(info.meta)
-        real = images is not None
-        images = images if real else noise_images(info.config.image_size)
-        shown = held_out or (images, labels)
-        shown_first = (None if a is None else a[:SIMULATED_IMAGES] for a in shown)
-        emit(folder, program, *shown_first, backend)
-        write_vendor(folder, target, sizing, backend)
-        prediction = predict(program)
-        first = predict(program, warm=False) if program.store_words else prediction
-        beat = sizing.axi_bits // 8
-        total = analyze(network).total
-        report = {
-            "model": {
-                "name": graph.meta["name"], "sha256": info.sha256, "params": total.parameters,
-                "binary_weights": total.binary_weights, "binary_macs": total.binary_macs,
-                "float_macs": total.float_macs,
-            },
-            "target": {
-                "name": target.name, "part": target.part, "clock_mhz": target.clock_mhz,
-                "budget": target.budget.model_dump(),
-            },
-            "config": {
-                "array_bits": sizing.array_bits, "lanes": sizing.lanes, "act_bits": sizing.act_bits,
-                "axi_bits": sizing.axi_bits,
-            },
-            "cycles": {
-                "predicted": prediction.cycles, "predicted_cold": first.cycles,
-                "roofline": prediction.roofline,
-                "steps": [
-                    {"name": n, "unit": u, "predicted": c, "spent": causes.as_dict()}
-                    for (n, u, c), causes in zip(prediction.steps, prediction.spent, strict=True)
-                ],
-            },
-            "memory": {
-                "read_bytes": prediction.read_beats * beat,
-                "read_bytes_cold": first.read_beats * beat,
-                "weight_bytes": len(program.weights),
-                "kept_bytes": program.store_words * sizing.word_bytes,
-            },
-            "fps": {"predicted": target.clock_mhz * 1e6 / prediction.cycles},
-            "fidelity": fidelity(network, graph, *shown) if real or held_out else {},
-        }  # fmt: skip
-        if backend != "rtl":
-            report["hls"] = hls_section(program, target)
-        if blocks:
-            report["fidelity"]["blocks"] = block_table(prepared, images)
-        save_report(folder, report, graph_nodes(graph), report_rows(program))
-    without = why_none(target)
-    reasons = (*choice.reasons, without) if without else choice.reasons
-    return CompileResult(Path(out_dir), program, target, reasons)
-
-
-def evaluation_images(meta: dict) -> tuple[np.ndarray, np.ndarray] | None:
-    """The held-out split a checkpoint was measured on, where hwgen can rebuild it (the digits)."""
-    if meta.get("dataset") != "digits":
-        return None
-    from hwgen.train.data import DIGITS_SCAN, DIGITS_SIZE, digits_split
-
-    size = int(meta.get("config", {}).get("image_size", DIGITS_SIZE))
-    if size % DIGITS_SCAN:
-        return None
-    _, _, images, labels = digits_split(int(meta.get("split_seed", 1)), size)
-    return np.asarray(images), np.asarray(labels)
-
-
-def graph_nodes(graph: Graph) -> list[dict]:
-    """The integer graph as the report draws it."""
-    nodes = [
-        {"name": n, "op": "Input", "unit": "DMA", "shape": list(t.shape), "inputs": []}
-        for n, t in graph.inputs.items()
-    ]
-    for op in graph.ops:
-        shape = op.out.shape
-        inputs = list(dict.fromkeys(t.removesuffix(".bits") for t in op.inputs))
-        nodes.append(
-            {
-                "name": op.name,
-                "op": type(op).__name__,
-                "unit": op.UNIT,
-                "shape": list(shape),
-                "inputs": inputs,
-            }
-        )
-    return nodes
-
-
-def simulate_dir(
-    folder: Path, *, images: int = 16, threads: int = 1, stall_seed: int | None = None
-) -> None:
-    """Run the emitted RTL on `images` images; compare every write; put the result in the report."""
-    from hwgen.sim.network import simulate_program
-
-    folder = Path(folder)
-    require_rtl(folder, "simulate")
-    program, pictures, _ = load_program(folder)
-    if images > len(pictures):
-        raise HwgenError(
-            "--images", images, f"the folder holds {len(pictures)}", f"use at most {len(pictures)}"
-        )
-    shown = pictures[:images]
-    if program.store_words and images == 1:  # the steady frame is the second
-        shown = np.repeat(shown, 2, axis=0)
-    result = simulate_program(
-        program,
-        folder / "rtl",
-        folder / "sim" / "build",
-        shown,
-        threads=threads,
-        stall_seed=stall_seed,
-    )
-    from hwgen.report import load_report
-
-    report = load_report(folder)
-    counts = result.step_cycles or [None] * len(report.cycles.steps)  # None: it did not finish
-    steps = [
-        step.model_copy(update={"simulated": n})
-        for step, n in zip(report.cycles.steps, counts, strict=True)
-    ]
-    update_report(
-        folder,
-        cycles={
-            "simulated": result.cycles, "simulated_cold": result.cold_cycles,
-            "steps": [s.model_dump() for s in steps],
-        },
-        fps={"simulated": report.target.clock_mhz * 1e6 / result.cycles},
-        check={
-            "images": len(shown), "tensors": result.tensors, "mismatches": result.mismatches,
-            "first_mismatch": result.first_mismatch, "seconds": round(result.seconds, 2),
-        },
-    )  # fmt: skip
-
-
-def require_rtl(folder: Path, command: str) -> None:
-    """Raises HwgenError for a folder of `--backend hls`, which has no Verilog."""
-    if (folder / "hls").is_dir() and not (folder / "rtl").is_dir():
-        raise HwgenError(
-            str(folder), "holds HLS C++ only", f"`hwgen {command}` takes the Verilog",
-            "compile with --backend both; the C++ runs with make -C DIR/hls csim",
-        )  # fmt: skip
-
-
-def synth_dir(folder: Path) -> None:
-    """Count the emitted RTL's resources with Yosys, unit by unit; put them in the report."""
-    from hwgen.report import load_report
-    from hwgen.synth import synthesise
-
-    folder = Path(folder)
-    report = load_report(folder)
-    require_rtl(folder, "synth")
-    target = get_target(report.target.name)
-    update_report(folder, resources=synthesise(folder, target))
-
-
 def run_image(model_path: Path, image: Path) -> Classification:
     """Classify one picture with the integer model."""
-    _, info, prepared, _, _ = load_prepared(model_path, None)
-    graph = prepared.quantize().graph
-    return Classification(
-        graph.logits(read_image(image, info.config.image_size)[None])[0], info.class_names
-    )
-
-
-def read_image(path: Path, size: int) -> np.ndarray:
-    """(size, size, 3) uint8 from a picture (resized bicubically) or a .npy array."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        if path.suffix == ".npy":
-            array = np.load(path, allow_pickle=False)
-        else:
-            picture = Image.open(path).convert("RGB")
-            array = np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC))
-    except (OSError, ValueError, UnidentifiedImageError) as error:
-        raise HwgenError(
-            str(path), "no picture", "needs an image file or a .npy array", "give another file"
-        ) from error
-    if array.shape != (size, size, 3) or array.dtype != np.uint8:
-        raise HwgenError(
-            str(path),
-            f"{array.dtype} {array.shape}",
-            f"must be uint8 ({size}, {size}, 3)",
-            "resize or convert it",
-        )
-    return array
+    require_finished(Path(model_path), "run", "a checkpoint (.pt)", "give the model's file")
+    state = load_prepared(model_path)
+    picture = read_image(image, state.info.config.image_size)
+    logits = state.prepared.quantize().graph.logits(picture[None])
+    return Classification(logits[0], state.info.class_names)

@@ -40,7 +40,7 @@ COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 def graphs() -> Iterator[tuple[str, Graph]]:
     """Every case's name and integer graph."""
     for name in CHECKPOINTS:
-        prepared = load_prepared(models_dir() / f"{name}.pt", None)[2]
+        prepared = load_prepared(models_dir() / f"{name}.pt").prepared
         yield name, prepared.quantize().graph
     for name in NETWORKS:
         images = photographs(224)

@@ -10,6 +10,7 @@ import pytest
 import hwgen
 from hwgen import cli
 from hwgen.errors import FitError
+from hwgen.pipeline import STEPS
 from hwgen.report import save_report
 from tests.report import sample
 
@@ -21,13 +22,19 @@ class FakePipeline:
         self.calls = []
         self.mismatches = 0
 
-    def compile_model(self, model, target, out, *, force, overrides, calib, blocks, backend="rtl"):
+    def compile_model(
+        self, model, target, out, *, force, overrides, calib, blocks, backend="rtl",
+        stop_after=None, save_steps=False,
+    ):  # fmt: skip
+        self.steps = (stop_after, save_steps)
         self.calls.append(("compile", model, target, out, force, overrides, calib, blocks, backend))
         if target == "tiny":
             raise FitError("--target tiny", "150 BRAM36", "has 140", "use --set lanes=8")
         out.mkdir(parents=True, exist_ok=True)
         save_report(out, sample.report(simulated=False))
-        return SimpleNamespace(reasons=("16 lanes", "not 32 lanes"))
+        saved = (out / f"{stop_after}.json",) if stop_after else ()
+        reasons = ("16 lanes", "not 32 lanes")
+        return SimpleNamespace(reasons=reasons, saved=saved, finished=not stop_after)
 
     def simulate_dir(self, folder, *, images, threads):
         self.calls.append(("simulate", folder, images, threads))
@@ -78,13 +85,32 @@ def test_compile_defaults(capsys, pipeline):
     ]
 
 
+def test_compile_stops_after_a_step(capsys, pipeline):
+    assert call(capsys, "compile", "m.pt", "--out", "x", "--save-steps")[0] == 0
+    assert pipeline.steps == (None, True)
+    code, out, _ = call(capsys, "compile", "m.pt", "--out", "x", "--stop-after", "search")
+    assert (code, pipeline.steps) == (0, ("search", False))
+    assert out == ("chosen      16 lanes\n            not 32 lanes\nsearch      x/search.json\n")
+
+
+def test_help_names_every_step(capsys):
+    out = " ".join(call(capsys, "compile", "--help")[1].split())
+    for step in STEPS:
+        assert step in out
+    assert "16, or as many as the folder holds" in " ".join(
+        call(capsys, "simulate", "--help")[1].replace("│", " ").split()
+    )
+
+
 def test_the_other_commands_reach_the_pipeline(capsys, pipeline):
     call(capsys, "compile", "m.pt", "--out", "d")
     assert call(capsys, "simulate", "d", "--images", "3", "--threads", "2")[0] == 0
+    assert call(capsys, "simulate", "d")[0] == 0
     assert call(capsys, "synth", "d")[0] == 0
     assert call(capsys, "run", "m.pt", "7.png") == (0, "class 7\n", "")
     assert pipeline.calls[1:] == [
         ("simulate", Path("d"), 3, 2),
+        ("simulate", Path("d"), None, 1),
         ("synth", Path("d")),
         ("run", Path("m.pt"), Path("7.png")),
     ]

@@ -69,12 +69,9 @@ def report_rows(program: Program) -> list[dict]:
     return ddr + chip
 
 
-def write_image(folder: Path, program: Program) -> None:
-    """program.bin, weights.bin, memory_map.json."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "program.bin").write_bytes(program.binary())
-    (folder / "weights.bin").write_bytes(program.weights)
-    body = {
+def memory_map(program: Program) -> dict:
+    """Regions of DDR and of the engine's memories, its sizes, how to read the output."""
+    return {
         "ddr": ddr_regions(program),
         "on_chip": on_chip_regions(program),
         "sizing": asdict(program.sizing),
@@ -83,4 +80,11 @@ def write_image(folder: Path, program: Program) -> None:
             "frac": program.graph.types()[program.graph.output].frac,
         },
     }
-    (folder / "memory_map.json").write_text(json.dumps(body, indent=1) + "\n")
+
+
+def write_image(folder: Path, program: Program) -> None:
+    """program.bin, weights.bin, memory_map.json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "program.bin").write_bytes(program.binary())
+    (folder / "weights.bin").write_bytes(program.weights)
+    (folder / "memory_map.json").write_text(json.dumps(memory_map(program), indent=1) + "\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +15,11 @@ from hwgen.floats.check import Checker
 from hwgen.floats.graph import FloatGraph
 from hwgen.floats.kinds import Conv
 from hwgen.frontend.trace import trace
+from hwgen.inputs import noise_images
 from hwgen.ir import Graph
 from hwgen.ir.check import check
 from hwgen.passes.absorb_shifts import absorb_shifts
-from hwgen.passes.calibrate import calibrate, noise_images
+from hwgen.passes.calibrate import calibrate
 from hwgen.passes.dedup import dedup
 from hwgen.passes.distribute import distribute
 from hwgen.passes.flatten_sums import flatten_sums
@@ -71,6 +73,34 @@ def simplify(graph: FloatGraph, checker: Checker | None = None) -> FloatGraph:
         graph = rewrite(graph)
         checker.check(graph, rewrite.__name__)
     return graph
+
+
+def lower(traced: FloatGraph, mean: Sequence[float], std: Sequence[float]) -> FloatGraph:
+    """The simplified graph of uint8 images, from one of x = (u / 255 - mean) / std.
+
+    Raises: UnsupportedOpError for what no integer op computes; IllegalGraph as `simplify`.
+    """
+    checker = Checker()
+    checker.check(traced, "trace")
+    check_limits(traced)
+    graph = scale_image(traced, mean, std)
+    checker.check(graph, "scale_image")
+    graph = pad_classes(graph)
+    checker.check(graph, "pad_classes")
+    return simplify(graph, checker)
+
+
+def facts(traced: FloatGraph, meta: Mapping[str, Any]) -> dict[str, Any]:
+    """The integer graph's meta, but act_bits; `meta`: name, mean and std, and sha256 of a file."""
+    image = traced.nodes[traced.image].layout
+    return {
+        "name": str(meta["name"]),
+        "sha256": str(meta.get("sha256", "")),
+        "classes": traced.nodes[traced.output].layout.channels,
+        "image": [*image.grid, image.channels],
+        "mean": [float(v) for v in meta["mean"]],
+        "std": [float(v) for v in meta["std"]],
+    }
 
 
 @dataclass(frozen=True)
@@ -144,23 +174,7 @@ def prepare(
         raise HwgenError(
             "calibration images", f"{images.dtype} {images.shape}", "must be uint8 (N, H, W, C)"
         )
-    mean, std = meta.get("mean", IMAGENET_MEAN), meta.get("std", IMAGENET_STD)
-    checker = Checker()
+    known = {"name": type(module).__name__, "mean": IMAGENET_MEAN, "std": IMAGENET_STD} | meta
     traced = trace(module, images.shape[1:])
-    checker.check(traced, "trace")
-    check_limits(traced)
-    classes = traced.nodes[traced.output].layout.channels
-    graph = scale_image(traced, mean, std)
-    checker.check(graph, "scale_image")
-    graph = pad_classes(graph)
-    checker.check(graph, "pad_classes")
-    graph = simplify(graph, checker)
-    facts = {
-        "name": str(meta.get("name", type(module).__name__)),
-        "sha256": str(meta.get("sha256", "")),
-        "classes": classes,
-        "image": [int(v) for v in images.shape[1:]],
-        "mean": [float(v) for v in mean],
-        "std": [float(v) for v in std],
-    }
-    return Prepared(graph, fuse(graph), calibrate(graph, images), facts)
+    graph = lower(traced, known["mean"], known["std"])
+    return Prepared(graph, fuse(graph), calibrate(graph, images), facts(traced, known))

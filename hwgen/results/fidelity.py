@@ -25,8 +25,8 @@ NETWORKS = ("bhvit_tiny", "bhvit_small", "binaryvit_small")
 def prepared_networks() -> Iterator[tuple[str, Prepared, Array]]:
     """Name, prepared network and images; _fp: full-precision downsampling."""
     for name in SHIPPED:
-        _, _, prepared, images, _ = load_prepared(models_dir() / f"{name}.pt", None)
-        yield name, prepared, images
+        state = load_prepared(models_dir() / f"{name}.pt")
+        yield name, state.prepared, state.images
     pictures = photographs(224)
     for name in NETWORKS:
         for binary, suffix in ((True, ""), (False, "_fp")):

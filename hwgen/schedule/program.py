@@ -45,7 +45,7 @@ class Program:
     def binary(self) -> bytes:
         """64 bytes an instruction, little-endian."""
         return b"".join(
-            isa.encode(i.op, **_wrap(i.fields)).to_bytes(isa.INSTR_BYTES, "little")
+            isa.encode(i.op, **wrapped(i.fields)).to_bytes(isa.INSTR_BYTES, "little")
             for i in self.instructions
         )
 
@@ -114,7 +114,7 @@ class Program:
         return record.tobytes()
 
 
-def _wrap(fields: dict[str, int]) -> dict[str, int]:
+def wrapped(fields: dict[str, int]) -> dict[str, int]:
     """Wait counts are compared modulo 2**16."""
     return {k: int(v) & 0xFFFF if k.startswith("wait_") else int(v) for k, v in fields.items()}
 

@@ -47,7 +47,7 @@ STORE_WORDS = 600  # of the engine here: some records of each network stay on ch
 
 @pytest.fixture(scope="module")
 def micro() -> Graph:
-    return load_prepared(MODEL, None)[2].quantize().graph
+    return load_prepared(MODEL).prepared.quantize().graph
 
 
 @pytest.fixture(scope="module")

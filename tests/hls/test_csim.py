@@ -42,7 +42,7 @@ def noise(graph: Graph, count: int = 1) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def micro() -> Graph:
-    return load_prepared(models_dir() / "bhvit_micro_digits.pt", None)[2].quantize().graph
+    return load_prepared(models_dir() / "bhvit_micro_digits.pt").prepared.quantize().graph
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,9 @@ from hwgen.floats.evaluate import Evaluator
 from hwgen.floats.graph import FloatGraph
 from hwgen.frontend.checkpoint import load_checkpoint
 from hwgen.frontend.trace import trace
+from hwgen.inputs import noise_images
 from hwgen.ir import Graph
-from hwgen.passes.calibrate import calibrate, noise_images
+from hwgen.passes.calibrate import calibrate
 from hwgen.passes.fuse import fuse
 from hwgen.passes.lower import PASSES, Lowered, lower_model, prepare
 from hwgen.passes.scale_image import scale_image

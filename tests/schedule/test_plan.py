@@ -24,7 +24,7 @@ from tests.graphs import random_graph
 
 @pytest.fixture(scope="module")
 def micro() -> Graph:
-    return load_prepared(models_dir() / "bhvit_micro_digits.pt", None)[2].quantize().graph
+    return load_prepared(models_dir() / "bhvit_micro_digits.pt").prepared.quantize().graph
 
 
 def tokens_of(tensor: str, rows: list[int] | None, graph: Graph) -> np.ndarray:

@@ -343,7 +343,7 @@ def test_attention_waits_for_attentions_whose_bits_it_reads() -> None:
 
 def test_attention_leaves_a_cycle_for_the_set_between() -> None:
     """With 16 lanes a query's four words take all its cycles: the next head must not be chained."""
-    graph = load_prepared(models_dir() / "bhvit_micro_digits.pt", None)[2].quantize().graph
+    graph = load_prepared(models_dir() / "bhvit_micro_digits.pt").prepared.quantize().graph
     program = schedule(graph, choose(graph, get_target("zynq"), {"lanes": 16}))
     heads = [i for i in program.instructions if i.op == "ATT"]
     assert len(heads) > 2

@@ -24,7 +24,7 @@ from hwgen.units.dma import record_words
 
 @pytest.fixture(scope="module")
 def micro() -> Graph:
-    return load_prepared(models_dir() / "bhvit_micro_digits.pt", None)[2].quantize().graph
+    return load_prepared(models_dir() / "bhvit_micro_digits.pt").prepared.quantize().graph
 
 
 def target(**budget: int) -> Target:

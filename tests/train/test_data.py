@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from hwgen.errors import HwgenError
-from hwgen.pipeline import evaluation_images
+from hwgen.inputs import evaluation_images
 from hwgen.train.cifar import RECORD, read_cifar10
 from hwgen.train.data import (
     augment,

@@ -1,0 +1,161 @@
+"""The steps of a compile (`hwgen.pipeline.STEPS`): each adds its result to what is known.
+
+Modules that need PyTorch are imported by the steps that use them: simulation and synthesis do
+without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hwgen.emit import folder as output
+from hwgen.emit.hls_check import check_addresses, check_hls
+from hwgen.emit.image import report_rows
+from hwgen.emit.vendor import why_none, write_vendor
+from hwgen.engine.resources import check_fit
+from hwgen.engine.sizing import Sizing
+from hwgen.inputs import calibration, evaluation_images, noise_images
+from hwgen.ir.graph import Graph
+from hwgen.report import Report, save_report, sections
+from hwgen.schedule import program as programs
+from hwgen.search import choose
+from hwgen.synth.hls import hls_section
+from hwgen.targets import Target
+
+if TYPE_CHECKING:
+    from hwgen.floats.graph import FloatGraph
+    from hwgen.frontend.checkpoint import CheckpointInfo
+    from hwgen.passes.fuse import Chain
+    from hwgen.passes.lower import Prepared
+    from hwgen.zoo.network import Network
+
+NOT_YET: Any = None  # what no step has found so far
+SIMULATED_IMAGES = 64  # images that a compiled folder carries for `hwgen simulate`
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """A compile: what was asked for, and what its steps have found (None: not yet)."""
+
+    model: Path
+    calib: Path | None = None
+    folder: Path = NOT_YET  # where the output is written
+    target: Target = NOT_YET
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    blocks: bool = False
+    backend: str = "rtl"
+    # load
+    network: Network = NOT_YET
+    info: CheckpointInfo = NOT_YET
+    images: np.ndarray = NOT_YET  # calibration images, or noise
+    labels: np.ndarray | None = None
+    calibrated: bool = False  # `images` are no noise
+    # trace; lower; calibrate
+    traced: FloatGraph = NOT_YET
+    float_graph: FloatGraph = NOT_YET
+    chains: list[Chain] = NOT_YET
+    prepared: Prepared = NOT_YET
+    # search
+    graph: Graph = NOT_YET
+    sizing: Sizing = NOT_YET
+    reasons: tuple[str, ...] = ()  # why the engine has its sizes, and what the target cannot have
+    # schedule; emit; report
+    program: programs.Program = NOT_YET
+    shown: tuple[np.ndarray, np.ndarray | None] = NOT_YET  # images and labels to measure on
+    report: Report | None = None
+
+
+def load(state: State) -> State:
+    """The network of a checkpoint, and images that fix its binary points."""
+    from hwgen.frontend.checkpoint import load_checkpoint
+
+    network, info = load_checkpoint(state.model)
+    size = info.config.image_size
+    images, labels = calibration(state.model, state.calib, size)
+    known = images is not None
+    if images is None:
+        images = noise_images((size, size, info.config.in_channels))
+    return replace(
+        state, network=network, info=info, images=images, labels=labels, calibrated=known
+    )
+
+
+def trace(state: State) -> State:
+    """The float graph: what the network computes, node by node."""
+    from hwgen.frontend import trace as frontend
+
+    return replace(state, traced=frontend.trace(state.network, state.images.shape[1:]))
+
+
+def lower(state: State) -> State:
+    """The simplified float graph of uint8 images, and its chains: what one op computes."""
+    from hwgen.passes import fuse, lower
+
+    graph = lower.lower(state.traced, state.info.mean, state.info.std)
+    return replace(state, float_graph=graph, chains=fuse.fuse(graph))
+
+
+def calibrate(state: State) -> State:
+    """The largest value of every node on the images; with it the graph can become integers."""
+    from hwgen.passes import calibrate, lower
+
+    info, largest = state.info, calibrate.calibrate(state.float_graph, state.images)
+    meta = {"name": info.path.stem, "sha256": info.sha256, "mean": info.mean, "std": info.std}
+    facts = lower.facts(state.traced, meta)
+    return replace(state, prepared=lower.Prepared(state.float_graph, state.chains, largest, facts))
+
+
+def search(state: State) -> State:
+    """Sizes of the engine that suit network and target; the integer graph of that width."""
+    asked = str(state.overrides.get("act_bits", 16))
+    graph = state.prepared.quantize(int(asked) if asked.isdigit() else 16).graph
+    choice = choose.search(graph, state.target, dict(state.overrides))
+    check_fit(choice.sizing, state.target, graph.meta["name"])
+    if choice.sizing.act_bits != graph.meta["act_bits"]:
+        graph = state.prepared.quantize(choice.sizing.act_bits).graph
+    return replace(state, graph=graph, sizing=choice.sizing, reasons=choice.reasons)
+
+
+def schedule(state: State) -> State:
+    """The program and its weight image, legal on the back ends asked for."""
+    program = programs.schedule(state.graph, state.sizing)
+    if state.backend == "rtl":
+        check_addresses(program)
+    else:
+        check_hls(state.graph, state.sizing, program)
+    return replace(state, program=program)
+
+
+def emit(state: State) -> State:
+    """The files of the output folder, all but the report."""
+    shown = evaluation_images(state.info.meta) or (state.images, state.labels)
+    images, labels = (None if a is None else a[:SIMULATED_IMAGES] for a in shown)
+    assert images is not None
+    output.emit(state.folder, state.program, images, labels, state.backend)
+    write_vendor(state.folder, state.target, state.sizing, state.backend)
+    without = why_none(state.target)
+    reasons = (*state.reasons, without) if without else state.reasons
+    return replace(state, shown=shown, reasons=reasons)
+
+
+def report(state: State) -> State:
+    """What the compiled network costs, and how close it is to the float network."""
+    from hwgen.analysis.fidelity import fidelity
+    from hwgen.analysis.operations import analyze
+    from hwgen.report.blocks import block_table
+
+    real = state.calibrated or state.shown[0] is not state.images  # no noise
+    body = sections.subject(state.program, state.target, analyze(state.network).total)
+    body |= sections.predicted(state.program, state.target)
+    body["fidelity"] = fidelity(state.network, state.graph, *state.shown) if real else {}
+    if state.backend != "rtl":
+        body["hls"] = hls_section(state.program, state.target).model_dump()
+    if state.blocks:
+        body["fidelity"]["blocks"] = block_table(state.prepared, state.images)
+    nodes, rows = sections.graph_nodes(state.graph), report_rows(state.program)
+    return replace(state, report=save_report(state.folder, body, nodes, rows))
