@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -38,36 +38,39 @@ if TYPE_CHECKING:
 SIMULATED_IMAGES = 64  # images that a compiled folder carries for `hwgen simulate`
 
 
+LATER: Any = None  # of a state, until the step that finds it
+
+
 @dataclass(frozen=True, eq=False)
 class State:
-    """A compile: what was asked for, and what its steps have found (None: not yet)."""
+    """A compile: what was asked for, and what its steps have found."""
 
     model: Path
     calib: Path | None = None
-    folder: Path | None = None  # where the output is written
-    target: Target | None = None
+    folder: Path = LATER  # where the output is written
+    target: Target = LATER
     overrides: Mapping[str, str] = field(default_factory=dict)
     blocks: bool = False
     backend: str = "rtl"
     # load
-    network: nn.Module | None = None
-    info: CheckpointInfo | None = None
-    images: np.ndarray | None = None  # calibration images, or noise
+    network: nn.Module = LATER
+    info: CheckpointInfo = LATER
+    images: np.ndarray = LATER  # calibration images, or noise
     labels: np.ndarray | None = None
     calibrated: bool = False  # `images` are no noise
     # trace; lower; calibrate
-    traced: FloatGraph | None = None
-    float_graph: FloatGraph | None = None
-    chains: list[Chain] | None = None
-    prepared: Prepared | None = None
+    traced: FloatGraph = LATER
+    float_graph: FloatGraph = LATER
+    chains: list[Chain] = LATER
+    prepared: Prepared = LATER
     # search
-    graph: Graph | None = None
-    sizing: Sizing | None = None
+    graph: Graph = LATER
+    sizing: Sizing = LATER
     reasons: tuple[str, ...] = ()  # why the engine has its sizes, and what the target cannot have
     # schedule; emit; report
-    program: programs.Program | None = None
-    shown: tuple[np.ndarray, np.ndarray | None] | None = None  # images and labels to measure on
-    report: Report | None = None
+    program: programs.Program = LATER
+    shown: tuple[np.ndarray, np.ndarray | None] = LATER  # images and labels to measure on
+    report: Report = LATER
 
 
 def load(state: State) -> State:
@@ -76,12 +79,12 @@ def load(state: State) -> State:
 
     network, info = load_checkpoint(state.model)
     size = info.config.image_size
-    images, labels = calibration(state.model, state.calib, size)
-    known = images is not None
-    images = images if known else noise_images((size, size, info.config.in_channels))
+    found, labels = calibration(state.model, state.calib, size)
+    images = noise_images((size, size, info.config.in_channels)) if found is None else found
     return replace(
-        state, network=network, info=info, images=images, labels=labels, calibrated=known
-    )
+        state, network=network, info=info, images=images, labels=labels,
+        calibrated=found is not None,
+    )  # fmt: skip
 
 
 def trace(state: State) -> State:
@@ -133,8 +136,9 @@ def schedule(state: State) -> State:
 def emit(state: State) -> State:
     """The files of the output folder, all but the report."""
     shown = evaluation_images(state.info.meta) or (state.images, state.labels)
-    first = (None if a is None else a[:SIMULATED_IMAGES] for a in shown)
-    output.emit(state.folder, state.program, *first, state.backend)
+    images, labels = shown[0][:SIMULATED_IMAGES], shown[1]
+    labels = None if labels is None else labels[:SIMULATED_IMAGES]
+    output.emit(state.folder, state.program, images, labels, state.backend)
     write_vendor(state.folder, state.target, state.sizing, state.backend)
     without = why_none(state.target)
     reasons = (*state.reasons, without) if without else state.reasons
@@ -152,7 +156,7 @@ def report(state: State) -> State:
     body |= sections.predicted(state.program, state.target)
     body["fidelity"] = fidelity(state.network, state.graph, *state.shown) if real else {}
     if state.backend != "rtl":
-        body["hls"] = hls_section(state.program, state.target)
+        body["hls"] = hls_section(state.program, state.target).model_dump()
     if state.blocks:
         body["fidelity"]["blocks"] = block_table(state.prepared, state.images)
     nodes, rows = sections.graph_nodes(state.graph), report_rows(state.program)

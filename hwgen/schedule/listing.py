@@ -15,10 +15,9 @@ def listing(program: Program) -> str:
     """
     lines = [f"# {len(program.instructions)} instructions; fields that are 0 are left out"]
     for n, i in enumerate(program.instructions):
-        fields: dict[str, int | str] = {k: v for k, v in wrapped(i.fields).items() if v}
-        if i.op == "SET":
-            fields = {"kind": 0} | fields
-            fields["kind"] = KINDS[i.fields["kind"]]
-        text = " ".join(f"{k}={v}" for k, v in fields.items())
+        kind = f"kind={KINDS[i.fields['kind']]} " if i.op == "SET" else ""
+        text = kind + " ".join(
+            f"{k}={v}" for k, v in wrapped(i.fields).items() if v and k != "kind"
+        )
         lines.append(f"{n:>5} {i.queue} {i.op:<8}{text}  # {i.step}")
     return "\n".join(lines) + "\n"
