@@ -57,7 +57,7 @@ docs: setup
 lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/python -m hwgen.tools.verilog_style
+	$(BIN)/python -m hwgen.emit.verilog_style
 	$(BIN)/mypy
 
 format: setup

@@ -19,7 +19,8 @@ from hwgen.emit.image import memory_map
 from hwgen.schedule.listing import listing
 
 if TYPE_CHECKING:
-    from hwgen.floats.graph import FloatGraph, Node
+    from hwgen.floats.graph import FloatGraph
+    from hwgen.floats.kinds.base import Node
     from hwgen.passes.fuse import Chain
     from hwgen.steps import State
 

@@ -9,8 +9,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from hwgen.floats.graph import FloatGraph, IllegalGraph, Node
+from hwgen.floats.graph import FloatGraph
 from hwgen.floats.kinds import KINDS, Input, Reads, ShapeError
+from hwgen.floats.kinds.base import Node
+from hwgen.floats.layout import IllegalGraph
 
 RULES = {
     "name": "a node stands under its name",

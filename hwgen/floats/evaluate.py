@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hwgen.floats.graph import FloatGraph, Node
+from hwgen.floats.graph import FloatGraph
 from hwgen.floats.kinds import Call, Input
+from hwgen.floats.kinds.base import Node
 
 
 class Evaluator:

@@ -8,75 +8,9 @@ a legal graph is says `hwgen.floats.check`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
 
-if TYPE_CHECKING:
-    from hwgen.floats.kinds.base import Kind
-
-
-class IllegalGraph(AssertionError):
-    """Our bug, not the user's: a node breaks a rule of `hwgen.floats.check`."""
-
-    def __init__(self, rule: str, node: str, problem: str, after: str = "") -> None:
-        self.rule, self.node, self.problem, self.after = rule, node, problem, after
-        place = f"after {after}: " if after else ""
-        super().__init__(f"{place}{node}: {problem} [rule: {rule}]")
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Shape without batch: (tokens, C) on `grid`, or (windows, T, C) with grid (0, 0)."""
-
-    shape: tuple[int, ...]
-    grid: tuple[int, int] = (0, 0)
-
-    @property
-    def channels(self) -> int:
-        return self.shape[-1]
-
-    def with_channels(self, channels: int) -> Layout:
-        return Layout((*self.shape[:-1], channels), self.grid)
-
-
-def on_grid(height: int, width: int, channels: int) -> Layout:
-    """Layout of a grid of tokens."""
-    return Layout((height * width, channels), (height, width))
-
-
-@dataclass(frozen=True, eq=False)
-class Node:
-    """One operation; its value carries the node's name.
-
-    Raises: IllegalGraph unless `params` are the kind's, by name, and the kind takes as many inputs.
-    """
-
-    name: str
-    kind: type[Kind]
-    inputs: tuple[str, ...]
-    params: dict[str, Any]
-    layout: Layout
-
-    def __post_init__(self) -> None:
-        if self.params.keys() != self.kind.params.keys():
-            text = f"has {', '.join(self.params) or 'none'}; {self.kind.name} has "
-            raise IllegalGraph(
-                "parameters", self.name, text + (", ".join(self.kind.params) or "none")
-            )
-        fewest, most = self.kind.arity
-        if not fewest <= len(self.inputs) <= (most or len(self.inputs)):
-            text = f"{len(self.inputs)} inputs; {self.kind.name} has {fewest} to {most or 'any'}"
-            raise IllegalGraph("inputs", self.name, text)
-
-    def __getitem__(self, key: str) -> Any:
-        return self.params[key]
-
-    def with_(self, **changes: Any) -> Node:
-        """A copy with fields, or parameters of the node, replaced."""
-        params = self.params | {k: v for k, v in changes.items() if k in self.params}
-        return replace(
-            self, params=params, **{k: v for k, v in changes.items() if k not in self.params}
-        )
+from hwgen.floats.kinds.base import Node
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -13,9 +12,8 @@ from torch import nn
 from hwgen import nn as hnn
 from hwgen.floats.kinds import KINDS, Tabulated
 from hwgen.frontend import functions, layers
-from hwgen.frontend.views import View
+from hwgen.frontend.importer import Handler, Handlers
 
-Handler = Callable[..., View]
 MODULES: dict[type, Handler] = {
     hnn.BinaryLinear: layers.binary_linear,
     hnn.BinaryConv2d: layers.binary_conv,
@@ -86,3 +84,4 @@ _TABULATED = {k: layers.tabulated(k) for k in KINDS.values() if issubclass(k, Ta
 MODULES |= {module: h for k, h in _TABULATED.items() for module in k.modules}
 FUNCTIONS |= {function: h for k, h in _TABULATED.items() for function in k.functions}
 METHODS |= {method: h for k, h in _TABULATED.items() for method in k.methods}
+HANDLERS = Handlers(MODULES, FUNCTIONS, METHODS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,26 +11,43 @@ import torch
 from torch import Tensor, fx, nn
 
 from hwgen.errors import HwgenError, UnsupportedOpError
-from hwgen.floats.graph import Layout, Node
 from hwgen.floats.kinds import Add, Affine, Constant, Input, Kind, infer
+from hwgen.floats.kinds.base import Node
+from hwgen.floats.layout import Layout
 from hwgen.frontend.views import IMAGE, Axes, View, canonical
 
 BATCH = 2  # of the example that fixes the shapes; 1 could not be told from a missing axis
 
 
+Handler = Callable[..., View]  # (importer, module or function, its result, operands ..)
+
+
+@dataclass(frozen=True)
+class Handlers:
+    """What makes the nodes of a module (by its class), a function, a tensor method (by name)."""
+
+    modules: Mapping[type, Handler]
+    functions: Mapping[Any, Handler]
+    methods: Mapping[Any, Handler]
+
+    def of_module(self, module: Any) -> Handler | None:
+        """That of the module's class, or of the nearest one that it derives from."""
+        known = (c for c in type(module).__mro__ if c in self.modules)
+        return next((self.modules[c] for c in known), None)
+
+
 class Importer(fx.Interpreter):
     """Runs the traced module on an example and emits a float-graph node for every call."""
 
-    def __init__(self, module: fx.GraphModule, layout: Layout) -> None:
+    def __init__(self, module: fx.GraphModule, layout: Layout, handlers: Handlers) -> None:
         super().__init__(module, garbage_collect_values=False)
+        self.handlers = handlers
         self.image_layout = layout
         self.nodes: dict[str, Node] = {}
         self.views: dict[fx.Node, View] = {}
         self.place = ""
 
     def run_node(self, n: fx.Node) -> Any:
-        from hwgen.frontend.handlers import FUNCTIONS, METHODS, MODULES
-
         self.place = _path(n)
         result = super().run_node(n)
         if n.op == "placeholder":
@@ -42,11 +61,11 @@ class Importer(fx.Interpreter):
         elif any(a in self.views for a in n.all_input_nodes):
             if n.op == "call_module":
                 module = self.fetch_attr(str(n.target))
-                handler = next((MODULES[c] for c in type(module).__mro__ if c in MODULES), None)
+                handler = self.handlers.of_module(module)
                 what: Any = module
-                known = ", ".join(sorted(c.__name__ for c in MODULES))
+                known = ", ".join(sorted(c.__name__ for c in self.handlers.modules))
             else:
-                table = METHODS if n.op == "call_method" else FUNCTIONS
+                table = self.handlers.methods if n.op == "call_method" else self.handlers.functions
                 handler, what = table.get(n.target), n.target
                 known = ", ".join(sorted({str(getattr(f, "__name__", f)) for f in table}))
             if handler is None:

@@ -14,7 +14,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hwgen import nn as hnn
-from hwgen.floats.graph import Layout
 from hwgen.floats.kinds import (
     Add,
     Attention,
@@ -29,6 +28,7 @@ from hwgen.floats.kinds import (
     XnorConv,
     XnorLinear,
 )
+from hwgen.floats.layout import Layout
 from hwgen.frontend.functions import average_pool, token_mean, zeros
 from hwgen.frontend.importer import Importer
 from hwgen.frontend.views import IMAGE, TOKENS, WINDOWS, View

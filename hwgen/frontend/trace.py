@@ -6,7 +6,9 @@ import torch
 from torch import fx, nn
 
 from hwgen.errors import HwgenError, UnsupportedOpError
-from hwgen.floats.graph import FloatGraph, on_grid
+from hwgen.floats.graph import FloatGraph
+from hwgen.floats.layout import on_grid
+from hwgen.frontend.handlers import HANDLERS
 from hwgen.frontend.importer import BATCH, Importer
 from hwgen.nn import trace as fx_trace
 
@@ -25,7 +27,7 @@ def trace(module: nn.Module, image: tuple[int, int, int]) -> FloatGraph:
         raise UnsupportedOpError(
             type(module).__name__, reason, "control flow must not depend on tensors"
         ) from None
-    importer = Importer(traced, on_grid(height, width, channels))
+    importer = Importer(traced, on_grid(height, width, channels), HANDLERS)
     parameter = next(module.parameters(), torch.zeros(()))
     example = torch.zeros(BATCH, channels, height, width, dtype=parameter.dtype)
     with torch.no_grad():

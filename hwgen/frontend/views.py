@@ -13,7 +13,7 @@ from math import prod
 import numpy as np
 from torch import Tensor
 
-from hwgen.floats.graph import Layout
+from hwgen.floats.layout import Layout
 
 Axes = tuple[tuple[str, ...], ...]
 IMAGE: Axes = (("B",), ("C",), ("Y",), ("X",))

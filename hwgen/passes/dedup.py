@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from hwgen.floats.graph import FloatGraph, Node
+from hwgen.floats.graph import FloatGraph
 from hwgen.floats.kinds import Kind
+from hwgen.floats.kinds.base import Node
 
 
 def _same(a: Node, b: Node) -> bool:

@@ -5,8 +5,9 @@ A residual sum before a norm before 8-bit weights (`fold_forward`) then costs no
 
 from __future__ import annotations
 
-from hwgen.floats.graph import FloatGraph, Node
+from hwgen.floats.graph import FloatGraph
 from hwgen.floats.kinds import Add, Affine
+from hwgen.floats.kinds.base import Node
 from hwgen.passes.fold_backward import fold_into
 
 

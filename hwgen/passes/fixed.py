@@ -8,7 +8,7 @@ import numpy as np
 
 from hwgen.engine.numerics import PARAM_BITS
 from hwgen.errors import FitError
-from hwgen.floats.graph import Node
+from hwgen.floats.kinds.base import Node
 from hwgen.ops.dense import NARROW_BITS, weight_bits
 
 Array = np.ndarray

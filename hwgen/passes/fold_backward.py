@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from hwgen.floats.graph import FloatGraph, Node
+from hwgen.floats.graph import FloatGraph
 from hwgen.floats.kinds import Affine
+from hwgen.floats.kinds.base import Node
 
 
 def fold_into(node: Node, affine: Node) -> Node | None:

@@ -7,8 +7,9 @@ their bits.
 
 from __future__ import annotations
 
-from hwgen.floats.graph import FloatGraph, Node
+from hwgen.floats.graph import FloatGraph
 from hwgen.floats.kinds import Affine, Conv, CrossFilter, FixedSum
+from hwgen.floats.kinds.base import Node
 from hwgen.ops.dense import NARROW_BITS
 from hwgen.passes.fixed import conv_bits
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from hwgen.engine.numerics import PARAM_BITS
 from hwgen.errors import UnsupportedOpError
-from hwgen.floats.graph import FloatGraph, Node
+from hwgen.floats.graph import FloatGraph
 from hwgen.floats.kinds import (
     Activation,
     Add,
@@ -37,6 +37,7 @@ from hwgen.floats.kinds import (
     XnorLinear,
     nearest,
 )
+from hwgen.floats.kinds.base import Node
 from hwgen.passes.fixed import conv_bits
 
 Y1, Y2, Y3, Y4, Y5, Y6 = range(1, 7)

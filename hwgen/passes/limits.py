@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hwgen.errors import UnsupportedOpError
-from hwgen.floats.graph import FloatGraph, Layout, Node
+from hwgen.floats.graph import FloatGraph
 from hwgen.floats.kinds import Conv, Kind, MaxPool, XnorConv
+from hwgen.floats.kinds.base import Node
+from hwgen.floats.layout import Layout
 from hwgen.ops.vector import TAPS
 from hwgen.passes.fixed import is_padded
 

@@ -16,7 +16,7 @@ import numpy as np
 from hwgen import ops
 from hwgen.engine.numerics import KAPPA_FRAC, SH2_SHIFTS
 from hwgen.floats import kinds
-from hwgen.floats.graph import Node
+from hwgen.floats.kinds.base import Node
 from hwgen.ops.base import Op
 from hwgen.passes.fixed import is_padded, multiplier
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from hwgen.floats.graph import FloatGraph, Node
+from hwgen.floats.graph import FloatGraph
 from hwgen.floats.kinds import Add, Affine, CrossFilter
+from hwgen.floats.kinds.base import Node
 from hwgen.ops.vector import TAPS
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from hwgen.floats.graph import FloatGraph, Node
+from hwgen.floats.graph import FloatGraph
 from hwgen.floats.kinds import Add
+from hwgen.floats.kinds.base import Node
 
 
 def order_sums(graph: FloatGraph) -> FloatGraph:

@@ -10,8 +10,10 @@ import numpy as np
 from hwgen import ops
 from hwgen.engine.numerics import ACC_BITS, SH1_SHIFTS, SH3_SHIFTS, Y_BITS
 from hwgen.errors import FitError, UnsupportedOpError
-from hwgen.floats.graph import FloatGraph, Layout, Node, on_grid
+from hwgen.floats.graph import FloatGraph
 from hwgen.floats.kinds import Reads, nearest
+from hwgen.floats.kinds.base import Node
+from hwgen.floats.layout import Layout, on_grid
 from hwgen.ops.base import Op
 from hwgen.ops.post import Post
 from hwgen.ops.types import TensorType

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hwgen.floats.graph import FloatGraph, Node
+from hwgen.floats.graph import FloatGraph
 from hwgen.floats.kinds import Affine
+from hwgen.floats.kinds.base import Node
 
 
 def scale_image(graph: FloatGraph, mean: Sequence[float], std: Sequence[float]) -> FloatGraph:

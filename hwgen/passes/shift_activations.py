@@ -5,8 +5,9 @@ rprelu(x + b; g) = rprelu(x; g - b), and rprelu(x; z) + b = rprelu(x; z + b).
 
 from __future__ import annotations
 
-from hwgen.floats.graph import FloatGraph, Node
+from hwgen.floats.graph import FloatGraph
 from hwgen.floats.kinds import Affine, RPReLU
+from hwgen.floats.kinds.base import Node
 
 
 def is_shift(node: Node) -> bool:

@@ -6,8 +6,10 @@ Per-channel affines move as well.
 
 from __future__ import annotations
 
-from hwgen.floats.graph import FloatGraph, Layout, Node
+from hwgen.floats.graph import FloatGraph
 from hwgen.floats.kinds import PerChannel, Unwindow, XnorLinear
+from hwgen.floats.kinds.base import Node
+from hwgen.floats.layout import Layout
 
 
 def sink_unwindow(graph: FloatGraph) -> FloatGraph:

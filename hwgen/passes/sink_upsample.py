@@ -5,8 +5,9 @@ The sum of the upsampled keys and values of BinaryViT's attention is then one re
 
 from __future__ import annotations
 
-from hwgen.floats.graph import FloatGraph, Node
+from hwgen.floats.graph import FloatGraph
 from hwgen.floats.kinds import Add, Upsample
+from hwgen.floats.kinds.base import Node
 
 
 def sink_upsample(graph: FloatGraph) -> FloatGraph:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from hwgen.floats.graph import FloatGraph, Node
+from hwgen.floats.graph import FloatGraph
 from hwgen.floats.kinds import Add, Conv
+from hwgen.floats.kinds.base import Node
 from hwgen.ops.dense import QUAD_TAPS
 from hwgen.passes.fixed import is_padded
 

@@ -16,8 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hwgen.floats import kinds
-from hwgen.floats.graph import Layout, Node, on_grid
 from hwgen.floats.kinds import Kind, Reads, infer
+from hwgen.floats.kinds.base import Node
+from hwgen.floats.layout import Layout, on_grid
 from hwgen.nn import neighbour_mean, pool_channels, shift_mean, tile_channels, upsample_grid
 
 BATCH = 2

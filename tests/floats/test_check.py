@@ -13,7 +13,9 @@ import torch
 
 from hwgen.floats import kinds
 from hwgen.floats.check import RULES, Checker, check
-from hwgen.floats.graph import FloatGraph, IllegalGraph, Node, on_grid
+from hwgen.floats.graph import FloatGraph
+from hwgen.floats.kinds.base import Node
+from hwgen.floats.layout import IllegalGraph, on_grid
 from hwgen.frontend.trace import trace
 from hwgen.passes import lower
 from tests.networks import IMAGE, halving_net, randomise, small_attention_net

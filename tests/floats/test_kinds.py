@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hwgen.floats.check import Checker
 from hwgen.floats.evaluate import Evaluator
-from hwgen.floats.graph import FloatGraph, IllegalGraph, Layout, Node, on_grid
+from hwgen.floats.graph import FloatGraph
 from hwgen.floats.kinds import (
     KINDS,
     Affine,
@@ -25,7 +25,9 @@ from hwgen.floats.kinds import (
     infer,
     register,
 )
+from hwgen.floats.kinds.base import Node
 from hwgen.floats.kinds.parameters import Flag, Grid, Int, Offsets, Parameter, Positive, Reals
+from hwgen.floats.layout import IllegalGraph, Layout, on_grid
 from tests.floats.examples import Example, examples
 
 EXAMPLES = examples()

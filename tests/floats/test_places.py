@@ -15,8 +15,10 @@ import hwgen
 from hwgen.errors import UnsupportedOpError
 from hwgen.floats import kinds
 from hwgen.floats.evaluate import Evaluator
-from hwgen.floats.graph import FloatGraph, Node, on_grid
+from hwgen.floats.graph import FloatGraph
 from hwgen.floats.kinds import KINDS, Kind, Reads
+from hwgen.floats.kinds.base import Node
+from hwgen.floats.layout import on_grid
 from hwgen.frontend import layers
 from hwgen.frontend.handlers import FUNCTIONS, MODULES
 from hwgen.frontend.trace import trace

@@ -6,8 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hwgen.floats.graph import FloatGraph, Layout, Node
+from hwgen.floats.graph import FloatGraph
 from hwgen.floats.kinds import Add, Affine, Input
+from hwgen.floats.kinds.base import Node
+from hwgen.floats.layout import Layout
 from hwgen.ops.dense import NARROW_BITS, PatchConv, weight_bits
 from hwgen.passes.distribute import distribute
 from hwgen.passes.lower import prepare

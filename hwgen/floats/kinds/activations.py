@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hwgen.engine.chords import LIMIT, Chords, fit
-from hwgen.floats.graph import Layout, Node
-from hwgen.floats.kinds.base import Call, Kind, Params, Reads, register
+from hwgen.floats.kinds.base import Call, Kind, Node, Params, Reads, register
 from hwgen.floats.kinds.parameters import Real, Reals
+from hwgen.floats.layout import Layout
 
 
 class Activation(Kind):

@@ -1,4 +1,4 @@
-"""What a kind of node declares, and the registry of kinds.
+"""A node of the float graph, what its kind declares, and the registry of kinds.
 
 A kind is a class without instances: `node.kind is Affine`, `issubclass(node.kind, View)`. Passes
 ask for its traits instead of listing kinds.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, ClassVar, TypeVar
 
@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hwgen.floats.graph import IllegalGraph, Layout, Node
 from hwgen.floats.kinds.parameters import Parameter
+from hwgen.floats.layout import IllegalGraph, Layout
 
 Array = np.ndarray
 Params = Mapping[str, Any]
@@ -38,6 +38,41 @@ class Reads(Enum):
     VALUES = "values"
     SIGNS = "signs"
     UPRIGHT_SIGNS = "signs that are not stored inverted"
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One operation; its value carries the node's name.
+
+    Raises: IllegalGraph unless `params` are the kind's, by name, and the kind takes as many inputs.
+    """
+
+    name: str
+    kind: type[Kind]
+    inputs: tuple[str, ...]
+    params: dict[str, Any]
+    layout: Layout
+
+    def __post_init__(self) -> None:
+        if self.params.keys() != self.kind.params.keys():
+            text = f"has {', '.join(self.params) or 'none'}; {self.kind.name} has "
+            raise IllegalGraph(
+                "parameters", self.name, text + (", ".join(self.kind.params) or "none")
+            )
+        fewest, most = self.kind.arity
+        if not fewest <= len(self.inputs) <= (most or len(self.inputs)):
+            text = f"{len(self.inputs)} inputs; {self.kind.name} has {fewest} to {most or 'any'}"
+            raise IllegalGraph("inputs", self.name, text)
+
+    def __getitem__(self, key: str) -> Any:
+        return self.params[key]
+
+    def with_(self, **changes: Any) -> Node:
+        """A copy with fields, or parameters of the node, replaced."""
+        params = self.params | {k: v for k, v in changes.items() if k in self.params}
+        return replace(
+            self, params=params, **{k: v for k, v in changes.items() if k not in self.params}
+        )
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from hwgen.floats.graph import Layout
 from hwgen.floats.kinds.base import Call, Kind, Params, Reads, must, register
 from hwgen.floats.kinds.parameters import Reals
+from hwgen.floats.layout import Layout
 
 
 class PerChannel(Kind):

@@ -6,11 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hwgen.floats.graph import Layout, on_grid
 from hwgen.floats.kinds.base import Call, Kind, Params, Reads, must, on_a_grid, register
 from hwgen.floats.kinds.parameters import Flag, Int, Offsets, Reals, Signs
 from hwgen.floats.kinds.scaled import Scaled
 from hwgen.floats.kinds.windows import to_grid, windows_to_grid
+from hwgen.floats.layout import Layout, on_grid
 
 
 def slid(

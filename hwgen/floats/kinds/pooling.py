@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from hwgen.floats.graph import Layout, on_grid
 from hwgen.floats.kinds.base import Call, Params, Reads, on_a_grid, register
 from hwgen.floats.kinds.layers import slid
 from hwgen.floats.kinds.parameters import Int, Reals
 from hwgen.floats.kinds.scaled import FixedSum, Scaled
+from hwgen.floats.layout import Layout, on_grid
 
 
 @register

@@ -6,8 +6,8 @@ from abc import abstractmethod
 
 from torch import Tensor
 
-from hwgen.floats.graph import Layout
 from hwgen.floats.kinds.base import Call, Kind, Params
+from hwgen.floats.layout import Layout
 
 
 class Scaled(Kind):

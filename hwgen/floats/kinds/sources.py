@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from hwgen.floats.graph import Layout, on_grid
 from hwgen.floats.kinds.base import Call, Kind, Params, Reads, register
 from hwgen.floats.kinds.parameters import Grid, Int, Reals
+from hwgen.floats.layout import Layout, on_grid
 
 
 class Source(Kind):

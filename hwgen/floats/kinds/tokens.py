@@ -7,11 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hwgen.engine.numerics import HEAD_DIM, NORM_FRAC
-from hwgen.floats.graph import Layout
 from hwgen.floats.kinds.base import Call, Kind, Params, Reads, must, register
 from hwgen.floats.kinds.parameters import Int, Positive, Reals
 from hwgen.floats.kinds.scaled import Scaled
 from hwgen.floats.kinds.windows import window_cells
+from hwgen.floats.layout import Layout
 
 
 @register

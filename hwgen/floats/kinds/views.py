@@ -7,9 +7,9 @@ from abc import abstractmethod
 import torch
 from torch import Tensor
 
-from hwgen.floats.graph import Layout, Node, on_grid
-from hwgen.floats.kinds.base import Call, Kind, Params, Reads, must, on_a_grid, register
+from hwgen.floats.kinds.base import Call, Kind, Node, Params, Reads, must, on_a_grid, register
 from hwgen.floats.kinds.parameters import Int
+from hwgen.floats.layout import Layout, on_grid
 
 
 class View(Kind):

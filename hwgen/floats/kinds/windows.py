@@ -10,11 +10,11 @@ from math import isqrt
 import torch.nn.functional as F
 from torch import Tensor
 
-from hwgen.floats.graph import Layout, Node, on_grid
-from hwgen.floats.kinds.base import Call, Params, Reads, must, on_a_grid, register
+from hwgen.floats.kinds.base import Call, Node, Params, Reads, must, on_a_grid, register
 from hwgen.floats.kinds.parameters import Int, Reals
 from hwgen.floats.kinds.scaled import FixedSum, Scaled
 from hwgen.floats.kinds.views import View
+from hwgen.floats.layout import Layout, on_grid
 
 
 def window_cells(layout: Layout, window: int) -> tuple[int, int]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hwgen.emit.rtl import write_rtl
+from hwgen.emit.verilog_style import Source, check, emitted_lint, findings
 from hwgen.engine.sizing import Sizing
-from hwgen.tools.verilog_style import Source, check, emitted_lint, findings
 
 GOOD = """// counter: q = number of cycles with `we`, and a memory.
 //

@@ -1,4 +1,4 @@
-"""Style of the Verilog: `python -m hwgen.tools.verilog_style` lists what breaks it, exit code 1.
+"""Style of the Verilog: `python -m hwgen.emit.verilog_style` lists what breaks it, exit code 1.
 
 Checked are the files of templates/rtl and tests, and the emitted form of the templates among them;
 the emitted engine also goes through Verilator's lint. Every rule is a function of a `Source` that
