@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from hwgen.ops.base import Op
 from hwgen.ops.cross_filter import CrossFilter
 from hwgen.schedule.beside import Beside
 from hwgen.schedule.builder import Builder
 from hwgen.schedule.plan import Part
+from hwgen.schedule.steps import (
+    attention,  # noqa: F401
+    constant,  # noqa: F401
+    dense,  # noqa: F401
+    image,  # noqa: F401
+    layernorm,  # noqa: F401
+    max_pool,  # noqa: F401
+    vector,
+    xnor_conv,  # noqa: F401
+    xnor_linear,  # noqa: F401
+)
+from hwgen.schedule.steps.registry import STEPS
 
-Step = Callable[[Builder, Op, Part | None], None]
-STEPS: dict[str, Step] = {}
-
-
-def step(name: str) -> Callable:
-    """Decorator: the program of op class `name`."""
-
-    def add(function: Step) -> Step:
-        STEPS[name] = function
-        return function
-
-    return add
+__all__ = ["STEPS", "run_beside", "run_step"]
 
 
 def run_step(b: Builder, op: Op, part: Part | None = None) -> None:
@@ -46,16 +47,3 @@ def run_beside(b: Builder, op: Op, part: Part | None) -> Beside:
             yield made
 
     return Beside(instructions())
-
-
-from hwgen.schedule.steps import (  # noqa: E402
-    attention,  # noqa: F401
-    constant,  # noqa: F401
-    dense,  # noqa: F401
-    image,  # noqa: F401
-    layernorm,  # noqa: F401
-    max_pool,  # noqa: F401
-    vector,
-    xnor_conv,  # noqa: F401
-    xnor_linear,  # noqa: F401
-)

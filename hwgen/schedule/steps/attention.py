@@ -6,7 +6,6 @@ from hwgen.engine.numerics import HEAD_DIM
 from hwgen.ops.attention import Attention
 from hwgen.schedule.builder import Builder
 from hwgen.schedule.plan import Part
-from hwgen.schedule.steps import step
 from hwgen.schedule.steps.common import (
     Walk,
     channel_words,
@@ -15,6 +14,7 @@ from hwgen.schedule.steps.common import (
     results,
     token_range,
 )
+from hwgen.schedule.steps.registry import step
 
 
 @step("Attention")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hwgen.ops.constant import Constant
 from hwgen.schedule.builder import Builder
 from hwgen.schedule.plan import Part
-from hwgen.schedule.steps import step
 from hwgen.schedule.steps.common import token_range
+from hwgen.schedule.steps.registry import step
 
 
 @step("Constant")

@@ -9,8 +9,8 @@ from hwgen.ops.base import Array
 from hwgen.ops.dense import PatchConv
 from hwgen.schedule.builder import Builder
 from hwgen.schedule.plan import Part
-from hwgen.schedule.steps import step
 from hwgen.schedule.steps.common import Walk, post_fields, post_slots, results, row_range
+from hwgen.schedule.steps.registry import step
 
 
 def pairs(weight: Array) -> Array:

@@ -12,9 +12,9 @@ from hwgen.ops.image_conv import ImageConv
 from hwgen.ops.types import ImageRows
 from hwgen.schedule.builder import Builder
 from hwgen.schedule.plan import Part
-from hwgen.schedule.steps import step
 from hwgen.schedule.steps.common import Walk, post_fields, post_slots, results, row_range
 from hwgen.schedule.steps.dense import pairs
+from hwgen.schedule.steps.registry import step
 
 
 def load_image(b: Builder, name: str, image: ImageRows, strip: int) -> None:

@@ -6,8 +6,8 @@ from hwgen.errors import FitError
 from hwgen.ops.layernorm import LayerNorm
 from hwgen.schedule.builder import Block, Builder
 from hwgen.schedule.plan import Part
-from hwgen.schedule.steps import step
 from hwgen.schedule.steps.common import Walk, post_fields, post_slots, results, row_width
+from hwgen.schedule.steps.registry import step
 
 
 @step("LayerNorm")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from hwgen.ops.max_pool import MaxPool
 from hwgen.schedule.builder import Builder
 from hwgen.schedule.plan import Part
-from hwgen.schedule.steps import step
 from hwgen.schedule.steps.common import (
     Walk,
     channel_words,
@@ -15,6 +14,7 @@ from hwgen.schedule.steps.common import (
     row_range,
     set_taps,
 )
+from hwgen.schedule.steps.registry import step
 
 
 @step("MaxPool")

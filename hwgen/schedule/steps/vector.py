@@ -14,7 +14,6 @@ from hwgen.ops.window import MergeMean, MergePool, WindowMix, merge_cells
 from hwgen.schedule.builder import Block, Builder
 from hwgen.schedule.hazards import Instruction
 from hwgen.schedule.plan import Part
-from hwgen.schedule.steps import step
 from hwgen.schedule.steps.common import (
     Walk,
     channel_words,
@@ -27,6 +26,7 @@ from hwgen.schedule.steps.common import (
     token_range,
     word_groups,
 )
+from hwgen.schedule.steps.registry import step
 from hwgen.units.compute_ctl import mac_cycles
 
 GROUP = 8  # channel words whose constants are resident together

@@ -8,11 +8,11 @@ from hwgen.errors import FitError
 from hwgen.ops.xnor import XnorConv
 from hwgen.schedule.builder import Builder
 from hwgen.schedule.plan import Part
-from hwgen.schedule.steps import step
 from hwgen.schedule.steps.common import (
     Walk,
     row_range,
 )
+from hwgen.schedule.steps.registry import step
 from hwgen.schedule.steps.tiles import Run, linear_chunks, row_runs, tile_passes
 
 Array = np.ndarray

@@ -9,13 +9,13 @@ import numpy as np
 from hwgen.ops.xnor import XnorLinear
 from hwgen.schedule.builder import Builder
 from hwgen.schedule.plan import Part
-from hwgen.schedule.steps import step
 from hwgen.schedule.steps.common import (
     Walk,
     row_range,
     row_width,
     token_range,
 )
+from hwgen.schedule.steps.registry import step
 from hwgen.schedule.steps.tiles import Run, linear_chunks, row_runs, tile_passes
 
 
