@@ -6,8 +6,8 @@
 // One LUT RAM of four ports (RAM64M): three read, the fourth reads too while nothing is written.
 // So lane 3 sees the written entry's place while `we` is high: no result may need the table then
 // (SET table waits until none is in flight).
-// No reset: a program loads a table before it uses one. Cost (Yosys, xc7): 134 LUT, none registered;
-// a table of its own for every lane would take 44 each.
+// No reset: a program loads a table before it uses one. Cost (Yosys, xc7): 134 LUT, none
+// registered; a table of its own for every lane would take 44 each.
 `default_nettype none
 module chord_table (
     input  wire         clk,
