@@ -17,7 +17,7 @@ from hwgen.errors import SimulationError
 from hwgen.paths import rtl_source
 from hwgen.sim import harness
 from hwgen.tools.lint import lint_verilog
-from hwgen.units.compute_ctl import ComputeCtl
+from hwgen.units.compute_unit import ComputeUnit
 from hwgen.units.decode import write_decoders
 from hwgen.units.dma import FRONT, Dma
 from hwgen.units.sequencer import (
@@ -506,7 +506,7 @@ def test_units_list_their_sources():
 
 
 def test_units_list_their_decoders():
-    for unit in (*UNITS, ComputeCtl()):
+    for unit in (*UNITS, ComputeUnit()):
         texts = [rtl_source(Path(f).name).read_text() for f in unit.verilog]
         used = {name for text in texts for name in re.findall(r"^ *(decode_\w+) u_", text, re.M)}
         assert used == set(unit.decoders), unit
