@@ -36,6 +36,9 @@ FRAME = [
     "axil_regs",
     "sequencer",
     "dma",
+    "dma_front",
+    "dma_pack",
+    "dma_place",
     "axi_read",
     "axi_write",
     "crc32",
@@ -291,10 +294,10 @@ def test_harness_reports_wrong_files(engines, tmp_path):
 
 
 MUTANTS = {
-    "CM words of a quad record in one bank": ("dma.v", "cm_quad_q ? 10'd1 : 10'd4", "10'd4"),
-    "QM field 7 written": ("dma.v", "!(in_qm && qm_q[2:0] == 3'd7)", "1'b1"),
-    "CRC not compared": ("dma.v", "crc_q == ~want_q;", "crc_q != 0 || want_q != 0;"),
-    "wait_cmp ignored": ("dma.v", "!ahead_ldw[15] && !ahead_cmp[15];", "!ahead_ldw[15];"),
+    "CM words of a quad record in one bank": ("dma_place.v", "cm_quad_q ? 10'd1 : 10'd4", "10'd4"),
+    "QM field 7 written": ("dma_place.v", "!(in_qm && qm_q[2:0] == 3'd7)", "1'b1"),
+    "CRC not compared": ("dma_pack.v", "crc_q == ~want_q;", "crc_q != 0 || want_q != 0;"),
+    "wait_cmp ignored": ("dma_front.v", "!ahead_ldw[15] && !ahead_cmp[15];", "!ahead_ldw[15];"),
     "WB read not held for MACS": ("weight_buffer.v", "ldw_ready = !cmp_re;", "ldw_ready = 1'b1;"),
     "a bit of the store flipped": (
         "weight_store.v",
@@ -302,7 +305,7 @@ MUTANTS = {
         "if (we && wr_tail) mem[wr_addr[AW-1:0]] <= wr_word ^ {{WIDTH - 1{1'b0}}, wr_addr == 1};",
     ),
     "store read one word further": (
-        "dma.v", "st_addr = store_q;", "st_addr = store_q + {15'd0, fetched_q[1]};"
+        "dma_place.v", "st_addr = store_q;", "st_addr = store_q + {15'd0, st_re};"
     ),
 }  # fmt: skip
 
