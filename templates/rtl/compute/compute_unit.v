@@ -8,6 +8,7 @@
 // Names: b_* the prepared instruction (register B of compute_decode); xf_*, at_*, nu_* to and from
 // xnor_front, attention and norm_unit; s_* a beat of mac_front at stage 0 of the lanes; l_* the
 // lanes, mostly their stage-0 inputs. fm_word and tm_word answer all reads, 2 cycles later.
+// i_* the queue, w_*, wbr_*, p_*, f_*, fr_* as in core_transfer.v; t_* traces.
 //
 // Results of xnor_front and attention are at stage 0 in the cycle of their r_valid, words of the
 // WB port and the norm table when mac_front's beat is: they go straight to the lanes.

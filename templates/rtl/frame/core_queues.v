@@ -4,6 +4,8 @@
 //                                             +--> LDW queue (the low LDW_BITS)
 //                                             +--> compute queue
 //
+// Names: rd_*, rdd_* request to the read master and its data; q_* between sequencer and queues;
+// dma_*, ldw_*, cmp_* behind them.
 // Program order is kept within each queue; the units behind them wait for one another by retired
 // counts only. Reset: control only. Cost: the sequencer, the queues in LUT RAM.
 `default_nettype none

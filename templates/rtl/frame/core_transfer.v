@@ -7,6 +7,8 @@
 // rd_*, wr_*: requests to the AXI masters, rdd_*, wrd_*: their data. Words of WB, parameters and
 // the weight store share one bus, p_word. Reads of WB: MACS before ldw; its word comes 2 cycles
 // later. Without a weight store (STORE_WORDS = 0) no frame is warm.
+// Names: p_* parameters of the lanes, f_* writes and fr_* reads of FM and TM, wbr_* MACS' reads of
+// WB, w_* weights into the array, st_* the weight store; dma_*, ldw_*: of the two queues.
 // `rst` is that of the units; `store_rst` that of the weight store's state, which outlives a frame.
 // Reset: control only. Cost: its parts.
 `default_nettype none

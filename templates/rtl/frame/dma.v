@@ -15,6 +15,10 @@
 // store from word `store` on; in a `warm` frame they come from there, a word a cycle, without a
 // read of DDR and without the CRC: it was checked when the store was filled.
 //
+// Names: i_* the queue; rd_*, wr_* requests to the AXI masters, rdd_*, wrd_* their data; p_*
+// parameters, f_* writes and fr_* reads of FM and TM, st_* the weight store; d_* the oldest
+// descriptor.
+//
 // Timing (hwgen/units/dma.py): an instruction takes FRONT cycles from queue to read request; a
 // record of B beats occupies the states for B + READ_BEHIND cycles while its data are there, N
 // words of the store for N + KEPT.

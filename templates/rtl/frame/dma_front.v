@@ -6,6 +6,8 @@
 // the reads of the next instructions are under way while the current one's data arrive.
 // wait_*: (retired - wait) mod 2**16 < 2**15. A LOAD that is `kept` comes from the weight store and
 // requests no read; its d_beats are words.
+// Names: i_* the queue; load_*, loadf_*, store_* the fields of cur, as each opcode has them; rd_*
+// the request; d_* the oldest descriptor. ahead_*: retired - wait.
 // Timing: FRONT cycles (hwgen/units/dma.py) from queue to read request. Reset: control only. Cost:
 // an adder of ADDR_BITS, 3 subtracters of 16 bits, the FIFO in LUT RAM.
 `default_nettype none

@@ -7,6 +7,8 @@
 // `take` begins an instruction: `beats` to come (kept: words of the store). A word is there for
 // one cycle with word_v, and stays while `hold`. `last` with `step`: the last beat (kept: word)
 // is taken, or sent. The CRC-32 is that of the beats taken since `take`.
+// Names: rdd_*, wrd_* data of the AXI masters, st_* the weight store, fr_* a word of FM or TM; q_*
+// the FIFO's oldest beat; beat_*, word_* the two registers (_v: full); part: beat of the word.
 // Timing: a beat a cycle; a word 2 cycles after its last beat left the FIFO. Reset: control only.
 // Cost: a CRC-32 of AXI_BITS, a word register with three sources, the FIFO in LUT RAM.
 `default_nettype none

@@ -4,6 +4,8 @@
 // k % 4), OM om + k, then QM: slot qm + k / 8, field k % 8 (field 7 is not written); with `keep`
 // also to the weight store from word `store` on; words that are read from there (st_re) count too.
 // LOADF and STORE: FM or TM addr + k, counted by f_step.
+// Names: n_* words left of a section, in_* the section of this word; p_* parameters of the lanes,
+// f_* FM and TM, st_* the weight store.
 // `take` begins an instruction. Combinational from the counters. Reset: none.
 // Cost: 9 counters of 8 to 16 bits.
 `default_nettype none
