@@ -8,7 +8,7 @@ import numpy as np
 
 from hwgen.engine import isa
 from hwgen.schedule.layout import BM, Place
-from hwgen.units.compute_ctl import mac_cycles
+from hwgen.units.compute_unit import mac_cycles
 
 Array = np.ndarray
 

@@ -23,7 +23,7 @@ from hwgen.schedule.placement import place
 from hwgen.schedule.plan import plan
 from hwgen.schedule.steps import run_beside, run_step
 from hwgen.schedule.steps.image import load_image
-from hwgen.units.compute_ctl import busy_end
+from hwgen.units.compute_unit import busy_end
 
 Array = np.ndarray
 MAX_INSTRUCTIONS = (1 << 16) - 1  # PROG_COUNT

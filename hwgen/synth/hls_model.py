@@ -157,7 +157,7 @@ def functions(s: Sizing) -> list[Function]:
         Function("set_register", (), registers(set_bits)),
         Function(
             "compute, XNOR",
-            ("xnor_array", "popcount_xnor_array", "activation_fetch"),
+            ("xnor_front", "xnor_array", "popcount_xnor_array", "activation_fetch"),
             fetch_row + window + popcounts + registers(2 * lanes * s.kw),
         ),
         Function(
@@ -165,7 +165,7 @@ def functions(s: Sizing) -> list[Function]:
         ),
         Function(
             "compute, MAC",
-            ("compute_ctl", "lane", "lanes", "param_ram_stencil"),
+            ("compute_unit", "lane", "lanes", "param_ram_stencil"),
             walks + nest + slots + operands + broadcast + (lane + post).times(lanes) + pool
             + memory(lanes * act, 48, 3),
         ),

@@ -25,7 +25,7 @@ UNITS = {
     "axi_write": "axi_write",
     "axil_regs": "axil_regs",
     "bit_memory": "bit_memory",
-    "compute_ctl": "compute_ctl",
+    "compute_unit": "compute_unit",
     "dma": "dma",
     "feature_memory": "feature_memory_{inst}",
     "lane": "lane",
@@ -39,6 +39,7 @@ UNITS = {
     "weight_buffer": "weight_buffer",
     "weight_store": "weight_store",
     "xnor_array": "xnor_array",
+    "xnor_front": "xnor_front",
 }
 REST = "hwgen_core"  # queues, control and wiring: everything outside the units above
 

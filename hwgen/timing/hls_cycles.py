@@ -29,7 +29,7 @@ from hwgen.schedule.hazards import Instruction
 from hwgen.schedule.program import Program
 from hwgen.timing.predict import LATENCY
 from hwgen.units.attention import SCORE_TO_SUM, SUM_TO_LEVELS
-from hwgen.units.compute_ctl import RETIRE, SOURCE, STENCIL_BEATS, STENCIL_LEAD
+from hwgen.units.compute_unit import RETIRE, SOURCE, STENCIL_BEATS, STENCIL_LEAD
 from hwgen.units.dma import record_words
 from hwgen.units.xnor_front import FIRE_TO_RESULT
 

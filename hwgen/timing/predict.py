@@ -19,7 +19,7 @@ from hwgen.timing.write_ports import WritePorts
 from hwgen.units import dma as dma_unit
 from hwgen.units import sequencer as seq
 from hwgen.units.attention import Attention, Run
-from hwgen.units.compute_ctl import DECODE, READ_WB, CycleModel, Times
+from hwgen.units.compute_unit import DECODE, READ_WB, CycleModel, Times
 from hwgen.units.dma import Dma
 from hwgen.units.lanes import ACC_AT
 from hwgen.units.norm import NormUnit

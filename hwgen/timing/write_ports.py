@@ -6,7 +6,7 @@ from collections.abc import Container, Mapping
 from typing import NamedTuple
 
 from hwgen.units.attention import Attention, Run
-from hwgen.units.compute_ctl import SOURCE, STENCIL_BEATS, STENCIL_LEAD
+from hwgen.units.compute_unit import SOURCE, STENCIL_BEATS, STENCIL_LEAD
 from hwgen.units.lanes import Y_AT
 
 

@@ -45,6 +45,9 @@ class Dma:
 
     verilog = (
         "rtl/frame/dma.v",
+        "rtl/frame/dma_front.v",
+        "rtl/frame/dma_pack.v",
+        "rtl/frame/dma_place.v",
         "rtl/frame/weight_store.v",
         "rtl/host/axi_read.v",
         "rtl/host/axi_write.v",

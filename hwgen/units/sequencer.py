@@ -1,4 +1,4 @@
-"""Sequencer, weight loader and control: cycles of `sequencer.v`, `ldw.v` and `hwgen_core.v`.
+"""Sequencer, weight loader and control: cycles of `sequencer.v`, `ldw.v` and `core_state.v`.
 
 Cycle 0 is the first cycle in which the engine is busy (the CYCLES register counts from there).
 The tests assert these numbers against the RTL, on a bus that never stalls.

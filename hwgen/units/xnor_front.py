@@ -39,6 +39,7 @@ class XnorFront:
         "rtl/xnor/xnor_front.v",
         "rtl/xnor/bit_memory.v",
         "rtl/xnor/activation_fetch.v",
+        "rtl/xnor/activation_window.v",
         "rtl/lib/times_xd.v",
         "rtl/xnor/xnor_array.v",
         "rtl/lib/popcount.v",

@@ -19,7 +19,7 @@ from hwgen.search.choose import choose
 from hwgen.targets import get_target
 from hwgen.timing.predict import predict
 from hwgen.units.attention import Attention
-from hwgen.units.compute_ctl import mac_cycles
+from hwgen.units.compute_unit import mac_cycles
 from hwgen.units.dma import record_words
 from tests.attention_graphs import attention_graph
 from tests.graphs import random_graph

@@ -125,7 +125,7 @@ RESOURCES = {
         "attention": unit(1, 2_740, 1_980, 3, 0),
         "norm_unit": unit(1, 1_210, 930, 1, 0),
         "dma": unit(1, 1_490, 1_900, 4, 0),
-        "compute_ctl": unit(1, 1_120, 1_400, 32, 0),
+        "compute_unit": unit(1, 1_120, 1_400, 32, 0),
     },
     "fits": True,
 }  # fmt: skip
@@ -143,7 +143,7 @@ HLS = {
     "lut": 61_050, "ff": 42_000, "bram36": 84.5, "dsp": 96, "fits": False,
     "functions": [
         function("fetch", ["sequencer"], 900, 41_200, 50, 1_000, 0, 0),
-        function("compute, MAC", ["lanes", "compute_ctl"], 170, 260_000, 61_000, 41_000, 4, 96),
+        function("compute, MAC", ["lanes", "compute_unit"], 170, 260_000, 61_000, 41_000, 4, 96),
         function("BitMemory", ["bit_memory"], None, None, 0, 0, 80.5, 0),
     ],
 }  # fmt: skip

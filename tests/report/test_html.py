@@ -218,7 +218,7 @@ def test_rtl_and_hls_stand_side_by_side_with_their_sources():
         "does not fit xc7z020clg400-1",
         "never synthesised",
         "fetch 900 41,200 50 1,000 0 0 sequencer – – – –",
-        "compute, MAC 170 260,000 61,000 41,000 4 96 lanes, compute_ctl 7,080 6,430 41.5 48",
+        "compute, MAC 170 260,000 61,000 41,000 4 96 lanes, compute_unit 7,080 6,430 41.5 48",
         "RTL only – – – – – – xnor_front, attention, norm_unit, dma 13,850 10,930 20 0",
         "all – 301,200 61,050 42,000 84.5 96 20,930 17,360 61.5 48",
     ):

@@ -1,4 +1,4 @@
-"""What surrounds compute_ctl in its test: pins, stand-ins for the other units, DMA traffic."""
+"""What surrounds compute_unit in its test: pins, stand-ins for the other units, DMA traffic."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from hwgen.errors import SimulationError
 from hwgen.paths import rtl_source
 from hwgen.sim import harness
 from hwgen.tools.lint import lint_verilog
-from hwgen.units.compute_ctl import ComputeCtl
+from hwgen.units.compute_unit import ComputeUnit
 from hwgen.units.decode import write_decoders
 from hwgen.units.dma import FRONT, Dma
 from hwgen.units.sequencer import (
@@ -31,11 +31,14 @@ from hwgen.units.sequencer import (
 )
 from tests.units.frame_reference import STUB, Program, Reference, stub_sources
 
+CORE = ["hwgen_core", "core_state", "core_queues", "core_transfer", "axil_regs"]
 FRAME = [
-    "hwgen_core",
-    "axil_regs",
+    *CORE,
     "sequencer",
     "dma",
+    "dma_front",
+    "dma_pack",
+    "dma_place",
     "axi_read",
     "axi_write",
     "crc32",
@@ -291,10 +294,10 @@ def test_harness_reports_wrong_files(engines, tmp_path):
 
 
 MUTANTS = {
-    "CM words of a quad record in one bank": ("dma.v", "cm_quad_q ? 10'd1 : 10'd4", "10'd4"),
-    "QM field 7 written": ("dma.v", "!(in_qm && qm_q[2:0] == 3'd7)", "1'b1"),
-    "CRC not compared": ("dma.v", "crc_q == ~want_q;", "crc_q != 0 || want_q != 0;"),
-    "wait_cmp ignored": ("dma.v", "!ahead_ldw[15] && !ahead_cmp[15];", "!ahead_ldw[15];"),
+    "CM words of a quad record in one bank": ("dma_place.v", "cm_quad_q ? 10'd1 : 10'd4", "10'd4"),
+    "QM field 7 written": ("dma_place.v", "!(in_qm && qm_q[2:0] == 3'd7)", "1'b1"),
+    "CRC not compared": ("dma_pack.v", "crc_q == ~want_q;", "crc_q != 0 || want_q != 0;"),
+    "wait_cmp ignored": ("dma_front.v", "!ahead_ldw[15] && !ahead_cmp[15];", "!ahead_ldw[15];"),
     "WB read not held for MACS": ("weight_buffer.v", "ldw_ready = !cmp_re;", "ldw_ready = 1'b1;"),
     "a bit of the store flipped": (
         "weight_store.v",
@@ -302,7 +305,7 @@ MUTANTS = {
         "if (we && wr_tail) mem[wr_addr[AW-1:0]] <= wr_word ^ {{WIDTH - 1{1'b0}}, wr_addr == 1};",
     ),
     "store read one word further": (
-        "dma.v", "st_addr = store_q;", "st_addr = store_q + {15'd0, fetched_q[1]};"
+        "dma_place.v", "st_addr = store_q;", "st_addr = store_q + {15'd0, st_re};"
     ),
 }  # fmt: skip
 
@@ -502,11 +505,11 @@ def test_stand_in_has_the_ports_of_the_compute_unit():
 
 def test_units_list_their_sources():
     listed = {Path(f).stem for u in UNITS for f in u.verilog}
-    assert listed | {"hwgen_core", "axil_regs"} == set(FRAME)
+    assert listed | set(CORE) == set(FRAME)
 
 
 def test_units_list_their_decoders():
-    for unit in (*UNITS, ComputeCtl()):
+    for unit in (*UNITS, ComputeUnit()):
         texts = [rtl_source(Path(f).name).read_text() for f in unit.verilog]
         used = {name for text in texts for name in re.findall(r"^ *(decode_\w+) u_", text, re.M)}
         assert used == set(unit.decoders), unit

@@ -61,7 +61,7 @@ def test_pins(tmp_path):
     ]
 
 
-MUTANT = ("hwgen_core.v", "else if (read_idle && write_idle && unit_rst_q)", "else")
+MUTANT = ("core_state.v", "else if (read_idle && write_idle && unit_rst_q)", "else")
 
 
 @pytest.mark.slow

@@ -83,11 +83,11 @@ def test_simulation(case, tmp_path, library):
 
 MUTANTS = {
     "left column not masked": (
-        "activation_fetch.v",
+        "activation_window.v",
         "conv_2 && !pattern_2[0]",
         "conv_2",
     ),
-    "next phase not masked": ("activation_fetch.v", "conv_2 && !pattern_2[1]", "conv_2"),
+    "next phase not masked": ("activation_window.v", "conv_2 && !pattern_2[1]", "conv_2"),
     "rows of one bank at once": (
         "activation_fetch.v",
         "(rstep_in & ODD_MASK) == ODD_ROWS",

@@ -27,7 +27,7 @@ from hwgen.schedule.steps.common import (
     word_groups,
 )
 from hwgen.schedule.steps.registry import step
-from hwgen.units.compute_ctl import mac_cycles
+from hwgen.units.compute_unit import mac_cycles
 
 GROUP = 8  # channel words whose constants are resident together
 STENCIL_ROWS = (0, -2, -1, 1, 2, 3)  # image rows of a column, in the order in which they are read

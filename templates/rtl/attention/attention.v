@@ -23,6 +23,14 @@
 // own. The parameters are taken in the cycle of start. The bit memory must be free for att_re until
 // ready.
 //
+// Names: load_* reads keys, then values; feed_* the queries of an instruction, next_tokens .. its
+// successor; query_* the query of the slot that runs, next_q, next_buf_q, next_end_q that of the
+// next slot. *0_q, *1_q of the parameters (queries0_q, kappa1_q): of the instruction in buffer 0,
+// 1. k1_q, slot1_q, k2_q ..: 1, 2 cycles after the request of a read. *_t: bit i is i cycles after
+// a group of keys. p scores; k_buf, k_set buffer and kappas of the thresholds r, r_neg that they
+// become; r_valid, r_acc the result; context_*: the query whose context is summed, end1_q, buf2_q
+// .. the same 1, 2 cycles later.
+//
 // Reset: control only. Cost: see hwgen/units/attention.py.
 `default_nettype none
 module attention #(

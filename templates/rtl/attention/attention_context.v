@@ -11,6 +11,8 @@
 // w*LANES .., signed 16 bits per lane) in X+6+groups+w, 64/LANES words; finish one cycle before the
 // last. The sum of a group is bit-sliced: bit b of 64 channels is one vector, few LUTs and a fast
 // simulation.
+// Names: a number before _q is the cycle after X (p1_q, act2_q, last5_q); level_q belongs to X+2,
+// quad_q to X+3, part_q to X+4. r, r_neg are the thresholds, r_valid, r_acc the result.
 // Reset: control only.
 `default_nettype none
 module attention_context #(

@@ -8,6 +8,8 @@
 // last group is complete, then sum_load; kappa, kappa_neg of k = 1, 2, 3 in A+1, A+2, A+3; load in
 // A+14 with neg: then
 // r_k (k in bits [(k-1)*7 +: 7]) and r_neg stay from A+15 until the next load, at least 3 cycles.
+// Names: neg2_q .. neg4_q are kappa_neg in A+2 .. A+4 for k = 1; r_next, r1_q, r2_q the last three
+// answers of the search, the newest first.
 // No reset: data only. Two DSP48E1.
 `default_nettype none
 module attention_levels #(

@@ -3,6 +3,7 @@
 //
 // EXP does not fall with p: a binary search, one bit of r per cycle. Latency 7 cycles, one bound
 // per cycle; no reset: data only. bound = 2**24 - 1 stands for everything above EXP[64]: r = 65.
+// Names: r_at, bound_at before every step; r_in, b_in before this one, r_q, b_q behind it.
 // Cost: about 300 LUT and 200 FF; the same for any PK, where comparing keys with the bounds
 // themselves would cost about 75 LUT a key.
 `default_nettype none

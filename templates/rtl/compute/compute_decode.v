@@ -8,6 +8,10 @@
 // Latency: a word accepted in cycle t can be taken from cycle t + 2; one instruction per cycle.
 // Fields come from the decoders (hwgen/units/decode.py); the sources' and SET's payloads are
 // decoded where they are used, from b_word.
+// Names: i_* the queue; a_* fields of A, and so are those that only the derived steps need (is_*,
+// xd, cm_mask, cm_s2, pre_s2 .. bit_s2, taps, stencil); b_* belongs to B, and so do the fields
+// that are passed on packed (pre_en, pre_base, pre_s3 .., sh1 .. pool_pos). ahead_*: retired -
+// wait.
 // Reset: control only. Cost: about 1,100 flip-flops, 16 adders of up to 20 bits.
 `default_nettype none
 // verilator lint_off PINCONNECTEMPTY

@@ -14,6 +14,8 @@
 // table 9, other SET 1 cycle after start. So the next start is in the last issue cycle: no bubble.
 // A partial XNOR (psum_last = 0) needs no lanes: it counts as issued and retired 1 cycle after
 // start, and MAC ops and SET run beside it.
+// Names: b_* the prepared instruction (compute_decode.v); xf_*, at_* xnor_front and attention;
+// front_* XNOR and ATT instructions with results to come; t_* traces.
 // Reset: control only. Cost: about 60 flip-flops, 80 LUTs.
 `default_nettype none
 module compute_issue #(

@@ -4,6 +4,8 @@
 // Two of the pipeline on one port in a cycle: conflict, kept until rst (the address is then the
 // OR of both). Write port: result of the lanes (8 lane groups); else DMA.
 // fm_word, tm_word, fr_word: 2 cycles after their request; fr_word is sign-extended to 16 bits.
+// Names: src_*, pre_*, mid_*, out_* reads of the compute pipeline, dst_* its writes; fr_* STORE's
+// reads, f_* DMA's writes; fm_*, tm_* the ports of the two memories.
 // Reset: control only. Cost: the memories, 150 LUTs, LANES x 16 LUTs for fr_word.
 `default_nettype none
 module feature_ports #(

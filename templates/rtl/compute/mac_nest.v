@@ -8,6 +8,8 @@
 // last beat, when the next load may come.
 // stat (LNSTAT): first and last frame every level 1 iteration instead of the whole result.
 // stencil: every level 1 iteration is a result.
+// Names: *0, *1 (one0_q, last1_q, s0_q ..): level 0, 1; *_level1_q: at i0 = 0 of this level 1
+// iteration; pos_*: at i0 = i1 = 0, of this result, of the first one of its phase and of its row.
 // Reset: control only. Cost: 9 adders of 8 to 20 bits, about 330 flip-flops.
 `default_nettype none
 module mac_nest (

@@ -14,6 +14,7 @@
 // stencil: beats whose words only fill the stencil memory (of the first LEAD columns; of the second
 // row when there is one_row) do not reach the lanes; s_words see stencil_memory.v.
 // LNAPPLY reads table entry count / (share + 1), count = its results since `index_reset`.
+// Names: _1_q .. _5_q registers of stages 1 .. 5, _4 what is at stage 4; s_* stage 5.
 // One beat per cycle. Reset: control only. Cost: LANES x ACT_BITS + 300 flip-flops, two 20-bit
 // adders, LANES x ACT_BITS / 2 LUTs of memory select, four LANES / 4 : 1 multiplexers of ACT_BITS,
 // one 4 : 1 and one 2 : 1.

@@ -5,6 +5,9 @@
 //   statistics at ACC_AT;
 //   `retired` in Y_AT, the cycle of the instruction's last write.
 //
+// Names: pre, mid, out residual streams; dst, bit destinations. _en: the result has one; _re, _at
+// the request with {mem, addr}; _on, _sel when its word is there: whether there is one, and its
+// memory.
 // So every instruction in flight keeps its own addresses and enables. Throughput one result per
 // cycle. Reset: valid flags only. Cost: about 60 shift-register LUTs, 100 flip-flops.
 `default_nettype none

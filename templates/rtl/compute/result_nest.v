@@ -9,6 +9,9 @@
 //   q = q_base + (i2 & q_mask), cm2 = (i2 & cm_mask) cm_s2 (cm_mask = 2**k - 1)
 //   retire: the last result of an instruction (with step), or a marked one
 //
+// Names: p_* the instruction that is pushed, q_* the oldest in the queue, c_*_q the current one,
+// r_* its current result (r_q: its slot of QM). v: i2 & cm_mask, cm: r_cm; *_phase_q: of the first
+// result of the phase; *_x, *_1: behind a step by xd, by 1. go_*: which step is taken.
 // `push` in cycle t -> the instruction can be current from t + 2. One result per cycle, also over
 // instruction boundaries. Reset: control only.
 // Cost: 12 adders of 14 or 16 bits, about 650 flip-flops, 440 x 8 bits of LUT RAM.

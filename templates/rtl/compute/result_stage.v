@@ -4,6 +4,10 @@
 //   (MAC ops), xf_valid or at_valid; XNOR and ATT beats are first and last at once. What the
 //   result needs later goes through result_delay.
 //
+// Names: p_* an issued instruction (to result_nest); s_* a beat of mac_front, xf_*, at_* of
+// xnor_front and attention; r_* what belongs to its result; l_* to and from the lanes, nu_*
+// norm_unit; pre_ .. bit_ see result_delay.
+//
 // in_kind 0 feature, 1 xnor, 2 attention, 3 scalar, 4 norm apply; mul_kind 0 cm, 1 weight, 2 one,
 // 3 self, 4 norm R. Latency 0 to stage 0. Reset: control only. Cost: the two parts, 60 LUTs.
 `default_nettype none

@@ -1,5 +1,10 @@
-// Core of the engine: AXI masters, control registers, sequencer, queues, DMA, weight loader, weight
-// buffer and the compute unit, with trace ports for simulation.
+// Core of the engine: AXI masters, control registers, queues, DMA, weight loader, weight buffer and
+// the compute unit, with trace ports for simulation. Wiring only.
+//
+//   axi_read --program--> core_queues --instructions--> core_transfer, compute_unit
+//   axi_read --records, image--> core_transfer --parameters, features, weights--> compute_unit
+//   compute_unit --features--> core_transfer --results--> axi_write
+//   axil_regs --start, soft reset--> core_state --reset, halt--> all
 //
 // Program order is kept within each of the three queues; units wait for one another by retired
 // counts only. `start` (a register write) resets all units except the memories, the weight store's
@@ -8,9 +13,11 @@
 // The first error stops dispatch and DMA, and is kept in STATUS.
 //
 // AXI4 channels carry short names here (ar_*, r_*, aw_*, w_*, b_*; s_* is AXI4-Lite); hwgen_top
-// gives them their standard ones. Trace ports t_*: dst and bit writes of the lanes; start
-// (conditions met) and retire strobes of each unit; the headers that each unit holds, to name a
-// unit that hangs.
+// gives them their standard ones. Inside, requests of the AXI masters and their data: pr_* program,
+// rd_* and rdd_* DMA reads, wr_* and wrd_* DMA writes; wt_* weights into the array, p_* parameters,
+// f_* and fr_* words to and from FM and TM, wbr_* the compute unit's reads of WB.
+// Trace ports t_*: dst and bit writes of the lanes; start (conditions met) and retire strobes of
+// each unit; the headers that each unit holds, to name a unit that hangs.
 //
 // Timing: hwgen/units/sequencer.py; the first program address is on the bus 6 cycles after the
 // engine becomes busy. Reset: control only.
@@ -116,565 +123,175 @@ module hwgen_core #(
     localparam BEAT_BITS = 21;
 
     // ---------------------------------------------------------------- control
-    wire start;
-    wire soft_reset;
-    wire rebased;
-    wire warm;
-    wire store_full;
-    wire [ADDR_BITS-1:0] base_program;
-    wire [ADDR_BITS-1:0] base_weight;
-    wire [ADDR_BITS-1:0] base_input;
-    wire [ADDR_BITS-1:0] base_output;
-    wire [15:0] count;
-    wire finished;
-    wire busy;
-    wire [15:0] retired_dma;
-    wire [15:0] retired_ldw;
-    wire [15:0] retired_cmp;
-    wire [15:0] issued_dma;
-    wire [15:0] issued_ldw;
-    wire [15:0] issued_cmp;
-    wire dma_busy;
-    wire ldw_busy;
-    wire cmp_busy;
-    wire beat_read;
-    wire beat_written;
-    wire read_error;
-    wire write_error;
-    wire error_crc;
-    wire error_opcode;
-    wire error_end;
-    wire port_conflict;
-    wire read_idle;
-    wire write_idle;
-    wire [51:0] dma_head;
-    wire [51:0] ldw_head;
-    wire [51:0] cmp_head;
-    wire cmp_held;
-    wire seq_valid;
-    wire [3:0] seq_op;
+    wire                 start, soft_reset, rebased, finished, busy;
+    wire [ADDR_BITS-1:0] base_program, base_weight, base_input, base_output;
+    wire [15:0]          count;
+    wire                 flush, unit_rst, halt;
+    wire [15:0]          retired_dma, retired_ldw, retired_cmp;
+    wire [15:0]          issued_dma, issued_ldw, issued_cmp;
+    wire                 store_full, dma_busy, ldw_busy, cmp_busy, cmp_held;
+    wire [51:0]          dma_head, ldw_head, cmp_head;
+    wire                 seq_valid;
+    wire [3:0]           seq_op;
+    wire                 read_idle, write_idle, beat_read, beat_written;
+    wire                 read_error, write_error, error_crc, error_opcode, error_end;
+    wire                 port_conflict;
 
-    reg flush_q;
-    reg unit_rst_q;
-    reg run_q;
-    reg run_late_q;
-    reg conflict_q;
-    reg [3:0] error_q;
-    wire halt = error_q != 4'd0;
-
-    always @(posedge clk) begin
-        if (soft_reset) flush_q <= 1'b1;
-        else if (read_idle && write_idle && unit_rst_q) flush_q <= 1'b0;
-        unit_rst_q <= rst || start || soft_reset || flush_q;
-        run_q <= start;  // one cycle of reset, then run
-        run_late_q <= run_q;
-
-        if (!halt) begin
-            if (read_error) error_q <= 4'd1;
-            else if (write_error) error_q <= 4'd2;
-            else if (error_crc) error_q <= 4'd3;
-            else if (error_opcode) error_q <= 4'd4;
-            else if (error_end) error_q <= 4'd5;
-        end
-        if (port_conflict) conflict_q <= 1'b1;
-        if (unit_rst_q) begin
-            error_q <= 4'd0;
-            conflict_q <= 1'b0;
-        end
-        if (rst) begin
-            flush_q <= 1'b0;
-            run_q <= 1'b0;
-            run_late_q <= 1'b0;
-        end
-    end
+    core_state u_state (
+        .clk(clk), .rst(rst), .start(start), .soft_reset(soft_reset),
+        .read_idle(read_idle), .write_idle(write_idle),
+        .read_error(read_error), .write_error(write_error), .error_crc(error_crc),
+        .error_opcode(error_opcode), .error_end(error_end), .port_conflict(port_conflict),
+        .flush(flush), .unit_rst(unit_rst), .run(t_run), .halt(halt), .error_code(t_error),
+        .conflict(t_port_conflict)
+    );
 
     axil_regs #(
-        .ADDR_BITS(ADDR_BITS),
-        .VERSION(VERSION),
-        .LANES(LANES),
-        .ACT_BITS(ACT_BITS),
-        .KW(KW)
+        .ADDR_BITS(ADDR_BITS), .VERSION(VERSION), .LANES(LANES), .ACT_BITS(ACT_BITS), .KW(KW)
     ) u_regs (
-        .clk(clk),
-        .rst(rst),
-        .s_awaddr(s_awaddr),
-        .s_awvalid(s_awvalid),
-        .s_awready(s_awready),
-        .s_wdata(s_wdata),
-        .s_wstrb(s_wstrb),
-        .s_wvalid(s_wvalid),
-        .s_wready(s_wready),
-        .s_bresp(s_bresp),
-        .s_bvalid(s_bvalid),
-        .s_bready(s_bready),
-        .s_araddr(s_araddr),
-        .s_arvalid(s_arvalid),
-        .s_arready(s_arready),
-        .s_rdata(s_rdata),
-        .s_rresp(s_rresp),
-        .s_rvalid(s_rvalid),
-        .s_rready(s_rready),
-        .start(start),
-        .soft_reset(soft_reset),
-        .rebased(rebased),
-        .base_program(base_program),
-        .base_weight(base_weight),
-        .base_input(base_input),
-        .base_output(base_output),
-        .count(count),
-        .resetting(flush_q),
-        .finished(finished),
-        .error_code(error_q),
-        .port_conflict(conflict_q),
-        .store_full(store_full),
-        .busy_dma(dma_busy),
-        .busy_ldw(ldw_busy),
-        .busy_cmp(cmp_busy),
-        .result(t_dst_valid || t_bit_valid),
-        .beat_read(beat_read),
-        .beat_written(beat_written),
-        .retired_dma(retired_dma),
-        .retired_ldw(retired_ldw),
-        .retired_cmp(retired_cmp),
-        .issued_dma(issued_dma),
-        .issued_ldw(issued_ldw),
-        .issued_cmp(issued_cmp),
-        .head_seq({seq_valid, seq_op}),
-        .head_dma({dma_busy, dma_head[3:0]}),
-        .head_ldw({ldw_busy, ldw_head[3:0]}),
-        .head_cmp({cmp_held, cmp_head[3:0]}),
-        .busy(busy),
-        .irq(irq)
+        .clk(clk), .rst(rst),
+        .s_awaddr(s_awaddr), .s_awvalid(s_awvalid), .s_awready(s_awready),
+        .s_wdata(s_wdata), .s_wstrb(s_wstrb), .s_wvalid(s_wvalid), .s_wready(s_wready),
+        .s_bresp(s_bresp), .s_bvalid(s_bvalid), .s_bready(s_bready),
+        .s_araddr(s_araddr), .s_arvalid(s_arvalid), .s_arready(s_arready),
+        .s_rdata(s_rdata), .s_rresp(s_rresp), .s_rvalid(s_rvalid), .s_rready(s_rready),
+        .start(start), .soft_reset(soft_reset), .rebased(rebased),
+        .base_program(base_program), .base_weight(base_weight), .base_input(base_input),
+        .base_output(base_output), .count(count),
+        .resetting(flush), .finished(finished), .error_code(t_error),
+        .port_conflict(t_port_conflict), .store_full(store_full),
+        .busy_dma(dma_busy), .busy_ldw(ldw_busy), .busy_cmp(cmp_busy),
+        .result(t_dst_valid || t_bit_valid), .beat_read(beat_read), .beat_written(beat_written),
+        .retired_dma(retired_dma), .retired_ldw(retired_ldw), .retired_cmp(retired_cmp),
+        .issued_dma(issued_dma), .issued_ldw(issued_ldw), .issued_cmp(issued_cmp),
+        .head_seq({seq_valid, seq_op}), .head_dma({dma_busy, dma_head[3:0]}),
+        .head_ldw({ldw_busy, ldw_head[3:0]}), .head_cmp({cmp_held, cmp_head[3:0]}),
+        .busy(busy), .irq(irq)
     );
 
     // ---------------------------------------------------------------- AXI masters
-    wire p_valid;
-    wire p_ready;
-    wire [ADDR_BITS-1:0] p_addr;
-    wire [BEAT_BITS-1:0] p_beats;
-    wire pd_valid;
-    wire d_valid;
-    wire d_ready;
-    wire [ADDR_BITS-1:0] d_addr;
-    wire [BEAT_BITS-1:0] d_beats;
-    wire dd_valid;
-    wire dd_ready;
-    wire [AXI_BITS-1:0] read_data;
+    wire                 pr_valid, pr_ready, prd_valid;
+    wire [ADDR_BITS-1:0] pr_addr;
+    wire [BEAT_BITS-1:0] pr_beats;
+    wire                 rd_valid, rd_ready, rdd_valid, rdd_ready;
+    wire [ADDR_BITS-1:0] rd_addr;
+    wire [BEAT_BITS-1:0] rd_beats;
+    wire [AXI_BITS-1:0]  read_data;
+    wire                 wr_valid, wr_ready, wr_done, wrd_valid, wrd_ready;
+    wire [ADDR_BITS-1:0] wr_addr;
+    wire [BEAT_BITS-1:0] wr_beats;
+    wire [AXI_BITS-1:0]  wrd_data;
 
     axi_read #(
-        .AXI_BITS(AXI_BITS),
-        .ADDR_BITS(ADDR_BITS),
-        .BEAT_BITS(BEAT_BITS),
-        .MAX_BURST(MAX_BURST)
+        .AXI_BITS(AXI_BITS), .ADDR_BITS(ADDR_BITS), .BEAT_BITS(BEAT_BITS), .MAX_BURST(MAX_BURST)
     ) u_read (
-        .clk(clk),
-        .rst(rst),
-        .flush(flush_q),
-        .idle(read_idle),
-        .p_valid(p_valid),
-        .p_ready(p_ready),
-        .p_addr(p_addr),
-        .p_beats(p_beats),
-        .pd_valid(pd_valid),
-        .d_valid(d_valid),
-        .d_ready(d_ready),
-        .d_addr(d_addr),
-        .d_beats(d_beats),
-        .dd_valid(dd_valid),
-        .dd_ready(dd_ready),
-        .data(read_data),
-        .ar_valid(ar_valid),
-        .ar_ready(ar_ready),
-        .ar_addr(ar_addr),
-        .ar_len(ar_len),
-        .r_valid(r_valid),
-        .r_ready(r_ready),
-        .r_data(r_data),
-        .r_resp(r_resp),
-        .r_last(r_last),
-        .beat(beat_read),
-        .error(read_error)
+        .clk(clk), .rst(rst), .flush(flush), .idle(read_idle),
+        .p_valid(pr_valid), .p_ready(pr_ready), .p_addr(pr_addr), .p_beats(pr_beats),
+        .pd_valid(prd_valid),
+        .d_valid(rd_valid), .d_ready(rd_ready), .d_addr(rd_addr), .d_beats(rd_beats),
+        .dd_valid(rdd_valid), .dd_ready(rdd_ready), .data(read_data),
+        .ar_valid(ar_valid), .ar_ready(ar_ready), .ar_addr(ar_addr), .ar_len(ar_len),
+        .r_valid(r_valid), .r_ready(r_ready), .r_data(r_data), .r_resp(r_resp), .r_last(r_last),
+        .beat(beat_read), .error(read_error)
     );
-
-    wire c_valid;
-    wire c_ready;
-    wire [ADDR_BITS-1:0] c_addr;
-    wire [BEAT_BITS-1:0] c_beats;
-    wire c_done;
-    wire cd_valid;
-    wire cd_ready;
-    wire [AXI_BITS-1:0] cd_data;
 
     axi_write #(
-        .AXI_BITS(AXI_BITS),
-        .ADDR_BITS(ADDR_BITS),
-        .BEAT_BITS(BEAT_BITS),
-        .MAX_BURST(MAX_BURST)
+        .AXI_BITS(AXI_BITS), .ADDR_BITS(ADDR_BITS), .BEAT_BITS(BEAT_BITS), .MAX_BURST(MAX_BURST)
     ) u_write (
-        .clk(clk),
-        .rst(rst),
-        .flush(flush_q),
-        .idle(write_idle),
-        .c_valid(c_valid),
-        .c_ready(c_ready),
-        .c_addr(c_addr),
-        .c_beats(c_beats),
-        .done(c_done),
-        .s_valid(cd_valid),
-        .s_ready(cd_ready),
-        .s_data(cd_data),
-        .aw_valid(aw_valid),
-        .aw_ready(aw_ready),
-        .aw_addr(aw_addr),
-        .aw_len(aw_len),
-        .w_valid(w_valid),
-        .w_ready(w_ready),
-        .w_data(w_data),
-        .w_strb(w_strb),
-        .w_last(w_last),
-        .b_valid(b_valid),
-        .b_ready(b_ready),
-        .b_resp(b_resp),
-        .beat(beat_written),
-        .error(write_error)
+        .clk(clk), .rst(rst), .flush(flush), .idle(write_idle),
+        .c_valid(wr_valid), .c_ready(wr_ready), .c_addr(wr_addr), .c_beats(wr_beats),
+        .done(wr_done), .s_valid(wrd_valid), .s_ready(wrd_ready), .s_data(wrd_data),
+        .aw_valid(aw_valid), .aw_ready(aw_ready), .aw_addr(aw_addr), .aw_len(aw_len),
+        .w_valid(w_valid), .w_ready(w_ready), .w_data(w_data), .w_strb(w_strb), .w_last(w_last),
+        .b_valid(b_valid), .b_ready(b_ready), .b_resp(b_resp),
+        .beat(beat_written), .error(write_error)
     );
 
-    // ---------------------------------------------------------------- sequencer and queues
-    wire [511:0] q_word;
-    wire q_dma_valid;
-    wire q_dma_ready;
-    wire q_ldw_valid;
-    wire q_ldw_ready;
-    wire q_cmp_valid;
-    wire q_cmp_ready;
-    wire dma_valid;
-    wire dma_ready;
+    // ---------------------------------------------------------------- queues
+    wire                dma_valid, dma_ready, ldw_valid, ldw_ready, cmp_valid, cmp_ready;
     wire [DMA_BITS-1:0] dma_word;
-    wire ldw_valid;
-    wire ldw_ready;
     wire [LDW_BITS-1:0] ldw_word;
-    wire cmp_valid;
-    wire cmp_ready;
-    wire [511:0] cmp_word;
-    wire seq_running;
+    wire [511:0]        cmp_word;
 
-    sequencer #(
-        .AXI_BITS(AXI_BITS),
-        .ADDR_BITS(ADDR_BITS),
-        .BEAT_BITS(BEAT_BITS)
-    ) u_sequencer (
-        .clk(clk),
-        .rst(unit_rst_q),
-        .halt(halt),
-        .start(run_late_q),
-        .base(base_program),
-        .count(count),
-        .running(seq_running),
-        .done(finished),
-        .error_opcode(error_opcode),
-        .error_end(error_end),
-        .rd_valid(p_valid),
-        .rd_ready(p_ready),
-        .rd_addr(p_addr),
-        .rd_beats(p_beats),
-        .rdd_valid(pd_valid),
-        .rdd_data(read_data),
-        .q_word(q_word),
-        .q_dma_valid(q_dma_valid),
-        .q_dma_ready(q_dma_ready),
-        .q_ldw_valid(q_ldw_valid),
-        .q_ldw_ready(q_ldw_ready),
-        .q_cmp_valid(q_cmp_valid),
-        .q_cmp_ready(q_cmp_ready),
-        .retired_dma(retired_dma),
-        .retired_ldw(retired_ldw),
-        .retired_cmp(retired_cmp),
-        .issued_dma(issued_dma),
-        .issued_ldw(issued_ldw),
-        .issued_cmp(issued_cmp),
-        .dispatch(t_dispatch),
-        .head_valid(seq_valid),
-        .head_op(seq_op)
-    );
-
-    fifo_lut #(
-        .WIDTH(DMA_BITS),
-        .DEPTH(QUEUE_DEPTH)
-    ) u_queue_dma (
-        .clk(clk),
-        .rst(unit_rst_q),
-        .s_valid(q_dma_valid),
-        .s_ready(q_dma_ready),
-        .s_data(q_word[DMA_BITS-1:0]),
-        .m_valid(dma_valid),
-        .m_ready(dma_ready),
-        .m_data(dma_word)
-    );
-
-    fifo_lut #(
-        .WIDTH(LDW_BITS),
-        .DEPTH(QUEUE_DEPTH)
-    ) u_queue_ldw (
-        .clk(clk),
-        .rst(unit_rst_q),
-        .s_valid(q_ldw_valid),
-        .s_ready(q_ldw_ready),
-        .s_data(q_word[LDW_BITS-1:0]),
-        .m_valid(ldw_valid),
-        .m_ready(ldw_ready),
-        .m_data(ldw_word)
-    );
-
-    fifo_lut #(
-        .WIDTH(512),
-        .DEPTH(QUEUE_DEPTH)
-    ) u_queue_cmp (
-        .clk(clk),
-        .rst(unit_rst_q),
-        .s_valid(q_cmp_valid),
-        .s_ready(q_cmp_ready),
-        .s_data(q_word),
-        .m_valid(cmp_valid),
-        .m_ready(cmp_ready),
-        .m_data(cmp_word)
+    core_queues #(
+        .AXI_BITS(AXI_BITS), .ADDR_BITS(ADDR_BITS), .BEAT_BITS(BEAT_BITS), .DMA_BITS(DMA_BITS),
+        .LDW_BITS(LDW_BITS), .QUEUE_DEPTH(QUEUE_DEPTH)
+    ) u_queues (
+        .clk(clk), .rst(unit_rst), .halt(halt),
+        .run(t_run), .base(base_program), .count(count), .finished(finished),
+        .error_opcode(error_opcode), .error_end(error_end),
+        .rd_valid(pr_valid), .rd_ready(pr_ready), .rd_addr(pr_addr), .rd_beats(pr_beats),
+        .rdd_valid(prd_valid), .rdd_data(read_data),
+        .dma_valid(dma_valid), .dma_ready(dma_ready), .dma_word(dma_word),
+        .ldw_valid(ldw_valid), .ldw_ready(ldw_ready), .ldw_word(ldw_word),
+        .cmp_valid(cmp_valid), .cmp_ready(cmp_ready), .cmp_word(cmp_word),
+        .retired_dma(retired_dma), .retired_ldw(retired_ldw), .retired_cmp(retired_cmp),
+        .issued_dma(issued_dma), .issued_ldw(issued_ldw), .issued_cmp(issued_cmp),
+        .dispatch(t_dispatch), .head_valid(seq_valid), .head_op(seq_op)
     );
 
     // ---------------------------------------------------------------- DMA, weights
-    wire wb_we;
-    wire [15:0] wb_wr_addr;
-    wire [16*LANES-1:0] load_word;
-    wire p_we;
-    wire [1:0] p_sel;
-    wire [7:0] p_slot;
-    wire [2:0] p_field;
-    wire f_we;
-    wire f_mem;
-    wire [13:0] f_addr;
-    wire [16*LANES-1:0] f_word;
-    wire f_ready;
-    wire fr_re;
-    wire fr_mem;
-    wire [13:0] fr_addr;
-    wire fr_ready;
-    wire [16*LANES-1:0] fr_word;
-    wire wbr_re;
-    wire [15:0] wbr_addr;
-    wire ldw_re;
-    wire [15:0] ldw_addr;
-    wire ldw_grant;
-    wire [16*LANES-1:0] wb_word;
-    wire w_fill;
-    wire w_we;
-    wire [7:0] w_col;
-    wire [16*LANES-1:0] w_word;
-    wire swap;
-    wire shadow_full;
-    wire st_we;
-    wire st_re;
-    wire [15:0] st_addr;
-    wire [16*LANES-1:0] st_word;
+    wire                p_we;
+    wire [1:0]          p_sel;
+    wire [7:0]          p_slot;
+    wire [2:0]          p_field;
+    wire                f_we, f_mem, f_ready, fr_re, fr_mem, fr_ready;
+    wire [13:0]         f_addr, fr_addr;
+    wire                wbr_re, wt_fill, wt_we, swap, shadow_full;
+    wire [15:0]         wbr_addr;
+    wire [7:0]          wt_col;
+    wire [16*LANES-1:0] p_word, f_word, fr_word, wbr_word, wt_data;
 
-    dma #(
-        .LANES(LANES),
-        .AXI_BITS(AXI_BITS),
-        .ADDR_BITS(ADDR_BITS),
-        .BEAT_BITS(BEAT_BITS),
-        .STORE_WORDS(STORE_WORDS),
-        .I_BITS(DMA_BITS)
-    ) u_dma (
-        .clk(clk),
-        .rst(unit_rst_q),
-        .halt(halt),
-        .i_valid(dma_valid),
-        .i_ready(dma_ready),
-        .i_word(dma_word),
-        .retired_ldw(retired_ldw),
-        .retired_cmp(retired_cmp),
-        .retired_dma(retired_dma),
-        .base_weight(base_weight),
-        .base_input(base_input),
-        .base_output(base_output),
-        .rd_valid(d_valid),
-        .rd_ready(d_ready),
-        .rd_addr(d_addr),
-        .rd_beats(d_beats),
-        .rdd_valid(dd_valid),
-        .rdd_ready(dd_ready),
-        .rdd_data(read_data),
-        .wr_valid(c_valid),
-        .wr_ready(c_ready),
-        .wr_addr(c_addr),
-        .wr_beats(c_beats),
-        .wr_done(c_done),
-        .wrd_valid(cd_valid),
-        .wrd_ready(cd_ready),
-        .wrd_data(cd_data),
-        .wb_we(wb_we),
-        .wb_addr(wb_wr_addr),
-        .p_we(p_we),
-        .p_sel(p_sel),
-        .p_slot(p_slot),
-        .p_field(p_field),
-        .word(load_word),
-        .warm(warm),
-        .st_we(st_we),
-        .st_re(st_re),
-        .st_addr(st_addr),
-        .st_word(st_word),
-        .f_we(f_we),
-        .f_mem(f_mem),
-        .f_addr(f_addr),
-        .f_word(f_word),
-        .f_ready(f_ready),
-        .fr_re(fr_re),
-        .fr_mem(fr_mem),
-        .fr_addr(fr_addr),
-        .fr_ready(fr_ready),
-        .fr_word(fr_word),
+    core_transfer #(
+        .LANES(LANES), .AXI_BITS(AXI_BITS), .ADDR_BITS(ADDR_BITS), .BEAT_BITS(BEAT_BITS),
+        .WB_WORDS(WB_WORDS), .STORE_WORDS(STORE_WORDS), .STORE_ULTRA(STORE_ULTRA),
+        .DMA_BITS(DMA_BITS), .LDW_BITS(LDW_BITS)
+    ) u_transfer (
+        .clk(clk), .rst(unit_rst), .halt(halt),
+        .dma_valid(dma_valid), .dma_ready(dma_ready), .dma_word(dma_word),
+        .ldw_valid(ldw_valid), .ldw_ready(ldw_ready), .ldw_word(ldw_word),
+        .retired_dma(retired_dma), .retired_ldw(retired_ldw), .retired_cmp(retired_cmp),
+        .store_rst(rst), .start(start), .finished(finished), .forget(soft_reset || rebased),
+        .store_full(store_full),
+        .base_weight(base_weight), .base_input(base_input), .base_output(base_output),
+        .rd_valid(rd_valid), .rd_ready(rd_ready), .rd_addr(rd_addr), .rd_beats(rd_beats),
+        .rdd_valid(rdd_valid), .rdd_ready(rdd_ready), .rdd_data(read_data),
+        .wr_valid(wr_valid), .wr_ready(wr_ready), .wr_addr(wr_addr), .wr_beats(wr_beats),
+        .wr_done(wr_done), .wrd_valid(wrd_valid), .wrd_ready(wrd_ready), .wrd_data(wrd_data),
+        .p_we(p_we), .p_sel(p_sel), .p_slot(p_slot), .p_field(p_field), .p_word(p_word),
+        .f_we(f_we), .f_mem(f_mem), .f_addr(f_addr), .f_word(f_word), .f_ready(f_ready),
+        .fr_re(fr_re), .fr_mem(fr_mem), .fr_addr(fr_addr), .fr_ready(fr_ready), .fr_word(fr_word),
+        .wbr_re(wbr_re), .wbr_addr(wbr_addr), .wbr_word(wbr_word),
+        .w_fill(wt_fill), .w_we(wt_we), .w_col(wt_col), .w_data(wt_data),
+        .swap(swap), .shadow_full(shadow_full),
         .error_crc(error_crc),
-        .busy(dma_busy),
-        .start(t_dma_start),
-        .retire(t_dma_retire),
-        .head(dma_head)
-    );
-
-    generate
-        if (STORE_WORDS != 0) begin : gen_store
-            weight_store #(
-                .WIDTH(16 * LANES),
-                .WORDS(STORE_WORDS),
-                .ULTRA(STORE_ULTRA)
-            ) u_store (
-                .clk(clk),
-                .rst(rst),
-                .start(start),
-                .finished(finished),
-                .forget(soft_reset || rebased),
-                .warm(warm),
-                .full(store_full),
-                .we(st_we),
-                .wr_addr(st_addr),
-                .wr_word(load_word),
-                .re(st_re),
-                .rd_addr(st_addr),
-                .rd_word(st_word)
-            );
-        end else begin : gen_no_store
-            assign warm = 1'b0;
-            assign store_full = 1'b0;
-            assign st_word = {16 * LANES{1'b0}};
-            wire unused_store = &{1'b0, rebased, st_we, st_re, st_addr};
-        end
-    endgenerate
-
-    weight_buffer #(
-        .LANES(LANES),
-        .WB_WORDS(WB_WORDS)
-    ) u_wb (
-        .clk(clk),
-        .we(wb_we),
-        .wr_addr(wb_wr_addr),
-        .wr_word(load_word),
-        .cmp_re(wbr_re),
-        .cmp_addr(wbr_addr),
-        .ldw_re(ldw_re),
-        .ldw_addr(ldw_addr),
-        .ldw_ready(ldw_grant),
-        .rd_word(wb_word)
-    );
-
-    ldw #(
-        .LANES(LANES),
-        .I_BITS(LDW_BITS)
-    ) u_ldw (
-        .clk(clk),
-        .rst(unit_rst_q),
-        .i_valid(ldw_valid),
-        .i_ready(ldw_ready),
-        .i_word(ldw_word),
-        .retired_dma(retired_dma),
-        .retired_cmp(retired_cmp),
-        .retired_ldw(retired_ldw),
-        .wb_re(ldw_re),
-        .wb_addr(ldw_addr),
-        .wb_ready(ldw_grant),
-        .wb_word(wb_word),
-        .w_fill(w_fill),
-        .w_we(w_we),
-        .w_col(w_col),
-        .w_data(w_word),
-        .swap(swap),
-        .shadow_full(shadow_full),
-        .busy(ldw_busy),
-        .start(t_ldw_start),
-        .retire(t_ldw_retire),
-        .head(ldw_head)
+        .dma_busy(dma_busy), .dma_start(t_dma_start), .dma_retire(t_dma_retire),
+        .dma_head(dma_head),
+        .ldw_busy(ldw_busy), .ldw_start(t_ldw_start), .ldw_retire(t_ldw_retire),
+        .ldw_head(ldw_head)
     );
 
     // ---------------------------------------------------------------- compute
     compute_unit #(
-        .LANES(LANES),
-        .ACT_BITS(ACT_BITS),
-        .KW(KW),
-        .GU(GU),
-        .GS(GS),
-        .FM_WORDS(FM_WORDS),
-        .TM_WORDS(TM_WORDS),
-        .BM_ROWS(BM_ROWS),
-        .PS_WORDS(PS_WORDS),
-        .CM_SLOTS(CM_SLOTS),
-        .OM_SLOTS(OM_SLOTS),
-        .QM_SLOTS(QM_SLOTS),
-        .NT_WORDS(NT_WORDS),
-        .PK(PK),
+        .LANES(LANES), .ACT_BITS(ACT_BITS), .KW(KW), .GU(GU), .GS(GS), .FM_WORDS(FM_WORDS),
+        .TM_WORDS(TM_WORDS), .BM_ROWS(BM_ROWS), .PS_WORDS(PS_WORDS), .CM_SLOTS(CM_SLOTS),
+        .OM_SLOTS(OM_SLOTS), .QM_SLOTS(QM_SLOTS), .NT_WORDS(NT_WORDS), .PK(PK),
         .MAX_TOKENS(MAX_TOKENS)
     ) u_compute (
-        .clk(clk),
-        .rst(unit_rst_q),
-        .i_valid(cmp_valid),
-        .i_ready(cmp_ready),
-        .i_word(cmp_word),
-        .retired_dma(retired_dma),
-        .retired_ldw(retired_ldw),
-        .retired_cmp(retired_cmp),
-        .shadow_full(shadow_full),
-        .swap(swap),
-        .w_fill(w_fill),
-        .w_we(w_we),
-        .w_col(w_col),
-        .w_data(w_word),
-        .wbr_re(wbr_re),
-        .wbr_addr(wbr_addr),
-        .wbr_word(wb_word),
-        .p_we(p_we),
-        .p_sel(p_sel),
-        .p_slot(p_slot),
-        .p_field(p_field),
-        .p_word(load_word),
-        .f_we(f_we),
-        .f_mem(f_mem),
-        .f_addr(f_addr),
-        .f_word(f_word),
-        .f_ready(f_ready),
-        .fr_re(fr_re),
-        .fr_mem(fr_mem),
-        .fr_addr(fr_addr),
-        .fr_ready(fr_ready),
-        .fr_word(fr_word),
-        .busy(cmp_busy),
-        .held(cmp_held),
-        .head(cmp_head),
-        .port_conflict(port_conflict),
-        .t_dst_valid(t_dst_valid),
-        .t_dst_mem(t_dst_mem),
-        .t_dst_addr(t_dst_addr),
-        .t_dst_mask(t_dst_mask),
-        .t_dst_word(t_dst_word),
-        .t_bit_valid(t_bit_valid),
-        .t_bit_addr(t_bit_addr),
-        .t_bit_word(t_bit_word),
-        .t_start(t_start),
-        .t_issue_end(t_issue_end)
+        .clk(clk), .rst(unit_rst),
+        .i_valid(cmp_valid), .i_ready(cmp_ready), .i_word(cmp_word),
+        .retired_dma(retired_dma), .retired_ldw(retired_ldw), .retired_cmp(retired_cmp),
+        .shadow_full(shadow_full), .swap(swap),
+        .w_fill(wt_fill), .w_we(wt_we), .w_col(wt_col), .w_data(wt_data),
+        .wbr_re(wbr_re), .wbr_addr(wbr_addr), .wbr_word(wbr_word),
+        .p_we(p_we), .p_sel(p_sel), .p_slot(p_slot), .p_field(p_field), .p_word(p_word),
+        .f_we(f_we), .f_mem(f_mem), .f_addr(f_addr), .f_word(f_word), .f_ready(f_ready),
+        .fr_re(fr_re), .fr_mem(fr_mem), .fr_addr(fr_addr), .fr_ready(fr_ready), .fr_word(fr_word),
+        .busy(cmp_busy), .held(cmp_held), .head(cmp_head), .port_conflict(port_conflict),
+        .t_dst_valid(t_dst_valid), .t_dst_mem(t_dst_mem), .t_dst_addr(t_dst_addr),
+        .t_dst_mask(t_dst_mask), .t_dst_word(t_dst_word),
+        .t_bit_valid(t_bit_valid), .t_bit_addr(t_bit_addr), .t_bit_word(t_bit_word),
+        .t_start(t_start), .t_issue_end(t_issue_end)
     );
 
     // ---------------------------------------------------------------- traces
@@ -683,16 +300,12 @@ module hwgen_core #(
         retired_cmp_q <= retired_cmp;
     end
     assign t_cmp_retire = retired_cmp != retired_cmp_q;
-    assign t_run = run_late_q;
     assign t_busy = busy;
     assign t_done = finished;
-    assign t_error = error_q;
-    assign t_port_conflict = conflict_q;
     assign t_head_seq = {seq_valid, seq_op};
     assign t_head_dma = {dma_busy, dma_head};
     assign t_head_ldw = {ldw_busy, ldw_head};
     assign t_head_cmp = {cmp_held, cmp_head};
     assign t_retired = {retired_cmp, retired_ldw, retired_dma};
-    wire unused = &{1'b0, seq_running};
 endmodule
 `default_nettype wire

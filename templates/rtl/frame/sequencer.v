@@ -7,6 +7,9 @@
 // strobes `done`. An opcode that no unit has raises error_opcode, a program without END error_end;
 // both stop the dispatch until reset.
 //
+// Names: rd_* request to the read master, rdd_* its data; f_* beats behind the FIFO; q_* the
+// queues' inputs; to_dma, to_ldw, to_cmp: the queue of the instruction in cur_q.
+//
 // Timing (hwgen/units/sequencer.py): start in cycle t -> rd_valid in t + 2; an instruction is
 // dispatched two cycles after its last beat was on the bus; at most one per 512 / AXI_BITS cycles.
 // Reset: control only. Cost (Yosys, 128 bits): 134 LUT, 671 FF, 43 RAM64M.

@@ -6,6 +6,8 @@
 // bursts are outstanding, so the next record's reads overlap the current one's data.
 // Addresses are multiples of the beat size; no IDs, one order.
 //
+// Names: p_*, d_* the requests, pd_*, dd_* their data; pick_* the next burst; ar_*, r_* AXI.
+//
 // Timing: request accepted in cycle t -> ar_valid in t + 2; one burst per 2 cycles; beats pass
 // through without delay (r_ready = dd_ready for DMA beats, 1 for program beats: the fetch only asks
 // for what it has room for). `flush` drops pending requests and all beats that still arrive; `idle`

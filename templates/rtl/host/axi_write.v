@@ -6,6 +6,9 @@
 // last response of the request
 // has come. Addresses are multiples of the beat size; all bytes are written.
 //
+// Names: c_* the request, s_* its data; aw_*, w_*, b_* AXI (w_left_q, w_busy_q the burst under
+// way, b_left_q responses to come).
+//
 // Timing: request accepted in cycle t -> aw_valid in t + 2; one beat per cycle; 1 idle cycle
 // between bursts. `flush` completes a started burst with empty strobes and drops the rest; `idle`
 // tells when nothing is outstanding. Reset: control only. Cost (Yosys): 142 LUT, 258 FF.

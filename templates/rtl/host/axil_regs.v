@@ -28,6 +28,7 @@
 // reads all weights from DDR.
 // Interrupt: enabled and (done or error). Counters restart with start.
 //
+// Names: s_* the channels of AXI4-Lite; busy_*, retired_*, issued_*, head_* what the units report.
 // One access at a time, response 1 cycle after both parts of a write or the read address; always
 // OKAY, unknown addresses read 0. Reset: control only. Cost (Yosys): 614 LUT, 504 FF.
 `default_nettype none

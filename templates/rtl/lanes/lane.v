@@ -19,6 +19,8 @@
 // along a cascade into the first one; so that it ends in time its first product has no register
 // of its own before the sum. A weight (c0_w_sel 1) is two signed bytes: w is the low one, the first
 // of v the high one.
+// A suffix _N on anything else: its value in cycle N; over_N, neg_N: a value too wide, and its
+// sign.
 // Shifts are selections: sh1 = 3 + 4 c6_sh1 + 2 c7_sh1, sh2 = c14_sh2 ? 14 : 10,
 // sh3 = 10 + 3 c20_sh3. The multipliers are always in the path: a stage that is off multiplies by a
 // power of two and shifts it out, so no value has to be delayed beside them.

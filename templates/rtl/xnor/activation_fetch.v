@@ -26,6 +26,13 @@
 // of this and later starts come after it, earlier ones before.
 // att_row: the row of att_addr's element rotated right so that the element is at bit 0, two cycles
 // after att_re, which may be high only while ready and no start is given.
+//
+// Here are the settings of the instruction and the order of the reads; activation_window.v makes
+// vectors of what is read.
+// Names: a_*, g_* fields of the instruction: elements, group slices; *_in a setting at start, the
+// same name with _q from then on; *_d a counter's next value. pend_q, pleft_q .. pbelow_q: the
+// column before, a result that waits, and what is outside beside it. cstep, rstep: elements from
+// column to column, from tap to tap. bm_* bit memory, att_* attention's reads, v_* with act.
 // Reset: control only. Cost (Yosys, xc7): L = 16, KW = 128, GS = 8: 2,240 LUT, 1,200 FF; L = 32,
 // KW = 256, GS = 16: 3,770 LUT, 1,960 FF.
 `default_nettype none
@@ -68,12 +75,12 @@ module activation_fetch #(
     input  wire [4*KW-1:0] bm_rows,
     // vectors
     output reg             swap,
-    output reg             v_valid,
-    output reg             v_restart,  // first vector of an instruction
-    output reg             v_first,
-    output reg             v_last,
-    output reg  [     3:0] v_pattern,
-    output reg  [4*KW-1:0] act         // quadrant q in [q*KW +: KW]
+    output wire            v_valid,
+    output wire            v_restart,  // first vector of an instruction
+    output wire            v_first,
+    output wire            v_last,
+    output wire [     3:0] v_pattern,
+    output wire [4*KW-1:0] act         // quadrant q in [q*KW +: KW]
 );
     localparam EPR = KW / LANES;                  // elements per row
     localparam EW = EPR > 1 ? $clog2(EPR) : 1;
@@ -323,176 +330,37 @@ module activation_fetch #(
         end
     end
 
-    // ---------------------------------------------------------------- pipeline beside the memory
-    // _1: memory output; _2: bm_rows; _3: win_q, rot_q; then act.
-    reg fire_1, fire_2, fire_3, shift_1, shift_2, shift_3;
-    reg restart_1, restart_2, restart_3, psf_1, psf_2, psf_3, psl_1, psl_2, psl_3;
-    reg conv_1, conv_2, conv_3;
-    reg [3:0] pattern_1, pattern_2, pattern_3;
-    reg left_3, right_3;                          // the column on that side is inside
-    reg [2:0] load_1, load_2, zero_1, zero_2;     // taps read, taps outside
-    reg [5:0] bank_1, bank_2;
-    reg [EW-1:0] off_1, off_2, woff_1;            // element of the read; of the first slice
-    reg [EPR-1:0] emask_1, emask_2;
-    reg [TU-1:0] tmask_1, tmask_2, tmask_3;
-    reg [4*PW-1:0] gpos_1, gpos_2, gpos_3;
-
-    always @(posedge clk) begin
-        fire_1 <= fire;
-        shift_1 <= shift;
-        restart_1 <= fresh_q;
-        psf_1 <= psf_q;
-        psl_1 <= psl_q;
-        conv_1 <= conv_q;
-        pattern_1 <= pattern;
-        load_1 <= load;
-        zero_1 <= {below_q, 1'b0, above_q};
-        bank_1 <= {bank[5:2], att_re ? att_at[1:0] : bank[1:0]};
-        off_1 <= off;
-        woff_1 <= off + gel_q;
-        emask_1 <= emask_q;
-        tmask_1 <= tmask_q;
-        gpos_1 <= gpos_q;
-
-        fire_2 <= fire_1;
-        shift_2 <= shift_1;
-        restart_2 <= restart_1;
-        psf_2 <= psf_1;
-        psl_2 <= psl_1;
-        conv_2 <= conv_1;
-        pattern_2 <= pattern_1;
-        load_2 <= load_1;
-        zero_2 <= zero_1;
-        bank_2 <= bank_1;
-        off_2 <= off_1;
-        emask_2 <= emask_1;
-        tmask_2 <= tmask_1;
-        gpos_2 <= gpos_1;
-
-        fire_3 <= fire_2;
-        shift_3 <= shift_2;
-        restart_3 <= restart_2;
-        psf_3 <= psf_2;
-        psl_3 <= psl_2;
-        conv_3 <= conv_2;
-        pattern_3 <= pattern_2;
-        left_3 <= conv_2 && !pattern_2[0];
-        right_3 <= conv_2 && !pattern_2[1];
-        tmask_3 <= tmask_2;
-        gpos_3 <= gpos_2;
-
-        v_valid <= fire_3;
-        v_restart <= restart_3;
-        v_first <= psf_3;
-        v_last <= psl_3;
-        v_pattern <= pattern_3;
-        if (rst) begin
-            fire_1  <= 1'b0;
-            fire_2  <= 1'b0;
-            fire_3  <= 1'b0;
-            v_valid <= 1'b0;
-        end
-    end
-
-    // ------------------------------------------------------------- XLIN and attention: a whole row
-    function [KW-1:0] rotate;                     // right by elements
-        input [KW-1:0] row;
-        input [EW-1:0] by;
-        integer i;
-        begin
-            rotate = row;
-            for (i = 0; (LANES << i) < KW; i = i + 1)
-                if (by[i]) rotate = (rotate >> (LANES << i)) | (rotate << (KW - (LANES << i)));
-        end
-    endfunction
-    wire [KW-1:0] row = bm_rows[bank_2[1:0]*KW+:KW];
-    generate
-        if (EPR == 1) begin : gen_rotate_none
-            wire unused = off_2[0];
-            assign att_row = row;
-        end else begin : gen_rotate
-            assign att_row = rotate(row, off_2);
-        end
-    endgenerate
-
-    wire [KW-1:0] emask_bits;
-    wire [GS-1:0] tmask_bits;
-    generate
-        for (e = 0; e < EPR; e = e + 1) begin : gen_emask_bits
-            assign emask_bits[e*LANES+:LANES] = {LANES{emask_2[e]}};
-        end
-        for (u = 0; u < TU; u = u + 1) begin : gen_tmask_bits
-            assign tmask_bits[u*GU+:GU] = {GU{tmask_3[u]}};
-        end
-    endgenerate
-
-    reg [KW-1:0] rot_q;                           // 0 for XCONV
-    always @(posedge clk) rot_q <= att_row & emask_bits;
-
-    // -------------------------------------------------------------- XCONV: the window of every tap
-    // The two elements with a token's slices, the even one low: bit i of the window is a bit with
-    // position i mod WIN in its row.
-    wire [4*WIN-1:0] windows;                     // of every bank
-    reg [3*WIN-1:0] win_q;                        // of every tap
-    reg [2:0] odd_q;                              // the token starts at an odd element
-    generate
-        if (EPR <= 2) begin : gen_whole
-            wire unused = &{1'b0, woff_1};
-            assign windows = bm_rows;
-        end else begin : gen_pair
-            reg [EW-2:0] even_2, odd_2;
-            wire [EW-1:0] next_1 = woff_1 + 1'b1;
-            wire unused = next_1[0];
-            always @(posedge clk) begin
-                even_2 <= next_1[EW-1:1];
-                odd_2  <= woff_1[EW-1:1];
-            end
-            for (b = 0; b < 4; b = b + 1) begin : gen_bank
-                wire [KW/2-1:0] even, odd;
-                for (e = 0; e < EPR / 2; e = e + 1) begin : gen_split
-                    assign even[e*LANES+:LANES] = bm_rows[b*KW+2*e*LANES+:LANES];
-                    assign odd[e*LANES+:LANES]  = bm_rows[b*KW+(2*e+1)*LANES+:LANES];
-                end
-                assign windows[b*WIN+:WIN] =
-                    {odd[odd_2*LANES+:LANES], even[even_2*LANES+:LANES]};
-            end
-        end
-        for (p = 0; p < 3; p = p + 1) begin : gen_win
-            always @(posedge clk)
-                if (load_2[p]) begin
-                    odd_q[p] <= off_2[0];
-                    win_q[p*WIN+:WIN] <= zero_2[p] ? {WIN{1'b0}}
-                        : windows[bank_2[2*p+:2]*WIN+:WIN];
-                end
-        end
-    endgenerate
-
-    // Two older columns and the new one; the outer two count only when inside the image.
-    generate
-        for (q = 0; q < 4; q = q + 1) begin : gen_quadrant
-            wire [3*GS-1:0] column;
-            for (p = 0; p < 3; p = p + 1) begin : gen_slice
-                wire [PW:0] half = {odd_q[p] && EPR > 1, {PW{1'b0}}};
-                wire [PW-1:0] pos = gpos_3[q*PW+:PW] ^ half[PW:1];
-                wire [2*WIN-1:0] ring = {2{win_q[p*WIN+:WIN]}} >> {pos, {$clog2(GU) {1'b0}}};
-                wire unused = &{1'b0, half, ring};
-                assign column[p*GS+:GS] = ring[GS-1:0];
-            end
-            reg [6*GS-1:0] sh_q;
-            wire [3*GS-1:0] mask = {3{tmask_bits}};
-            always @(posedge clk) begin
-                if (shift_3) sh_q <= {column, sh_q[3*GS+:3*GS]};
-                if (fire_3)
-                    act[q*KW+:TAPS] <= rot_q[TAPS-1:0]
-                        | {column & mask & {3 * GS{right_3}},
-                            sh_q[3*GS+:3*GS] & mask & {3 * GS{conv_3}},
-                            sh_q[0+:3*GS] & mask & {3 * GS{left_3}}};
-            end
-            if (TAPS < KW) begin : gen_rest
-                always @(posedge clk)
-                    if (fire_3) act[q*KW+TAPS+:KW-TAPS] <= rot_q[KW-1:TAPS];
-            end
-        end
-    endgenerate
+    activation_window #(
+        .LANES(LANES),
+        .KW(KW),
+        .GU(GU),
+        .GS(GS)
+    ) u_window (
+        .clk(clk),
+        .rst(rst),
+        .fire(fire),
+        .restart(fresh_q),
+        .shift(shift),
+        .conv(conv_q),
+        .psum_first(psf_q),
+        .psum_last(psl_q),
+        .pattern(pattern),
+        .load(load),
+        .zero({below_q, 1'b0, above_q}),
+        .bank({bank[5:2], att_re ? att_at[1:0] : bank[1:0]}),
+        .off(off),
+        .gel(gel_q),
+        .emask(emask_q),
+        .tmask(tmask_q),
+        .gpos(gpos_q),
+        .bm_rows(bm_rows),
+        .att_row(att_row),
+        .v_valid(v_valid),
+        .v_restart(v_restart),
+        .v_first(v_first),
+        .v_last(v_last),
+        .v_pattern(v_pattern),
+        .act(act)
+    );
 endmodule
 `default_nettype wire

@@ -5,6 +5,9 @@
 // Exact for any distance between two uses of an index, down to one cycle (two bypasses).
 // An index is stored only below PS_WORDS; the compiler keeps an instruction that stores within it.
 //
+// Names: i_* the vector's flags; r_* results; _1, _2, _3 the cycles behind t; near, far: the
+// vector 1, 2 cycles before stores the same index.
+//
 // Timing: i_* in cycle t, pop in cycle t + 1, r_* in cycle t + 2. One result per cycle, no
 // back-pressure. Reset: control only. Cost: PS_WORDS x 16 L bits of RAM (registered read), 32 L FF,
 // 18 + POP_W LUT a lane (bypass and adders).

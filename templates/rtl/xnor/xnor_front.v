@@ -6,6 +6,10 @@
 // PS, the partial popcount of the same result index, is 0 with psum_first = 1; with psum_last = 0
 // the sum is kept in PS and no result appears. No back-pressure on results.
 //
+// Names: a_*, g_* elements and group slices of the vectors (activation_fetch.v); v_* flags of the
+// vector in act, _1 .. _3 so many cycles later; w_* weights, bm_* bit memory, att_* attention's
+// reads.
+//
 // Protocol: `start` with the instruction's fields for one cycle, only while `ready`. `w_swap` with
 // or before start; vectors of earlier instructions still see the old weights. `w_fill` sets all
 // shadow bits, at the earliest two cycles after the cycle in which the swap was taken (w_swap &&

@@ -1,22 +1,38 @@
-"""compute_ctl.v with real lanes against isa_reference, and its cycles against the model."""
+"""compute_unit.v with real lanes against isa_reference, and its cycles against the model."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
+from pathlib import Path
 
 import pytest
 from cocotb_tools.runner import get_results, get_runner
 
+from hwgen.paths import rtl_source, templates_dir
 from hwgen.tools.lint import lint_verilog
 from hwgen.tools.verilator import verilator_env
 from hwgen.tools.versions import available
 from hwgen.units import lanes
-from hwgen.units.compute_ctl import ComputeCtl
+from hwgen.units.attention import Attention
+from hwgen.units.compute_unit import ComputeUnit
+from hwgen.units.norm import NormUnit
+from hwgen.units.xnor_front import XnorFront
 from tests.units import compute_programs
 
-UNITS = [ComputeCtl(16, 16, 256, 200, 128), ComputeCtl(32, 12, 160, 256, 128)]
-HARNESS = compute_programs.__file__.replace("compute_programs.py", "rtl/compute_harness.v")
+UNITS = [ComputeUnit(16, 16, 256, 200, 128), ComputeUnit(32, 12, 160, 256, 128)]
+RTL = Path(compute_programs.__file__).parent / "rtl"
+UNITS_ON_PINS = {
+    name: RTL / "stub" / f"{name}.v" for name in ("xnor_front", "attention", "norm_unit")
+}
+
+
+def whole(unit: ComputeUnit, folder: Path) -> list[Path]:
+    """Files of compute_unit and of all that it instantiates."""
+    units = (*lanes.Lanes().sources(), *Attention().sources(), *NormUnit().sources())
+    front = [templates_dir() / name for name in XnorFront().verilog]
+    return list(dict.fromkeys([*unit.write_sources(folder), *front, *units]))
 
 
 class Simulation:
@@ -25,11 +41,10 @@ class Simulation:
     Icarus, where installed, knows unknown values and builds at once: for short runs.
     """
 
-    def __init__(self, unit: ComputeCtl, folder, edit=None, simulator="verilator"):
+    def __init__(self, unit: ComputeUnit, folder, edit=None, simulator="verilator"):
         self.unit, self.folder = unit, folder
-        sources = list(
-            dict.fromkeys([HARNESS, *unit.write_sources(folder), *lanes.Lanes().sources()])
-        )
+        sources = [RTL / "compute_harness.v", *UNITS_ON_PINS.values()]
+        sources += dict.fromkeys([*unit.write_sources(folder), *lanes.Lanes().sources()])
         if edit is not None:
             name, old, new = edit
             index = next(i for i, s in enumerate(sources) if str(s).endswith(f"/{name}"))
@@ -68,13 +83,13 @@ class Simulation:
             yield
 
     def run(self, seed=1, count=150, fault=0) -> tuple[int, int]:
-        """(tests, failed) of cocotb_compute_ctl; `fault`: one wrong bit in the loaded CM."""
+        """(tests, failed) of cocotb_compute_unit; `fault`: one wrong bit in the loaded CM."""
         u = self.unit
         results = self.folder / f"results{seed}{fault}.xml"
         with self.environment(), contextlib.suppress(SystemExit):  # failures are counted below
             self.runner.test(
                 hdl_toplevel="compute_harness",
-                test_module="tests.units.cocotb_compute_ctl",
+                test_module="tests.units.cocotb_compute_unit",
                 build_dir=self.folder / "build",
                 test_dir=self.folder,
                 results_xml=str(results),
@@ -160,20 +175,29 @@ def test_planted_rtl_fault_is_seen(edit, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "unit", [*UNITS, ComputeCtl(64, 13, 3136, 16384, 64)], ids=lambda u: f"{u.lanes}"
+    "unit", [*UNITS, ComputeUnit(64, 13, 3136, 16384, 64)], ids=lambda u: f"{u.lanes}"
 )
 def test_every_front_end_accepts(unit, tmp_path):
-    sources = unit.write_sources(tmp_path)
-    assert lint_verilog(sources, "compute_ctl", parameters=unit.parameters()) == []
+    assert lint_verilog(whole(unit, tmp_path), "compute_unit", parameters=unit.parameters()) == []
+
+
+@pytest.mark.parametrize("name", UNITS_ON_PINS)
+def test_stand_in_has_the_ports_of_its_unit(name):
+    def ports(path):
+        text = path.read_text()
+        head = text[text.index(f"module {name}") : text.index("\n);\n")]
+        return re.findall(r"(input|output)\s+(?:wire|reg)\s*(\[[^\]]*\])?\s*(\w+)", head)
+
+    assert ports(UNITS_ON_PINS[name]) == ports(rtl_source(f"{name}.v"))
 
 
 @pytest.mark.parametrize(("name", "value"), [("LANES", 128), ("ACT_BITS", 17), ("FM_WORDS", 20000)])
 def test_guard(name, value, tmp_path):
-    unit = ComputeCtl()
+    unit = ComputeUnit()
     found = lint_verilog(
-        unit.write_sources(tmp_path),
-        "compute_ctl",
+        whole(unit, tmp_path),
+        "compute_unit",
         parameters=unit.parameters() | {name: value},
         skip=["pyverilog"],
     )
-    assert any("ERROR_compute_ctl" in line for line in found)
+    assert any("ERROR_compute_unit" in line for line in found)

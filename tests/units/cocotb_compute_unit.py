@@ -1,4 +1,4 @@
-"""Drives compute_ctl with real lanes; compares every write and every start."""
+"""Drives compute_unit with real lanes; compares every write and every start."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge
 
 from hwgen.engine.isa import QM_FIELDS, SET_KINDS
-from hwgen.units.compute_ctl import CycleModel
+from hwgen.units.compute_unit import CycleModel
 from tests.units.compute_programs import FREE, Generator, StandIn, Step
 from tests.units.compute_standins import (
     Bench,

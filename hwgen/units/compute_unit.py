@@ -1,4 +1,4 @@
-"""Compute queue: parameters, latencies, cycle rules and sources of `compute_ctl.v`.
+"""Compute queue: parameters, latencies, cycle rules and sources of `compute_unit.v`.
 
 A cycle model of the queue, exact to the cycle (a test compares it with the simulation). For
 instruction k of the compute queue, with all times in cycles:
@@ -37,7 +37,7 @@ from pathlib import Path
 from hwgen.engine.isa import CMP_SOURCE, SET_KINDS
 from hwgen.paths import templates_dir
 from hwgen.units.decode import write_decoders
-from hwgen.units.lanes import ACC_AT, MID_AT, OUT_AT, PRE_AT, Y_AT
+from hwgen.units.lanes import ACC_AT, Y_AT
 
 DECODE = 2  # from the transfer out of the queue to the earliest start
 SOURCE = 5  # from a nest beat to stage 0 of the lanes
@@ -53,10 +53,11 @@ READ = 2  # cycles of a feature memory read
 
 
 @dataclass(frozen=True)
-class ComputeCtl:
-    """`compute_ctl`: decode, waits, nests, stream addresses and the feature memories.
+class ComputeUnit:
+    """`compute_unit` without its units: decode, waits, nests, stream addresses, feature memories.
 
     lanes 16, 32 or 64; act_bits 8..16; fm_words, tm_words 2..16384; nt_words >= 2.
+    xnor_front, attention, lanes and norm_unit have classes of their own.
 
     Cost (Yosys synth_xilinx, memories of 16-bit features, LUT RAM counted as 4 LUTs):
     16 lanes, 2 x 1,024 words: 4,200 LUT, 3,400 FF, 16 BRAM36, no DSP;
@@ -71,12 +72,13 @@ class ComputeCtl:
     nt_words: int = 64
 
     verilog = (
-        "rtl/compute/compute_ctl.v",
+        "rtl/compute/compute_unit.v",
         "rtl/compute/compute_decode.v",
         "rtl/compute/compute_issue.v",
         "rtl/compute/compute_set.v",
         "rtl/compute/tap_table.v",
         "rtl/compute/chord_loader.v",
+        "rtl/compute/mac_front.v",
         "rtl/compute/mac_nest.v",
         "rtl/compute/mac_source.v",
         "rtl/compute/stencil_memory.v",
@@ -109,22 +111,17 @@ class ComputeCtl:
     )
 
     def parameters(self) -> dict[str, int]:
-        """Verilog parameters of `compute_ctl`."""
+        """Verilog parameters of `compute_unit`; the others are those of its units."""
         return {
             "LANES": self.lanes,
             "ACT_BITS": self.act_bits,
             "FM_WORDS": self.fm_words,
             "TM_WORDS": self.tm_words,
             "NT_WORDS": self.nt_words,
-            "PRE_AT": PRE_AT,
-            "MID_AT": MID_AT,
-            "OUT_AT": OUT_AT,
-            "Y_AT": Y_AT,
-            "ACC_AT": ACC_AT,
         }
 
     def write_sources(self, folder: Path) -> list[Path]:
-        """Renders the unit's decoders into `folder`; returns all Verilog files, top first."""
+        """Renders the decoders into `folder`; returns all files but the units', top first."""
         plain = [templates_dir() / name for name in self.verilog]
         return plain + write_decoders(folder, self.decoders)
 
