@@ -14,7 +14,7 @@ from hwgen.paths import rtl_source, templates_dir
 from hwgen.tools.lint import lint_verilog
 from hwgen.tools.verilator import verilator_env
 from hwgen.tools.versions import available
-from hwgen.units import lanes
+from hwgen.units import compute_unit, lanes
 from hwgen.units.attention import Attention
 from hwgen.units.compute_unit import ComputeUnit
 from hwgen.units.norm import NormUnit
@@ -189,6 +189,14 @@ def test_stand_in_has_the_ports_of_its_unit(name):
         return re.findall(r"(input|output)\s+(?:wire|reg)\s*(\[[^\]]*\])?\s*(\w+)", head)
 
     assert ports(UNITS_ON_PINS[name]) == ports(rtl_source(f"{name}.v"))
+
+
+def test_stages_are_those_of_the_units():
+    text = rtl_source("compute_unit.v").read_text()
+    stages = {name: getattr(lanes, name) for name in ("PRE_AT", "MID_AT", "OUT_AT", "Y_AT")}
+    stages |= {"ACC_AT": lanes.ACC_AT, "SOURCE": compute_unit.SOURCE}
+    for name, value in stages.items():
+        assert re.findall(rf"localparam {name} = (\d+);", text) == [str(value)], name
 
 
 @pytest.mark.parametrize(("name", "value"), [("LANES", 128), ("ACT_BITS", 17), ("FM_WORDS", 20000)])
