@@ -31,7 +31,7 @@ def build(arch: str) -> zoo.BHViT | zoo.BinaryViT:
     return zoo.create(arch.removesuffix("_fp"), binary_downsampling=not arch.endswith("_fp")).eval()
 
 
-@pytest.mark.parametrize("arch", map(needs, ARCHS))
+@pytest.mark.parametrize("arch", [*map(needs, ARCHS)])
 def test_keys_shapes_and_order(arch):
     with torch.device("meta"):
         model = build(arch)
@@ -42,17 +42,17 @@ def test_keys_shapes_and_order(arch):
 
 @pytest.mark.parametrize(
     "arch",
-    map(
-        needs,
-        (
+    [
+        needs(arch)
+        for arch in (
             "bhvit_nano",
             "bhvit_nano_fp",
             "bhvit_tiny",
             "bhvit_small",
             "binaryvit_nano",
             "binaryvit_small",
-        ),
-    ),
+        )
+    ],
 )
 def test_float64_outputs(arch, monkeypatch):
     expected = reference_vectors.expected(arch)
