@@ -4,8 +4,9 @@
 //   rword = mem[raddr], 2 cycles after re (block RAM read, output register)
 //
 // Throughput: one write and one read per cycle. A read in the cycle of a write of the same word
-// returns the old word. Reset: none. Cost: WORDS x WIDTH bits of block RAM, WIDTH flip-flops
-// (inside the block RAM where the tool uses its output register).
+// returns the old word. Reset: none. Cost: WORDS x WIDTH bits of block RAM, or of ultra RAM where
+// the part has it and it takes less area, as estimated in hwgen/engine/resources.py; WIDTH
+// flip-flops (inside the RAM where the tool uses its output register).
 `default_nettype none
 module feature_memory #(
     parameter WORDS = 1024,
@@ -34,7 +35,7 @@ module feature_memory #(
     genvar g;
     generate
         for (g = 0; g < 8; g = g + 1) begin : gen_group
-            (* ram_style = "block" *)
+            (* ram_style = "auto" *)  // too large for anything but block or ultra RAM
             reg [GROUP-1:0] mem [0:WORDS-1];
             reg [GROUP-1:0] read_q;
             reg [GROUP-1:0] word_q;
