@@ -12,7 +12,7 @@
 //
 // Timing (hwgen/units/sequencer.py): start in cycle t -> rd_valid in t + 2; an instruction is
 // dispatched two cycles after its last beat was on the bus; at most one per 512 / AXI_BITS cycles.
-// Reset: control only. Cost (Yosys, 128 bits): 134 LUT, 671 FF, 43 RAM64M.
+// Reset: control only. Cost (Yosys, 128 bits): 325 LUT, LUT RAM included, 671 FF.
 `default_nettype none
 module sequencer #(
     parameter AXI_BITS  = 128,

@@ -34,7 +34,7 @@
 // column before, a result that waits, and what is outside beside it. cstep, rstep: elements from
 // column to column, from tap to tap. bm_* bit memory, att_* attention's reads, v_* with act.
 // Reset: control only. Cost (Yosys, xc7): L = 16, KW = 128, GS = 8: 2,240 LUT, 1,200 FF; L = 32,
-// KW = 256, GS = 16: 3,770 LUT, 1,960 FF.
+// KW = 256, GS = 16: 3,190 LUT, 1,950 FF.
 `default_nettype none
 module activation_fetch #(
     parameter LANES = 16,
