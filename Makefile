@@ -50,9 +50,11 @@ reports: setup
 	$(BIN)/python -m hwgen.results.capability
 	$(BIN)/python -m hwgen.results.residuals
 
-# Pages of every public module, class and function: out/docs/index.html.
+# Pages of every module, class and function: out/docs/index.html. Modules are named because pdoc
+# leaves out those of a package with __all__.
 docs: setup
-	$(BIN)/pdoc --docformat restructuredtext -o out/docs hwgen
+	$(BIN)/pdoc --docformat restructuredtext -o out/docs hwgen \
+	  $$(find hwgen -name '[!_]*.py' | sed 's,\.py$$,,; s,/,.,g' | sort)
 
 lint: setup
 	$(BIN)/ruff format --check .
