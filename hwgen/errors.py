@@ -36,10 +36,6 @@ class UnsupportedOpError(HwgenError):
     """A module or function of the network has no op in hwgen."""
 
 
-class FoldError(HwgenError):
-    """Sizes that must divide one another do not."""
-
-
 class FitError(HwgenError):
     """The network does not fit the target: which resource, by how much, what would help."""
 

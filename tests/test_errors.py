@@ -30,7 +30,7 @@ def test_it_is_always_one_line(args, line):
 def test_every_user_error_exits_with_2():
     found = [e for e in vars(errors).values() if isinstance(e, type) and issubclass(e, HwgenError)]
     assert {e.__name__ for e in found} >= {
-        "HwgenError", "CheckpointError", "UnsupportedOpError", "FoldError", "FitError", "ToolError",
+        "HwgenError", "CheckpointError", "UnsupportedOpError", "FitError", "ToolError",
     }  # fmt: skip
     for error in found:
         assert error.exit_code == 2

@@ -49,7 +49,6 @@ SET_TAPS_CYCLES = 14
 SET_TABLE_CYCLES = 9
 STENCIL_BEATS = 6  # of a column of a MACV stencil
 STENCIL_LEAD = 4  # its columns before the first result
-READ = 2  # cycles of a feature memory read
 
 
 @dataclass(frozen=True)

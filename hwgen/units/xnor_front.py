@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 FIRE_TO_RESULT = 9  # issue cycle that completes a vector -> r_valid
 ATT_LATENCY = 2  # att_re -> att_row
-SWAP_LATENCY = 4  # w_swap taken -> current weights change
 SWAP_TO_FILL = 2  # earliest w_fill after w_swap was taken
 FILL_TO_WRITE = 3  # earliest w_we after w_fill
 XLIN_FIRST_RESULT = 1 + FIRE_TO_RESULT
