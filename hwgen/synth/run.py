@@ -14,17 +14,22 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hwgen.errors import ToolError
+from hwgen.synth import netlist
+from hwgen.synth.netlist import Modules
 from hwgen.synth.units import Module, Unit
 from hwgen.targets import Target
 from hwgen.tools.versions import cpu_jobs, require
 
-FORMAT = 2  # of the kept results
+FORMAT = 3  # of the kept results
 CHILD = Path(__file__).with_name("child.py")
+NETLIST = ".net.json.gz"
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,14 @@ def flow(target: Target) -> Flow:
     )
 
 
+@dataclass(frozen=True)
+class Mapped:
+    """A synthesised unit, without the units inside it: cell type -> number, and its netlist."""
+
+    cells: dict[str, int]
+    modules: Modules
+
+
 def cell_counts(
     modules: dict[str, Module],
     units: Sequence[Unit],
@@ -78,15 +91,40 @@ def cell_counts(
 
     `cache` is a folder; None means the user's cache folder.
     """
+    return _kept(modules, units, target, cache, jobs, ".json", _load_cells, lambda m: m.cells)
+
+
+def netlists(
+    modules: dict[str, Module],
+    units: Sequence[Unit],
+    target: Target,
+    *,
+    cache: Path | None = None,
+    jobs: int | None = None,
+) -> dict[str, Modules]:
+    """Unit (its `top`) -> its mapped netlist; the units inside it are cells of it."""
+    return _kept(modules, units, target, cache, jobs, NETLIST, _load_net, lambda m: m.modules)
+
+
+def _kept(
+    modules: dict[str, Module],
+    units: Sequence[Unit],
+    target: Target,
+    cache: Path | None,
+    jobs: int | None,
+    suffix: str,
+    load_kept: Callable[[Path], Any | None],
+    part: Callable[[Mapped], Any],
+) -> dict[str, Any]:
+    """One part of every unit's result, from the cache folder or synthesised now."""
     folder = cache_dir() if cache is None else cache
     keys = {u.top: key(modules, u, target) for u in units}
-    found = {u.top: cells for u in units if (cells := _load(folder / f"{keys[u.top]}.json"))}
+    found = {u.top: r for u in units if (r := load_kept(folder / f"{keys[u.top]}{suffix}"))}
     todo = [u for u in units if u.top not in found]
     if todo:
-        fresh = _synthesise(modules, todo, target, jobs or cpu_jobs())
-        for top, cells in fresh.items():
-            _save(folder / f"{keys[top]}.json", cells)
-        found.update(fresh)
+        for top, mapped in _synthesise(modules, todo, target, jobs or cpu_jobs()).items():
+            _save(folder, keys[top], mapped)
+            found[top] = part(mapped)
     return found
 
 
@@ -104,7 +142,7 @@ def rtlil(modules: dict[str, Module], unit: Unit) -> str:
 
 def _synthesise(
     modules: dict[str, Module], units: Sequence[Unit], target: Target, jobs: int
-) -> dict[str, dict[str, int]]:
+) -> dict[str, Mapped]:
     require("pyosys")
     texts = {u.top: rtlil(modules, u) for u in units}
     steps = flow(target)
@@ -120,7 +158,7 @@ def _synthesise(
             stat = f'tee -q -o "{at}/cells.json" stat -json'
             designs.append(
                 {"name": top, "folder": str(at), "before": read, "memory": [steps.memory],
-                 "after": [steps.after, stat]}
+                 "after": [steps.after, stat, f'write_json -selected "{at}/netlist.json"']}
             )  # fmt: skip
         job = {"jobs": jobs, "setup": steps.setup, "designs": designs}
         done = subprocess.run(
@@ -133,7 +171,9 @@ def _synthesise(
         for unit in units:
             stat = json.loads((folders[unit.top] / "cells.json").read_text())["modules"]
             cells = {m: v["num_cells_by_type"] for m, v in stat.items()}
-            found[unit.top] = dict(sorted(_total(cells, unit.top, set(unit.borders)).items()))
+            total = dict(sorted(_total(cells, unit.top, set(unit.borders)).items()))
+            written = json.loads((folders[unit.top] / "netlist.json").read_text())
+            found[unit.top] = Mapped(total, netlist.compact(written, unit.top))
         return found
 
 
@@ -169,7 +209,7 @@ def cache_dir() -> Path:
     return Path(base) / "hwgen" / "synth"
 
 
-def _load(path: Path) -> dict[str, int] | None:
+def _load_cells(path: Path) -> dict[str, int] | None:
     try:
         cells = json.loads(path.read_text())
     except (OSError, ValueError):
@@ -178,10 +218,22 @@ def _load(path: Path) -> dict[str, int] | None:
     return cells if good else None
 
 
-def _save(path: Path, cells: dict[str, int]) -> None:
-    """Whole file or none; a cache that cannot be written is no error."""
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
-            file.write(json.dumps(cells))
-        os.replace(file.name, path)
+def _load_net(path: Path) -> Modules | None:
+    try:
+        return netlist.load(path)
+    except (OSError, ValueError, EOFError, zlib.error):
+        return None
+
+
+def _save(folder: Path, name: str, mapped: Mapped) -> None:
+    """Whole files or none; a cache that cannot be written is no error."""
+    with contextlib.suppress(OSError), tempfile.TemporaryDirectory(dir=_made(folder)) as tmp:
+        (Path(tmp) / f"{name}.json").write_text(json.dumps(mapped.cells))
+        netlist.save(Path(tmp) / f"{name}{NETLIST}", mapped.modules)
+        for path in Path(tmp).iterdir():
+            os.replace(path, folder / path.name)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
