@@ -14,7 +14,7 @@ import numpy as np
 
 from hwgen.errors import ToolError
 from hwgen.sta.cells import CellModel, Kind, models
-from hwgen.sta.nets import driver_kind, sink_kind
+from hwgen.sta.nets import driver_kinds, sink_kind
 from hwgen.synth.netlist import Bit, Modules
 
 
@@ -23,7 +23,7 @@ class Block:
     """A module's timing arrays (see the head of this file); times in ps.
 
     pins (P, 3): net, kind, cell; arcs (A, 3): pin, output net, ps; launches (L, 3): net, ps, cell;
-    captures (C, 2): pin, ps; drivers (D, 2): net, kind. `cells` are instance names, `types` their
+    captures (C, 2): pin, ps; drivers (D, 2): net, kinds. `cells` are instance names, `types` their
     types; children: (module, instance, {port: nets}); names: net -> signal.
     """
 
@@ -95,7 +95,7 @@ def _block(
                     continue
                 if way == "output":
                     outputs[port, k] = end
-                    drivers.append((end, driver_kind(kind, port, k)))
+                    drivers.append((end, driver_kinds(kind, port, k)))
                     continue
                 if not model.knows((port, k)):
                     raise _unknown(name, f"{kind}.{port}[{k}] of {instance}")

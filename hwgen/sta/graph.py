@@ -14,7 +14,7 @@ import numpy as np
 
 from hwgen.errors import ToolError
 from hwgen.sta.blocks import Block
-from hwgen.sta.nets import GENERAL, NetModel
+from hwgen.sta.nets import ALONE, NetModel
 
 PORT_PS = 303  # clock to output of a flip-flop
 
@@ -128,11 +128,13 @@ def wires(graph: Graph, model: NetModel, scale: float = 1.0) -> tuple[np.ndarray
     live = graph.drivers[graph.drivers[:, 0] >= 0]
     driver[live[:, 0]] = live[:, 1]
     net, kind = graph.pins[:, 0], graph.pins[:, 1]
-    dedicated = (kind != GENERAL) & (net >= 0) & (driver[net] == kind)
-    routed = net[(net >= 0) & ~dedicated]
-    fanout = np.bincount(routed, minlength=graph.nets)
+    connected = net >= 0
+    sinks = np.bincount(net[connected], minlength=graph.nets)
     for out in graph.outputs:
-        fanout[out] += out >= 0
+        sinks[out] += 1
+    dedicated = connected & (driver[net] >> kind & 1 > 0)
+    dedicated &= ~np.isin(kind, ALONE) | (sinks[net] == 1)
+    fanout = sinks - np.bincount(net[dedicated], minlength=graph.nets)
     delay = np.where(dedicated, 0.0, model.delay(fanout)[net] * scale)
     return delay, fanout
 

@@ -2,8 +2,10 @@
 
     delay = base + slope log2(fan-out), at most `limit`
 
-and 0 on connections inside a slice or between neighbours that no placement can lengthen: a carry
-chain's next block, a lookup table into the wide multiplexer beside it, a DSP's cascade.
+and 0 on connections that no placement can lengthen: a carry chain's next block, a lookup table into
+the wide multiplexer beside it, a DSP's cascade; and, where it is the only sink, a lookup table into
+the carry chain behind it (`S` has no other way in) and what the flip-flop of a slice takes from the
+slice's own logic.
 The defaults are for 7-series, -1: 0.50 ns for a net with one sink, 0.77 ns for eight, and never more
 than 2.2 ns, since tools copy what drives more.
 """
@@ -14,17 +16,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Kinds of dedicated connections: a sink of a kind is one only behind a driver of the same kind.
-GENERAL, CARRY, WIDE7, WIDE8, CASCADE = range(5)
+# Kinds of dedicated connections. A sink is of one kind; a driver may serve several (a bit each).
+GENERAL, CARRY, WIDE7, WIDE8, CASCADE, SUM, DATA = range(7)
+ALONE = (SUM, DATA)  # only where the net has no other sink
 _SINKS = {
     ("CARRY4", "CI"): CARRY,
+    ("CARRY4", "S"): SUM,
     ("MUXF7", "I0"): WIDE7, ("MUXF7", "I1"): WIDE7,
     ("MUXF8", "I0"): WIDE8, ("MUXF8", "I1"): WIDE8,
     ("DSP48E1", "PCIN"): CASCADE, ("DSP48E1", "ACIN"): CASCADE, ("DSP48E1", "BCIN"): CASCADE,
+    **{(ff, "D"): DATA for ff in ("FDRE", "FDSE", "FDCE", "FDPE")},
 }  # fmt: skip
 _DRIVERS = {
-    ("MUXF7", "O"): WIDE8,
-    ("DSP48E1", "PCOUT"): CASCADE, ("DSP48E1", "ACOUT"): CASCADE, ("DSP48E1", "BCOUT"): CASCADE,
+    ("MUXF7", "O"): (WIDE8, DATA), ("MUXF8", "O"): (DATA,),
+    ("CARRY4", "O"): (DATA,), ("CARRY4", "CO"): (DATA,),
+    ("DSP48E1", "PCOUT"): (CASCADE,), ("DSP48E1", "ACOUT"): (CASCADE,),
+    ("DSP48E1", "BCOUT"): (CASCADE,),
 }  # fmt: skip
 
 
@@ -33,13 +40,12 @@ def sink_kind(cell: str, port: str) -> int:
     return _SINKS.get((cell, port), GENERAL)
 
 
-def driver_kind(cell: str, port: str, bit: int) -> int:
-    """Kind of an output of a cell."""
-    if cell.startswith("LUT"):
-        return WIDE7
-    if cell == "CARRY4":
-        return CARRY if (port, bit) == ("CO", 3) else GENERAL
-    return _DRIVERS.get((cell, port), GENERAL)
+def driver_kinds(cell: str, port: str, bit: int) -> int:
+    """Kinds that an output of a cell serves, as a bit mask."""
+    kinds = (WIDE7, SUM, DATA) if cell.startswith("LUT") else _DRIVERS.get((cell, port), ())
+    if (cell, port, bit) == ("CARRY4", "CO", 3):
+        kinds = (CARRY, DATA)
+    return sum(1 << kind for kind in kinds)
 
 
 @dataclass(frozen=True)
