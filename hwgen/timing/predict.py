@@ -19,7 +19,7 @@ from hwgen.timing.write_ports import WritePorts
 from hwgen.units import dma as dma_unit
 from hwgen.units import sequencer as seq
 from hwgen.units.attention import Attention, Run
-from hwgen.units.compute_unit import DECODE, READ_WB, CycleModel, Times
+from hwgen.units.compute_unit import DECODE, READ_WB, SOURCE, CycleModel, Times
 from hwgen.units.dma import Dma
 from hwgen.units.lanes import ACC_AT
 from hwgen.units.norm import NormUnit
@@ -280,7 +280,8 @@ class _Predictor:
             delivered = results[-1]
         elif i.op == "ATT":
             ends = self.times[-1]
-            start = max(accepted + DECODE, ends.issue_end, ends.array_end, self._reached(i) + 1)
+            start = max(accepted + DECODE, ends.issue_end + 1, ends.array_end + 1,
+                        self._reached(i) + 2)
             before = None if f["drain"] else self.att
             run = self.attention.run(start, f["queries"], f["tokens"], before)
             issue, delivered = run.next - start, run.last - start
@@ -311,7 +312,7 @@ class _Predictor:
         if f["swap"]:
             self.swapped.append(t.start)
         if i.op == "LNSTAT":
-            self.norm_idle = t.issue_end + 5 + ACC_AT + self.norm_latency + 1
+            self.norm_idle = t.issue_end + SOURCE + ACC_AT + self.norm_latency + 1
         self.times.append(t)
         self.free["cmp"].append(t.issue_end - 1 if i.op == "SET" else t.start)
         self.retired["cmp"].append(t.retired)

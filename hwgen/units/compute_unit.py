@@ -4,26 +4,26 @@ A cycle model of the queue, exact to the cycle (a test compares it with the simu
 instruction k of the compute queue, with all times in cycles:
 
     start >= accepted + DECODE              accepted: transfer from the queue
-    start >= start of k - 1, plus 1         (SET taps: its issue end)
-    start >= issue end of k - 1             issue end = start + issue cycles, partial XNOR + 1
-    start >= array end                      XNOR, ATT: the partial XNOR before has issued
-    start >= reached + 1                    reached: both retired counts seen at the ports
-    start >= shadow_full                    swap
-    start >= retired of all before          drain; SET table unless only SETs follow another one
-    start >= last r_valid + 1               MAC op after XNOR or ATT; XNOR after ATT; ATT after XNOR
-    start >= last LNSTAT beat + LN_QUIET + 1, norm unit idle     LNAPPLY, SET norm
-    fewer than QUEUE instructions between their push and their first result
+    start >= take of k - 1, plus 2          take: start; SET: its last issue cycle
+    start >= issue end of k - 1, plus 1     issue end = start + issue cycles, partial XNOR + 1
+    start >= array end + 1                  XNOR, ATT: the partial XNOR before has issued
+    start >= reached + 2                    reached: both retired counts seen at the ports
+    start >= shadow_full + 1                swap
+    start >= retired of all before, plus 1  drain; SET table unless only SETs follow another one
+    start >= last result - 1                MAC op after XNOR or ATT; XNOR after ATT; ATT after XNOR
+    start >= last LNSTAT beat + LN_QUIET + 2, norm unit idle + 1     LNAPPLY, SET norm
+    fewer than QUEUE instructions wait between their push and the place behind the queue
+
+(an instruction is decided one cycle before its start, by registers).
 
 Issue cycles: MACV, MACS, LNSTAT, LNAPPLY n0 n1 n2 n3; MACV stencil STENCIL_BEATS (n3 +
 STENCIL_LEAD), with its last result STENCIL_BEATS / 2 before the end if n2 = 1; SET taps 14, SET
 table 9, other SET 1; XNOR and ATT those of their units (to the cycle in which `ready` comes back).
-The first beat of a MAC op is the cycle after start, so instructions follow one another without a
-bubble. An instruction is pushed at start (SET: in its last cycle). At stage 0 of the lanes its last
-result is at z:
+An instruction is pushed when it is taken. At stage 0 of the lanes its last result is at z:
 
     MAC op   start + issue + SOURCE
-    XNOR, ATT with results: last r_valid
-    SET, partial XNOR (psum_last = 0): the first cycle in which it is current and has ended
+    XNOR, ATT with results: the last of them
+    SET, partial XNOR (psum_last = 0): ANNOUNCED after the cycle in which it leaves result_nest
 
 and retired_cmp counts it from z + Y_AT + 1, when its last write can be read.
 """
@@ -39,12 +39,15 @@ from hwgen.paths import templates_dir
 from hwgen.units.decode import write_decoders
 from hwgen.units.lanes import ACC_AT, Y_AT
 
-DECODE = 2  # from the transfer out of the queue to the earliest start
-SOURCE = 5  # from a nest beat to stage 0 of the lanes
-READ_WB = 3  # from a nest beat to its read of the weight buffer (MACS without quad)
+DECODE = 3  # from the transfer out of the queue to the earliest start
+SOURCE = 7  # from a nest beat to stage 0 of the lanes
+ANNOUNCED = 3  # from the announcement of a result to its words at stage 0
+READ = 3  # from a request to FM or TM to its word
+SWAP_HEARD = 2  # from a swap to the cycle in which the weight loader is told
+READ_WB = 5  # from a nest beat to its read of the weight buffer (MACS without quad)
 RETIRE = Y_AT + 1  # from stage 0 to the retired count
-QUEUE = 8  # instructions between issue and first result
-LN_QUIET = SOURCE + ACC_AT + 4  # wait after the last LNSTAT beat, before norm_busy is trusted
+QUEUE = 4  # instructions in the queue of result_nest; one more stands behind it
+LN_QUIET = SOURCE - 1 + ACC_AT + 4  # wait after the last LNSTAT beat, before norm_busy is trusted
 SET_TAPS_CYCLES = 14
 SET_TABLE_CYCLES = 9
 STENCIL_BEATS = 6  # of a column of a MACV stencil
@@ -88,6 +91,7 @@ class ComputeUnit:
         "rtl/lib/stream_addr.v",
         "rtl/compute/result_delay.v",
         "rtl/lib/delay_line.v",
+        "rtl/lib/register_copy.v",
         "rtl/lib/times_xd.v",
         "rtl/compute/feature_ports.v",
         "rtl/compute/feature_memory.v",
@@ -163,11 +167,13 @@ class CycleModel:
     """Start, issue end and retirement of the instructions of the compute queue, in order."""
 
     _pushed: list[int] = field(default_factory=list)
-    _popped: list[int] = field(default_factory=list)
+    _left: list[int] = field(default_factory=list)  # cycle in which each leaves the queue
+    _nest: int = -1  # cycle in which the last one left the place behind it
     _take: int = -1  # cycle in which the last instruction left the decoder
     _issue_end: int = 0
     _array_end: int = 0  # last issue cycle of a partial XNOR
     _last_z: int = -1
+    _announced: int = -1  # .. of the last one with results
     _delivered: int = -1  # last r_valid of XNOR and ATT so far
     _front: str = ""  # xnor or att: source of the last one with results
     _statistic: int = -LN_QUIET - 1  # last LNSTAT beat
@@ -190,25 +196,25 @@ class CycleModel:
         low after the last statistic; XNOR, ATT: `issue` cycles from start to `ready`, `delivered`
         cycles from start to the last r_valid (0: no results)."""
         source = CMP_SOURCE.get(op, "set")
-        ready = max(accepted + DECODE, reached + 1)
+        ready = max(accepted + DECODE, reached + 2)
         if source != "set" and fields["swap"]:
-            ready = max(ready, shadow_full)
-        start = max(ready, self._take + 1, self._issue_end)
+            ready = max(ready, shadow_full + 1)
+        start = max(ready, self._take + 2, self._issue_end + 1)
         if source != "set":
             if fields["drain"]:
-                start = max(start, self._last_z + RETIRE)
+                start = max(start, self._last_z + RETIRE + 1)
             if source != "mac":
-                start = max(start, self._array_end)
+                start = max(start, self._array_end + 1)
             if source != self._front:
-                start = max(start, self._delivered + 1)
+                start = max(start, self._delivered + 2 - ANNOUNCED)
         norm = op == "LNAPPLY" or (op == "SET" and fields["kind"] == SET_KINDS["norm"])
         if norm:
-            start = max(start, self._statistic + LN_QUIET + 1, norm_idle)
+            start = max(start, self._statistic + LN_QUIET + 2, norm_idle + 1)
         table = op == "SET" and fields["kind"] == SET_KINDS["table"]
         if table and self._pushed and not self._tables:
-            start = max(start, self._last_z + RETIRE)
+            start = max(start, self._last_z + RETIRE + 1)
         self._tables = source == "set" and (table or self._tables)
-        while self._queued(start) >= QUEUE:
+        while self._queued(start - 1) >= QUEUE:
             start += 1
 
         if source == "mac":
@@ -219,7 +225,7 @@ class CycleModel:
             self._array_end, issue = start + issue, 1
         issue_end = start + issue
         push = issue_end - 1 if source == "set" else start
-        pop = max(push + 1, self._last_z)
+        left = max(push + 1, self._nest)
         if source == "mac":
             z = issue_end + SOURCE
             if fields.get("stencil") and fields["n2"] == 1:
@@ -227,15 +233,20 @@ class CycleModel:
         elif delivered:
             z = self._delivered = start + delivered
             self._front = source
+        if source == "mac" or delivered:
+            self._nest = max(left + 1, self._announced)
+            self._announced = z - ANNOUNCED
         else:
-            z = max(pop + 1, push + 1)
+            self._nest = max(left + 1, self._announced + 1)
+            z = self._nest + ANNOUNCED
         if op == "LNSTAT":
-            self._statistic = issue_end
+            self._statistic = issue_end + 1
         self._pushed.append(push)
-        self._popped.append(pop)
+        self._left.append(left)
         self._take, self._issue_end, self._last_z = push, issue_end, z
         return Times(ready, start, issue_end, z + RETIRE, self._array_end)
 
     def _queued(self, cycle: int) -> int:
+        """Instructions in the queue of result_nest, as `full` counts them in a cycle."""
         recent = range(max(0, len(self._pushed) - 2 * QUEUE), len(self._pushed))
-        return sum(self._pushed[i] < cycle <= self._popped[i] for i in recent)
+        return sum(self._pushed[i] < cycle <= self._left[i] for i in recent)

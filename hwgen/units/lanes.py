@@ -1,6 +1,6 @@
 """Post lanes: parameters, latencies and sources of `lanes.v`.
 
-Cycle 0 is the cycle in which a beat's stage-0 inputs are valid. A residual word must be valid in
+Cycle 0 is the cycle in which a beat's words are at the lanes, its kinds and modes CONTROL before. A residual word must be valid in
 cycle PRE_AT / MID_AT / OUT_AT of its `last` beat; results are valid in cycle ACC_AT / Y_AT.
 """
 
@@ -14,8 +14,9 @@ from hwgen.paths import templates_dir
 ACC_AT = 6
 PRE_AT = 8
 MID_AT = 16
-OUT_AT = 22
-Y_AT = 26
+OUT_AT = 21
+Y_AT = 27
+CONTROL = 2  # cycles before a beat's words in which its kinds, slots and modes are there
 
 IN_KINDS = {"feature": 0, "xnor": 1, "attention": 2, "scalar": 3, "norm": 4}
 MUL_KINDS = {"cm": 0, "weight": 1, "one": 2, "self": 3, "norm": 4}
@@ -53,6 +54,7 @@ class Lanes:
         "rtl/lanes/chord_table.v",
         "rtl/lib/param_ram.v",
         "rtl/lib/delay_line.v",
+        "rtl/lib/register_copy.v",
     )
 
     def parameters(self) -> dict[str, int]:

@@ -22,7 +22,7 @@ END_CYCLES = 4  # last retire strobe -> end of the run: cycles = retire + END_CY
 LDW_FRONT = 2  # dispatch -> start of an LDW that waits for nothing
 LDW_TAIL = 4  # start -> retire is n + LDW_TAIL
 LDW_FULL = 1  # retire -> shadow_full
-SWAP_TO_LDW = 1  # swap -> earliest start of the next LDW
+SWAP_TO_LDW = 3  # swap -> earliest start of the next LDW
 
 
 @dataclass(frozen=True)

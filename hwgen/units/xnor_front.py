@@ -1,17 +1,19 @@
 """XNOR front end: bit memory, activation fetch, XNOR array and partial sums of `xnor_front.v`.
 
 Cycles count from the cycle of `start` (0). An instruction issues in cycles 1 .. issue_cycles; in
-the last of them `ready` is high again, so that the next start follows without a gap. Its last
-vector always fires in that last cycle; a result is valid FIRE_TO_RESULT cycles after its vector.
+the last of them `ready` is high again, and the next start comes in the cycle behind it. Its last
+vector always fires in that last cycle; a result is there FIRE_TO_RESULT cycles after its vector,
+and announced ANNOUNCED cycles before.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-FIRE_TO_RESULT = 9  # issue cycle that completes a vector -> r_valid
-ATT_LATENCY = 2  # att_re -> att_row
-SWAP_TO_FILL = 2  # earliest w_fill after w_swap was taken
+FIRE_TO_RESULT = 11  # issue cycle that completes a vector -> its result
+ANNOUNCED = 3  # c_valid -> its result
+ATT_LATENCY = 4  # att_re -> att_row
+SWAP_TO_FILL = 4  # earliest w_fill after w_swap was taken
 FILL_TO_WRITE = 3  # earliest w_we after w_fill
 XLIN_FIRST_RESULT = 1 + FIRE_TO_RESULT
 
@@ -40,6 +42,7 @@ class XnorFront:
         "rtl/xnor/activation_fetch.v",
         "rtl/xnor/activation_window.v",
         "rtl/lib/times_xd.v",
+        "rtl/lib/delay_line.v",
         "rtl/xnor/xnor_array.v",
         "rtl/lib/popcount.v",
         "rtl/lib/popcount_xnor3.v",
@@ -80,7 +83,7 @@ def column_cycles(a_s3: int, xd: int, row_elements: int) -> int:
 def issue_cycles(
     conv: bool, n2: int, n3: int, xd: int = 1, width: int | None = None, column: int = 1
 ) -> int:
-    """Cycles from start to the issue of the last vector; the next start may come in that cycle.
+    """Cycles from start to the issue of the last vector; the next start comes behind that cycle.
 
     XLIN: n2 n3. XCONV (n2 <= width, which defaults to n2): per row `column` cycles for every result
     and for every phase whose right column lies inside the image (n2 < width only); one more at the
@@ -97,7 +100,7 @@ def issue_cycles(
 def result_cycles(
     conv: bool, n2: int, n3: int, xd: int = 1, width: int | None = None, column: int = 1
 ) -> list[int]:
-    """Cycle of r_valid of every result, in order, counted from start (with psum_last = 1)."""
+    """Cycle of every result, in order, counted from start (with psum_last = 1)."""
     if not conv:
         return [XLIN_FIRST_RESULT + i for i in range(n2 * n3)]
     width = n2 if width is None else width

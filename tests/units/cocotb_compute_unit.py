@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections import deque
 
 import cocotb
 import numpy as np
@@ -11,7 +12,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge
 
 from hwgen.engine.isa import QM_FIELDS, SET_KINDS
-from hwgen.units.compute_unit import CycleModel
+from hwgen.units.compute_unit import ANNOUNCED, READ, SWAP_HEARD, CycleModel
 from tests.units.compute_programs import FREE, Generator, StandIn, Step
 from tests.units.compute_standins import (
     Bench,
@@ -100,6 +101,8 @@ class Run:
         self.full_from = [0]  # cycles in which shadow_full rises
         self.norm_busy_log: list[int] = []
         self.words, self.bits = [], []
+        self.pops: deque = deque()  # (cycle, pin, words) of announced results
+        self.swaps: deque = deque()  # cycles in which the loader hears of a swap
 
     def inputs(self, cycle: int) -> None:
         bench, rng = self.bench, self.rng
@@ -119,15 +122,19 @@ class Run:
         s = self.sources
         bench.set("xf_ready", int(cycle >= s.last_fire))
         bench.set("at_ready", int(cycle >= s.next_att))
-        fire = s.fires and s.fires[0][0] == cycle and s.fires.popleft()[1]
+        coming = cycle + ANNOUNCED
+        fire = s.fires and s.fires[0][0] == coming and s.fires.popleft()[1]
         bench.set("xf_valid", int(bool(fire)))
         if fire:
-            bench.set("xf_pop", pack(fire[0], 16))
             bench.set("xf_pattern", int(fire[1]))
-        result = s.results and s.results[0][0] == cycle and s.results.popleft()
+            self.pops.append((coming, "xf_pop", fire[0]))
+        result = s.results and s.results[0][0] == coming and s.results.popleft()
         bench.set("at_valid", int(bool(result)))
         if result:
-            bench.set("at_acc", pack(result[1], 16))
+            self.pops.append((coming, "at_acc", result[1]))
+        while self.pops and self.pops[0][0] == cycle:
+            _, name, words = self.pops.popleft()
+            bench.set(name, pack(words, 16))
         self.norm.advance(cycle)
         bench.set("nu_busy", int(cycle <= self.norm.until))
         self.norm_busy_log.append(int(cycle <= self.norm.until))
@@ -145,13 +152,16 @@ class Run:
             self.holding = False
         if bench.get("t_issue_end"):
             self.ends.append(cycle)
-        swap = bench.get("swap")
+        swap = bool(self.swaps) and self.swaps[0] == cycle
+        assert bench.get("swap") == swap, f"cycle {cycle}: swap"
+        if swap:
+            self.swaps.popleft()
+            assert bench.cache["shadow_full"]
+            self.full_from.append(cycle + self.rng.choice([1, 2, 40]))
         if bench.get("t_start"):
             step = self.steps[len(self.starts)]
-            assert swap == step.fields.get("swap", 0), f"cycle {cycle}: swap of {step}"
-            if swap:
-                assert bench.cache["shadow_full"]
-                self.full_from.append(cycle + self.rng.choice([1, 2, 40]))
+            if step.fields.get("swap", 0):
+                self.swaps.append(cycle + SWAP_HEARD)
             if bench.get("xf_start"):
                 fields = unpack_fields(bench.get("xf_fields"), XF)
                 want = {k: step.fields[k] for k, _ in XF if k != "conv"}
@@ -164,8 +174,6 @@ class Run:
             if step.op == "SET" and step.fields["kind"] == SET_KINDS["att"]:
                 s.kappa = {k: step.fields[k] for k, _ in AT if k in step.fields}
             self.starts.append(cycle)
-        else:
-            assert not swap, f"cycle {cycle}: swap without start"
         retired = bench.get("retired_cmp")
         while self.count != retired:
             self.count = (self.count + 1) & 0xFFFF
@@ -292,12 +300,13 @@ async def program(dut, seed: int, count: int, gaps: bool) -> None:
     for mem in (0, 1):
         used = SIZES[mem] - FREE
         after[mem][used:] = traffic.memory[mem][used:]
-        for addr in range(SIZES[mem] + 2):
+        for addr in range(SIZES[mem] + READ):
             bench.set("fr_mem", mem)
             bench.set("fr_addr", min(addr, SIZES[mem] - 1))
             await bench.settle()
-            if addr >= 2:
-                assert bench.get("fr_word") == pack(after[mem][addr - 2], 16), (mem, addr - 2)
+            if addr >= READ:
+                word = pack(after[mem][addr - READ], 16)
+                assert bench.get("fr_word") == word, (mem, addr - READ)
             await bench.end()
     dut._log.info(f"{len(steps)} instructions, {len(words)} words, {bench.cycle - origin} cycles")
 

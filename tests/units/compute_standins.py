@@ -12,7 +12,7 @@ from hwgen.engine.isa import CMP_SOURCE
 from tests.units.compute_programs import FREE, Step
 from tests.units.isa_reference import Machine, norm_gain, rsqrt_fixed, shift_round
 
-FRONT = 10  # cycles from a vector of xnor_front to its result
+FRONT = 12  # cycles from a vector of xnor_front to its result
 
 
 def pack(row, bits: int) -> int:
@@ -141,7 +141,7 @@ class Traffic:
         self.bench, self.memory, self.rng = bench, machine.feature, rng
         self.act_bits = machine.act_bits
         self.write = self.request = None
-        self.pipe: deque = deque([None, None])
+        self.pipe: deque = deque([None, None, None])
         self.waited = [0, 0]
 
     def inputs(self) -> None:
@@ -172,13 +172,6 @@ class Traffic:
         expected = self.pipe.popleft()
         if expected is not None:
             assert b.get("fr_word") == pack(expected, 16), f"cycle {b.cycle}: STORE word"
-        if self.request is not None:
-            if b.get("fr_ready"):
-                mem, addr = self.request
-                done, self.request = self.memory[mem][addr].copy(), None
-            else:
-                self.waited[0] += 1
-        self.pipe.append(done)
         if self.write is not None:
             if b.get("f_ready"):
                 mem, addr, row = self.write
@@ -187,3 +180,11 @@ class Traffic:
                 self.write = None
             else:
                 self.waited[1] += 1
+        # the memory is read one cycle after the request: it holds what is written now
+        if self.request is not None:
+            if b.get("fr_ready"):
+                mem, addr = self.request
+                done, self.request = self.memory[mem][addr].copy(), None
+            else:
+                self.waited[0] += 1
+        self.pipe.append(done)

@@ -1,7 +1,7 @@
 // chord_loader: SET table. Sends the eight chords of the instruction to the lanes, one a cycle.
 //
 // start in cycle t: chords 8 part .. 8 part + 7 are at the table's write port in cycles t + 2 ..
-// t + 9, `done` in cycle t + 8; `word` holds until then. `flat` changes with the first chord.
+// t + 9; `word` holds until t + 8. `flat` changes with the first chord.
 // Reset: control only. Cost: about 100 LUT, 45 flip-flops.
 `default_nettype none
 module chord_loader (
@@ -9,8 +9,6 @@ module chord_loader (
     input  wire         rst,
     input  wire         start,
     input  wire [511:0] word,
-    output wire         busy,
-    output wire         done,
     output reg          table_we,
     output reg  [5:0]   table_index,
     output reg  [31:0]  table_entry,    // {slope, intercept}
@@ -38,8 +36,7 @@ module chord_loader (
     wire [127:0] intercepts = {intercept7, intercept6, intercept5, intercept4,
         intercept3, intercept2, intercept1, intercept0};
 
-    assign busy = busy_q;
-    assign done = busy_q && k_q == 3'd7;
+    wire done = busy_q && k_q == 3'd7;
 
     always @(posedge clk) begin
         k_q <= start ? 3'd0 : k_q + 3'd1;

@@ -1,17 +1,19 @@
 // compute_decode: takes compute instructions from the queue and prepares the oldest one.
 //
 // Two registers: A holds the word as it came, B the instruction with its derived steps (xd times
-// a stride) and the outcome of its waits. B is the instruction to issue next; `take` frees it.
-// wait_dma, wait_ldw: (retired - wait) mod 2**16 < 2**15, registered: an instruction may go in the
-// cycle after its count was reached. wait_cmp has no meaning here (the queue is in order).
+// a stride) and the outcome of its waits. B is the instruction to issue next; `take` frees it at
+// the end of its cycle.
+// wait_dma, wait_ldw: (retired - wait) mod 2**16 < 2**15, registered, of A and of B: b_wait_ok is
+// high from the cycle after the count was reached. wait_cmp has no meaning here (the queue is in
+// order).
 //
-// Latency: a word accepted in cycle t can be taken from cycle t + 2; one instruction per cycle.
+// Latency: a word accepted in cycle t is in B from cycle t + 2; one instruction per cycle.
 // Fields come from the decoders (hwgen/units/decode.py); the sources' and SET's payloads are
 // decoded where they are used, from b_word.
 // Names: i_* the queue; a_* fields of A, and so are those that only the derived steps need (is_*,
 // xd, cm_mask, cm_s2, pre_s2 .. bit_s2, taps, stencil); b_* belongs to B, and so do the fields
-// that are passed on packed (pre_en, pre_base, pre_s3 .., sh1 .. pool_pos). ahead_*: retired -
-// wait.
+// that are passed on packed (pre_en, pre_base, pre_s3 .., sh1 .. pool_pos). *_ahead_*: retired
+// - wait.
 // Reset: control only. Cost: about 1,100 flip-flops, 16 adders of up to 20 bits.
 `default_nettype none
 // verilator lint_off PINCONNECTEMPTY
@@ -176,9 +178,12 @@ module compute_decode (
     );
 
     // waits
-    wire [15:0]  ahead_dma = retired_dma - (load_b ? a_wait_dma : b_wait_dma);
-    wire [15:0]  ahead_ldw = retired_ldw - (load_b ? a_wait_ldw : b_wait_ldw);
-    wire         reached = !ahead_dma[15] && !ahead_ldw[15];
+    wire [15:0]  a_ahead_dma = retired_dma - a_wait_dma;
+    wire [15:0]  a_ahead_ldw = retired_ldw - a_wait_ldw;
+    wire [15:0]  b_ahead_dma = retired_dma - b_wait_dma;
+    wire [15:0]  b_ahead_ldw = retired_ldw - b_wait_ldw;
+    wire         a_reached = !a_ahead_dma[15] && !a_ahead_ldw[15];
+    wire         b_reached = !b_ahead_dma[15] && !b_ahead_ldw[15];
 
     // steps of the result streams
     wire [13:0]  pre_x2, mid_x2, out_x2, dst_x2;
@@ -246,7 +251,7 @@ module compute_decode (
             b_cm_1 <= cm_1;
             b_cm_1_wrap <= cm_1 - cm_wrap;
         end
-        b_ok_q <= reached || (b_ok_q && !load_b);
+        b_ok_q <= load_b ? a_reached : b_reached || b_ok_q;
         a_valid_q <= i_valid || !i_ready;
         b_valid_q <= load_b || (b_valid_q && !take);
         if (rst) begin
@@ -267,7 +272,7 @@ module compute_decode (
     assign b_modes = {chords, sh3, aff, sh2, rp, sh1, bit_y3, max};
     assign b_pool = {pool_pos, pool};
 
-    wire unused = &{1'b0, ahead_dma, ahead_ldw, wrap_at[8]};
+    wire unused = &{1'b0, a_ahead_dma, a_ahead_ldw, b_ahead_dma, b_ahead_ldw, wrap_at[8]};
 endmodule
 // verilator lint_on PINCONNECTEMPTY
 `default_nettype wire

@@ -1,9 +1,9 @@
 // compute_set: executes SET and keeps what it sets for later instructions.
 //
-// taps: 14 cycles from set_taps to the cycle after taps_done (tap_table.v). att: kappa, neg change
+// taps: 14 cycles from set_taps on (tap_table.v). att: kappa, neg change
 // in the cycle after set_att; attention takes them with its start. norm: log2c, eps change in the
-// cycle after set_norm, norm_reset is high in that cycle. table: chord_loader.v. `word` holds until
-// taps_done or table_done.
+// cycle after set_norm, norm_reset is high in that cycle. table: 9 cycles (chord_loader.v). `word`
+// holds in all of these cycles.
 // Reset: control only. Cost: tap_table, chord_loader and 130 flip-flops.
 `default_nettype none
 module compute_set (
@@ -14,8 +14,6 @@ module compute_set (
     input  wire         set_norm,
     input  wire         set_table,
     input  wire [511:0] word,        // the instruction
-    output wire         taps_busy,
-    output wire         taps_done,
     output wire [13:0]  taps_sx,
     input  wire [3:0]   tap_index,
     output wire [19:0]  tap_offset,
@@ -32,8 +30,6 @@ module compute_set (
     output reg  [3:0]   log2c,
     output reg  [51:0]  eps,
     output reg          norm_reset,
-    output wire         table_busy,
-    output wire         table_done,
     output wire         table_we,
     output wire [5:0]   table_index,
     output wire [31:0]  table_entry,
@@ -54,13 +50,13 @@ module compute_set (
 
     tap_table u_taps (
         .clk(clk), .rst(rst), .start(set_taps), .word(word),
-        .busy(taps_busy), .done(taps_done), .sx(taps_sx), .index(tap_index),
+        .sx(taps_sx), .index(tap_index),
         .offset(tap_offset), .dx(tap_dx), .out(tap_out), .width(taps_width), .wsx(taps_wsx),
         .padded(taps_padded), .pad(taps_pad)
     );
 
     chord_loader u_chords (
-        .clk(clk), .rst(rst), .start(set_table), .word(word), .busy(table_busy), .done(table_done),
+        .clk(clk), .rst(rst), .start(set_table), .word(word), 
         .table_we(table_we), .table_index(table_index), .table_entry(table_entry),
         .table_flat(table_flat)
     );

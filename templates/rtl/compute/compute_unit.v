@@ -6,18 +6,19 @@
 //                                            norm_unit <--accumulators-------------------+
 //
 // Names: b_* the prepared instruction (register B of compute_decode); xf_*, at_*, nu_* to and from
-// xnor_front, attention and norm_unit; s_* a beat of mac_front at stage 0 of the lanes; l_* the
-// lanes, mostly their stage-0 inputs. fm_word and tm_word answer all reads, 2 cycles later.
+// xnor_front, attention and norm_unit; m_* a beat of mac_front that is announced, s_* its words; l_*
+// the lanes. fm_word and tm_word answer all reads, 3 cycles later.
 // i_* the queue, w_*, wbr_*, p_*, f_*, fr_* as in core_transfer.v; t_* traces.
 //
-// Results of xnor_front and attention are at stage 0 in the cycle of their r_valid, words of the
-// WB port and the norm table when mac_front's beat is: they go straight to the lanes.
+// Every source announces a beat three cycles before its words are at stage 0 of the lanes; the
+// words of xnor_front, attention and the WB port are there by themselves, those of the norm table
+// wait two cycles here.
 //
-// A MAC instruction that starts in cycle t has beat k (0 ..) at stage 0 in t + 6 + k. An
+// A MAC instruction that starts in cycle t has beat k (0 ..) at stage 0 in t + 8 + k. An
 // instruction whose last result is at stage 0 in cycle z writes it in z + Y_AT; retired_cmp counts
 // it from z + Y_AT + 1. Instruction order, waits and cycles: compute_issue.v and
-// hwgen/units/compute_unit.py. The first r_valid of an instruction must come at least 6 cycles
-// after its start.
+// hwgen/units/compute_unit.py. The first result of an instruction must be announced at least 5
+// cycles after its start.
 //
 // Read ports of FM and TM: source, pre, mid and out words have no arbitration (the compiler keeps
 // them apart); two on one port set port_conflict until rst. STORE (fr_*) waits for them, DMA
@@ -94,10 +95,11 @@ module compute_unit #(
     // of lanes
     localparam PRE_AT = 8;
     localparam MID_AT = 16;
-    localparam OUT_AT = 22;
-    localparam Y_AT = 26;
+    localparam OUT_AT = 21;
+    localparam Y_AT = 27;
     localparam ACC_AT = 6;
-    localparam SOURCE = 5;  // cycles from a beat of mac_nest to stage 0
+    localparam SOURCE = 6;  // cycles from a beat of mac_nest to stage 0
+    localparam READ = 3;    // cycles from a request to FM or TM to its word
 
     generate
         if (LANES < 16 || LANES > 64 || LANES != (1 << $clog2(LANES))) begin : gen_guard_lanes
@@ -156,10 +158,24 @@ module compute_unit #(
     );
 
     // ---- issue
-    wire mac_free, mac_start, taps_busy, taps_done, set_taps, set_att, set_norm;
-    wire table_busy, table_done, set_table;
-    wire stat_beat, queue_full, push, none_ended, front_done, retired, flying;
-    wire xf_start, xf_ready, at_start, at_ready, nu_busy;
+    wire mac_free, mac_start, set_taps, set_att, set_norm, set_table;
+    wire stat_beat, queue_full, push, front_done, retired, flying;
+    wire xf_start, xf_ready, at_start, at_ready, nu_busy, swap_now;
+
+    // The array takes a swap later than xnor_front (xnor_front.v): the loader is told so late that
+    // it does not overtake it, and what it shows until then is not the next tile.
+    reg swap_1_q, swap_2_q;
+
+    always @(posedge clk) begin
+        swap_1_q <= swap_now;
+        swap_2_q <= swap_1_q;
+        if (rst) begin
+            swap_1_q <= 1'b0;
+            swap_2_q <= 1'b0;
+        end
+    end
+
+    assign swap = swap_2_q;
 
     compute_issue #(.LN_QUIET(SOURCE + ACC_AT + 4)) u_issue (
         .clk(clk), .rst(rst),
@@ -170,12 +186,10 @@ module compute_unit #(
         .b_drain(b_drain), .b_swap(b_swap), .b_psum_last(b_psum_last), .take(take),
         .mac_free(mac_free), .xf_ready(xf_ready), .at_ready(at_ready),
         .mac_start(mac_start), .xf_start(xf_start), .at_start(at_start),
-        .taps_busy(taps_busy), .taps_done(taps_done),
-        .set_taps(set_taps), .set_att(set_att), .set_norm(set_norm),
-        .table_busy(table_busy), .table_done(table_done), .set_table(set_table),
-        .shadow_full(shadow_full), .swap(swap),
+        .set_taps(set_taps), .set_att(set_att), .set_norm(set_norm), .set_table(set_table),
+        .shadow_full(shadow_full && !swap_1_q && !swap_2_q), .swap(swap_now),
         .stat_beat(stat_beat), .norm_busy(nu_busy),
-        .queue_full(queue_full), .push(push), .none_ended(none_ended),
+        .queue_full(queue_full), .push(push),
         .front_done(front_done), .retired(retired), .retired_cmp(retired_cmp),
         .in_flight(flying), .t_start(t_start), .t_issue_end(t_issue_end)
     );
@@ -199,10 +213,9 @@ module compute_unit #(
 
     compute_set u_set (
         .clk(clk), .rst(rst), .set_taps(set_taps), .set_att(set_att), .set_norm(set_norm),
-        .set_table(set_table), .table_busy(table_busy), .table_done(table_done),
-        .table_we(table_we), .table_index(table_index), .table_entry(table_entry),
+        .set_table(set_table), .table_we(table_we), .table_index(table_index), .table_entry(table_entry),
         .table_flat(table_flat),
-        .word(b_word), .taps_busy(taps_busy), .taps_done(taps_done), .taps_sx(taps_sx),
+        .word(b_word), .taps_sx(taps_sx),
         .tap_index(tap_index), .tap_offset(tap_offset), .tap_dx(tap_dx), .tap_out(tap_out),
         .taps_width(taps_width), .taps_wsx(taps_wsx),
         .taps_padded(taps_padded), .taps_pad(taps_pad),
@@ -215,8 +228,8 @@ module compute_unit #(
     wire [13:0]      src_addr;
     wire [W-1:0]     fm_word, tm_word;
     wire [NT_AW-1:0] nu_index;
-    wire             s_valid, s_first, s_last, s_result, s_stat, s_phase, s_quad, s_stencil;
-    wire [7:0]       s_cm;
+    wire             m_valid, m_first, m_last, m_result, m_stat, m_phase, m_quad, s_stencil;
+    wire [7:0]       m_cm;
     wire [W-1:0]     s_feat;
     wire [15:0]      s_scalar;
     wire [47:0]      s_extra;
@@ -235,8 +248,8 @@ module compute_unit #(
         .fm_re(src_fm_re), .tm_re(src_tm_re), .re_addr(src_addr),
         .fm_word(fm_word), .tm_word(tm_word),
         .wbr_re(wbr_re), .wbr_addr(wbr_addr), .nt_index(nu_index),
-        .s_valid(s_valid), .s_first(s_first), .s_last(s_last), .s_result(s_result),
-        .s_stat(s_stat), .s_phase(s_phase), .s_quad(s_quad), .s_cm(s_cm), .s_feat(s_feat),
+        .m_valid(m_valid), .m_first(m_first), .m_last(m_last), .m_result(m_result),
+        .m_stat(m_stat), .m_phase(m_phase), .m_quad(m_quad), .m_cm(m_cm), .s_feat(s_feat),
         .s_scalar(s_scalar), .s_extra(s_extra), .s_stencil(s_stencil), .s_words(s_words)
     );
 
@@ -270,17 +283,17 @@ module compute_unit #(
         .g_base(xf_g_base), .g_step(xf_g_step), .g_qsh(xf_g_qsh), .g_len(xf_g_len), .y0(xf_y0),
         .height(xf_height), .width(xf_width), .n2(b_n2), .n3(b_n3), .xd(b_xd),
         .psum_first(b_psum_first), .psum_last(b_psum_last),
-        .w_fill(w_fill), .w_we(w_we), .w_col(w_col), .w_data(w_data), .w_swap(swap),
+        .w_fill(w_fill), .w_we(w_we), .w_col(w_col), .w_data(w_data), .w_swap(swap_now),
         .bm_we(bit_we), .bm_addr(bit_at), .bm_data(l_y_bits),
         .att_re(att_re), .att_addr(att_addr), .att_row(att_row),
-        .r_valid(xf_valid), .r_pop(xf_pop), .r_pattern(xf_pattern)
+        .c_valid(xf_valid), .c_pattern(xf_pattern), .r_pop(xf_pop)
     );
 
     // ---- sources: ATT
     wire [15:0] at_q_bits, at_k_bits, at_v_bits;
     wire [11:0] at_t_stride, at_queries;
     wire [8:0]  at_tokens;
-    wire        at_valid, at_idle;
+    wire        at_valid;
     wire [16*LANES-1:0] at_acc;
 
     decode_att u_att_fields (
@@ -292,9 +305,9 @@ module compute_unit #(
         .clk(clk), .rst(rst), .start(at_start), .q_bits(at_q_bits), .k_bits(at_k_bits),
         .v_bits(at_v_bits), .t_stride(at_t_stride), .queries(at_queries), .tokens(at_tokens),
         .kappa1(at_kappa1), .kappa2(at_kappa2), .kappa3(at_kappa3), .neg(at_neg),
-        .ready(at_idle), .ready_next(at_ready),
+        .ready(at_ready),
         .att_re(att_re), .att_addr(att_addr), .att_row(att_row),
-        .r_valid(at_valid), .r_acc(at_acc)
+        .c_valid(at_valid), .r_acc(at_acc)
     );
 
     // ---- stage 0 and what its results need later
@@ -304,14 +317,15 @@ module compute_unit #(
     wire [5:0]  l_q_slot, l_sh1;
     wire [4:0]  l_sh2, l_sh3;
     wire [1:0]  l_pool;
-    wire        l_acc_valid, l_y_valid, nu_valid, nu_phase;
+    wire        l_acc_valid, l_y_valid, nu_valid, nu_phase, dst_next, dst_next_mem;
     wire [5:0]  nu_shift;
     wire        pre_re, mid_re, out_re, pre_sel, mid_sel, out_sel, pre_on, mid_on, out_on, dst_we;
     wire [14:0] pre_at, mid_at, out_at, dst_at;
     wire [7:0]  dst_mask;
 
     result_stage #(
-        .PRE_AT(PRE_AT), .MID_AT(MID_AT), .OUT_AT(OUT_AT), .Y_AT(Y_AT), .ACC_AT(ACC_AT)
+        .PRE_AT(PRE_AT), .MID_AT(MID_AT), .OUT_AT(OUT_AT), .Y_AT(Y_AT), .ACC_AT(ACC_AT),
+        .READ(READ)
     ) u_results (
         .clk(clk), .rst(rst), .push(push), .full(queue_full),
         .p_none(b_set || (b_xnor && !b_psum_last)), .p_xnor(b_xnor), .p_att(b_att),
@@ -322,9 +336,8 @@ module compute_unit #(
         .p_om_base(b_om_base), .p_q_base(b_q_base), .p_q_mask(b_q_mask),
         .p_pre(b_pre), .p_mid(b_mid), .p_out(b_out), .p_dst(b_dst), .p_bit(b_bit),
         .p_modes(b_modes), .p_pool(b_pool),
-        .none_ended(none_ended),
-        .s_valid(s_valid), .s_first(s_first), .s_last(s_last), .s_result(s_result),
-        .s_stat(s_stat), .s_phase(s_phase), .s_quad(s_quad), .s_cm(s_cm),
+        .m_valid(m_valid), .m_first(m_first), .m_last(m_last), .m_result(m_result),
+        .m_stat(m_stat), .m_phase(m_phase), .m_quad(m_quad), .m_cm(m_cm),
         .xf_valid(xf_valid), .xf_pattern(xf_pattern), .at_valid(at_valid), .nu_shift(nu_shift),
         .l_valid(l_valid), .l_in_kind(l_in_kind), .l_mul_kind(l_mul_kind),
         .l_cm_slot(l_cm_slot), .l_om_slot(l_om_slot), .l_q_slot(l_q_slot), .l_first(l_first),
@@ -334,17 +347,22 @@ module compute_unit #(
         .pre_at(pre_at), .mid_at(mid_at), .out_at(out_at),
         .pre_sel(pre_sel), .mid_sel(mid_sel), .out_sel(out_sel),
         .pre_on(pre_on), .mid_on(mid_on), .out_on(out_on),
-        .l_y_valid(l_y_valid), .dst_we(dst_we), .dst_at(dst_at), .dst_mask(dst_mask),
-        .bit_we(bit_we), .bit_at(bit_at),
-        .l_acc_valid(l_acc_valid), .nu_valid(nu_valid), .nu_phase(nu_phase),
+        .dst_next(dst_next), .dst_next_mem(dst_next_mem),
+        .dst_we(dst_we), .dst_at(dst_at), .dst_mask(dst_mask), .bit_we(bit_we), .bit_at(bit_at),
+        .nu_valid(nu_valid), .nu_phase(nu_phase),
         .front_done(front_done), .retired(retired)
     );
 
     // ---- lanes, norm unit
     wire [W-1:0]        l_y_word;
     wire [40*LANES-1:0] acc_word;
-    wire [17:0]         mean2;
-    wire [15:0]         norm_r;
+    wire [17:0]         nu_mean2, mean2;
+    wire [15:0]         nu_r, norm_r;
+
+    // the entry's shift is a mode of its beat, the rest comes with the words
+    delay_line #(.WIDTH(34), .DEPTH(2), .RESET(0)) u_entry (
+        .clk(clk), .rst(rst), .d({nu_mean2, nu_r}), .q({mean2, norm_r})
+    );
 
     lanes #(
         .LANES(LANES), .ACT_BITS(A), .CM_SLOTS(CM_SLOTS), .OM_SLOTS(OM_SLOTS), .QM_SLOTS(QM_SLOTS)
@@ -369,7 +387,7 @@ module compute_unit #(
     norm_unit #(.LANES(LANES), .NT_WORDS(NT_WORDS)) u_norm (
         .clk(clk), .rst(rst), .acc_valid(nu_valid), .acc_word(acc_word), .phase(nu_phase),
         .log2c(nu_log2c), .eps(nu_eps), .reset(nu_reset), .rd_index(nu_index),
-        .mean2(mean2), .norm_r(norm_r), .norm_shift(nu_shift), .busy(nu_busy)
+        .mean2(nu_mean2), .norm_r(nu_r), .norm_shift(nu_shift), .busy(nu_busy)
     );
 
     // ---- memories
@@ -378,7 +396,8 @@ module compute_unit #(
         .src_fm_re(src_fm_re), .src_tm_re(src_tm_re), .src_addr(src_addr),
         .pre_re(pre_re), .mid_re(mid_re), .out_re(out_re),
         .pre_at(pre_at), .mid_at(mid_at), .out_at(out_at),
-        .dst_we(dst_we), .dst_at(dst_at), .dst_mask(dst_mask), .dst_word(l_y_word),
+        .dst_next(dst_next), .dst_next_mem(dst_next_mem), .dst_at(dst_at[13:0]),
+        .dst_mask(dst_mask), .dst_word(l_y_word),
         .f_we(f_we), .f_mem(f_mem), .f_addr(f_addr), .f_word(f_word), .f_ready(f_ready),
         .fr_re(fr_re), .fr_mem(fr_mem), .fr_addr(fr_addr), .fr_ready(fr_ready),
         .fr_word(fr_word), .fm_word(fm_word), .tm_word(tm_word), .conflict(port_conflict)
@@ -392,6 +411,6 @@ module compute_unit #(
     assign t_bit_valid = bit_we;
     assign t_bit_addr = bit_at;
     assign t_bit_word = l_y_bits;
-    wire unused = &{1'b0, at_idle};
+    wire unused = &{1'b0, l_acc_valid, l_y_valid};
 endmodule
 `default_nettype wire

@@ -2,8 +2,10 @@
 //
 // Read port of each memory: source, pre, mid or out word of the compute pipeline; else STORE.
 // Two of the pipeline on one port in a cycle: conflict, kept until rst (the address is then the
-// OR of both). Write port: result of the lanes (8 lane groups); else DMA.
-// fm_word, tm_word, fr_word: 2 cycles after their request; fr_word is sign-extended to 16 bits.
+// OR of both). Write port: result of the lanes (8 lane groups); else DMA. dst_next and its memory
+// come a cycle before dst_we, so that the choice is a register.
+// fm_word, tm_word, fr_word: 3 cycles after their request (merged, memory, output register);
+// fr_word is sign-extended to 16 bits.
 // Names: src_*, pre_*, mid_*, out_* reads of the compute pipeline, dst_* its writes; fr_* STORE's
 // reads, f_* DMA's writes; fm_*, tm_* the ports of the two memories.
 // Reset: control only. Cost: the memories, 150 LUTs, LANES x 16 LUTs for fr_word.
@@ -25,8 +27,9 @@ module feature_ports #(
     input  wire [14:0]               pre_at,     // {mem, addr}
     input  wire [14:0]               mid_at,
     input  wire [14:0]               out_at,
-    input  wire                      dst_we,
-    input  wire [14:0]               dst_at,
+    input  wire                      dst_next,   // dst_we of the next cycle
+    input  wire                      dst_next_mem,
+    input  wire [13:0]               dst_at,
     input  wire [7:0]                dst_mask,
     input  wire [LANES*ACT_BITS-1:0] dst_word,
     input  wire                      f_we,
@@ -58,16 +61,24 @@ module feature_ports #(
 
     assign fr_ready = fr_mem ? !tm_read : !fm_read;
 
-    wire [13:0] fm_raddr = (src_addr & {14{fm_wants[3]}}) | (pre_at[13:0] & {14{fm_wants[2]}})
+    wire [13:0] fm_raddr_d = (src_addr & {14{fm_wants[3]}}) | (pre_at[13:0] & {14{fm_wants[2]}})
         | (mid_at[13:0] & {14{fm_wants[1]}}) | (out_at[13:0] & {14{fm_wants[0]}})
         | (fr_addr & {14{!fm_read}});
-    wire [13:0] tm_raddr = (src_addr & {14{tm_wants[3]}}) | (pre_at[13:0] & {14{tm_wants[2]}})
+    wire [13:0] tm_raddr_d = (src_addr & {14{tm_wants[3]}}) | (pre_at[13:0] & {14{tm_wants[2]}})
         | (mid_at[13:0] & {14{tm_wants[1]}}) | (out_at[13:0] & {14{tm_wants[0]}})
         | (fr_addr & {14{!tm_read}});
 
-    reg conflict_q;
+    reg         conflict_q;
+    reg         fm_re_q;
+    reg         tm_re_q;
+    reg  [13:0] fm_raddr_q;
+    reg  [13:0] tm_raddr_q;
 
     always @(posedge clk) begin
+        fm_re_q <= fm_read || (fr_re && !fr_mem);
+        tm_re_q <= tm_read || (fr_re && fr_mem);
+        fm_raddr_q <= fm_raddr_d;
+        tm_raddr_q <= tm_raddr_d;
         // more than one bit set
         if ((fm_wants & (fm_wants - 4'd1)) != 4'd0 || (tm_wants & (tm_wants - 4'd1)) != 4'd0)
             conflict_q <= 1'b1;
@@ -77,31 +88,42 @@ module feature_ports #(
     assign conflict = conflict_q;
 
     // writes
-    wire fm_dst = dst_we && !dst_at[14];
-    wire tm_dst = dst_we && dst_at[14];
+    reg  fm_dst;
+    reg  tm_dst;
+    wire fm_dst_d = dst_next && !dst_next_mem;
+    wire tm_dst_d = dst_next && dst_next_mem;
+
+    always @(posedge clk) begin
+        fm_dst <= fm_dst_d;
+        tm_dst <= tm_dst_d;
+        if (rst) begin
+            fm_dst <= 1'b0;
+            tm_dst <= 1'b0;
+        end
+    end
 
     assign f_ready = f_mem ? !tm_dst : !fm_dst;
 
     wire [W-1:0]  f_cut;
-    wire [13:0]   fm_waddr = fm_dst ? dst_at[13:0] : f_addr;
-    wire [13:0]   tm_waddr = tm_dst ? dst_at[13:0] : f_addr;
+    wire [13:0]   fm_waddr = fm_dst ? dst_at : f_addr;
+    wire [13:0]   tm_waddr = tm_dst ? dst_at : f_addr;
     wire [7:0]    fm_we = fm_dst ? dst_mask : {8{f_we && !f_mem}};
     wire [7:0]    tm_we = tm_dst ? dst_mask : {8{f_we && f_mem}};
 
     feature_memory #(.WORDS(FM_WORDS), .WIDTH(W), .AW(FM_AW)) u_fm (
         .clk(clk), .we(fm_we), .waddr(fm_waddr[FM_AW-1:0]), .wword(fm_dst ? dst_word : f_cut),
-        .re(fm_read || (fr_re && !fr_mem)), .raddr(fm_raddr[FM_AW-1:0]), .rword(fm_word)
+        .re(fm_re_q), .raddr(fm_raddr_q[FM_AW-1:0]), .rword(fm_word)
     );
     feature_memory #(.WORDS(TM_WORDS), .WIDTH(W), .AW(TM_AW)) u_tm (
         .clk(clk), .we(tm_we), .waddr(tm_waddr[TM_AW-1:0]), .wword(tm_dst ? dst_word : f_cut),
-        .re(tm_read || (fr_re && fr_mem)), .raddr(tm_raddr[TM_AW-1:0]), .rword(tm_word)
+        .re(tm_re_q), .raddr(tm_raddr_q[TM_AW-1:0]), .rword(tm_word)
     );
 
     // 16 bits per lane outside
     wire         fr_sel;
     wire [W-1:0] fr_cut = fr_sel ? tm_word : fm_word;
 
-    delay_line #(.WIDTH(1), .DEPTH(2), .RESET(0)) u_fr_sel (
+    delay_line #(.WIDTH(1), .DEPTH(3), .RESET(0)) u_fr_sel (
         .clk(clk), .rst(rst), .d(fr_mem), .q(fr_sel)
     );
 
@@ -117,6 +139,6 @@ module feature_ports #(
         end
     endgenerate
 
-    wire unused_addr = &{1'b0, fm_raddr, tm_raddr, fm_waddr, tm_waddr};
+    wire unused_addr = &{1'b0, fm_raddr_q, tm_raddr_q, fm_waddr, tm_waddr};
 endmodule
 `default_nettype wire

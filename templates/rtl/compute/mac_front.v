@@ -2,9 +2,10 @@
 //
 //   instruction --load--> mac_nest --n_*: a beat--> mac_source --s_*: the beat--> stage 0
 //
-// n_* belong to the cycle in which the nest issues a beat; its tap is looked up then. s_* are the
-// same beat 5 cycles later, at stage 0 of the lanes. `free`: the next load may come.
-// Timing: load in cycle t -> beats at stage 0 in t + 6 .., one per cycle. Reset: control only.
+// n_* belong to the cycle in which the nest issues a beat; its tap is looked up then. m_* are the
+// same beat 3 cycles later, three before its words (s_*) are at stage 0 of the lanes. `free`: in
+// the next cycle a load may come.
+// Timing: load in cycle t -> beats at stage 0 in t + 8 .., one per cycle. Reset: control only.
 // Cost: the two parts.
 `default_nettype none
 // verilator lint_off PINCONNECTEMPTY
@@ -57,15 +58,16 @@ module mac_front #(
     output wire                        wbr_re,
     output wire [15:0]                 wbr_addr,
     output wire [NT_AW-1:0]            nt_index,
+    // three cycles before stage 0
+    output wire                        m_valid,
+    output wire                        m_first,
+    output wire                        m_last,
+    output wire                        m_result,
+    output wire                        m_stat,
+    output wire                        m_phase,
+    output wire                        m_quad,
+    output wire [7:0]                  m_cm,
     // stage 0
-    output wire                        s_valid,
-    output wire                        s_first,
-    output wire                        s_last,
-    output wire                        s_result,
-    output wire                        s_stat,
-    output wire                        s_phase,
-    output wire                        s_quad,
-    output wire [7:0]                  s_cm,
     output wire [LANES*ACT_BITS-1:0]   s_feat,
     output wire [15:0]                 s_scalar,
     output wire [47:0]                 s_extra,
@@ -81,9 +83,9 @@ module mac_front #(
         .src_s2(), .src_s3(s3), .quad(quad), .stencil(stencil)
     );
 
-    wire        n_valid, n_phase, n_first, n_last, n_result, n_stat, n_stencil;
+    wire        n_valid, n_phase, n_first, n_last, n_result, n_stat;
     wire [19:0] n_addr, n_pos;
-    wire [3:0]  n_i0;
+    wire [3:0]  n_tap;
     wire [11:0] n_i2;
     wire [7:0]  n_cm;
     wire [15:0] n_wb;
@@ -93,13 +95,12 @@ module mac_front #(
         .base(base), .s0({{2{s0[17]}}, s0}), .s1(s1), .s2(s2), .s3({{2{s3[17]}}, s3}), .x2(x2),
         .cm_base(cm_base), .cm_s0(cm_s0), .cm_s1(cm_s1), .wb_base(wb_base), .stat(stat),
         .stencil(stencil), .free(free), .valid(n_valid), .addr(n_addr), .pos(n_pos),
-        .i0(n_i0), .i2(n_i2), .phase(n_phase), .first(n_first), .last(n_last), .result(n_result),
+        .tap(n_tap), .i2(n_i2), .phase(n_phase), .first(n_first), .last(n_last), .result(n_result),
         .stat_on(n_stat), .cm(n_cm), .wb(n_wb)
     );
 
     assign stat_beat = n_valid && n_stat;
-    // The second row of a stencil has the taps behind those of the first.
-    assign tap_index = n_stencil && n_phase ? n_i0 + 4'd3 : n_i0;
+    assign tap_index = n_tap;
 
     mac_source #(.LANES(LANES), .ACT_BITS(ACT_BITS), .NT_AW(NT_AW)) u_source (
         .clk(clk), .rst(rst), .load(load), .mem(mem), .taps(taps), .macs(macs),
@@ -111,10 +112,9 @@ module mac_front #(
         .width(taps_width), .wsx(taps_wsx), .padded(taps_padded), .pad(taps_pad),
         .fm_re(fm_re), .tm_re(tm_re), .re_addr(re_addr), .fm_word(fm_word), .tm_word(tm_word),
         .wbr_re(wbr_re), .wbr_addr(wbr_addr), .nt_index(nt_index),
-        .s_valid(s_valid), .s_first(s_first), .s_last(s_last), .s_result(s_result),
-        .s_stat(s_stat), .s_phase(s_phase), .s_quad(s_quad), .s_cm(s_cm), .s_feat(s_feat),
-        .s_scalar(s_scalar), .s_extra(s_extra),
-        .stencil_on(n_stencil), .s_stencil(s_stencil), .s_words(s_words)
+        .m_valid(m_valid), .m_first(m_first), .m_last(m_last), .m_result(m_result),
+        .m_stat(m_stat), .m_phase(m_phase), .m_quad(m_quad), .m_cm(m_cm), .s_feat(s_feat),
+        .s_scalar(s_scalar), .s_extra(s_extra), .s_stencil(s_stencil), .s_words(s_words)
     );
 endmodule
 // verilator lint_on PINCONNECTEMPTY

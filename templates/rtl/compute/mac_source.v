@@ -1,22 +1,25 @@
-// mac_source: from a beat of mac_nest to the stage-0 inputs of the lanes, SOURCE = 5 cycles later.
+// mac_source: from a beat of mac_nest to the stage-0 inputs of the lanes, SOURCE = 6 cycles later.
 //
-//   stage 1  taps: addr = pos + offset[i0], column = i2 + dx[i0]
+//   stage 1  taps: addr = pos + offset[tap], column = i2 + dx[tap]
 //   stage 2  taps: addr -/+ width sx when the column is outside [0, width), or, when padded, the
 //            word pad then and for taps with tap_out; memory read request
-//   stage 3  WB read request
-//   stage 4  words at the memories' outputs; norm table index (the table answers one cycle later)
-//   stage 5  in_feat, in_scalar, in_extra and the flags: stage 0 of the lanes
+//   stage 3  m_*: the beat is announced
+//   stage 4  WB read request
+//   stage 5  words at the memories' outputs
+//   stage 6  in_feat, in_scalar, in_extra: stage 0 of the lanes
 //
 // MACS: addr counts elements, word = addr / LANES, lane = addr mod LANES. A beat takes two
 // elements, addr and addr | 1, in s_scalar and the first of s_extra; with quad four, addr (a
 // multiple of 4) ..
 // addr + 3. What an instruction does not take is 0 in s_extra.
 // stencil: beats whose words only fill the stencil memory (of the first LEAD columns; of the second
-// row when there is one_row) do not reach the lanes; s_words see stencil_memory.v.
-// LNAPPLY reads table entry count / (share + 1), count = its results since `index_reset`.
-// Names: _1_q .. _5_q registers of stages 1 .. 5, _4 what is at stage 4; s_* stage 5.
+// row when there is one_row) are not announced; s_words see stencil_memory.v.
+// LNAPPLY reads table entry count / (share + 1), count = its results since `index_reset`; the index
+// is at stage 3, so that the entry's shift is there with the beat's modes.
+// Names: _1_q .. _6_q registers of stages 1 .. 6, _5 what is at stage 5; s_* stage 6. new_*: of the
+// instruction that was loaded; its first beat is still to come.
 // One beat per cycle. Reset: control only. Cost: LANES x ACT_BITS + 300 flip-flops, two 20-bit
-// adders, LANES x ACT_BITS / 2 LUTs of memory select, four LANES / 4 : 1 multiplexers of ACT_BITS,
+// adders, LANES x ACT_BITS / 2 LUTs of memory select, eight LANES / 4 : 1 multiplexers of ACT_BITS,
 // one 4 : 1 and one 2 : 1.
 `default_nettype none
 module mac_source #(
@@ -26,7 +29,7 @@ module mac_source #(
 ) (
     input  wire                      clk,
     input  wire                      rst,
-    // instruction, taken with `load` (its first beat comes in the next cycle)
+    // instruction, taken with `load` (its first beat comes two cycles later)
     input  wire                      load,
     input  wire                      mem,
     input  wire                      taps,
@@ -49,7 +52,7 @@ module mac_source #(
     input  wire                      result,
     input  wire [7:0]                cm,
     input  wire [15:0]               wb,
-    // tap_table (looked up with i0 in the cycle of the beat)
+    // tap_table (looked up with `tap` in the cycle of the beat)
     input  wire [19:0]               tap_offset,
     input  wire [3:0]                tap_dx,
     input  wire                      tap_out,
@@ -66,19 +69,19 @@ module mac_source #(
     output wire                      wbr_re,
     output wire [15:0]               wbr_addr,
     output wire [NT_AW-1:0]          nt_index,
-    // stage 0
-    output wire                      s_valid,
-    output wire                      s_first,
-    output wire                      s_last,
-    output wire                      s_result,
-    output wire                      s_stat,
-    output wire                      s_phase,
-    output wire [7:0]                s_cm,
+    // stage 3
+    output wire                      m_valid,
+    output wire                      m_first,
+    output wire                      m_last,
+    output wire                      m_result,
+    output wire                      m_stat,
+    output wire                      m_phase,
+    output wire                      m_quad,
+    output wire [7:0]                m_cm,
+    // stage 6
     output wire [LANES*ACT_BITS-1:0] s_feat,
-    output wire                      s_quad,
     output wire [15:0]               s_scalar,
     output wire [47:0]               s_extra,
-    output wire                      stencil_on,    // stencil of the running instruction
     output wire                      s_stencil,
     output wire [3*LANES*ACT_BITS-1:0] s_words
 );
@@ -87,6 +90,8 @@ module mac_source #(
     localparam FLAGS = 10;
     localparam LEAD = 12'd4;
 
+    // Beats of the instruction before are still coming in the cycle after `load`.
+    reg  [13:0] new_q;
     reg         mem_q;
     reg         taps_q;
     reg         macs_q;
@@ -98,17 +103,8 @@ module mac_source #(
     reg  [5:0]  share_q;
 
     always @(posedge clk) begin
-        if (load) begin
-            mem_q <= mem;
-            taps_q <= taps;
-            macs_q <= macs;
-            quad_q <= quad;
-            stencil_q <= stencil;
-            one_row_q <= one_row;
-            stat_q <= stat;
-            apply_q <= apply;
-            share_q <= share;
-        end
+        if (load) new_q <= {mem, taps, macs, quad, stencil, one_row, stat, apply, share};
+        {mem_q, taps_q, macs_q, quad_q, stencil_q, one_row_q, stat_q, apply_q, share_q} <= new_q;
     end
 
     // stages 1 and 2: address
@@ -120,7 +116,6 @@ module mac_source #(
     reg  [FLAGS-1:0] flags_1_q;
     reg         fm_re_2_q;
     reg         tm_re_2_q;
-    reg         wbr_re_3_q;
     reg  [19:0] addr_2_q;
     reg  [FLAGS-1:0] flags_2_q;
 
@@ -131,7 +126,7 @@ module mac_source #(
     wire        outside = taps_1_q && padded && (below || above || out_1_q);
 
     always @(posedge clk) begin
-        addr_1_q <= taps_q ? pos + tap_offset : addr;
+        addr_1_q <= (taps_q ? pos : addr) + (tap_offset & {20{taps_q}});
         column_1_q <= {2'b00, i2} + {{10{tap_dx[3]}}, tap_dx};
         taps_1_q <= taps_q;
         out_1_q <= tap_out;
@@ -142,12 +137,10 @@ module mac_source #(
         valid_1_q <= valid;
         fm_re_2_q <= valid_1_q && !flags_1_q[5];
         tm_re_2_q <= valid_1_q && flags_1_q[5];
-        wbr_re_3_q <= (fm_re_2_q || tm_re_2_q) && flags_2_q[7] && !flags_2_q[6];
         if (rst) begin
             valid_1_q <= 1'b0;
             fm_re_2_q <= 1'b0;
             tm_re_2_q <= 1'b0;
-            wbr_re_3_q <= 1'b0;
         end
     end
 
@@ -173,74 +166,92 @@ module mac_source #(
         end
     end
 
-    // stages 3 to 5
-    wire             valid_4;
-    wire [FLAGS-1:0] flags_4;
-    wire [LL-1:0]    lane_4;
-    reg              valid_5_q;
-    reg  [4:0]       flags_5_q;
-    reg              quad_5_q;
-    reg              stencil_5_q;
-    reg  [LANES*ACT_BITS-1:0] feat_5_q;
-    reg  [ACT_BITS-1:0] scalar_5_q;
-    reg  [3*ACT_BITS-1:0] extra_5_q;
-
-    delay_line #(.WIDTH(1), .DEPTH(2), .RESET(1)) u_valid (
-        .clk(clk), .rst(rst), .d(fm_re_2_q || tm_re_2_q), .q(valid_4)
-    );
-    delay_line #(.WIDTH(FLAGS + LL), .DEPTH(2), .RESET(0)) u_flags (
-        .clk(clk), .rst(rst), .d({flags_2_q, addr_2_q[LL-1:0]}), .q({flags_4, lane_4})
-    );
-    delay_line #(.WIDTH(16), .DEPTH(3), .RESET(0)) u_wb (
-        .clk(clk), .rst(rst), .d(wb), .q(wbr_addr)
-    );
-    delay_line #(.WIDTH(NT_AW), .DEPTH(4), .RESET(0)) u_index (
-        .clk(clk), .rst(rst), .d(index_q), .q(nt_index)
-    );
-    delay_line #(.WIDTH(8), .DEPTH(5), .RESET(0)) u_cm (.clk(clk), .rst(rst), .d(cm), .q(s_cm));
-
-    stencil_memory #(.LANES(LANES), .ACT_BITS(ACT_BITS)) u_stencil (
-        .clk(clk), .rst(rst), .beat(valid_4 && flags_4[8]), .row(flags_4[3]),
-        .first(flags_4[2]), .third(flags_4[1]), .word(feat_5_q), .words(s_words)
-    );
-
-    wire [LANES*ACT_BITS-1:0] word_4 = flags_4[5] ? tm_word : fm_word;
-    wire [4*ACT_BITS-1:0] four_4 = word_4[lane_4[LL-1:2]*4*ACT_BITS +: 4*ACT_BITS];
-    wire [ACT_BITS-1:0] second_4 = lane_4[1] ? four_4[3*ACT_BITS +: ACT_BITS]
-        : four_4[ACT_BITS +: ACT_BITS];
+    // stage 3: the beat is announced
+    reg              valid_3_q;
+    reg              fill_3_q;
+    reg  [FLAGS-1:0] flags_3_q;
+    reg  [LL-1:0]    lane_3_q;
 
     always @(posedge clk) begin
-        feat_5_q <= word_4;
-        scalar_5_q <= four_4[lane_4[1:0]*ACT_BITS +: ACT_BITS];
-        extra_5_q <= {four_4[2*ACT_BITS +: 2*ACT_BITS], second_4};
-        flags_5_q <= flags_4[4:0];
-        quad_5_q <= flags_4[6];
-        if (!(valid_4 && flags_4[7])) extra_5_q[0 +: ACT_BITS] <= {ACT_BITS{1'b0}};
-        if (!(valid_4 && flags_4[6])) extra_5_q[ACT_BITS +: 2*ACT_BITS] <= {2*ACT_BITS{1'b0}};
-        stencil_5_q <= valid_4 && flags_4[8];
-        valid_5_q <= valid_4 && !flags_4[9];
-        if (rst) valid_5_q <= 1'b0;
+        valid_3_q <= fm_re_2_q || tm_re_2_q;
+        fill_3_q <= flags_2_q[9];
+        flags_3_q <= flags_2_q;
+        lane_3_q <= addr_2_q[LL-1:0];
+        if (rst) valid_3_q <= 1'b0;
     end
 
-    wire [15+ACT_BITS:0] scalar = {{16{scalar_5_q[ACT_BITS-1]}}, scalar_5_q};
-    wire unused = &{1'b0, element, scalar};
+    assign m_valid = valid_3_q && !fill_3_q;
+    assign {m_stat, m_phase, m_first, m_last, m_result} = flags_3_q[4:0];
+    assign m_quad = flags_3_q[6];
+
+    delay_line #(.WIDTH(16), .DEPTH(4), .RESET(0)) u_wb (
+        .clk(clk), .rst(rst), .d(wb), .q(wbr_addr)
+    );
+    delay_line #(.WIDTH(NT_AW), .DEPTH(3), .RESET(0)) u_index (
+        .clk(clk), .rst(rst), .d(index_q), .q(nt_index)
+    );
+    delay_line #(.WIDTH(8), .DEPTH(3), .RESET(0)) u_cm (.clk(clk), .rst(rst), .d(cm), .q(m_cm));
+
+    // stages 4 to 6
+    reg              valid_4_q, valid_5_q, wbr_re_4_q;
+    reg  [FLAGS-1:0] flags_4_q, flags_5_q;
+    reg  [LL-1:0]    lane_4_q, lane_5_q;
+    reg              stencil_6_q;
+    reg  [LANES*ACT_BITS-1:0] feat_6_q;
+    reg  [ACT_BITS-1:0] scalar_6_q;
+    reg  [3*ACT_BITS-1:0] extra_6_q;
+
+    always @(posedge clk) begin
+        valid_4_q <= valid_3_q;
+        wbr_re_4_q <= valid_3_q && flags_3_q[7] && !flags_3_q[6];
+        valid_5_q <= valid_4_q;
+        flags_4_q <= flags_3_q;
+        flags_5_q <= flags_4_q;
+        lane_4_q <= lane_3_q;
+        lane_5_q <= lane_4_q;
+        if (rst) begin
+            valid_4_q <= 1'b0;
+            wbr_re_4_q <= 1'b0;
+            valid_5_q <= 1'b0;
+        end
+    end
+
+    stencil_memory #(.LANES(LANES), .ACT_BITS(ACT_BITS)) u_stencil (
+        .clk(clk), .rst(rst), .beat(valid_5_q && flags_5_q[8]), .row(flags_5_q[3]),
+        .first(flags_5_q[2]), .third(flags_5_q[1]), .word(feat_6_q), .words(s_words)
+    );
+
+    // four elements of either memory's word, so that the memory is chosen last
+    wire [4*ACT_BITS-1:0] fm_four = fm_word[lane_5_q[LL-1:2]*4*ACT_BITS +: 4*ACT_BITS];
+    wire [4*ACT_BITS-1:0] tm_four = tm_word[lane_5_q[LL-1:2]*4*ACT_BITS +: 4*ACT_BITS];
+    wire [4*ACT_BITS-1:0] four_5 = flags_5_q[5] ? tm_four : fm_four;
+    wire [ACT_BITS-1:0] second_5 = lane_5_q[1] ? four_5[3*ACT_BITS +: ACT_BITS]
+        : four_5[ACT_BITS +: ACT_BITS];
+
+    always @(posedge clk) begin
+        feat_6_q <= flags_5_q[5] ? tm_word : fm_word;
+        scalar_6_q <= four_5[lane_5_q[1:0]*ACT_BITS +: ACT_BITS];
+        extra_6_q <= {four_5[2*ACT_BITS +: 2*ACT_BITS], second_5};
+        if (!(valid_5_q && flags_5_q[7])) extra_6_q[0 +: ACT_BITS] <= {ACT_BITS{1'b0}};
+        if (!(valid_5_q && flags_5_q[6])) extra_6_q[ACT_BITS +: 2*ACT_BITS] <= {2*ACT_BITS{1'b0}};
+        stencil_6_q <= valid_5_q && flags_5_q[8];
+    end
+
+    wire [15+ACT_BITS:0] scalar = {{16{scalar_6_q[ACT_BITS-1]}}, scalar_6_q};
+    wire unused = &{1'b0, element, scalar, flags_5_q};
     genvar k;
     generate
         for (k = 0; k < 3; k = k + 1) begin : gen_extra
-            wire [15+ACT_BITS:0] wide = {{16{extra_5_q[(k+1)*ACT_BITS-1]}},
-                extra_5_q[k*ACT_BITS +: ACT_BITS]};
+            wire [15+ACT_BITS:0] wide = {{16{extra_6_q[(k+1)*ACT_BITS-1]}},
+                extra_6_q[k*ACT_BITS +: ACT_BITS]};
             wire unused_wide = &{1'b0, wide};
             assign s_extra[16*k +: 16] = wide[15:0];
         end
     endgenerate
 
-    assign s_valid = valid_5_q;
-    assign {s_stat, s_phase, s_first, s_last, s_result} = flags_5_q;
-    assign s_feat = feat_5_q;
-    assign s_quad = quad_5_q;
-    assign s_stencil = stencil_5_q;
-    assign stencil_on = stencil_q;
+    assign s_feat = feat_6_q;
+    assign s_stencil = stencil_6_q;
     assign s_scalar = scalar[15:0];
-    assign wbr_re = wbr_re_3_q;
+    assign wbr_re = wbr_re_4_q;
 endmodule
 `default_nettype wire

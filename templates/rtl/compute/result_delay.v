@@ -1,7 +1,8 @@
-// result_delay: carries what a result needs later from stage 0 of the lanes to its stage.
+// result_delay: carries what a result needs later to its stage of the lanes.
 //
-//   residual requests at PRE_AT - 2, MID_AT - 2, OUT_AT - 2 (memories answer 2 cycles later),
-//   their memory select and whether there is one at PRE_AT, MID_AT, OUT_AT; destination at Y_AT;
+//   inputs AHEAD cycles before stage 0; residual requests at PRE_AT - READ, MID_AT - READ,
+//   OUT_AT - READ (memories answer READ cycles later), their memory select and whether there is
+//   one at PRE_AT, MID_AT, OUT_AT; destination at Y_AT, and whether there is one a cycle before;
 //   statistics at ACC_AT;
 //   `retired` in Y_AT, the cycle of the instruction's last write.
 //
@@ -16,11 +17,13 @@ module result_delay #(
     parameter MID_AT = 16,
     parameter OUT_AT = 22,
     parameter Y_AT = 26,
-    parameter ACC_AT = 6
+    parameter ACC_AT = 6,
+    parameter AHEAD = 2,
+    parameter READ = 3
 ) (
     input  wire        clk,
     input  wire        rst,
-    // stage 0
+    // AHEAD cycles before stage 0
     input  wire        step,
     input  wire        retire,
     input  wire        pre_en,
@@ -49,6 +52,8 @@ module result_delay #(
     output wire        pre_on,
     output wire        mid_on,
     output wire        out_on,
+    output wire        dst_next,   // dst_we of the next cycle, and its memory
+    output wire        dst_next_mem,
     output wire        dst_we,
     output wire        bit_we,
     output wire [14:0] dst_at,
@@ -59,50 +64,80 @@ module result_delay #(
     output wire        acc_phase
 );
     generate
-        if (PRE_AT < 3 || MID_AT < 3 || OUT_AT < 3 || Y_AT < 1 || ACC_AT < 1) begin : gen_guard
-            ERROR_result_delay_stages_must_be_at_least_3 u_stop ();
+        if (PRE_AT < READ || MID_AT < READ || OUT_AT < READ || Y_AT < 1 || ACC_AT < 1)
+        begin : gen_guard
+            ERROR_result_delay_stages_must_be_at_least_READ u_stop ();
         end
     endgenerate
 
-    delay_line #(.WIDTH(1), .DEPTH(PRE_AT - 2), .RESET(1)) u_pre_re (
+    delay_line #(.WIDTH(1), .DEPTH(PRE_AT - READ + AHEAD), .RESET(1)) u_pre_re (
         .clk(clk), .rst(rst), .d(step && pre_en), .q(pre_re)
     );
-    delay_line #(.WIDTH(15), .DEPTH(PRE_AT - 2), .RESET(0)) u_pre (
+    delay_line #(.WIDTH(15), .DEPTH(PRE_AT - READ + AHEAD), .RESET(0)) u_pre (
         .clk(clk), .rst(rst), .d(pre), .q(pre_at)
     );
-    delay_line #(.WIDTH(2), .DEPTH(2), .RESET(0)) u_pre_sel (
+    delay_line #(.WIDTH(2), .DEPTH(READ), .RESET(0)) u_pre_sel (
         .clk(clk), .rst(rst), .d({pre_re, pre_at[14]}), .q({pre_on, pre_sel})
     );
-    delay_line #(.WIDTH(1), .DEPTH(MID_AT - 2), .RESET(1)) u_mid_re (
+    delay_line #(.WIDTH(1), .DEPTH(MID_AT - READ + AHEAD), .RESET(1)) u_mid_re (
         .clk(clk), .rst(rst), .d(step && mid_en), .q(mid_re)
     );
-    delay_line #(.WIDTH(15), .DEPTH(MID_AT - 2), .RESET(0)) u_mid (
+    delay_line #(.WIDTH(15), .DEPTH(MID_AT - READ + AHEAD), .RESET(0)) u_mid (
         .clk(clk), .rst(rst), .d(mid), .q(mid_at)
     );
-    delay_line #(.WIDTH(2), .DEPTH(2), .RESET(0)) u_mid_sel (
+    delay_line #(.WIDTH(2), .DEPTH(READ), .RESET(0)) u_mid_sel (
         .clk(clk), .rst(rst), .d({mid_re, mid_at[14]}), .q({mid_on, mid_sel})
     );
-    delay_line #(.WIDTH(1), .DEPTH(OUT_AT - 2), .RESET(1)) u_out_re (
+    delay_line #(.WIDTH(1), .DEPTH(OUT_AT - READ + AHEAD), .RESET(1)) u_out_re (
         .clk(clk), .rst(rst), .d(step && out_en), .q(out_re)
     );
-    delay_line #(.WIDTH(15), .DEPTH(OUT_AT - 2), .RESET(0)) u_out (
+    delay_line #(.WIDTH(15), .DEPTH(OUT_AT - READ + AHEAD), .RESET(0)) u_out (
         .clk(clk), .rst(rst), .d(out), .q(out_at)
     );
-    delay_line #(.WIDTH(2), .DEPTH(2), .RESET(0)) u_out_sel (
+    delay_line #(.WIDTH(2), .DEPTH(READ), .RESET(0)) u_out_sel (
         .clk(clk), .rst(rst), .d({out_re, out_at[14]}), .q({out_on, out_sel})
     );
-    delay_line #(.WIDTH(3), .DEPTH(Y_AT), .RESET(1)) u_write (
-        .clk(clk), .rst(rst), .d({step && dst_en, step && bit_en, retire}),
-        .q({dst_we, bit_we, retired})
+    wire        bit_next;
+    wire [37:0] places_next;
+
+    delay_line #(.WIDTH(2), .DEPTH(Y_AT + AHEAD - 1), .RESET(1)) u_next (
+        .clk(clk), .rst(rst), .d({step && dst_en, step && bit_en}), .q({dst_next, bit_next})
     );
-    delay_line #(.WIDTH(39), .DEPTH(Y_AT), .RESET(0)) u_dst (
-        .clk(clk), .rst(rst), .d({dst, dst_mask, bit_addr}), .q({dst_at, dst_mask_at, bit_at})
+    delay_line #(.WIDTH(38), .DEPTH(Y_AT + AHEAD - 1), .RESET(0)) u_dst (
+        .clk(clk), .rst(rst), .d({dst[13:0], dst_mask, bit_addr}), .q(places_next)
     );
-    delay_line #(.WIDTH(1), .DEPTH(ACC_AT), .RESET(1)) u_stat (
+    delay_line #(.WIDTH(1), .DEPTH(Y_AT + AHEAD - 1), .RESET(0)) u_mem (
+        .clk(clk), .rst(rst), .d(dst[14]), .q(dst_next_mem)
+    );
+    delay_line #(.WIDTH(1), .DEPTH(Y_AT + AHEAD), .RESET(1)) u_retired (
+        .clk(clk), .rst(rst), .d(retire), .q(retired)
+    );
+    delay_line #(.WIDTH(1), .DEPTH(ACC_AT + AHEAD), .RESET(1)) u_stat (
         .clk(clk), .rst(rst), .d(stat), .q(acc_stat)
     );
-    delay_line #(.WIDTH(1), .DEPTH(ACC_AT), .RESET(0)) u_phase (
+    delay_line #(.WIDTH(1), .DEPTH(ACC_AT + AHEAD), .RESET(0)) u_phase (
         .clk(clk), .rst(rst), .d(stat_phase), .q(acc_phase)
     );
+
+    // the last cycle is a register, as memories follow
+    reg         dst_we_q, bit_we_q, mem_q;
+    reg  [37:0] places_q;
+
+    always @(posedge clk) begin
+        dst_we_q <= dst_next;
+        bit_we_q <= bit_next;
+        mem_q <= dst_next_mem;
+        places_q <= places_next;
+        if (rst) begin
+            dst_we_q <= 1'b0;
+            bit_we_q <= 1'b0;
+        end
+    end
+
+    assign dst_we = dst_we_q;
+    assign bit_we = bit_we_q;
+    assign dst_at = {mem_q, places_q[37:24]};
+    assign dst_mask_at = places_q[23:16];
+    assign bit_at = places_q[15:0];
 endmodule
 `default_nettype wire

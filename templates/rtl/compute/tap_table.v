@@ -2,9 +2,9 @@
 //
 //   table[k] = {out_k, dx_k, off_k + dx_k sx}, k = 0..11;   wsx = width sx      (all modulo 2**20)
 //
-// by adders only: one entry and one bit of width per cycle. `start` (word stable until done)
-// in cycle t -> `busy` t + 1 .. t + 13, `done` in t + 13; the entries are written in t + 2 ..
-// t + 13, width, wsx, padded and pad change after done. Look-up: combinational.
+// by adders only: one entry and one bit of width per cycle. `start` in cycle t: word holds until
+// t + 13; the entries are written in t + 2 .. t + 13, width, wsx, padded and pad change at its end.
+// Look-up: combinational.
 // padded, pad and out are for mac_source: columns outside the image, and taps with out, read word
 // pad.
 // Reset: control only. Cost: 25 LUT RAM bits wide x 16, 3 adders of 20 bits, 115 flip-flops.
@@ -14,8 +14,6 @@ module tap_table (
     input  wire         rst,
     input  wire         start,
     input  wire [511:0] word,     // the instruction
-    output wire         busy,
-    output wire         done,
     output wire [13:0]  sx,
     input  wire [3:0]   index,
     output wire [19:0]  offset,
@@ -78,8 +76,7 @@ module tap_table (
     times_xd #(.WIDTH(20)) u_dx (.s(sx20), .xd(entry_dx[2:0]), .y(low));
     assign dxsx = low - ({sx20[16:0], 3'd0} & {20{entry_dx[3]}});
 
-    assign busy = busy_q;
-    assign done = busy_q && k_q == 4'd12;
+    wire        done = busy_q && k_q == 4'd12;
     assign sx = sx_q;
     assign {out, dx, offset} = table_q[index];
 

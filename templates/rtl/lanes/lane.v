@@ -1,4 +1,4 @@
-// lane: one channel of the engine's post chain (hwgen/ops/post.py), 26 cycles with lanes.v.
+// lane: one channel of the engine's post chain (hwgen/ops/post.py), 27 cycles with lanes.v.
 //
 //   x   = feature | 2 popcount + om | attention | scalar
 //   acc = base + sum over first .. last of x * w + e . v    (max: acc = w * max of x, e = 0)
@@ -79,8 +79,8 @@ module lane #(
     input  wire signed [25:0]         c18_c3,
     input  wire [1:0]                 c20_sh3,
     // residual, threshold
-    input  wire signed [ACT_BITS-1:0] c22_out,
-    output wire signed [ACT_BITS-1:0] c23_y,
+    input  wire signed [ACT_BITS-1:0] c21_out,
+    output wire signed [ACT_BITS-1:0] c24_y,
     input  wire signed [15:0]         c23_t,
     input  wire                       c24_bit_y3,
     output wire                       c25_bit
@@ -306,6 +306,7 @@ module lane #(
     reg [17:0] y5_22;
     reg        over_22;
     reg        neg_22;
+    reg signed [A-1:0] out_22;
     always @(posedge clk) begin
         y5_21   <= c20_sh3 == 2'd0 ? product_20[27:10]
             : c20_sh3 == 2'd1 ? product_20[30:13]
@@ -316,14 +317,15 @@ module lane #(
         y5_22   <= y5_21;
         over_22 <= over_21;
         neg_22  <= neg_21;
+        out_22  <= c21_out;
     end
 
     // ---- 22, 23: y6
     wire signed [17:0] y5 = $signed(over_22 ? {neg_22, {17{~neg_22}}} : y5_22);
     reg signed [18:0] sum_23;
-    always @(posedge clk) sum_23 <= $signed({{(19-A){c22_out[A-1]}}, c22_out})
+    always @(posedge clk) sum_23 <= $signed({{(19-A){out_22[A-1]}}, out_22})
         + $signed({y5[17], y5});
-    assign c23_y = sum_23[17:A-1] != {(19-A){sum_23[18]}}
+    wire signed [A-1:0] y6_23 = sum_23[17:A-1] != {(19-A){sum_23[18]}}
         ? $signed({sum_23[18], {(A-1){~sum_23[18]}}}) : $signed(sum_23[A-1:0]);
 
     // ---- 23, 24: value >= t where t - value - 1 is negative
@@ -338,10 +340,11 @@ module lane #(
     wire [18:0] rest_24 = {{3{t_24[15]}}, t_24} + {~value_24[17], ~value_24};
     wire unused_rest = &{1'b0, rest_24[17:0]};
     always @(posedge clk) begin
-        y6_24  <= c23_y;
+        y6_24  <= y6_23;
         t_24   <= c23_t;
         bit_25 <= rest_24[18];
     end
+    assign c24_y = y6_24;
     assign c25_bit = bit_25;
 endmodule
 `default_nettype wire

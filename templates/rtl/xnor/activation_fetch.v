@@ -18,23 +18,27 @@
 // inside the image) or, masked, the first of the next phase; after the very last column a cycle
 // without a read.
 //
-// Timing: start in cycle t (only while ready), the first read in t + 1. XLIN issues n2 n3 cycles,
-// XCONV one (or three) per column and one more when the very last right column is outside
-// (hwgen/units/xnor_front.py has the formulas). ready is high again in the last of them. A vector
-// is in `act` four cycles after the cycle in which it fires.
-// `w_swap` (while ready; earlier ones are held until then) gives `swap` four cycles later: vectors
+// Stages, a cycle each: the counters (their beat is what "issue" means below); the step that the
+// address takes; the address of the column; the read requests, where attention's come in.
+//
+// Timing: start in cycle t, the instruction's fields stable from t - 1 on; it issues from t + 1 on:
+// XLIN n2 n3 cycles, XCONV one (or three) per column and one more when the very last right column
+// is outside (hwgen/units/xnor_front.py has the formulas). ready is high again in the last of them:
+// a start may come in the next cycle. A vector is in `act` six cycles after the cycle in which it
+// fires.
+// `w_swap` (while ready; earlier ones are held until then) gives `swap` six cycles later: vectors
 // of this and later starts come after it, earlier ones before.
-// att_row: the row of att_addr's element rotated right so that the element is at bit 0, two cycles
-// after att_re, which may be high only while ready and no start is given.
+// att_row: the row of att_addr's element rotated right so that the element is at bit 0, four cycles
+// after att_re, which may be high only while no XLIN or XCONV issues.
 //
 // Here are the settings of the instruction and the order of the reads; activation_window.v makes
 // vectors of what is read.
-// Names: a_*, g_* fields of the instruction: elements, group slices; *_in a setting at start, the
-// same name with _q from then on; *_d a counter's next value. pend_q, pleft_q .. pbelow_q: the
-// column before, a result that waits, and what is outside beside it. cstep, rstep: elements from
-// column to column, from tap to tap. bm_* bit memory, att_* attention's reads, v_* with act.
-// Reset: control only. Cost (Yosys, xc7): L = 16, KW = 128, GS = 8: 2,240 LUT, 1,200 FF; L = 32,
-// KW = 256, GS = 16: 3,190 LUT, 1,950 FF.
+// Names: a_*, g_* fields of the instruction: elements, group slices; *_p prepared of them, *_q from
+// the start on; room, over: how far x is from n2 or width (w), and from there behind the next step.
+// pend_q, pleft_q .. pbelow_q: the column before, a result that waits, and what is outside beside
+// it. cstep, rstep: elements from column to column, from tap to tap; _f, _r: of the address and the
+// request stage. bm_* bit memory, att_* attention's reads, v_* with act.
+// Reset: control only. Cost (Yosys, xc7): with activation_window, see docs/timing.md.
 `default_nettype none
 module activation_fetch #(
     parameter LANES = 16,
@@ -74,7 +78,7 @@ module activation_fetch #(
     output wire [4*14-1:0] bm_raddr,   // of every bank
     input  wire [4*KW-1:0] bm_rows,
     // vectors
-    output reg             swap,
+    output wire            swap,
     output wire            v_valid,
     output wire            v_restart,  // first vector of an instruction
     output wire            v_first,
@@ -107,17 +111,18 @@ module activation_fetch #(
         end
     endgenerate
 
-    // ---------------------------------------------------------------- settings of the instruction
-    reg conv_q, slow_q, psf_q, psl_q;             // slow: XCONV with three reads a column
-    reg [15:0] s2_q, s3_q, cstep_q, rstep_q;
-    reg [11:0] n3m1_q;
-    reg [2:0] xd_q, lastph_q;
-    reg signed [13:0] lim2_q, limw_q;             // x is the last / has no right: x >= limit
-    reg signed [13:0] limh_q;                     // y has no row below: y >= limit
-    reg [EPR-1:0] emask_q;
-    reg [TU-1:0] tmask_q;
-    reg [4*PW-1:0] gpos_q;
-    reg [EW-1:0] gel_q;
+    // ------------------------------------------------------- prepared: one cycle behind the fields
+    reg [15:0] base_p, s2_p, s3_p, cstep_p, rstep_p;
+    reg [11:0] room_p, room_w_p;                  // n2 - 1, width - 1
+    reg [11:0] rows_p;                            // n3 - 1
+    reg [13:0] up_p, down_p;                      // y0 - xd, height - xd - 1 - y0
+    reg [2:0] xd_p, last_phase_p;
+    reg one_x_p, one_w_p, one_row_p;              // n2 <= xd, width <= xd; n3 = 1
+    reg conv_p, psf_p, psl_p;
+    reg [EPR-1:0] emask_p;
+    reg [TU-1:0] tmask_p;
+    reg [4*PW-1:0] gpos_p;
+    reg [EW-1:0] gel_p;
 
     wire [2:0] xd_in = xd == 3'd0 ? 3'd1 : xd;
     wire [15:0] cstep_in, rstep_in;
@@ -135,21 +140,12 @@ module activation_fetch #(
         .xd(xd_in),
         .y (rstep_in)
     );
-    wire signed [13:0] xd_s = $signed({11'd0, xd_in});
-    wire signed [13:0] lim2_in = $signed({2'd0, n2}) - xd_s;
-    wire signed [13:0] limw_in = $signed({6'd0, width}) - xd_s;
-    wire signed [13:0] limh_in = $signed({6'd0, height}) - xd_s;
     wire few = n2 < {9'd0, xd_in};
-    wire [2:0] lastph_in = (few ? n2[2:0] : xd_in) - 3'd1;
-    wire fast_in = conv && (rstep_in & ODD_MASK) == ODD_ROWS;
-    wire [15:0] top_in = conv ? a_base - rstep_in : a_base;
-    wire [47:0] addr_in = fast_in ? {a_base + rstep_in, a_base, top_in} : {3{top_in}};
-
+    wire [5:0] gel_in = g_base >> GE;             // element of the first slice
+    wire unused_gel = &{1'b0, gel_in};
     wire [EPR-1:0] emask_in;
     wire [TU-1:0] tmask_in;
     wire [4*PW-1:0] gpos_in;
-    wire [5:0] gel_in = g_base >> GE;             // element of the first slice
-    wire unused_gel = &{1'b0, gel_in};
     genvar e, u, q, b, p;
     generate
         for (e = 0; e < EPR; e = e + 1) begin : gen_emask
@@ -167,168 +163,299 @@ module activation_fetch #(
         end
     endgenerate
 
-    // ---------------------------------------------------------- issue: one column or tap per cycle
-    reg run_q, bubble_q, fresh_q;                 // fresh: no vector of this instruction fired yet
+    always @(posedge clk) begin
+        base_p <= a_base;
+        s2_p <= a_s2;
+        s3_p <= a_s3;
+        cstep_p <= cstep_in;
+        rstep_p <= rstep_in;
+        room_p <= n2 - 12'd1;
+        room_w_p <= {4'd0, width} - 12'd1;
+        rows_p <= n3 - 12'd1;
+        up_p <= {6'd0, y0} - {11'd0, xd_in};
+        down_p <= {6'd0, height} - {6'd0, y0} - {11'd0, xd_in} - 14'd1;
+        xd_p <= xd_in;
+        last_phase_p <= (few ? n2[2:0] : xd_in) - 3'd1;
+        one_x_p <= n2 <= {9'd0, xd_in};
+        one_w_p <= width <= {5'd0, xd_in};
+        one_row_p <= n3 == 12'd1;
+        conv_p <= conv;
+        psf_p <= psum_first;
+        psl_p <= psum_last;
+        emask_p <= emask_in;
+        tmask_p <= tmask_in;
+        gpos_p <= gpos_in;
+        gel_p <= gel_in[EW-1:0];
+    end
+
+    // ---------------------------------------------------------- counters: a column or tap per cycle
+    reg conv_q, slow_q, psf_q, psl_q;             // slow: XCONV with three reads a column
+    reg [2:0] xd_q, last_phase_q;
+    reg [11:0] row_room_q, row_room_w_q;          // at the begin of a row
+    reg one_x_q, one_w_q, one_phase_q, single_q;  // flags there; phase_end there
+    reg run_q, last_q, bubble_q, fresh_q;         // fresh: no vector of this instruction fired yet
     reg [1:0] tap_q;                              // slow: tap of the column
-    reg [12:0] x_q;                               // position of the column being read
-    reg [12:0] y_q;
-    reg [11:0] i3_q;
+    reg [11:0] room_q, room_w_q;                  // n2 - 1 - x, width - 1 - x
+    reg [11:0] ph_room_q, ph_room_w_q;            // .. of the first x of the next phase
+    reg [11:0] rows_q;
+    reg [13:0] up_q, down_q;
     reg [2:0] ph_q;
     reg col0_q, extra_q;                          // first column of a phase; column past n2
-    reg last2_q, right_q, lastph_is_q, last3_q;   // x + xd >= n2, >= width; last phase; last row
-    reg above_q, below_q;
+    reg last2_q, right_q, phase_end_q;            // x + xd >= n2, >= width; last column of its phase
+    reg lastph_q, last3_q;                        // last phase, last row
     reg pend_q, pleft_q, pright_q, pabove_q, pbelow_q;  // the column before is a result that waits
-    // Taps above, on and below the row, tap t in [16*t +: 16]; slow and XLIN: all three the one
-    // read.
-    reg [47:0] addr_q, pha_q, rowa_q;             // read; start of phase, row
-    reg [15:0] col_q;                             // slow: start of column
 
+    wire fast_p = (rstep_p & ODD_MASK) == ODD_ROWS;
+    wire single_p = conv_p ? one_x_p && one_w_p : one_x_p;
+    wire above = up_q[13];
+    wire below = down_q[13];
     wire col_done = !slow_q || tap_q == 2'd2;
-    wire phase_end = conv_q ? extra_q || (last2_q && right_q) : last2_q;
-    wire row_end = phase_end && lastph_is_q;
+    wire step = run_q && col_done;
+    wire row_end = phase_end_q && lastph_q;
     wire all_end = row_end && last3_q;
-    wire last_beat = bubble_q || (col_done && all_end && (!conv_q || extra_q));
-    assign ready = !run_q || last_beat;
+    assign ready = !run_q || last_q;
 
-    // Address of the next read: a step on from the tap, the column, the phase or the row.
-    wire from_q = !col_done || (!phase_end && !slow_q);
-    wire [15:0] step = !col_done ? rstep_q : !phase_end ? cstep_q : !lastph_is_q ? s2_q : s3_q;
-    wire [47:0] addr_d;
-    generate
-        for (p = 0; p < 3; p = p + 1) begin : gen_addr
-            wire [15:0] from = from_q ? addr_q[16*p+:16] : !phase_end ? col_q
-                : !lastph_is_q ? pha_q[16*p+:16] : rowa_q[16*p+:16];
-            assign addr_d[16*p+:16] = from + step;
-        end
-    endgenerate
-
-    wire [2:0] ph_d = !phase_end ? ph_q : lastph_is_q ? 3'd0 : ph_q + 3'd1;
-    wire [12:0] x_d = phase_end ? {10'd0, ph_d} : x_q + {10'd0, xd_q};
-    wire [12:0] y_d = row_end ? y_q + 13'd1 : y_q;
-    wire [11:0] i3_d = row_end ? i3_q + 12'd1 : i3_q;
+    // what holds after the step: within a phase, and at the begin of the next one
+    wire [12:0] over = {1'b0, room_q} - {9'd0, xd_q, 1'b0};
+    wire [12:0] over_w = {1'b0, room_w_q} - {9'd0, xd_q, 1'b0};
+    wire [12:0] over_ph = {1'b0, ph_room_q} - {10'd0, xd_q};
+    wire [12:0] over_ph_w = {1'b0, ph_room_w_q} - {10'd0, xd_q};
+    wire extra_d = conv_q && last2_q;             // .. the right column of the phase's last result
+    wire end_x = extra_d || (over[12] && (over_w[12] || !conv_q));
+    wire end_ph = over_ph[12] && (over_ph_w[12] || !conv_q);
+    wire last_row_d = rows_q == 12'd1;
+    // Of XLIN: the next beat is the last. Of XCONV: bubble or extra column, at its last tap.
+    wire lin_last = !phase_end_q ? end_x && lastph_q && last3_q
+        : !lastph_q ? end_ph && ph_q + 3'd1 == last_phase_q && last3_q
+        : single_q && last_phase_q == 3'd0 && last_row_d;
+    wire bubble_d = step && conv_q && all_end && !extra_q && !bubble_q;
+    wire conv_last = bubble_d || (lastph_q && last3_q
+        && (slow_q ? extra_q && tap_q == 2'd1 : extra_d && !phase_end_q));
 
     // The beat that leaves for the pipeline.
     wire fire = run_q && (!conv_q || (pend_q && (bubble_q || col_done)));
     wire [3:0] pattern = {pbelow_q, pabove_q, pright_q, pleft_q} & {4{conv_q}};
-    wire shift = run_q && conv_q && col_done && !bubble_q;
-    wire [2:0] load = {3{run_q && conv_q && !bubble_q}}
+    wire read = run_q && !bubble_q;
+    wire shift = read && conv_q && col_done;
+    wire [2:0] load = {3{read && conv_q}}
         & (slow_q ? {tap_q == 2'd2, tap_q == 2'd1, tap_q == 2'd0} : 3'b111);
 
-    // Every bank reads the row of the tap that lies in it, if any.
-    wire [15:0] att_at = att_addr >> ROW_LOG;
-    wire [5:0] bank;                              // of every tap
-    wire [41:0] index;
-    assign bm_re = att_re || (run_q && !bubble_q);
-    generate
-        for (p = 0; p < 3; p = p + 1) begin : gen_tap
-            wire [15:0] at = addr_q[16*p+:16] >> ROW_LOG;
-            assign bank[2*p+:2] = at[1:0];
-            assign index[14*p+:14] = at[15:2];
-        end
-        for (b = 0; b < 4; b = b + 1) begin : gen_bank
-            assign bm_raddr[14*b+:14] = att_re ? att_at[15:2] : bank[1:0] == b ? index[0+:14]
-                : bank[3:2] == b ? index[14+:14] : index[28+:14];
-        end
-    endgenerate
-    wire [15:0] off16 = (att_re ? att_addr : addr_q[15:0]) & OFF_MASK;
-    wire unused_off = &{1'b0, off16};
-    wire [EW-1:0] off = off16[EW-1:0];
-
-    reg swap_pend_q, swap0_q, swap1_q, swap2_q;
-    wire swap_now = ready && (w_swap || swap_pend_q);
-
     always @(posedge clk) begin
-        swap_pend_q <= (w_swap || swap_pend_q) && !ready;
-        swap0_q <= swap_now;
-        swap1_q <= swap0_q;
-        swap2_q <= swap1_q;
-        swap <= swap2_q;
-
+        run_q <= start || (run_q && !last_q);
+        last_q <= start ? !conv_p && single_p && last_phase_p == 3'd0 && one_row_p
+            : run_q && !last_q && (conv_q ? conv_last : lin_last);
         if (run_q) begin
             if (fire) fresh_q <= 1'b0;
-            tap_q  <= col_done ? 2'd0 : tap_q + 2'd1;
-            addr_q <= addr_d;
-            if (col_done) begin
-                col_q <= addr_d[15:0];
-                if (phase_end) pha_q <= addr_d;
-                if (row_end) rowa_q <= addr_d;
-                col0_q <= phase_end;
-                extra_q <= conv_q && last2_q && !phase_end;
-                ph_q <= ph_d;
-                x_q <= x_d;
-                y_q <= y_d;
-                i3_q <= i3_d;
-                last2_q <= $signed({1'b0, x_d}) >= lim2_q;
-                right_q <= $signed({1'b0, x_d}) >= limw_q;
-                lastph_is_q <= ph_d == lastph_q;
-                last3_q <= i3_d == n3m1_q;
-                above_q <= y_d < {10'd0, xd_q};
-                below_q <= $signed({1'b0, y_d}) >= limh_q;
-                pend_q <= !extra_q;
-                pleft_q <= col0_q;
-                pright_q <= right_q;
-                pabove_q <= above_q;
-                pbelow_q <= below_q;
-                bubble_q <= all_end && !last_beat;
+            tap_q <= col_done ? 2'd0 : tap_q + 2'd1;
+            bubble_q <= bubble_d;
+        end
+        if (step) begin
+            col0_q <= phase_end_q;
+            extra_q <= extra_d && !phase_end_q;
+            if (!phase_end_q) begin
+                room_q <= room_q - {9'd0, xd_q};
+                room_w_q <= room_w_q - {9'd0, xd_q};
+                last2_q <= over[12];
+                right_q <= over_w[12];
+                phase_end_q <= end_x;
+            end else if (!lastph_q) begin
+                ph_q <= ph_q + 3'd1;
+                room_q <= ph_room_q;
+                room_w_q <= ph_room_w_q;
+                ph_room_q <= ph_room_q - 12'd1;
+                ph_room_w_q <= ph_room_w_q - 12'd1;
+                last2_q <= over_ph[12];
+                right_q <= over_ph_w[12];
+                phase_end_q <= end_ph;
+                lastph_q <= ph_q + 3'd1 == last_phase_q;
+            end else begin
+                ph_q <= 3'd0;
+                room_q <= row_room_q;
+                room_w_q <= row_room_w_q;
+                ph_room_q <= row_room_q - 12'd1;
+                ph_room_w_q <= row_room_w_q - 12'd1;
+                last2_q <= one_x_q;
+                right_q <= one_w_q;
+                phase_end_q <= single_q;
+                lastph_q <= one_phase_q;
+                rows_q <= rows_q - 12'd1;
+                last3_q <= last_row_d;
+                up_q <= up_q + 14'd1;
+                down_q <= down_q - 14'd1;
             end
-            if (last_beat) begin
-                run_q <= 1'b0;
-                bubble_q <= 1'b0;
-            end
+            pend_q <= !extra_q;
+            pleft_q <= col0_q;
+            pright_q <= right_q;
+            pabove_q <= above;
+            pbelow_q <= below;
         end
 
         if (start) begin
-            run_q <= 1'b1;
             bubble_q <= 1'b0;
             fresh_q <= 1'b1;
-            conv_q <= conv;
-            slow_q <= conv && !fast_in;
+            conv_q <= conv_p;
+            slow_q <= conv_p && !fast_p;
             pend_q <= 1'b0;
-            psf_q <= psum_first;
-            psl_q <= psum_last;
-            s2_q <= a_s2;
-            s3_q <= a_s3;
-            cstep_q <= cstep_in;
-            rstep_q <= rstep_in;
-            n3m1_q <= n3 - 12'd1;
-            xd_q <= xd_in;
-            lastph_q <= lastph_in;
-            lim2_q <= lim2_in;
-            limw_q <= limw_in;
-            limh_q <= limh_in;
-            emask_q <= emask_in;
-            tmask_q <= tmask_in;
-            gpos_q <= gpos_in;
-            gel_q <= gel_in[EW-1:0];
+            psf_q <= psf_p;
+            psl_q <= psl_p;
+            xd_q <= xd_p;
+            last_phase_q <= last_phase_p;
+            row_room_q <= room_p;
+            row_room_w_q <= room_w_p;
+            one_x_q <= one_x_p;
+            one_w_q <= one_w_p;
+            one_phase_q <= last_phase_p == 3'd0;
+            single_q <= single_p;
             tap_q <= 2'd0;
-            addr_q <= addr_in;
-            col_q <= top_in;
-            pha_q <= addr_in;
-            rowa_q <= addr_in;
+            room_q <= room_p;
+            room_w_q <= room_w_p;
+            ph_room_q <= room_p - 12'd1;
+            ph_room_w_q <= room_w_p - 12'd1;
+            rows_q <= rows_p;
+            up_q <= up_p;
+            down_q <= down_p;
+            ph_q <= 3'd0;
             col0_q <= 1'b1;
             extra_q <= 1'b0;
-            ph_q <= 3'd0;
-            x_q <= 13'd0;
-            y_q <= {5'd0, y0};
-            i3_q <= 12'd0;
-            last2_q <= lim2_in <= 14'sd0;
-            right_q <= limw_in <= 14'sd0;
-            lastph_is_q <= lastph_in == 3'd0;
-            last3_q <= n3 == 12'd1;
-            above_q <= y0 < {5'd0, xd_in};
-            below_q <= $signed({6'd0, y0}) >= limh_in;
+            last2_q <= one_x_p;
+            right_q <= one_w_p;
+            phase_end_q <= single_p;
+            lastph_q <= last_phase_p == 3'd0;
+            last3_q <= one_row_p;
         end
 
         if (rst) begin
             run_q <= 1'b0;
+            last_q <= 1'b0;
             bubble_q <= 1'b0;
-            swap_pend_q <= 1'b0;
-            swap0_q <= 1'b0;
-            swap1_q <= 1'b0;
-            swap2_q <= 1'b0;
-            swap <= 1'b0;
         end
     end
+
+    // ---------------------------------------------------------------- address of the column, by steps
+    reg [15:0] base_q, s2_q, s3_q, cstep_q;
+    reg [1:0] go_q;                               // 0 start, 1 column, 2 phase, 3 row
+    reg move_q;
+    reg [15:0] at_f, next_col_f, next_phase_f, next_row_f;
+    wire [15:0] from = go_q == 2'd0 ? base_q : go_q == 2'd1 ? next_col_f
+        : go_q == 2'd2 ? next_phase_f : next_row_f;
+    wire [15:0] row_from = go_q == 2'd0 ? base_q : next_row_f;
+
+    always @(posedge clk) begin
+        if (start) begin
+            base_q <= base_p;
+            s2_q <= s2_p;
+            s3_q <= s3_p;
+            cstep_q <= cstep_p;
+        end
+        move_q <= start || step;
+        go_q <= start ? 2'd0 : !phase_end_q ? 2'd1 : !lastph_q ? 2'd2 : 2'd3;
+        if (move_q) begin
+            at_f <= from;
+            next_col_f <= from + cstep_q;
+            if (go_q == 2'd0 || go_q == 2'd3) begin
+                next_phase_f <= row_from + s2_q;
+                next_row_f <= row_from + s3_q;
+            end else if (go_q == 2'd2) begin
+                next_phase_f <= next_phase_f + s2_q;
+            end
+        end
+    end
+
+    // ------------------------------------------------- requests: the taps' rows, or attention's row
+    // A beat's flags, one cycle later with its address and two with its requests.
+    localparam FLAGS = 15;
+    reg [FLAGS-1:0] flags_1, flags_2;
+    reg [15:0] rstep_q, rstep_f;
+    reg conv_f, slow_f;
+    reg read_1, re_2;
+    reg [1:0] tap_1;
+    reg [47:0] at_2;                              // taps above, on and below the row
+    wire [15:0] tap_above = at_f - rstep_f;
+    wire [15:0] tap_below = at_f + rstep_f;
+    wire [15:0] tap_slow = tap_1 == 2'd0 ? tap_above : tap_1 == 2'd1 ? at_f : tap_below;
+    wire [15:0] tap_first = slow_f ? tap_slow : conv_f ? tap_above : at_f;
+
+    always @(posedge clk) begin
+        if (start) rstep_q <= rstep_p;
+        rstep_f <= rstep_q;
+        conv_f <= conv_q;
+        slow_f <= slow_q;
+        flags_1 <= {fire, shift, fresh_q, psf_q, psl_q, conv_q, pattern, load, below, above};
+        flags_2 <= flags_1;
+        read_1 <= read;
+        re_2 <= read_1 || att_re;
+        tap_1 <= tap_q;
+        at_2 <= {slow_f ? tap_slow : tap_below, slow_f ? tap_slow : at_f,
+            att_re ? att_addr : tap_first};
+        if (rst) begin
+            flags_1[FLAGS-1] <= 1'b0;
+            flags_2[FLAGS-1] <= 1'b0;
+            read_1 <= 1'b0;
+            re_2 <= 1'b0;
+        end
+    end
+
+    // Every bank reads the row of the tap that lies in it, if any.
+    wire [5:0] bank;                              // of every tap
+    wire [41:0] index;
+    assign bm_re = re_2;
+    generate
+        for (p = 0; p < 3; p = p + 1) begin : gen_tap
+            wire [15:0] at = at_2[16*p+:16] >> ROW_LOG;
+            assign bank[2*p+:2] = at[1:0];
+            assign index[14*p+:14] = at[15:2];
+        end
+        for (b = 0; b < 4; b = b + 1) begin : gen_bank
+            assign bm_raddr[14*b+:14] = bank[1:0] == b ? index[0+:14]
+                : bank[3:2] == b ? index[14+:14] : index[28+:14];
+        end
+    endgenerate
+    wire [15:0] off16 = at_2[15:0] & OFF_MASK;
+    wire unused_off = &{1'b0, off16};
+
+    // ---------------------------------------------------------------- what waits beside the reads
+    localparam CONSTANTS = EPR + TU + 4 * PW + EW;
+    reg [CONSTANTS-1:0] constants_q;
+    wire [CONSTANTS-1:0] constants_2;
+    wire [EPR-1:0] emask_2;
+    wire [TU-1:0] tmask_2;
+    wire [4*PW-1:0] gpos_2;
+    wire [EW-1:0] gel_2;
+    assign {emask_2, tmask_2, gpos_2, gel_2} = constants_2;
+    always @(posedge clk) if (start) constants_q <= {emask_p, tmask_p, gpos_p, gel_p};
+    delay_line #(
+        .WIDTH(CONSTANTS),
+        .DEPTH(2),
+        .RESET(0)
+    ) u_constants (
+        .clk(clk),
+        .rst(rst),
+        .d(constants_q),
+        .q(constants_2)
+    );
+
+    reg swap_pend_q;
+    wire swap_now = ready && (w_swap || swap_pend_q);
+    always @(posedge clk) begin
+        swap_pend_q <= (w_swap || swap_pend_q) && !ready;
+        if (rst) swap_pend_q <= 1'b0;
+    end
+    delay_line #(
+        .WIDTH(1),
+        .DEPTH(6),
+        .RESET(1)
+    ) u_swap (
+        .clk(clk),
+        .rst(rst),
+        .d(swap_now),
+        .q(swap)
+    );
+
+    wire fire_2, shift_2, restart_2, psf_2, psl_2, conv_2, below_2, above_2;
+    wire [3:0] pattern_2;
+    wire [2:0] load_2;
+    assign {fire_2, shift_2, restart_2, psf_2, psl_2, conv_2, pattern_2, load_2, below_2, above_2}
+        = flags_2;
 
     activation_window #(
         .LANES(LANES),
@@ -338,21 +465,21 @@ module activation_fetch #(
     ) u_window (
         .clk(clk),
         .rst(rst),
-        .fire(fire),
-        .restart(fresh_q),
-        .shift(shift),
-        .conv(conv_q),
-        .psum_first(psf_q),
-        .psum_last(psl_q),
-        .pattern(pattern),
-        .load(load),
-        .zero({below_q, 1'b0, above_q}),
-        .bank({bank[5:2], att_re ? att_at[1:0] : bank[1:0]}),
-        .off(off),
-        .gel(gel_q),
-        .emask(emask_q),
-        .tmask(tmask_q),
-        .gpos(gpos_q),
+        .fire(fire_2),
+        .restart(restart_2),
+        .shift(shift_2),
+        .conv(conv_2),
+        .psum_first(psf_2),
+        .psum_last(psl_2),
+        .pattern(pattern_2),
+        .load(load_2),
+        .zero({below_2, 1'b0, above_2}),
+        .bank(bank),
+        .off(off16[EW-1:0]),
+        .gel(gel_2),
+        .emask(emask_2),
+        .tmask(tmask_2),
+        .gpos(gpos_2),
         .bm_rows(bm_rows),
         .att_row(att_row),
         .v_valid(v_valid),

@@ -9,10 +9,10 @@
 // before, and pattern says which of its neighbours are outside.
 //
 // Names: _1, _2, _3 are stages: inputs without a number belong to the cycle of the read request;
-// _1: the memory's output register; _2: bm_rows; _3: the windows and the rotated row are in win_q
-// and rot_q; then act and v_*. psf, psl: psum_first, psum_last; off, woff: element of the read and
+// _1: the memory reads; _2: bm_rows; _3: the windows and the rotated row are in win_q and rot_q;
+// then act and v_*. psf, psl: psum_first, psum_last; off, woff: element of the read and
 // of the first slice in their row; sh_q: the two columns before.
-// att_row: bm_rows rotated, for attention, two cycles after its request (with bank and off).
+// att_row: bm_rows rotated, for attention, three cycles after its request (with bank and off).
 // Timing: `fire` in cycle t -> act in t + 4; one beat per cycle. Reset: control only. Cost:
 // in that of activation_fetch.
 `default_nettype none
@@ -67,7 +67,7 @@ module activation_window #(
     reg [2:0] load_1, load_2, zero_1, zero_2;     // taps read, taps outside
     reg [5:0] bank_1, bank_2;
     reg [EW-1:0] off_1, off_2, woff_1;            // element of the read; of the first slice
-    reg [EPR-1:0] emask_1, emask_2;
+    reg [EPR-1:0] emask_1, emask_2, emask_3;
     reg [TU-1:0] tmask_1, tmask_2, tmask_3;
     reg [4*PW-1:0] gpos_1, gpos_2, gpos_3;
 
@@ -109,6 +109,7 @@ module activation_window #(
         psf_3 <= psf_2;
         psl_3 <= psl_2;
         conv_3 <= conv_2;
+        emask_3 <= emask_2;
         pattern_3 <= pattern_2;
         left_3 <= conv_2 && !pattern_2[0];
         right_3 <= conv_2 && !pattern_2[1];
@@ -140,12 +141,13 @@ module activation_window #(
         end
     endfunction
     wire [KW-1:0] row = bm_rows[bank_2[1:0]*KW+:KW];
+    wire [KW-1:0] rotated;
     generate
         if (EPR == 1) begin : gen_rotate_none
             wire unused = off_2[0];
-            assign att_row = row;
+            assign rotated = row;
         end else begin : gen_rotate
-            assign att_row = rotate(row, off_2);
+            assign rotated = rotate(row, off_2);
         end
     endgenerate
 
@@ -154,15 +156,17 @@ module activation_window #(
     wire [GS-1:0] tmask_bits;
     generate
         for (e = 0; e < EPR; e = e + 1) begin : gen_emask_bits
-            assign emask_bits[e*LANES+:LANES] = {LANES{emask_2[e]}};
+            assign emask_bits[e*LANES+:LANES] = {LANES{emask_3[e]}};
         end
         for (u = 0; u < TU; u = u + 1) begin : gen_tmask_bits
             assign tmask_bits[u*GU+:GU] = {GU{tmask_3[u]}};
         end
     endgenerate
 
-    reg [KW-1:0] rot_q;                           // 0 for XCONV
-    always @(posedge clk) rot_q <= att_row & emask_bits;
+    reg [KW-1:0] rot_q;
+    always @(posedge clk) rot_q <= rotated;
+    assign att_row = rot_q;
+    wire [KW-1:0] lin = rot_q & emask_bits;       // 0 for XCONV
 
     // -------------------------------------------------------------- XCONV: the window of every tap
     // The two elements with a token's slices, the even one low: bit i of the window is a bit with
@@ -218,14 +222,14 @@ module activation_window #(
             always @(posedge clk) begin
                 if (shift_3) sh_q <= {column, sh_q[3*GS+:3*GS]};
                 if (fire_3)
-                    act[q*KW+:TAPS] <= rot_q[TAPS-1:0]
+                    act[q*KW+:TAPS] <= lin[TAPS-1:0]
                         | {column & mask & {3 * GS{right_3}},
                             sh_q[3*GS+:3*GS] & mask & {3 * GS{conv_3}},
                             sh_q[0+:3*GS] & mask & {3 * GS{left_3}}};
             end
             if (TAPS < KW) begin : gen_rest
                 always @(posedge clk)
-                    if (fire_3) act[q*KW+TAPS+:KW-TAPS] <= rot_q[KW-1:TAPS];
+                    if (fire_3) act[q*KW+TAPS+:KW-TAPS] <= lin[KW-1:TAPS];
             end
         end
     endgenerate

@@ -1,6 +1,6 @@
 // xnor_front: bit memory, activation fetch, XNOR array and partial sums.
 //
-// For every result (order and vectors: activation_fetch.v) and lane l:
+// For every result (order and vectors: activation_fetch.v) and lane l, three cycles after c_valid:
 //   r_pop[16*l +: 16] = popcount(xnor(vector of lane l's quadrant, current weights of lane l)) +
 //   PS.
 // PS, the partial popcount of the same result index, is 0 with psum_first = 1; with psum_last = 0
@@ -63,9 +63,9 @@ module xnor_front #(
     input  wire                att_re,
     input  wire [        15:0] att_addr,
     output wire [      KW-1:0] att_row,
-    output wire                r_valid,
-    output wire [16*LANES-1:0] r_pop,
-    output wire [         3:0] r_pattern
+    output reg                 c_valid,    // a result comes three cycles later
+    output reg  [         3:0] c_pattern,  // its pattern
+    output wire [16*LANES-1:0] r_pop
 );
     wire bm_re;
     wire [4*14-1:0] bm_raddr;
@@ -130,7 +130,7 @@ module xnor_front #(
         .act(act)
     );
 
-    // The swap reaches the array four cycles after it was taken; the fill must not overtake it.
+    // The swap reaches the array six cycles after it was taken; the fill must not overtake it.
     reg fill_1, fill_2;
     wire [16*LANES-1:0] pop;
     xnor_array #(
@@ -159,7 +159,10 @@ module xnor_front #(
         valid_1 <= v_valid;
         valid_2 <= valid_1;
         valid_3 <= valid_2;
+        c_valid <= valid_1 && flags_1[4];
+        c_pattern <= flags_1[3:0];
         if (rst) begin
+            c_valid <= 1'b0;
             fill_1  <= 1'b0;
             fill_2  <= 1'b0;
             valid_1 <= 1'b0;
@@ -168,6 +171,9 @@ module xnor_front #(
         end
     end
 
+    wire r_valid;
+    wire [3:0] r_pattern;
+    wire unused = &{1'b0, r_valid, r_pattern};
     partial_sums #(
         .LANES(LANES),
         .PS_WORDS(PS_WORDS),

@@ -21,19 +21,17 @@ module attention #(
     input  wire [23:0]         kappa3,
     input  wire                neg,
     output wire                ready,
-    output wire                ready_next,
     output wire                att_re,
     output wire [15:0]         att_addr,
     input  wire [KW-1:0]       att_row,
-    output wire                r_valid,
+    output wire                c_valid,
     output wire [16*LANES-1:0] r_acc
 );
     wire [153:0] fields = {neg, kappa3, kappa2, kappa1, queries, tokens, t_stride, v_bits, k_bits,
         q_bits};
 
     assign ready = compute_harness.at_ready;
-    assign ready_next = compute_harness.at_ready;
-    assign r_valid = compute_harness.at_valid;
+    assign c_valid = compute_harness.at_valid;
     assign r_acc = compute_harness.at_acc;
     assign att_re = 1'b0;
     assign att_addr = 16'd0;
