@@ -29,7 +29,7 @@
 // `w_swap` (while ready; earlier ones are held until then) gives `swap` six cycles later: vectors
 // of this and later starts come after it, earlier ones before.
 // att_row: the row of att_addr's element rotated right so that the element is at bit 0, four cycles
-// after att_re, which may be high only while no XLIN or XCONV issues.
+// after att_re, which may be high from two cycles after the last issue on, until the next start.
 //
 // Here are the settings of the instruction and the order of the reads; activation_window.v makes
 // vectors of what is read.
@@ -224,6 +224,7 @@ module activation_fetch #(
     wire end_x = extra_d || (over[12] && (over_w[12] || !conv_q));
     wire end_ph = over_ph[12] && (over_ph_w[12] || !conv_q);
     wire last_row_d = rows_q == 12'd1;
+    wire unused_over = &{1'b0, over[11:0], over_w[11:0], over_ph[11:0], over_ph_w[11:0]};
     // Of XLIN: the next beat is the last. Of XCONV: bubble or extra column, at its last tap.
     wire lin_last = !phase_end_q ? end_x && lastph_q && last3_q
         : !lastph_q ? end_ph && ph_q + 3'd1 == last_phase_q && last3_q
