@@ -68,6 +68,12 @@ def _supplement(model: CellModel, cell: str, ports: Mapping[str, dict]) -> None:
     for port, ps in more.get("setup", {}).items():
         for k in range(len(ports[port]["bits"])):
             model.setups.setdefault((port, k), ps)
+    for port, other in more.get("like", {}).items():
+        model.setups |= {(port, k): ps for (p, k), ps in model.setups.items() if p == other}
+        model.arcs |= {((port, k), b): ps for ((p, k), b), ps in model.arcs.items() if p == other}
+    for port, ps in more.get("launches", {}).items():
+        for k in range(len(ports[port]["bits"])):
+            model.launches.setdefault((port, k), ps)
     for ends, ps in more.get("arcs", {}).items():
         source, target = map(_pin, ends.split())
         model.arcs.setdefault((source, target), ps)

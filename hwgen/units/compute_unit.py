@@ -233,11 +233,10 @@ class CycleModel:
         elif delivered:
             z = self._delivered = start + delivered
             self._front = source
+        self._nest = max(left + 1, self._announced + 1)
         if source == "mac" or delivered:
-            self._nest = max(left + 1, self._announced)
             self._announced = z - ANNOUNCED
         else:
-            self._nest = max(left + 1, self._announced + 1)
             z = self._nest + ANNOUNCED
         if op == "LNSTAT":
             self._statistic = issue_end + 1

@@ -97,7 +97,7 @@ class Sources:
 
     def start_att(self, cycle: int) -> tuple[int, int]:
         step = self.jobs["att"].popleft()
-        at = max(cycle + self.rng.randint(8, 30), self.last_att)
+        at = max(cycle + self.rng.randint(8, 30), self.last_att + 1)  # one cycle lies between
         begin = max(self.last_att, cycle + 1)
         for value in step.values:
             at += self.rng.choice([1, 1, 2, 5])

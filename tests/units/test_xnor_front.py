@@ -90,7 +90,7 @@ MUTANTS = {
     "next phase not masked": ("activation_window.v", "conv_2 && !pattern_2[1]", "conv_2"),
     "rows of one bank at once": (
         "activation_fetch.v",
-        "(rstep_p & ODD_MASK) == ODD_ROWS",
+        "row_step_p == ODD_ROWS",
         "1'b1",
     ),
     "no near bypass": ("partial_sums.v", "store_1 && index_1 == index", "1'b0"),

@@ -2,7 +2,8 @@
 //
 // Two registers: A holds the word as it came, B the instruction with its derived steps (xd times
 // a stride) and the outcome of its waits. B is the instruction to issue next; `take` frees it at
-// the end of its cycle.
+// the end of its cycle. A few values are sums of B's fields and there one cycle behind them (an
+// instruction is in B for two cycles at least).
 // wait_dma, wait_ldw: (retired - wait) mod 2**16 < 2**15, registered, of A and of B: b_wait_ok is
 // high from the cycle after the count was reached. wait_cmp has no meaning here (the queue is in
 // order).
@@ -54,7 +55,7 @@ module compute_decode (
     output wire [11:0]  b_n2,
     output wire [11:0]  b_n3,
     output reg  [11:0]  b_mac_n2,     // levels 2 and 3 of the MAC nest (stencil: all its columns)
-    output reg  [11:0]  b_mac_n3,
+    output reg  [11:0]  b_mac_n3,     //   .. one cycle behind the fields
     output wire [2:0]   b_xd,
     output wire [7:0]   b_cm_base,
     output wire [7:0]   b_cm_s0,
@@ -62,9 +63,8 @@ module compute_decode (
     output wire [15:0]  b_wb,         // MACS: first word of its weights
     output wire [7:0]   b_cm_mask,
     output reg  [7:0]   b_cm_x,       // step of (i2 & cm_mask) cm_s2 when i2 grows by xd,
-    output reg  [7:0]   b_cm_x_wrap,  //   .. and the masked value wraps
-    output reg  [7:0]   b_cm_1,       // the same when i2 grows by 1
-    output reg  [7:0]   b_cm_1_wrap,
+    output reg  [7:0]   b_cm_1,       //   .. by 1,
+    output reg  [7:0]   b_cm_wrap,    //   .. and what it loses when the masked value wraps
     output wire [7:0]   b_om_base,
     output wire [5:0]   b_q_base,
     output wire [5:0]   b_q_mask,
@@ -79,7 +79,7 @@ module compute_decode (
     output wire         b_psum_last,
     output reg  [19:0]  b_src_s1,     // MAC: strides as they apply (taps: 0 and sx)
     output reg  [19:0]  b_src_s2,
-    output reg  [19:0]  b_src_x2      // xd times src_s2
+    output reg  [19:0]  b_src_x2      // xd times src_s2, one cycle behind the fields
 );
     localparam LEAD = 12'd4;  // columns of a stencil before its first result
 
@@ -99,12 +99,11 @@ module compute_decode (
     // ---- fields of A
     wire [15:0]  a_wait_dma, a_wait_ldw;
     wire         is_set, is_xlin, is_xconv, is_macv, is_macs, is_att, is_lnstat, is_lnapply;
-    wire [11:0]  a_n2, a_n3;
     wire [2:0]   xd;
     wire [7:0]   cm_mask, cm_s2;
     wire [13:0]  pre_s2, mid_s2, out_s2, dst_s2;
     wire [15:0]  bit_s2;
-    wire         taps, stencil;
+    wire         taps;
     wire [17:0]  a_src_s1, a_src_s2;
 
     decode_header u_a_header (
@@ -115,7 +114,7 @@ module compute_decode (
         .is_macs(is_macs), .is_att(is_att), .is_lnstat(is_lnstat), .is_lnapply(is_lnapply)
     );
     decode_nest u_a_nest (
-        .word(a_q), .drain(), .swap(), .n0(), .n1(), .n2(a_n2), .n3(a_n3), .xd(xd)
+        .word(a_q), .drain(), .swap(), .n0(), .n1(), .n2(), .n3(), .xd(xd)
     );
     decode_slots u_a_slots (
         .word(a_q), .cm_base(), .cm_s0(), .cm_s1(), .cm_mask(cm_mask), .cm_s2(cm_s2), .om_base(),
@@ -131,7 +130,7 @@ module compute_decode (
     );
     decode_mac u_a_mac (
         .word(a_q), .src_mem(), .src_taps(taps), .src_base(), .src_s0(), .src_s1(a_src_s1),
-        .src_s2(a_src_s2), .src_s3(), .quad(), .stencil(stencil)
+        .src_s2(a_src_s2), .src_s3(), .quad(), .stencil()
     );
 
     // ---- fields of B
@@ -147,6 +146,7 @@ module compute_decode (
     wire [4:0]   sh2, sh3;
     wire [1:0]   pool;
     wire [2:0]   pool_pos;
+    wire         b_stencil;
 
     decode_header u_header (
         .word(b_q), .op(b_op), .wait_dma(b_wait_dma), .wait_ldw(b_wait_ldw), .wait_cmp(b_wait_cmp)
@@ -177,6 +177,11 @@ module compute_decode (
         .pool(pool), .pool_pos(pool_pos), .psum_first(b_psum_first), .psum_last(b_psum_last)
     );
 
+    decode_mac u_mac (
+        .word(b_q), .src_mem(), .src_taps(), .src_base(), .src_s0(), .src_s1(), .src_s2(),
+        .src_s3(), .quad(), .stencil(b_stencil)
+    );
+
     // waits
     wire [15:0]  a_ahead_dma = retired_dma - a_wait_dma;
     wire [15:0]  a_ahead_ldw = retired_ldw - a_wait_ldw;
@@ -197,18 +202,21 @@ module compute_decode (
 
     // steps of the source: with taps, level 2 moves by sx and level 1 does not move
     wire [19:0]  src_s2 = taps ? {6'd0, taps_sx} : {{2{a_src_s2[17]}}, a_src_s2};
-    wire [19:0]  src_s1 = taps ? 20'd0 : {{2{a_src_s1[17]}}, a_src_s1};
+    wire [19:0]  src_s1 = {{2{a_src_s1[17]}}, a_src_s1};
     wire [19:0]  src_x2;
+    reg          b_taps;
+    reg  [19:0]  b_s1;
 
-    times_xd #(.WIDTH(20)) u_src (.s(src_s2), .xd(xd), .y(src_x2));
+    times_xd #(.WIDTH(20)) u_src (.s(b_src_s2), .xd(b_xd), .y(src_x2));
 
     // cm_mask = 2**k - 1: the masked i2 wraps after 2**k, which costs cm_s2 2**k
+    reg  [2:0]   b_xm;          // xd & cm_mask
+    reg  [7:0]   b_cm_s2;
     wire [7:0]   cm_x;
-    wire [7:0]   cm_1 = cm_s2 & {8{cm_mask[0]}};
     wire [7:0]   cm_wrap;
     wire [8:0]   wrap_at = {1'b0, cm_mask} + 9'd1;
 
-    times_xd #(.WIDTH(8)) u_cm (.s(cm_s2), .xd(xd & cm_mask[2:0]), .y(cm_x));
+    times_xd #(.WIDTH(8)) u_cm (.s(b_cm_s2), .xd(b_xm), .y(cm_x));
 
     assign cm_wrap = (cm_s2 & {8{wrap_at[0]}})
         | ({cm_s2[6:0], 1'd0} & {8{wrap_at[1]}})
@@ -218,6 +226,15 @@ module compute_decode (
         | ({cm_s2[2:0], 5'd0} & {8{wrap_at[5]}})
         | ({cm_s2[1:0], 6'd0} & {8{wrap_at[6]}})
         | ({cm_s2[0], 7'd0} & {8{wrap_at[7]}});
+
+    // ---- one cycle behind B
+    always @(posedge clk) begin
+        b_mac_n2 <= b_stencil ? b_n3 + LEAD : b_n2;
+        b_mac_n3 <= b_stencil ? 12'd1 : b_n3;
+        b_src_s1 <= b_taps ? 20'd0 : b_s1;
+        b_src_x2 <= src_x2;
+        b_cm_x <= cm_x;
+    end
 
     assign i_ready = !a_valid_q || load_b;
     assign holds = a_valid_q || b_valid_q;
@@ -241,15 +258,13 @@ module compute_decode (
             b_out_x2 <= out_x2;
             b_dst_x2 <= dst_x2;
             b_bit_x2 <= bit_x2;
-            b_mac_n2 <= stencil ? a_n3 + LEAD : a_n2;
-            b_mac_n3 <= stencil ? 12'd1 : a_n3;
-            b_src_s1 <= src_s1;
+            b_taps <= taps;
+            b_s1 <= src_s1;
             b_src_s2 <= src_s2;
-            b_src_x2 <= src_x2;
-            b_cm_x <= cm_x;
-            b_cm_x_wrap <= cm_x - cm_wrap;
-            b_cm_1 <= cm_1;
-            b_cm_1_wrap <= cm_1 - cm_wrap;
+            b_xm <= xd & cm_mask[2:0];
+            b_cm_s2 <= cm_s2;
+            b_cm_1 <= cm_s2 & {8{cm_mask[0]}};
+            b_cm_wrap <= cm_wrap;
         end
         b_ok_q <= load_b ? a_reached : b_reached || b_ok_q;
         a_valid_q <= i_valid || !i_ready;

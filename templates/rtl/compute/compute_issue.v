@@ -138,9 +138,9 @@ module compute_issue #(
 
         retired_q <= retired_q + {15'd0, retired};
         flight_q <= flight_next;
-        flying_q <= flight_next != 7'd0;
+        flying_q <= take_q || flight_q[6:1] != 6'd0 || (flight_q[0] && !retired);
         front_q <= front_next;
-        fronting_q <= front_next != 5'd0;
+        fronting_q <= has_front || front_q[4:1] != 4'd0 || (front_q[0] && !front_done);
         if (has_front) front_att_q <= att_q;
         open_q <= xnor_q ? partial_q : open_q && !xf_ready;
         if (stat_beat) quiet_q <= LN_QUIET[4:0];

@@ -124,7 +124,7 @@ module compute_unit #(
     wire [7:0]   b_n1;
     wire [2:0]   b_xd;
     wire [7:0]   b_cm_base, b_cm_s0, b_cm_s1, b_cm_mask;
-    wire [7:0]   b_cm_x, b_cm_x_wrap, b_cm_1, b_cm_1_wrap, b_om_base;
+    wire [7:0]   b_cm_x, b_cm_1, b_cm_wrap, b_om_base;
     wire [15:0]  b_wb;
     wire [5:0]   b_q_base, b_q_mask;
     wire [57:0]  b_pre, b_mid, b_out, b_dst;
@@ -148,8 +148,8 @@ module compute_unit #(
         .b_n0(b_n0), .b_n1(b_n1), .b_n2(b_n2), .b_n3(b_n3), .b_mac_n2(b_mac_n2),
         .b_mac_n3(b_mac_n3), .b_xd(b_xd),
         .b_cm_base(b_cm_base), .b_cm_s0(b_cm_s0), .b_cm_s1(b_cm_s1), .b_wb(b_wb),
-        .b_cm_mask(b_cm_mask), .b_cm_x(b_cm_x), .b_cm_x_wrap(b_cm_x_wrap),
-        .b_cm_1(b_cm_1), .b_cm_1_wrap(b_cm_1_wrap), .b_om_base(b_om_base),
+        .b_cm_mask(b_cm_mask), .b_cm_x(b_cm_x), .b_cm_1(b_cm_1), .b_cm_wrap(b_cm_wrap),
+        .b_om_base(b_om_base),
         .b_q_base(b_q_base), .b_q_mask(b_q_mask),
         .b_pre(b_pre), .b_mid(b_mid), .b_out(b_out), .b_dst(b_dst), .b_bit(b_bit),
         .b_modes(b_modes), .b_pool(b_pool),
@@ -228,7 +228,7 @@ module compute_unit #(
     wire [13:0]      src_addr;
     wire [W-1:0]     fm_word, tm_word;
     wire [NT_AW-1:0] nu_index;
-    wire             m_valid, m_first, m_last, m_result, m_stat, m_phase, m_quad, s_stencil;
+    wire             m_valid, m_first, m_last, m_step, m_stat, m_phase, m_quad, s_stencil;
     wire [7:0]       m_cm;
     wire [W-1:0]     s_feat;
     wire [15:0]      s_scalar;
@@ -248,7 +248,7 @@ module compute_unit #(
         .fm_re(src_fm_re), .tm_re(src_tm_re), .re_addr(src_addr),
         .fm_word(fm_word), .tm_word(tm_word),
         .wbr_re(wbr_re), .wbr_addr(wbr_addr), .nt_index(nu_index),
-        .m_valid(m_valid), .m_first(m_first), .m_last(m_last), .m_result(m_result),
+        .m_valid(m_valid), .m_first(m_first), .m_last(m_last), .m_step(m_step),
         .m_stat(m_stat), .m_phase(m_phase), .m_quad(m_quad), .m_cm(m_cm), .s_feat(s_feat),
         .s_scalar(s_scalar), .s_extra(s_extra), .s_stencil(s_stencil), .s_words(s_words)
     );
@@ -319,8 +319,10 @@ module compute_unit #(
     wire [1:0]  l_pool;
     wire        l_acc_valid, l_y_valid, nu_valid, nu_phase, dst_next, dst_next_mem;
     wire [5:0]  nu_shift;
-    wire        pre_re, mid_re, out_re, pre_sel, mid_sel, out_sel, pre_on, mid_on, out_on, dst_we;
-    wire [14:0] pre_at, mid_at, out_at, dst_at;
+    wire [1:0]  pre_re, mid_re, out_re;
+    wire        pre_sel, mid_sel, out_sel, pre_on, mid_on, out_on, dst_we;
+    wire [13:0] pre_at, mid_at, out_at;
+    wire [14:0] dst_at;
     wire [7:0]  dst_mask;
 
     result_stage #(
@@ -331,12 +333,12 @@ module compute_unit #(
         .p_none(b_set || (b_xnor && !b_psum_last)), .p_xnor(b_xnor), .p_att(b_att),
         .p_macs(b_macs), .p_stat(b_stat), .p_apply(b_apply),
         .p_n2(b_n2), .p_n3(b_n3), .p_xd(b_xd),
-        .p_cm_base(b_cm_base), .p_cm_mask(b_cm_mask), .p_cm_x(b_cm_x),
-        .p_cm_x_wrap(b_cm_x_wrap), .p_cm_1(b_cm_1), .p_cm_1_wrap(b_cm_1_wrap),
+        .p_cm_base(b_cm_base), .p_cm_mask(b_cm_mask), .p_cm_x(b_cm_x), .p_cm_1(b_cm_1),
+        .p_cm_wrap(b_cm_wrap),
         .p_om_base(b_om_base), .p_q_base(b_q_base), .p_q_mask(b_q_mask),
         .p_pre(b_pre), .p_mid(b_mid), .p_out(b_out), .p_dst(b_dst), .p_bit(b_bit),
         .p_modes(b_modes), .p_pool(b_pool),
-        .m_valid(m_valid), .m_first(m_first), .m_last(m_last), .m_result(m_result),
+        .m_valid(m_valid), .m_first(m_first), .m_last(m_last), .m_step(m_step),
         .m_stat(m_stat), .m_phase(m_phase), .m_quad(m_quad), .m_cm(m_cm),
         .xf_valid(xf_valid), .xf_pattern(xf_pattern), .at_valid(at_valid), .nu_shift(nu_shift),
         .l_valid(l_valid), .l_in_kind(l_in_kind), .l_mul_kind(l_mul_kind),

@@ -21,12 +21,12 @@ module feature_ports #(
     input  wire                      src_fm_re,
     input  wire                      src_tm_re,
     input  wire [13:0]               src_addr,
-    input  wire                      pre_re,
-    input  wire                      mid_re,
-    input  wire                      out_re,
-    input  wire [14:0]               pre_at,     // {mem, addr}
-    input  wire [14:0]               mid_at,
-    input  wire [14:0]               out_at,
+    input  wire [1:0]                pre_re,     // {TM, FM}
+    input  wire [1:0]                mid_re,
+    input  wire [1:0]                out_re,
+    input  wire [13:0]               pre_at,
+    input  wire [13:0]               mid_at,
+    input  wire [13:0]               out_at,
     input  wire                      dst_next,   // dst_we of the next cycle
     input  wire                      dst_next_mem,
     input  wire [13:0]               dst_at,
@@ -52,23 +52,23 @@ module feature_ports #(
     localparam TM_AW = $clog2(TM_WORDS);
 
     // requests of each memory: source, pre, mid, out
-    wire [3:0] fm_wants = {src_fm_re, pre_re && !pre_at[14], mid_re && !mid_at[14],
-        out_re && !out_at[14]};
-    wire [3:0] tm_wants = {src_tm_re, pre_re && pre_at[14], mid_re && mid_at[14],
-        out_re && out_at[14]};
+    wire [3:0] fm_wants = {src_fm_re, pre_re[0], mid_re[0], out_re[0]};
+    wire [3:0] tm_wants = {src_tm_re, pre_re[1], mid_re[1], out_re[1]};
     wire       fm_read = fm_wants != 4'd0;
     wire       tm_read = tm_wants != 4'd0;
 
     assign fr_ready = fr_mem ? !tm_read : !fm_read;
 
-    wire [13:0] fm_raddr_d = (src_addr & {14{fm_wants[3]}}) | (pre_at[13:0] & {14{fm_wants[2]}})
-        | (mid_at[13:0] & {14{fm_wants[1]}}) | (out_at[13:0] & {14{fm_wants[0]}})
+    wire [13:0] fm_raddr_d = (src_addr & {14{fm_wants[3]}}) | (pre_at & {14{fm_wants[2]}})
+        | (mid_at & {14{fm_wants[1]}}) | (out_at & {14{fm_wants[0]}})
         | (fr_addr & {14{!fm_read}});
-    wire [13:0] tm_raddr_d = (src_addr & {14{tm_wants[3]}}) | (pre_at[13:0] & {14{tm_wants[2]}})
-        | (mid_at[13:0] & {14{tm_wants[1]}}) | (out_at[13:0] & {14{tm_wants[0]}})
+    wire [13:0] tm_raddr_d = (src_addr & {14{tm_wants[3]}}) | (pre_at & {14{tm_wants[2]}})
+        | (mid_at & {14{tm_wants[1]}}) | (out_at & {14{tm_wants[0]}})
         | (fr_addr & {14{!tm_read}});
 
     reg         conflict_q;
+    reg  [3:0]  fm_wants_q;
+    reg  [3:0]  tm_wants_q;
     reg         fm_re_q;
     reg         tm_re_q;
     reg  [13:0] fm_raddr_q;
@@ -79,10 +79,17 @@ module feature_ports #(
         tm_re_q <= tm_read || (fr_re && fr_mem);
         fm_raddr_q <= fm_raddr_d;
         tm_raddr_q <= tm_raddr_d;
+        fm_wants_q <= fm_wants;
+        tm_wants_q <= tm_wants;
         // more than one bit set
-        if ((fm_wants & (fm_wants - 4'd1)) != 4'd0 || (tm_wants & (tm_wants - 4'd1)) != 4'd0)
+        if ((fm_wants_q & (fm_wants_q - 4'd1)) != 4'd0
+            || (tm_wants_q & (tm_wants_q - 4'd1)) != 4'd0)
             conflict_q <= 1'b1;
-        if (rst) conflict_q <= 1'b0;
+        if (rst) begin
+            conflict_q <= 1'b0;
+            fm_wants_q <= 4'd0;
+            tm_wants_q <= 4'd0;
+        end
     end
 
     assign conflict = conflict_q;

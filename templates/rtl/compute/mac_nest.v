@@ -9,9 +9,10 @@
 // `free` is high when the counters are idle or in their last cycle.
 // stat (LNSTAT): first and last frame every level 1 iteration instead of the whole result.
 // stencil: every level 1 iteration is a result.
-// Names: *0, *1 (one0_q, last1_q, s0_q ..): level 0, 1; at_*_q: the address that the next step of a
-// level takes (x, phase, row: levels 2 and 3 in the order of result_order); go_*_q: that step, one
-// cycle after the counters.
+// Names: *0, *1 (one0_q, last1_q, s0_q ..): level 0, 1; level1_*: at i0 = 0 of this level 1
+// iteration; at_*_q: the address that the next step of a result takes (x, phase, row: levels 2 and
+// 3 in the order of result_order); *_go: that step, one cycle after the counters, a copy for each
+// use.
 // Reset: control only. Cost: 12 adders of 8 to 20 bits, about 400 flip-flops.
 `default_nettype none
 module mac_nest (
@@ -51,12 +52,15 @@ module mac_nest (
 );
     // ---- counters
     reg         busy_q;
+    reg         ends_q;             // last beat of the instruction
     reg         stat_q;
     reg         stencil_q;
     reg  [11:0] n0_q;               // n0 - 1
     reg  [7:0]  n1_q;               // n1 - 1
-    reg  [11:0] i0_q;
-    reg  [7:0]  i1_q;
+    reg  [3:0]  i0_q;               // modulo 16
+    reg         i1_q;               // modulo 2
+    reg  [11:0] left0_q;            // beats after this one
+    reg  [7:0]  left1_q;
     // flags of the current beat, computed one cycle ahead
     reg         one0_q;             // n0 = 1
     reg         one1_q;
@@ -64,19 +68,22 @@ module mac_nest (
     reg         first1_q;
     reg         last0_q;
     reg         last1_q;
+    reg         step2_q;            // busy, last0 and last1: the result ends
 
-    wire [11:0] i0_next = i0_q + 12'd1;
-    wire [7:0]  i1_next = i1_q + 8'd1;
-    wire        step2 = busy_q && last0_q && last1_q;
+    wire        one0 = n0 == 12'd1;
+    wire        one1 = n1 == 8'd1;
+    wire        last0_d = last0_q ? one0_q : left0_q == 12'd1;
+    wire        last1_d = !last0_q ? last1_q : last1_q ? one1_q : left1_q == 8'd1;
     wire [11:0] order_i2;
-    wire        step_x, step_phase, step_row, done;
+    wire        step_x, step_phase, step_row, done, done_next;
 
     result_order u_order (
-        .clk(clk), .load(load), .n2(n2), .n3(n3), .xd(xd), .step(step2),
-        .i2(order_i2), .step_x(step_x), .step_phase(step_phase), .step_row(step_row), .done(done)
+        .clk(clk), .load(load), .n2(n2), .n3(n3), .xd(xd), .step(step2_q),
+        .i2(order_i2), .step_x(step_x), .step_phase(step_phase), .step_row(step_row), .done(done),
+        .done_next(done_next)
     );
 
-    assign free = !busy_q || (step2 && done);
+    assign free = !busy_q || ends_q;
 
     always @(posedge clk) begin
         if (load) begin
@@ -84,28 +91,37 @@ module mac_nest (
             stencil_q <= stencil;
             n0_q <= n0 - 12'd1;
             n1_q <= n1 - 8'd1;
-            i0_q <= 12'd0;
-            i1_q <= 8'd0;
-            one0_q <= n0 == 12'd1;
-            one1_q <= n1 == 8'd1;
+            i0_q <= 4'd0;
+            i1_q <= 1'b0;
+            left0_q <= n0 - 12'd1;
+            left1_q <= n1 - 8'd1;
+            one0_q <= one0;
+            one1_q <= one1;
             first0_q <= 1'b1;
             first1_q <= 1'b1;
-            last0_q <= n0 == 12'd1;
-            last1_q <= n1 == 8'd1;
-        end else if (!last0_q) begin
-            i0_q <= i0_next;
-            first0_q <= 1'b0;
-            last0_q <= i0_next == n0_q;
+            last0_q <= one0;
+            last1_q <= one1;
         end else begin
-            i0_q <= 12'd0;
-            first0_q <= 1'b1;
-            last0_q <= one0_q;
-            i1_q <= last1_q ? 8'd0 : i1_next;
-            first1_q <= last1_q;
-            last1_q <= last1_q ? one1_q : i1_next == n1_q;
+            i0_q <= last0_q ? 4'd0 : i0_q + 4'd1;
+            left0_q <= last0_q ? n0_q : left0_q - 12'd1;
+            first0_q <= last0_q;
+            last0_q <= last0_d;
+            if (last0_q) begin
+                i1_q <= !last1_q && !i1_q;
+                left1_q <= last1_q ? n1_q : left1_q - 8'd1;
+                first1_q <= last1_q;
+                last1_q <= last1_d;
+            end
         end
-        busy_q <= load || !free;
-        if (rst) busy_q <= 1'b0;
+        busy_q <= load || (busy_q && !ends_q);
+        step2_q <= load ? one0 && one1 : busy_q && !ends_q && last0_d && last1_d;
+        ends_q <= load ? one0 && one1 && n2 == 12'd1 && n3 == 12'd1
+            : busy_q && !ends_q && last0_d && last1_d && (step2_q ? done_next : done);
+        if (rst) begin
+            busy_q <= 1'b0;
+            step2_q <= 1'b0;
+            ends_q <= 1'b0;
+        end
     end
 
     // ---- one cycle later: the beat's flags, and the step that leads to its addresses
@@ -117,22 +133,29 @@ module mac_nest (
     reg        stat_b_q;
     reg [3:0]  tap_q;
     reg [11:0] i2_q;
-    reg        go_load_q, go_1_q, go_x_q, go_phase_q, go_row_q;
+    wire [3:0] go;                  // {result, step of a result, level 1}
+    wire [3:0] addr_go, pos_go;
+    wire [2:0] at_go;               // without level 1
+    wire [1:0] cm_go;               // without the step
+
+    assign go = {load || (last0_q && last1_q),
+        load ? 2'd0 : step_x ? 2'd1 : step_phase ? 2'd2 : 2'd3, last0_q};
+
+    register_copy #(.WIDTH(4)) u_addr_go (.clk(clk), .d(go), .q(addr_go));
+    register_copy #(.WIDTH(4)) u_pos_go (.clk(clk), .d(go), .q(pos_go));
+    register_copy #(.WIDTH(3)) u_at_go (.clk(clk), .d(go[3:1]), .q(at_go));
+    register_copy #(.WIDTH(2)) u_cm_go (.clk(clk), .d({go[3], go[0]}), .q(cm_go));
+    wire       unused = step_row;
 
     always @(posedge clk) begin
         valid_q <= busy_q;
         first_q <= first0_q && (stat_q || stencil_q || first1_q);
         last_q <= last0_q && (stat_q || stencil_q || last1_q);
         result_q <= last0_q && (stencil_q || last1_q);
-        phase_q <= i1_q[0];
+        phase_q <= i1_q;
         stat_b_q <= stat_q;
-        tap_q <= i0_q[3:0] + {2'b00, {2{stencil_q && i1_q[0]}}};
+        tap_q <= i0_q + {2'b00, {2{stencil_q && i1_q}}};
         i2_q <= order_i2;
-        go_load_q <= load;
-        go_1_q <= last0_q && !last1_q;
-        go_x_q <= last0_q && last1_q && step_x;
-        go_phase_q <= last0_q && last1_q && step_phase;
-        go_row_q <= last0_q && last1_q && step_row;
         if (rst) valid_q <= 1'b0;
     end
 
@@ -157,41 +180,35 @@ module mac_nest (
     end
 
     reg  [19:0] addr_q;
+    reg  [19:0] level1_q;           // addr at i0 = 0 of this level 1 iteration
     reg  [19:0] pos_q;
-    reg  [19:0] at_1_q, at_x_q, at_phase_q, at_row_q;
-    reg  [7:0]  cm_q, cm_1_q;
+    reg  [19:0] at_x_q, at_phase_q, at_row_q;
+    reg  [7:0]  cm_q, cm_level1_q;
     reg  [15:0] wb_q;
-    wire [19:0] start = go_load_q ? base_q : go_x_q ? at_x_q : go_phase_q ? at_phase_q : at_row_q;
-    wire [19:0] row = go_load_q ? base_q : at_row_q;
-    wire        go_result = go_load_q || go_x_q || go_phase_q || go_row_q;
+    wire [19:0] addr_to = addr_go[2:1] == 2'd0 ? base_q : addr_go[2:1] == 2'd1 ? at_x_q
+        : addr_go[2:1] == 2'd2 ? at_phase_q : at_row_q;
+    wire [19:0] pos_to = pos_go[2:1] == 2'd0 ? base_q : pos_go[2:1] == 2'd1 ? at_x_q
+        : pos_go[2:1] == 2'd2 ? at_phase_q : at_row_q;
+    wire [19:0] at_to = at_go[1:0] == 2'd0 ? base_q : at_go[1:0] == 2'd1 ? at_x_q
+        : at_go[1:0] == 2'd2 ? at_phase_q : at_row_q;
+    wire [19:0] row_to = at_go[1:0] == 2'd0 ? base_q : at_go[1:0] == 2'd2 ? at_phase_q : at_row_q;
+    wire [19:0] next0 = addr_q + s0_q;
+    wire [19:0] next1 = level1_q + s1_q;
+    wire [7:0]  cm_next1 = cm_level1_q + cm_s1_q;
 
     always @(posedge clk) begin
-        if (go_result) begin
-            addr_q <= start;
-            pos_q <= start;
-            at_1_q <= start + s1_q;
-            at_x_q <= start + x2_q;
-            cm_q <= cm_base_q;
-            cm_1_q <= cm_base_q + cm_s1_q;
-            wb_q <= wb_base_q;
-        end else begin
-            if (go_1_q) begin
-                addr_q <= at_1_q;
-                at_1_q <= at_1_q + s1_q;
-                cm_q <= cm_1_q;
-                cm_1_q <= cm_1_q + cm_s1_q;
-            end else begin
-                addr_q <= addr_q + s0_q;
-                cm_q <= cm_q + cm_s0_q;
-            end
-            wb_q <= wb_q + 16'd1;
+        addr_q <= addr_go[3] ? addr_to : addr_go[0] ? next1 : next0;
+        if (pos_go[3] || pos_go[0]) level1_q <= pos_go[3] ? pos_to : next1;
+        if (pos_go[3]) pos_q <= pos_to;
+        if (at_go[2]) begin
+            at_x_q <= at_to + x2_q;
+            if (at_go[1:0] != 2'd1) at_phase_q <= row_to + s2_q;
+            if (at_go[1:0] == 2'd0 || at_go[1:0] == 2'd3) at_row_q <= row_to + s3_q;
         end
-        if (go_load_q || go_row_q) begin
-            at_phase_q <= row + s2_q;
-            at_row_q <= row + s3_q;
-        end else if (go_phase_q) begin
-            at_phase_q <= at_phase_q + s2_q;
-        end
+        cm_q <= cm_go[1] ? cm_base_q : cm_go[0] ? cm_next1 : cm_q + cm_s0_q;
+        if (cm_go[0]) cm_level1_q <= cm_next1;
+        if (cm_go[1]) cm_level1_q <= cm_base_q;
+        wb_q <= cm_go[1] ? wb_base_q : wb_q + 16'd1;
     end
 
     assign valid = valid_q;

@@ -73,7 +73,7 @@ module mac_source #(
     output wire                      m_valid,
     output wire                      m_first,
     output wire                      m_last,
-    output wire                      m_result,
+    output wire                      m_step,     // .. of the last beat of a result
     output wire                      m_stat,
     output wire                      m_phase,
     output wire                      m_quad,
@@ -122,8 +122,10 @@ module mac_source #(
     wire        fill = stencil_q && (i2 < LEAD || (phase && one_row_q));
     wire        below = column_1_q[13];
     wire        above = !column_1_q[13] && column_1_q[12:0] >= {1'b0, width};
-    wire [19:0] turn = (wsx & {20{below}}) | (~wsx & {20{above}});
     wire        outside = taps_1_q && padded && (below || above || out_1_q);
+    wire [1:0]  turn = outside ? 2'd3 : !taps_1_q ? 2'd0 : {above, below};
+    wire [19:0] right = addr_1_q + wsx;
+    wire [19:0] left = addr_1_q - wsx;
 
     always @(posedge clk) begin
         addr_1_q <= (taps_q ? pos : addr) + (tap_offset & {20{taps_q}});
@@ -131,8 +133,8 @@ module mac_source #(
         taps_1_q <= taps_q;
         out_1_q <= tap_out;
         flags_1_q <= {fill, stencil_q, macs_q, quad_q, mem_q, stat_q, phase, first, last, result};
-        addr_2_q <= taps_1_q ? addr_1_q + turn + {19'd0, above} : addr_1_q;
-        if (outside) addr_2_q <= {6'd0, pad};
+        addr_2_q <= turn == 2'd0 ? addr_1_q : turn == 2'd1 ? right : turn == 2'd2 ? left
+            : {6'd0, pad};
         flags_2_q <= flags_1_q;
         valid_1_q <= valid;
         fm_re_2_q <= valid_1_q && !flags_1_q[5];
@@ -167,21 +169,28 @@ module mac_source #(
     end
 
     // stage 3: the beat is announced
+    reg              beat_3_q;
     reg              valid_3_q;
-    reg              fill_3_q;
+    reg              step_3_q;
     reg  [FLAGS-1:0] flags_3_q;
     reg  [LL-1:0]    lane_3_q;
 
     always @(posedge clk) begin
-        valid_3_q <= fm_re_2_q || tm_re_2_q;
-        fill_3_q <= flags_2_q[9];
+        beat_3_q <= fm_re_2_q || tm_re_2_q;
+        valid_3_q <= (fm_re_2_q || tm_re_2_q) && !flags_2_q[9];
+        step_3_q <= (fm_re_2_q || tm_re_2_q) && !flags_2_q[9] && flags_2_q[0];
         flags_3_q <= flags_2_q;
         lane_3_q <= addr_2_q[LL-1:0];
-        if (rst) valid_3_q <= 1'b0;
+        if (rst) begin
+            beat_3_q <= 1'b0;
+            valid_3_q <= 1'b0;
+            step_3_q <= 1'b0;
+        end
     end
 
-    assign m_valid = valid_3_q && !fill_3_q;
-    assign {m_stat, m_phase, m_first, m_last, m_result} = flags_3_q[4:0];
+    assign m_valid = valid_3_q;
+    assign m_step = step_3_q;
+    assign {m_stat, m_phase, m_first, m_last} = flags_3_q[4:1];
     assign m_quad = flags_3_q[6];
 
     delay_line #(.WIDTH(16), .DEPTH(4), .RESET(0)) u_wb (
@@ -193,52 +202,57 @@ module mac_source #(
     delay_line #(.WIDTH(8), .DEPTH(3), .RESET(0)) u_cm (.clk(clk), .rst(rst), .d(cm), .q(m_cm));
 
     // stages 4 to 6
-    reg              valid_4_q, valid_5_q, wbr_re_4_q;
-    reg  [FLAGS-1:0] flags_4_q, flags_5_q;
-    reg  [LL-1:0]    lane_4_q, lane_5_q;
+    reg              beat_4_q, beat_5_q, wbr_re_4_q;
+    reg  [FLAGS-1:0] flags_4_q;
+    reg  [LL-1:0]    lane_4_q;
+    wire [LL-1:0]    fm_lane_5, tm_lane_5;  // a copy for each memory's word
+    wire [4:0]       kind_5;                // {stencil, macs, quad, mem; mem of the whole word}
     reg              stencil_6_q;
     reg  [LANES*ACT_BITS-1:0] feat_6_q;
     reg  [ACT_BITS-1:0] scalar_6_q;
     reg  [3*ACT_BITS-1:0] extra_6_q;
 
     always @(posedge clk) begin
-        valid_4_q <= valid_3_q;
-        wbr_re_4_q <= valid_3_q && flags_3_q[7] && !flags_3_q[6];
-        valid_5_q <= valid_4_q;
+        beat_4_q <= beat_3_q;
+        wbr_re_4_q <= beat_3_q && flags_3_q[7] && !flags_3_q[6];
+        beat_5_q <= beat_4_q;
         flags_4_q <= flags_3_q;
-        flags_5_q <= flags_4_q;
         lane_4_q <= lane_3_q;
-        lane_5_q <= lane_4_q;
         if (rst) begin
-            valid_4_q <= 1'b0;
+            beat_4_q <= 1'b0;
             wbr_re_4_q <= 1'b0;
-            valid_5_q <= 1'b0;
+            beat_5_q <= 1'b0;
         end
     end
 
+    register_copy #(.WIDTH(LL)) u_fm_lane (.clk(clk), .d(lane_4_q), .q(fm_lane_5));
+    register_copy #(.WIDTH(LL)) u_tm_lane (.clk(clk), .d(lane_4_q), .q(tm_lane_5));
+    register_copy #(.WIDTH(4)) u_kind (.clk(clk), .d(flags_4_q[8:5]), .q(kind_5[4:1]));
+    register_copy #(.WIDTH(1)) u_mem (.clk(clk), .d(flags_4_q[5]), .q(kind_5[0]));
+
     stencil_memory #(.LANES(LANES), .ACT_BITS(ACT_BITS)) u_stencil (
-        .clk(clk), .rst(rst), .beat(valid_5_q && flags_5_q[8]), .row(flags_5_q[3]),
-        .first(flags_5_q[2]), .third(flags_5_q[1]), .word(feat_6_q), .words(s_words)
+        .clk(clk), .rst(rst), .beat(beat_4_q && flags_4_q[8]), .row(flags_4_q[3]),
+        .first(flags_4_q[2]), .third(flags_4_q[1]), .word(feat_6_q), .words(s_words)
     );
 
     // four elements of either memory's word, so that the memory is chosen last
-    wire [4*ACT_BITS-1:0] fm_four = fm_word[lane_5_q[LL-1:2]*4*ACT_BITS +: 4*ACT_BITS];
-    wire [4*ACT_BITS-1:0] tm_four = tm_word[lane_5_q[LL-1:2]*4*ACT_BITS +: 4*ACT_BITS];
-    wire [4*ACT_BITS-1:0] four_5 = flags_5_q[5] ? tm_four : fm_four;
-    wire [ACT_BITS-1:0] second_5 = lane_5_q[1] ? four_5[3*ACT_BITS +: ACT_BITS]
+    wire [4*ACT_BITS-1:0] fm_four = fm_word[fm_lane_5[LL-1:2]*4*ACT_BITS +: 4*ACT_BITS];
+    wire [4*ACT_BITS-1:0] tm_four = tm_word[tm_lane_5[LL-1:2]*4*ACT_BITS +: 4*ACT_BITS];
+    wire [4*ACT_BITS-1:0] four_5 = kind_5[1] ? tm_four : fm_four;
+    wire [ACT_BITS-1:0] second_5 = fm_lane_5[1] ? four_5[3*ACT_BITS +: ACT_BITS]
         : four_5[ACT_BITS +: ACT_BITS];
 
     always @(posedge clk) begin
-        feat_6_q <= flags_5_q[5] ? tm_word : fm_word;
-        scalar_6_q <= four_5[lane_5_q[1:0]*ACT_BITS +: ACT_BITS];
+        feat_6_q <= kind_5[0] ? tm_word : fm_word;
+        scalar_6_q <= four_5[fm_lane_5[1:0]*ACT_BITS +: ACT_BITS];
         extra_6_q <= {four_5[2*ACT_BITS +: 2*ACT_BITS], second_5};
-        if (!(valid_5_q && flags_5_q[7])) extra_6_q[0 +: ACT_BITS] <= {ACT_BITS{1'b0}};
-        if (!(valid_5_q && flags_5_q[6])) extra_6_q[ACT_BITS +: 2*ACT_BITS] <= {2*ACT_BITS{1'b0}};
-        stencil_6_q <= valid_5_q && flags_5_q[8];
+        if (!(beat_5_q && kind_5[3])) extra_6_q[0 +: ACT_BITS] <= {ACT_BITS{1'b0}};
+        if (!(beat_5_q && kind_5[2])) extra_6_q[ACT_BITS +: 2*ACT_BITS] <= {2*ACT_BITS{1'b0}};
+        stencil_6_q <= beat_5_q && kind_5[4];
     end
 
     wire [15+ACT_BITS:0] scalar = {{16{scalar_6_q[ACT_BITS-1]}}, scalar_6_q};
-    wire unused = &{1'b0, element, scalar, flags_5_q};
+    wire unused = &{1'b0, element, scalar, flags_3_q[0], flags_4_q[9:9], flags_4_q[4], flags_4_q[0], tm_lane_5[1:0]};
     genvar k;
     generate
         for (k = 0; k < 3; k = k + 1) begin : gen_extra

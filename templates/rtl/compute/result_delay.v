@@ -40,12 +40,12 @@ module result_delay #(
     input  wire        stat,       // the last beat of a sum (phase 0) or sum of squares (1)
     input  wire        stat_phase,
     // later
-    output wire        pre_re,
-    output wire        mid_re,
-    output wire        out_re,
-    output wire [14:0] pre_at,
-    output wire [14:0] mid_at,
-    output wire [14:0] out_at,
+    output wire [1:0]  pre_re,     // {TM, FM}
+    output wire [1:0]  mid_re,
+    output wire [1:0]  out_re,
+    output wire [13:0] pre_at,
+    output wire [13:0] mid_at,
+    output wire [13:0] out_at,
     output wire        pre_sel,
     output wire        mid_sel,
     output wire        out_sel,
@@ -70,33 +70,44 @@ module result_delay #(
         end
     endgenerate
 
-    delay_line #(.WIDTH(1), .DEPTH(PRE_AT - READ + AHEAD), .RESET(1)) u_pre_re (
-        .clk(clk), .rst(rst), .d(step && pre_en), .q(pre_re)
+    // what memories and lanes take comes from a register, not from a shift register
+    wire [13:0] pre_next, mid_next, out_next;
+    wire [1:0]  pre_word, mid_word, out_word;
+
+    delay_line #(.WIDTH(2), .DEPTH(PRE_AT - READ + AHEAD), .RESET(1)) u_pre_re (
+        .clk(clk), .rst(rst), .d({2{step && pre_en}} & {pre[14], !pre[14]}), .q(pre_re)
     );
-    delay_line #(.WIDTH(15), .DEPTH(PRE_AT - READ + AHEAD), .RESET(0)) u_pre (
-        .clk(clk), .rst(rst), .d(pre), .q(pre_at)
+    delay_line #(.WIDTH(14), .DEPTH(PRE_AT - READ + AHEAD - 1), .RESET(0)) u_pre (
+        .clk(clk), .rst(rst), .d(pre[13:0]), .q(pre_next)
     );
-    delay_line #(.WIDTH(2), .DEPTH(READ), .RESET(0)) u_pre_sel (
-        .clk(clk), .rst(rst), .d({pre_re, pre_at[14]}), .q({pre_on, pre_sel})
+    register_copy #(.WIDTH(14)) u_pre_at (.clk(clk), .d(pre_next), .q(pre_at));
+    delay_line #(.WIDTH(2), .DEPTH(READ - 1), .RESET(0)) u_pre_sel (
+        .clk(clk), .rst(rst), .d({|pre_re, pre_re[1]}), .q(pre_word)
     );
-    delay_line #(.WIDTH(1), .DEPTH(MID_AT - READ + AHEAD), .RESET(1)) u_mid_re (
-        .clk(clk), .rst(rst), .d(step && mid_en), .q(mid_re)
+    register_copy #(.WIDTH(2)) u_pre_on (.clk(clk), .d(pre_word), .q({pre_on, pre_sel}));
+    delay_line #(.WIDTH(2), .DEPTH(MID_AT - READ + AHEAD), .RESET(1)) u_mid_re (
+        .clk(clk), .rst(rst), .d({2{step && mid_en}} & {mid[14], !mid[14]}), .q(mid_re)
     );
-    delay_line #(.WIDTH(15), .DEPTH(MID_AT - READ + AHEAD), .RESET(0)) u_mid (
-        .clk(clk), .rst(rst), .d(mid), .q(mid_at)
+    delay_line #(.WIDTH(14), .DEPTH(MID_AT - READ + AHEAD - 1), .RESET(0)) u_mid (
+        .clk(clk), .rst(rst), .d(mid[13:0]), .q(mid_next)
     );
-    delay_line #(.WIDTH(2), .DEPTH(READ), .RESET(0)) u_mid_sel (
-        .clk(clk), .rst(rst), .d({mid_re, mid_at[14]}), .q({mid_on, mid_sel})
+    register_copy #(.WIDTH(14)) u_mid_at (.clk(clk), .d(mid_next), .q(mid_at));
+    delay_line #(.WIDTH(2), .DEPTH(READ - 1), .RESET(0)) u_mid_sel (
+        .clk(clk), .rst(rst), .d({|mid_re, mid_re[1]}), .q(mid_word)
     );
-    delay_line #(.WIDTH(1), .DEPTH(OUT_AT - READ + AHEAD), .RESET(1)) u_out_re (
-        .clk(clk), .rst(rst), .d(step && out_en), .q(out_re)
+    register_copy #(.WIDTH(2)) u_mid_on (.clk(clk), .d(mid_word), .q({mid_on, mid_sel}));
+    delay_line #(.WIDTH(2), .DEPTH(OUT_AT - READ + AHEAD), .RESET(1)) u_out_re (
+        .clk(clk), .rst(rst), .d({2{step && out_en}} & {out[14], !out[14]}), .q(out_re)
     );
-    delay_line #(.WIDTH(15), .DEPTH(OUT_AT - READ + AHEAD), .RESET(0)) u_out (
-        .clk(clk), .rst(rst), .d(out), .q(out_at)
+    delay_line #(.WIDTH(14), .DEPTH(OUT_AT - READ + AHEAD - 1), .RESET(0)) u_out (
+        .clk(clk), .rst(rst), .d(out[13:0]), .q(out_next)
     );
-    delay_line #(.WIDTH(2), .DEPTH(READ), .RESET(0)) u_out_sel (
-        .clk(clk), .rst(rst), .d({out_re, out_at[14]}), .q({out_on, out_sel})
+    register_copy #(.WIDTH(14)) u_out_at (.clk(clk), .d(out_next), .q(out_at));
+    delay_line #(.WIDTH(2), .DEPTH(READ - 1), .RESET(0)) u_out_sel (
+        .clk(clk), .rst(rst), .d({|out_re, out_re[1]}), .q(out_word)
     );
+    register_copy #(.WIDTH(2)) u_out_on (.clk(clk), .d(out_word), .q({out_on, out_sel}));
+
     wire        bit_next;
     wire [37:0] places_next;
 
@@ -119,15 +130,15 @@ module result_delay #(
         .clk(clk), .rst(rst), .d(stat_phase), .q(acc_phase)
     );
 
-    // the last cycle is a register, as memories follow
     reg         dst_we_q, bit_we_q, mem_q;
-    reg  [37:0] places_q;
+    wire [37:0] places;
+
+    register_copy #(.WIDTH(38)) u_places (.clk(clk), .d(places_next), .q(places));
 
     always @(posedge clk) begin
         dst_we_q <= dst_next;
         bit_we_q <= bit_next;
         mem_q <= dst_next_mem;
-        places_q <= places_next;
         if (rst) begin
             dst_we_q <= 1'b0;
             bit_we_q <= 1'b0;
@@ -136,8 +147,8 @@ module result_delay #(
 
     assign dst_we = dst_we_q;
     assign bit_we = bit_we_q;
-    assign dst_at = {mem_q, places_q[37:24]};
-    assign dst_mask_at = places_q[23:16];
-    assign bit_at = places_q[15:0];
+    assign dst_at = {mem_q, places[37:24]};
+    assign dst_mask_at = places[23:16];
+    assign bit_at = places[15:0];
 endmodule
 `default_nettype wire

@@ -17,11 +17,12 @@
 //
 // Names: p_* the instruction that is pushed; c_*_q the current one, d_*_q the same one cycle later,
 // when its r_* are there; r_* the result (r_q: its slot of QM). v: i2 & cm_mask, cm: r_cm;
-// *_phase_q: of the first result of the phase; *_x, *_1: behind a step by xd, by 1. go_*_q: the
-// step that the streams take, one cycle after the order.
+// *_phase_q: of the first result of the phase; *_x, *_1: behind a step by xd, by 1. *_go: the
+// step that a stream takes, one cycle after the order.
 // `push` in cycle t -> a step of it in t + 3 at the earliest. No more than
 // QUEUE + 1 instructions without results can stand before one with results, so its step must come
-// no earlier than QUEUE + 3 cycles after the last step before them. One result per cycle, also
+// no earlier than QUEUE + 4 cycles after the last step before them, and the first step of an
+// instruction two after the last one of the one before. One result per cycle, also
 // over instruction boundaries. Reset: control only.
 // Cost: 10 adders of 14 or 16 bits, about 1,100 flip-flops, 440 x 8 bits of LUT RAM.
 `default_nettype none
@@ -43,10 +44,9 @@ module result_nest #(
     input  wire [2:0]  p_xd,
     input  wire [7:0]  p_cm_base,
     input  wire [7:0]  p_cm_mask,
-    input  wire [7:0]  p_cm_x,
-    input  wire [7:0]  p_cm_x_wrap,
-    input  wire [7:0]  p_cm_1,
-    input  wire [7:0]  p_cm_1_wrap,
+    input  wire [7:0]  p_cm_x,      // step of (i2 & cm_mask) cm_s2 when i2 grows by xd,
+    input  wire [7:0]  p_cm_1,      //   .. by 1,
+    input  wire [7:0]  p_cm_wrap,   //   .. and what it loses when the masked value wraps
     input  wire [7:0]  p_om_base,
     input  wire [5:0]  p_q_base,
     input  wire [5:0]  p_q_mask,
@@ -82,7 +82,7 @@ module result_nest #(
     output wire [15:0] r_bit
 );
     localparam AW = $clog2(QUEUE);
-    localparam ENTRY = 6 + 27 + 6*8 + 8 + 12 + 4*58 + 65 + 21 + 5;
+    localparam ENTRY = 6 + 27 + 5*8 + 8 + 12 + 4*58 + 65 + 21 + 5;
 
     generate
         if (QUEUE < 4 || QUEUE > 16 || (1 << AW) != QUEUE) begin : gen_guard_queue
@@ -103,9 +103,8 @@ module result_nest #(
     reg              current_q;
 
     wire             retire_c;      // the current one ends
-    wire             free = !current_q || retire_c;
     wire             n_none;
-    wire             pop = next_q && free && !n_none;
+    wire             pop = next_q && !current_q && !n_none;
     wire             mark = next_q && !current_q && n_none;
     wire             refill = waits_q && (!next_q || pop || mark);
     wire [AW:0]      count_d = count_q + {{AW{1'b0}}, push} - {{AW{1'b0}}, refill};
@@ -113,7 +112,7 @@ module result_nest #(
     wire             n_xnor, n_att, n_macs, n_stat, n_apply;
     wire [11:0]      n_n2, n_n3;
     wire [2:0]       n_xd;
-    wire [7:0]       n_cm_base, n_cm_mask, n_cm_x, n_cm_x_wrap, n_cm_1, n_cm_1_wrap, n_om_base;
+    wire [7:0]       n_cm_base, n_cm_mask, n_cm_x, n_cm_1, n_cm_wrap, n_om_base;
     wire [5:0]       n_q_base, n_q_mask;
     wire [57:0]      n_pre, n_mid, n_out, n_dst;
     wire [64:0]      n_bit;
@@ -121,14 +120,14 @@ module result_nest #(
     wire [4:0]       n_pool;
 
     assign {n_none, n_xnor, n_att, n_macs, n_stat, n_apply, n_n2, n_n3, n_xd, n_cm_base, n_cm_mask,
-        n_cm_x, n_cm_x_wrap, n_cm_1, n_cm_1_wrap, n_om_base, n_q_base, n_q_mask,
+        n_cm_x, n_cm_1, n_cm_wrap, n_om_base, n_q_base, n_q_mask,
         n_pre, n_mid, n_out, n_dst, n_bit, n_modes, n_pool} = n_q;
 
     always @(posedge clk) begin
         if (push)
             queue_q[write_q] <= {
                 p_none, p_xnor, p_att, p_macs, p_stat, p_apply, p_n2, p_n3, p_xd,
-                p_cm_base, p_cm_mask, p_cm_x, p_cm_x_wrap, p_cm_1, p_cm_1_wrap, p_om_base,
+                p_cm_base, p_cm_mask, p_cm_x, p_cm_1, p_cm_wrap, p_om_base,
                 p_q_base, p_q_mask, p_pre, p_mid, p_out, p_dst, p_bit, p_modes, p_pool};
         write_q <= write_q + {{AW-1{1'b0}}, push};
         read_q <= read_q + {{AW-1{1'b0}}, refill};
@@ -152,7 +151,7 @@ module result_nest #(
     // ---- order of the current instruction's results
     reg         c_xnor_q, c_att_q;
     wire [11:0] i2;
-    wire        step_x, step_phase, step_row, done;
+    wire        step_x, step_phase, step_row, done, done_next;
 
     result_order u_order (
         .clk(clk),
@@ -165,7 +164,8 @@ module result_nest #(
         .step_x(step_x),
         .step_phase(step_phase),
         .step_row(step_row),
-        .done(done)
+        .done(done),
+        .done_next(done_next)
     );
 
     assign retire_c = step && done;
@@ -173,14 +173,16 @@ module result_nest #(
     assign front_done = retire_c && (c_xnor_q || c_att_q);
     assign full = full_q;
 
-    reg go_load_q, go_x_q, go_phase_q, go_row_q;
+    // what the streams do one cycle later, a copy for each: {move, step of stream_addr}
+    wire [2:0]  go = {pop || (step && !done), pop ? 2'd0 : step_x ? 2'd1 : step_phase ? 2'd2 : 2'd3};
+    wire [2:0]  pre_go, mid_go, out_go, dst_go, bit_go, cm_go;
 
-    always @(posedge clk) begin
-        go_load_q <= pop;
-        go_x_q <= step && step_x;
-        go_phase_q <= step && step_phase;
-        go_row_q <= step && step_row;
-    end
+    register_copy #(.WIDTH(3)) u_pre_go (.clk(clk), .d(go), .q(pre_go));
+    register_copy #(.WIDTH(3)) u_mid_go (.clk(clk), .d(go), .q(mid_go));
+    register_copy #(.WIDTH(3)) u_out_go (.clk(clk), .d(go), .q(out_go));
+    register_copy #(.WIDTH(3)) u_dst_go (.clk(clk), .d(go), .q(dst_go));
+    register_copy #(.WIDTH(3)) u_bit_go (.clk(clk), .d(go), .q(bit_go));
+    register_copy #(.WIDTH(3)) u_cm_go (.clk(clk), .d(go), .q(cm_go));
 
     // ---- the current instruction
     reg         c_macs_q, c_apply_q;
@@ -214,9 +216,9 @@ module result_nest #(
             c_cm_base_q <= n_cm_base & {8{n_xnor || n_att}};
             c_cm_mask_q <= n_cm_mask;
             c_cm_x_q <= n_cm_x;
-            c_cm_x_wrap_q <= n_cm_x_wrap;
+            c_cm_x_wrap_q <= n_cm_x - n_cm_wrap;
             c_cm_1_q <= n_cm_1;
-            c_cm_1_wrap_q <= n_cm_1_wrap;
+            c_cm_1_wrap_q <= n_cm_1 - n_cm_wrap;
             c_xm_q <= n_xd & n_cm_mask[2:0];
             c_om_base_q <= n_om_base;
             c_q_base_q <= n_q_base;
@@ -253,60 +255,61 @@ module result_nest #(
         r_q_q <= c_q_base_q + (i2[5:0] & c_q_mask_q);
     end
 
-    // XNOR, ATT: cm_base + (i2 & cm_mask) cm_s2; MAC ops: without cm_base. The bits above the mask
-    // are ones, so that a carry out of all eight is one out of the masked ones.
+    // XNOR, ATT: cm_base + (i2 & cm_mask) cm_s2; MAC ops: without cm_base. v moves on with the
+    // order and tells by how much cm grows with the streams, one cycle later. The bits above the
+    // mask are ones, so that a carry out of all eight is one out of the masked ones.
     reg  [7:0] v_q, v_phase_q;      // i2 & cm_mask
+    reg  [7:0] grow_x_q, grow_1_q;
     reg  [7:0] cm_q, cm_phase_q;
     wire [8:0] v_x = {1'b0, v_q | ~c_cm_mask_q} + {6'd0, c_xm_q};
     wire [8:0] v_1 = {1'b0, v_phase_q | ~c_cm_mask_q} + {8'd0, c_cm_mask_q[0]};
-    wire [7:0] next_x = cm_q + c_cm_x_q;
-    wire [7:0] next_x_wrap = cm_q + c_cm_x_wrap_q;
-    wire [7:0] next_1 = cm_phase_q + c_cm_1_q;
-    wire [7:0] next_1_wrap = cm_phase_q + c_cm_1_wrap_q;
-    wire [7:0] cm_1 = v_1[8] ? next_1_wrap : next_1;
+    wire [7:0] cm_x = cm_q + grow_x_q;
+    wire [7:0] cm_1 = cm_phase_q + grow_1_q;
+    wire [7:0] cm_to = cm_go[1:0] == 2'd1 ? cm_x : cm_go[1:0] == 2'd2 ? cm_1 : c_cm_base_q;
 
     always @(posedge clk) begin
-        if (go_load_q || go_row_q) begin
+        grow_x_q <= v_x[8] ? c_cm_x_wrap_q : c_cm_x_q;
+        grow_1_q <= v_1[8] ? c_cm_1_wrap_q : c_cm_1_q;
+        if (pop || (step && step_row)) begin
             v_q <= 8'd0;
             v_phase_q <= 8'd0;
-            cm_q <= c_cm_base_q;
-            cm_phase_q <= c_cm_base_q;
-        end else if (go_phase_q) begin
+        end else if (step && step_phase) begin
             v_q <= v_1[7:0] & c_cm_mask_q;
             v_phase_q <= v_1[7:0] & c_cm_mask_q;
-            cm_q <= cm_1;
-            cm_phase_q <= cm_1;
-        end else if (go_x_q) begin
+        end else if (step) begin
             v_q <= v_x[7:0] & c_cm_mask_q;
-            cm_q <= v_x[8] ? next_x_wrap : next_x;
+        end
+        if (cm_go[2]) begin
+            cm_q <= cm_to;
+            if (cm_go[1:0] != 2'd1) cm_phase_q <= cm_to;
         end
     end
 
     // ---- streams
     stream_addr #(.WIDTH(14)) u_pre (
         .clk(clk), .base(c_pre_q[14:1]), .s2(c_pre_q[28:15]), .s3(c_pre_q[42:29]),
-        .x2(c_pre_q[56:43]), .load(go_load_q), .step_x(go_x_q), .step_phase(go_phase_q),
-        .step_row(go_row_q), .addr(r_pre[13:0])
+        .x2(c_pre_q[56:43]), .move(pre_go[2]), .step(pre_go[1:0]),
+        .addr(r_pre[13:0])
     );
     stream_addr #(.WIDTH(14)) u_mid (
         .clk(clk), .base(c_mid_q[14:1]), .s2(c_mid_q[28:15]), .s3(c_mid_q[42:29]),
-        .x2(c_mid_q[56:43]), .load(go_load_q), .step_x(go_x_q), .step_phase(go_phase_q),
-        .step_row(go_row_q), .addr(r_mid[13:0])
+        .x2(c_mid_q[56:43]), .move(mid_go[2]), .step(mid_go[1:0]),
+        .addr(r_mid[13:0])
     );
     stream_addr #(.WIDTH(14)) u_out (
         .clk(clk), .base(c_out_q[14:1]), .s2(c_out_q[28:15]), .s3(c_out_q[42:29]),
-        .x2(c_out_q[56:43]), .load(go_load_q), .step_x(go_x_q), .step_phase(go_phase_q),
-        .step_row(go_row_q), .addr(r_out[13:0])
+        .x2(c_out_q[56:43]), .move(out_go[2]), .step(out_go[1:0]),
+        .addr(r_out[13:0])
     );
     stream_addr #(.WIDTH(14)) u_dst (
         .clk(clk), .base(c_dst_q[14:1]), .s2(c_dst_q[28:15]), .s3(c_dst_q[42:29]),
-        .x2(c_dst_q[56:43]), .load(go_load_q), .step_x(go_x_q), .step_phase(go_phase_q),
-        .step_row(go_row_q), .addr(r_dst[13:0])
+        .x2(c_dst_q[56:43]), .move(dst_go[2]), .step(dst_go[1:0]),
+        .addr(r_dst[13:0])
     );
     stream_addr #(.WIDTH(16)) u_bit (
         .clk(clk), .base(c_bit_q[15:0]), .s2(c_bit_q[31:16]), .s3(c_bit_q[47:32]),
-        .x2(c_bit_q[63:48]), .load(go_load_q), .step_x(go_x_q), .step_phase(go_phase_q),
-        .step_row(go_row_q), .addr(r_bit)
+        .x2(c_bit_q[63:48]), .move(bit_go[2]), .step(bit_go[1:0]),
+        .addr(r_bit)
     );
 
     assign {r_xnor, r_att, r_macs, r_apply} = d_kind_q;
@@ -319,6 +322,6 @@ module result_nest #(
     assign r_pool = d_pool_q;
     assign r_dst_mask = d_dst_mask_q;
 
-    wire unused = &{1'b0, i2[11:6]};
+    wire unused = &{1'b0, i2[11:6], done_next};
 endmodule
 `default_nettype wire

@@ -17,12 +17,14 @@ module result_order (
     output wire        step_x,
     output wire        step_phase,
     output wire        step_row,
-    output wire        done
+    output wire        done,
+    output wire        done_next    // done after a step
 );
     // of the nest, and what holds at the begin of every row
     reg  [11:0] last_i2_q;      // n2 - 1
     reg  [11:0] before_i2_q;    // n2 - 2
     reg  [2:0]  xd_q;
+    reg  [2:0]  last_phase_q;   // min(n2, xd) - 1
     reg         one_x_q;        // x_end, phase_end of the first result
     reg         one_phase_q;
 
@@ -40,8 +42,9 @@ module result_order (
     wire [12:0] over_x = {1'b0, room_q} - {9'd0, xd_q, 1'b0};
     wire [12:0] over_phase = {1'b0, phase_room_q} - {10'd0, xd_q};
     wire [2:0]  next_phase = phase_q + 3'd1;
-    wire [3:0]  last_phase = {1'b0, phase_q} + 4'd2;
     wire        one_x = n2 <= {9'd0, xd};
+    wire        few = n2 < {9'd0, xd};
+    wire [2:0]  last_phase = (few ? n2[2:0] : xd) - 3'd1;
     wire        one_phase = xd == 3'd1 || n2 == 12'd1;
 
     assign step_x = !x_end_q;
@@ -49,12 +52,16 @@ module result_order (
     assign step_row = x_end_q && phase_end_q && !row_end_q;
     assign done = x_end_q && phase_end_q && row_end_q;
     assign i2 = i2_q;
+    assign done_next = step_x ? over_x[12] && phase_end_q && row_end_q
+        : step_phase ? over_phase[12] && next_phase == last_phase_q && row_end_q
+        : one_x_q && one_phase_q && rows_q == 12'd1;
 
     always @(posedge clk) begin
         if (load) begin
             last_i2_q <= n2 - 12'd1;
             before_i2_q <= n2 - 12'd2;
             xd_q <= xd;
+            last_phase_q <= last_phase;
             one_x_q <= one_x;
             one_phase_q <= one_phase;
             rows_q <= n3 - 12'd1;
@@ -81,7 +88,7 @@ module result_order (
                 room_q <= phase_room_q;
                 phase_room_q <= phase_room_q - 12'd1;
                 x_end_q <= over_phase[12];
-                phase_end_q <= last_phase == {1'b0, xd_q} || phase_room_q == 12'd0;
+                phase_end_q <= next_phase == last_phase_q;
             end else begin
                 i2_q <= 12'd0;
                 phase_q <= 3'd0;

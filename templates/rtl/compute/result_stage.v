@@ -40,9 +40,8 @@ module result_stage #(
     input  wire [7:0]  p_cm_base,
     input  wire [7:0]  p_cm_mask,
     input  wire [7:0]  p_cm_x,
-    input  wire [7:0]  p_cm_x_wrap,
     input  wire [7:0]  p_cm_1,
-    input  wire [7:0]  p_cm_1_wrap,
+    input  wire [7:0]  p_cm_wrap,
     input  wire [7:0]  p_om_base,
     input  wire [5:0]  p_q_base,
     input  wire [5:0]  p_q_mask,
@@ -57,7 +56,7 @@ module result_stage #(
     input  wire        m_valid,
     input  wire        m_first,
     input  wire        m_last,
-    input  wire        m_result,
+    input  wire        m_step,      // m_valid, and the beat is a result's last
     input  wire        m_stat,
     input  wire        m_phase,
     input  wire        m_quad,
@@ -85,12 +84,12 @@ module result_stage #(
     output wire [1:0]  l_pool,
     output wire        l_bit_y3,
     // residual words, destinations, statistics
-    output wire        pre_re,
-    output wire        mid_re,
-    output wire        out_re,
-    output wire [14:0] pre_at,      // {mem, addr}
-    output wire [14:0] mid_at,
-    output wire [14:0] out_at,
+    output wire [1:0]  pre_re,      // {TM, FM}
+    output wire [1:0]  mid_re,
+    output wire [1:0]  out_re,
+    output wire [13:0] pre_at,
+    output wire [13:0] mid_at,
+    output wire [13:0] out_at,
     output wire        pre_sel,
     output wire        mid_sel,
     output wire        out_sel,
@@ -109,7 +108,7 @@ module result_stage #(
     output wire        front_done,  // last result of an XNOR or ATT instruction
     output wire        retired
 );
-    wire        step = (m_valid && m_result) || xf_valid || at_valid;
+    wire        step = m_step || xf_valid || at_valid;
     wire        retire, r_xnor, r_att, r_macs, r_apply;
     wire [7:0]  r_cm, r_om_base;
     wire [20:0] r_modes;
@@ -124,8 +123,8 @@ module result_stage #(
         .p_none(p_none), .p_xnor(p_xnor), .p_att(p_att),
         .p_macs(p_macs), .p_stat(p_stat), .p_apply(p_apply),
         .p_n2(p_n2), .p_n3(p_n3), .p_xd(p_xd),
-        .p_cm_base(p_cm_base), .p_cm_mask(p_cm_mask), .p_cm_x(p_cm_x),
-        .p_cm_x_wrap(p_cm_x_wrap), .p_cm_1(p_cm_1), .p_cm_1_wrap(p_cm_1_wrap),
+        .p_cm_base(p_cm_base), .p_cm_mask(p_cm_mask), .p_cm_x(p_cm_x), .p_cm_1(p_cm_1),
+        .p_cm_wrap(p_cm_wrap),
         .p_om_base(p_om_base), .p_q_base(p_q_base), .p_q_mask(p_q_mask),
         .p_pre(p_pre), .p_mid(p_mid), .p_out(p_out), .p_dst(p_dst), .p_bit(p_bit),
         .p_modes(p_modes), .p_pool(p_pool), .step(step),
@@ -139,9 +138,11 @@ module result_stage #(
     );
 
     // ---- the beat of cycle -2
-    reg       valid_q, result_q, retire_q, first_q, last_q, stat_q, phase_q, quad_q;
-    reg [7:0] cm_q;
-    reg [3:0] pattern_q;
+    reg        valid_q, result_q, retire_q, first_q, last_q, stat_q, phase_q, quad_q;
+    wire [7:0] cm_q;
+    wire [3:0] pattern_q;
+
+    register_copy #(.WIDTH(12)) u_slot (.clk(clk), .d({m_cm, xf_pattern}), .q({cm_q, pattern_q}));
 
     always @(posedge clk) begin
         valid_q <= m_valid || xf_valid || at_valid;
@@ -152,8 +153,6 @@ module result_stage #(
         stat_q <= m_valid && m_stat;
         phase_q <= m_phase;
         quad_q <= m_quad;
-        cm_q <= m_cm;
-        pattern_q <= xf_pattern;
         if (rst) begin
             valid_q <= 1'b0;
             result_q <= 1'b0;

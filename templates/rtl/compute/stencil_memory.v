@@ -12,8 +12,8 @@
 //
 // (rows count from the result's own). In the order in which the words came these lie 6 to 25 beats
 // back: a ring of 32 words with one write and three reads a beat.
-// `beat`, `row`, `first`, `third` one cycle before `word`; `words` in the cycle of `word`, read
-// without a register. Reset: the write position. Cost: 3 x 32 x LANES x ACT_BITS bits of LUT RAM.
+// `beat`, `row`, `first`, `third` two cycles before `word`; `words` in the cycle of `word`, behind
+// a register. Reset: the write position. Cost: 3 x 32 x LANES x ACT_BITS bits of LUT RAM.
 `default_nettype none
 module stencil_memory #(
     parameter LANES    = 16,
@@ -28,20 +28,22 @@ module stencil_memory #(
     input  wire [LANES*ACT_BITS-1:0]   word,
     output wire [3*LANES*ACT_BITS-1:0] words
 );
-    reg       beat_q;
-    reg [4:0] position_q;
-    wire [4:0] position = position_q + 5'd1;
+    reg       beat_q, write_q;
+    reg [4:0] position_q, write_at_q;
 
-    // how many beats ago the words came, number 0 lowest
-    wire [14:0] back = first ? {5'd18, 5'd12, 5'd6}
-        : third ? (row ? {5'd12, 5'd12, 5'd13} : {5'd10, 5'd10, 5'd11})
-        : row ? {5'd16, 5'd14, 5'd25} : {5'd11, 5'd12, 5'd25};
+    // how many beats ago the words came, less the one that comes, number 0 lowest
+    wire [14:0] back = first ? {5'd17, 5'd11, 5'd5}
+        : third ? (row ? {5'd11, 5'd11, 5'd12} : {5'd9, 5'd9, 5'd10})
+        : row ? {5'd15, 5'd13, 5'd24} : {5'd10, 5'd11, 5'd24};
 
     always @(posedge clk) begin
         beat_q <= beat;
-        if (beat) position_q <= position;
+        write_q <= beat_q;
+        write_at_q <= position_q;
+        if (beat) position_q <= position_q + 5'd1;
         if (rst) begin
             beat_q <= 1'b0;
+            write_q <= 1'b0;
             position_q <= 5'd0;
         end
     end
@@ -51,10 +53,18 @@ module stencil_memory #(
         for (k = 0; k < 3; k = k + 1) begin : gen_read
             reg [4:0] at_q;
 
-            always @(posedge clk) at_q <= position - back[5*k +: 5];
+            wire [LANES*ACT_BITS-1:0] read;
+            reg  [LANES*ACT_BITS-1:0] read_q;
+
+            always @(posedge clk) begin
+                at_q <= position_q - back[5*k +: 5];
+                read_q <= read;
+            end
+            assign words[k*LANES*ACT_BITS +: LANES*ACT_BITS] = read_q;
+
             param_ram #(.WIDTH(LANES*ACT_BITS), .SLOTS(32), .ADDR_W(5)) u_stencil (
-                .clk(clk), .we(beat_q), .waddr(position_q), .wdata(word), .raddr(at_q),
-                .rdata(words[k*LANES*ACT_BITS +: LANES*ACT_BITS])
+                .clk(clk), .we(write_q), .waddr(write_at_q), .wdata(word), .raddr(at_q),
+                .rdata(read)
             );
         end
     endgenerate

@@ -3,7 +3,7 @@
 //   table[k] = {out_k, dx_k, off_k + dx_k sx}, k = 0..11;   wsx = width sx      (all modulo 2**20)
 //
 // by adders only: one entry and one bit of width per cycle. `start` in cycle t: word holds until
-// t + 13; the entries are written in t + 2 .. t + 13, width, wsx, padded and pad change at its end.
+// t + 13; the entries are written in t + 3 .. t + 14, width, wsx, padded and pad change in t + 14.
 // Look-up: combinational.
 // padded, pad and out are for mac_source: columns outside the image, and taps with out, read word
 // pad.
@@ -63,7 +63,10 @@ module tap_table (
         {4*ENTRY{1'b0}}, dx11, off11, dx10, off10, dx9, off9, dx8, off8, dx7, off7, dx6, off6,
         dx5, off5, dx4, off4, dx3, off3, dx2, off2, dx1, off1, dx0, off0
     };
-    wire [21:0] entry = entries[k_q*ENTRY +: ENTRY];
+    reg  [21:0] entry;
+    reg         entry_out;
+    reg  [3:0]  entry_k;
+    reg         entry_on;
     wire [17:0] entry_off = entry[17:0];
     wire [3:0]  entry_dx = entry[18 +: 4];
     wire [15:0] width_bits = {4'd0, new_width};
@@ -91,11 +94,15 @@ module tap_table (
             shifted_q <= {shifted_q[18:0], 1'b0};
             product_q <= product_q + (shifted_q & {20{width_bits[k_q]}});
         end
-        write_k_q <= k_q;
+        entry <= entries[k_q*ENTRY +: ENTRY];
+        entry_out <= out_bits[k_q];
+        entry_k <= k_q;
+        entry_on <= busy_q && !done;
+        write_k_q <= entry_k;
         write_off_q <= {{2{entry_off[17]}}, entry_off};
         write_dxsx_q <= dxsx;
         write_dx_q <= entry_dx;
-        write_out_q <= out_bits[k_q];
+        write_out_q <= entry_out;
         if (write_q)
             table_q[write_k_q] <= {write_out_q, write_dx_q, write_off_q + write_dxsx_q};
         if (done) begin
@@ -104,9 +111,10 @@ module tap_table (
             padded <= new_padded;
             pad <= new_pad;
         end
-        write_q <= busy_q && !done;
+        write_q <= entry_on;
         busy_q <= start || (busy_q && !done);
         if (rst) begin
+            entry_on <= 1'b0;
             write_q <= 1'b0;
             busy_q <= 1'b0;
         end

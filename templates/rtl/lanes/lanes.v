@@ -354,8 +354,13 @@ module lanes #(
     genvar t;
     generate
         for (t = 0; t < LANES/4; t = t + 1) begin : gen_table
+            wire        we;
+            wire [37:0] written;
+            register_copy #(.WIDTH(39)) u_written (
+                .clk(clk), .d({table_we, table_index, table_entry}), .q({we, written})
+            );
             chord_table u_chords (
-                .clk(clk), .we(table_we), .index(table_index), .entry(table_entry),
+                .clk(clk), .we(we), .index(written[37:32]), .entry(written[31:0]),
                 .chord(c11_chord[24*t +: 24]), .slope(c11_chord_slope[64*t +: 64]),
                 .intercept(c11_chord_intercept[64*t +: 64])
             );

@@ -90,8 +90,7 @@ module activation_fetch #(
     localparam EW = EPR > 1 ? $clog2(EPR) : 1;
     localparam ROW_LOG = $clog2(EPR);
     localparam [15:0] OFF_MASK = ~(16'hffff << ROW_LOG);
-    localparam [15:0] ODD_MASK = ~(16'hfffe << ROW_LOG);
-    localparam [15:0] ODD_ROWS = 16'd1 << ROW_LOG;
+    localparam [ROW_LOG:0] ODD_ROWS = 1 << ROW_LOG;
     localparam WIN = EPR > 1 ? 2 * LANES : LANES; // bits that hold a token's slices
     localparam PW = $clog2(WIN / GU);
     localparam GE = $clog2(LANES / GU);           // slice position -> element
@@ -112,10 +111,12 @@ module activation_fetch #(
     endgenerate
 
     // ------------------------------------------------------- prepared: one cycle behind the fields
-    reg [15:0] base_p, s2_p, s3_p, cstep_p, rstep_p;
+    reg [15:0] base_p, s2_p, s3_p;
+    reg [ROW_LOG:0] row_step_p;                   // low bits of rstep
     reg [11:0] room_p, room_w_p;                  // n2 - 1, width - 1
     reg [11:0] rows_p;                            // n3 - 1
-    reg [13:0] up_p, down_p;                      // y0 - xd, height - xd - 1 - y0
+    reg [13:0] up_p;                              // y0 - xd
+    reg [8:0] rest_p;                             // height - y0
     reg [2:0] xd_p, last_phase_p;
     reg one_x_p, one_w_p, one_row_p;              // n2 <= xd, width <= xd; n3 = 1
     reg conv_p, psf_p, psl_p;
@@ -124,23 +125,16 @@ module activation_fetch #(
     reg [4*PW-1:0] gpos_p;
     reg [EW-1:0] gel_p;
 
-    wire [2:0] xd_in = xd == 3'd0 ? 3'd1 : xd;
-    wire [15:0] cstep_in, rstep_in;
+    wire [15:0] low_in;
+    wire unused_low = &{1'b0, low_in};
     times_xd #(
         .WIDTH(16)
-    ) u_cstep (
-        .s (a_s2),
-        .xd(xd_in),
-        .y (cstep_in)
+    ) u_low (
+        .s ({{(15 - ROW_LOG) {1'b0}}, a_s3[ROW_LOG:0]}),
+        .xd(xd),
+        .y (low_in)
     );
-    times_xd #(
-        .WIDTH(16)
-    ) u_rstep (
-        .s (a_s3),
-        .xd(xd_in),
-        .y (rstep_in)
-    );
-    wire few = n2 < {9'd0, xd_in};
+    wire few = n2 < {9'd0, xd};
     wire [5:0] gel_in = g_base >> GE;             // element of the first slice
     wire unused_gel = &{1'b0, gel_in};
     wire [EPR-1:0] emask_in;
@@ -167,17 +161,16 @@ module activation_fetch #(
         base_p <= a_base;
         s2_p <= a_s2;
         s3_p <= a_s3;
-        cstep_p <= cstep_in;
-        rstep_p <= rstep_in;
+        row_step_p <= low_in[ROW_LOG:0];
         room_p <= n2 - 12'd1;
         room_w_p <= {4'd0, width} - 12'd1;
         rows_p <= n3 - 12'd1;
-        up_p <= {6'd0, y0} - {11'd0, xd_in};
-        down_p <= {6'd0, height} - {6'd0, y0} - {11'd0, xd_in} - 14'd1;
-        xd_p <= xd_in;
-        last_phase_p <= (few ? n2[2:0] : xd_in) - 3'd1;
-        one_x_p <= n2 <= {9'd0, xd_in};
-        one_w_p <= width <= {5'd0, xd_in};
+        up_p <= {6'd0, y0} - {11'd0, xd};
+        rest_p <= {1'b0, height} - {1'b0, y0};
+        xd_p <= xd;
+        last_phase_p <= (few ? n2[2:0] : xd) - 3'd1;
+        one_x_p <= n2 <= {9'd0, xd};
+        one_w_p <= width <= {5'd0, xd};
         one_row_p <= n3 == 12'd1;
         conv_p <= conv;
         psf_p <= psum_first;
@@ -195,6 +188,7 @@ module activation_fetch #(
     reg one_x_q, one_w_q, one_phase_q, single_q;  // flags there; phase_end there
     reg run_q, last_q, bubble_q, fresh_q;         // fresh: no vector of this instruction fired yet
     reg [1:0] tap_q;                              // slow: tap of the column
+    reg col_done_q;                               // the column's last
     reg [11:0] room_q, room_w_q;                  // n2 - 1 - x, width - 1 - x
     reg [11:0] ph_room_q, ph_room_w_q;            // .. of the first x of the next phase
     reg [11:0] rows_q;
@@ -202,15 +196,14 @@ module activation_fetch #(
     reg [2:0] ph_q;
     reg col0_q, extra_q;                          // first column of a phase; column past n2
     reg last2_q, right_q, phase_end_q;            // x + xd >= n2, >= width; last column of its phase
-    reg lastph_q, last3_q;                        // last phase, last row
+    reg lastph_q, nextph_q, last3_q;              // last phase, the one before, last row
     reg pend_q, pleft_q, pright_q, pabove_q, pbelow_q;  // the column before is a result that waits
 
-    wire fast_p = (rstep_p & ODD_MASK) == ODD_ROWS;
+    wire fast_p = row_step_p == ODD_ROWS;
     wire single_p = conv_p ? one_x_p && one_w_p : one_x_p;
     wire above = up_q[13];
     wire below = down_q[13];
-    wire col_done = !slow_q || tap_q == 2'd2;
-    wire step = run_q && col_done;
+    wire step = run_q && col_done_q;
     wire row_end = phase_end_q && lastph_q;
     wire all_end = row_end && last3_q;
     assign ready = !run_q || last_q;
@@ -227,17 +220,17 @@ module activation_fetch #(
     wire unused_over = &{1'b0, over[11:0], over_w[11:0], over_ph[11:0], over_ph_w[11:0]};
     // Of XLIN: the next beat is the last. Of XCONV: bubble or extra column, at its last tap.
     wire lin_last = !phase_end_q ? end_x && lastph_q && last3_q
-        : !lastph_q ? end_ph && ph_q + 3'd1 == last_phase_q && last3_q
-        : single_q && last_phase_q == 3'd0 && last_row_d;
+        : !lastph_q ? end_ph && nextph_q && last3_q
+        : single_q && one_phase_q && last_row_d;
     wire bubble_d = step && conv_q && all_end && !extra_q && !bubble_q;
     wire conv_last = bubble_d || (lastph_q && last3_q
         && (slow_q ? extra_q && tap_q == 2'd1 : extra_d && !phase_end_q));
 
     // The beat that leaves for the pipeline.
-    wire fire = run_q && (!conv_q || (pend_q && (bubble_q || col_done)));
+    wire fire = run_q && (!conv_q || (pend_q && (bubble_q || col_done_q)));
     wire [3:0] pattern = {pbelow_q, pabove_q, pright_q, pleft_q} & {4{conv_q}};
     wire read = run_q && !bubble_q;
-    wire shift = read && conv_q && col_done;
+    wire shift = read && conv_q && col_done_q;
     wire [2:0] load = {3{read && conv_q}}
         & (slow_q ? {tap_q == 2'd2, tap_q == 2'd1, tap_q == 2'd0} : 3'b111);
 
@@ -247,7 +240,8 @@ module activation_fetch #(
             : run_q && !last_q && (conv_q ? conv_last : lin_last);
         if (run_q) begin
             if (fire) fresh_q <= 1'b0;
-            tap_q <= col_done ? 2'd0 : tap_q + 2'd1;
+            tap_q <= col_done_q ? 2'd0 : tap_q + 2'd1;
+            col_done_q <= !slow_q || tap_q == 2'd1;
             bubble_q <= bubble_d;
         end
         if (step) begin
@@ -268,7 +262,8 @@ module activation_fetch #(
                 last2_q <= over_ph[12];
                 right_q <= over_ph_w[12];
                 phase_end_q <= end_ph;
-                lastph_q <= ph_q + 3'd1 == last_phase_q;
+                lastph_q <= nextph_q;
+                nextph_q <= ph_q + 3'd2 == last_phase_q;
             end else begin
                 ph_q <= 3'd0;
                 room_q <= row_room_q;
@@ -279,6 +274,7 @@ module activation_fetch #(
                 right_q <= one_w_q;
                 phase_end_q <= single_q;
                 lastph_q <= one_phase_q;
+                nextph_q <= last_phase_q == 3'd1;
                 rows_q <= rows_q - 12'd1;
                 last3_q <= last_row_d;
                 up_q <= up_q + 14'd1;
@@ -308,13 +304,14 @@ module activation_fetch #(
             one_phase_q <= last_phase_p == 3'd0;
             single_q <= single_p;
             tap_q <= 2'd0;
+            col_done_q <= !conv_p || fast_p;
             room_q <= room_p;
             room_w_q <= room_w_p;
             ph_room_q <= room_p - 12'd1;
             ph_room_w_q <= room_w_p - 12'd1;
             rows_q <= rows_p;
             up_q <= up_p;
-            down_q <= down_p;
+            down_q <= {{5{rest_p[8]}}, rest_p} - {11'd0, xd_p} - 14'd1;
             ph_q <= 3'd0;
             col0_q <= 1'b1;
             extra_q <= 1'b0;
@@ -322,6 +319,7 @@ module activation_fetch #(
             right_q <= one_w_p;
             phase_end_q <= single_p;
             lastph_q <= last_phase_p == 3'd0;
+            nextph_q <= last_phase_p == 3'd1;
             last3_q <= one_row_p;
         end
 
@@ -333,6 +331,21 @@ module activation_fetch #(
     end
 
     // ---------------------------------------------------------------- address of the column, by steps
+    wire [15:0] cstep_in, rstep_in;
+    times_xd #(
+        .WIDTH(16)
+    ) u_cstep (
+        .s (s2_p),
+        .xd(xd_p),
+        .y (cstep_in)
+    );
+    times_xd #(
+        .WIDTH(16)
+    ) u_rstep (
+        .s (s3_p),
+        .xd(xd_p),
+        .y (rstep_in)
+    );
     reg [15:0] base_q, s2_q, s3_q, cstep_q;
     reg [1:0] go_q;                               // 0 start, 1 column, 2 phase, 3 row
     reg move_q;
@@ -346,7 +359,7 @@ module activation_fetch #(
             base_q <= base_p;
             s2_q <= s2_p;
             s3_q <= s3_p;
-            cstep_q <= cstep_p;
+            cstep_q <= cstep_in;
         end
         move_q <= start || step;
         go_q <= start ? 2'd0 : !phase_end_q ? 2'd1 : !lastph_q ? 2'd2 : 2'd3;
@@ -377,7 +390,7 @@ module activation_fetch #(
     wire [15:0] tap_first = slow_f ? tap_slow : conv_f ? tap_above : at_f;
 
     always @(posedge clk) begin
-        if (start) rstep_q <= rstep_p;
+        if (start) rstep_q <= rstep_in;
         rstep_f <= rstep_q;
         conv_f <= conv_q;
         slow_f <= slow_q;
