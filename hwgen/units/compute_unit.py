@@ -47,7 +47,7 @@ SWAP_HEARD = 2  # from a swap to the cycle in which the weight loader is told
 READ_WB = 5  # from a nest beat to its read of the weight buffer (MACS without quad)
 RETIRE = Y_AT + 1  # from stage 0 to the retired count
 QUEUE = 4  # instructions in the queue of result_nest; one more stands behind it
-LN_QUIET = SOURCE - 1 + ACC_AT + 4  # wait after the last LNSTAT beat, before norm_busy is trusted
+LN_QUIET = SOURCE + ACC_AT + 4  # wait after the last LNSTAT beat, before norm_busy is trusted
 SET_TAPS_CYCLES = 14
 SET_TABLE_CYCLES = 9
 STENCIL_BEATS = 6  # of a column of a MACV stencil
@@ -239,7 +239,7 @@ class CycleModel:
         else:
             z = self._nest + ANNOUNCED
         if op == "LNSTAT":
-            self._statistic = issue_end + 1
+            self._statistic = issue_end
         self._pushed.append(push)
         self._left.append(left)
         self._take, self._issue_end, self._last_z = push, issue_end, z

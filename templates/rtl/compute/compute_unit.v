@@ -177,7 +177,7 @@ module compute_unit #(
 
     assign swap = swap_2_q;
 
-    compute_issue #(.LN_QUIET(SOURCE + ACC_AT + 4)) u_issue (
+    compute_issue #(.LN_QUIET(SOURCE + ACC_AT + 5)) u_issue (
         .clk(clk), .rst(rst),
         .b_valid(b_valid), .b_wait_ok(b_wait_ok), .b_set(b_set),
         .b_set_taps(b_set_taps), .b_set_att(b_set_att), .b_set_norm(b_set_norm),

@@ -83,7 +83,7 @@ module mac_front #(
         .src_s2(), .src_s3(s3), .quad(quad), .stencil(stencil)
     );
 
-    wire        n_valid, n_phase, n_first, n_last, n_result, n_stat;
+    wire        n_valid, n_phase, n_first, n_last, n_result;
     wire [19:0] n_addr, n_pos;
     wire [3:0]  n_tap;
     wire [11:0] n_i2;
@@ -96,10 +96,9 @@ module mac_front #(
         .cm_base(cm_base), .cm_s0(cm_s0), .cm_s1(cm_s1), .wb_base(wb_base), .stat(stat),
         .stencil(stencil), .free(free), .valid(n_valid), .addr(n_addr), .pos(n_pos),
         .tap(n_tap), .i2(n_i2), .phase(n_phase), .first(n_first), .last(n_last), .result(n_result),
-        .stat_on(n_stat), .cm(n_cm), .wb(n_wb)
+        .stat_beat(stat_beat), .cm(n_cm), .wb(n_wb)
     );
 
-    assign stat_beat = n_valid && n_stat;
     assign tap_index = n_tap;
 
     mac_source #(.LANES(LANES), .ACT_BITS(ACT_BITS), .NT_AW(NT_AW)) u_source (

@@ -46,7 +46,7 @@ module mac_nest (
     output wire        first,
     output wire        last,
     output wire        result,      // the last beat of a result
-    output wire        stat_on,     // stat of the beat's instruction
+    output wire        stat_beat,   // the counters are at a beat of LNSTAT
     output wire [7:0]  cm,
     output wire [15:0] wb
 );
@@ -130,7 +130,6 @@ module mac_nest (
     reg        last_q;
     reg        result_q;
     reg        phase_q;
-    reg        stat_b_q;
     reg [3:0]  tap_q;
     reg [11:0] i2_q;
     wire [3:0] go;                  // {result, step of a result, level 1}
@@ -153,7 +152,6 @@ module mac_nest (
         last_q <= last0_q && (stat_q || stencil_q || last1_q);
         result_q <= last0_q && (stencil_q || last1_q);
         phase_q <= i1_q;
-        stat_b_q <= stat_q;
         tap_q <= i0_q + {2'b00, {2{stencil_q && i1_q}}};
         i2_q <= order_i2;
         if (rst) valid_q <= 1'b0;
@@ -220,7 +218,7 @@ module mac_nest (
     assign first = first_q;
     assign last = last_q;
     assign result = result_q;
-    assign stat_on = stat_b_q;
+    assign stat_beat = busy_q && stat_q;
     assign cm = cm_q;
     assign wb = wb_q;
 endmodule
