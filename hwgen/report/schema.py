@@ -114,6 +114,55 @@ class Resources(Resources5):
     fits: bool | None = None
 
 
+class TimingUnit(_Section):
+    """A kind of unit: ns of the slowest path that ends in one, and of those inside one alone."""
+
+    name: str
+    instances: int
+    ns: float
+    inside_ns: float
+
+
+class TimingStage(_Section):
+    """A cell of a path, the net that it drives, that net's fan-out, ns from the clock to there."""
+
+    cell: str
+    net: str
+    fanout: int
+    ns: float
+
+
+class TimingPath(_Section):
+    """A path between two registers; *_line: where each is declared, "file.v:12"."""
+
+    ns: float
+    slack_ns: float
+    levels: int
+    start: str
+    start_line: str
+    end: str
+    end_line: str
+    stages: list[TimingStage]
+
+
+class Timing(_Section):
+    """Static timing (hwgen.sta). `source` says what it is, `nets` by which model of net delays;
+    clock_mhz is the planned clock, failing the ends of paths that miss it; histogram: ends of paths
+    by their ns, histogram_step_ns each, from 0."""
+
+    source: str | None = None
+    nets: str | None = None
+    clock_mhz: float | None = None
+    fmax_mhz: float | None = None
+    critical_ns: float | None = None
+    endpoints: int | None = None
+    failing: int | None = None
+    histogram_step_ns: float | None = None
+    histogram: list[int] = Field(default_factory=list)
+    units: list[TimingUnit] = Field(default_factory=list)
+    paths: list[TimingPath] = Field(default_factory=list)
+
+
 class HlsFunction(_Section):
     """A function of the HLS C++; `rtl`: units of `Resources.by_unit` that do its work.
 
@@ -198,6 +247,7 @@ class Report(BaseModel):
     memory: Memory = Field(default_factory=Memory)
     fps: Fps = Field(default_factory=Fps)
     resources: Resources = Field(default_factory=Resources)
+    timing: Timing = Field(default_factory=Timing)
     hls: Hls = Field(default_factory=Hls)
     check: Check = Field(default_factory=Check)
     fidelity: Fidelity = Field(default_factory=Fidelity)

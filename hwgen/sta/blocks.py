@@ -40,7 +40,7 @@ class Block:
     names: dict[int, str]
 
 
-def blocks(modules: Modules) -> dict[str, Block]:
+def blocks(modules: Modules, family: str = "xc7") -> dict[str, Block]:
     """The arrays of every module.
 
     Raises: ToolError where a signal reaches a pin without a delay, or a cell has no model.

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from hwgen.errors import HwgenError
 from hwgen.tools.yosys import run_yosys
 
 Pin = tuple[str, int]  # port, bit
@@ -23,6 +24,22 @@ Kind = tuple[str, Parameters]
 
 FOLDER = Path(__file__).resolve().parent
 LIBRARY = "+/xilinx/cells_sim.v"
+
+
+DERATING = {"xc7": 1.0}  # of cells and nets, by Yosys's family
+
+
+def derating(family: str) -> float:
+    """What all delays of a family are multiplied with.
+
+    Raises: HwgenError for a family without delays.
+    """
+    if family not in DERATING:
+        raise HwgenError(
+            "timing", family, f"cell delays are known of {', '.join(DERATING)}",
+            "`hwgen place` gives the clock of an ECP5",
+        )  # fmt: skip
+    return DERATING[family]
 
 
 @dataclass

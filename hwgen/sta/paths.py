@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
 
-from hwgen.sta.graph import Graph
+from hwgen.sta.graph import Graph, Names
+
+MAX_TRIED = 20_000  # ends that `slowest` looks at
 
 
 @dataclass(frozen=True)
@@ -20,13 +23,14 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Path:
+class TimedPath:
     """From a register's clock to the next one's: start and end are registers (their signals), ns
-    the whole time, setup included."""
+    the whole time, setup included; unit: the one in which it ends."""
 
     ns: float
     start: str
     end: str
+    unit: str
     stages: tuple[Stage, ...]
 
     @property
@@ -38,76 +42,77 @@ class Path:
 
 
 class Tracer:
-    """Follows paths backwards from their ends. arcs: (ns) of all; `arrival` as propagated."""
+    """Follows paths backwards from their ends. All times as graph.py gives them for one scale."""
 
     def __init__(
         self, graph: Graph, arrival: np.ndarray, wire: np.ndarray, fanout: np.ndarray, scale: float
     ) -> None:
         self.graph, self.arrival, self.wire, self.fanout = graph, arrival, wire, fanout
         self.scale = scale
-        order = np.argsort(graph.arcs[:, 1], kind="stable")
-        self.arcs = graph.arcs[order]
+        self.arcs = graph.arcs[np.argsort(graph.arcs[:, 1], kind="stable")]
         self.first = np.searchsorted(self.arcs[:, 1], np.arange(graph.nets + 1))
-        self.launch: dict[int, int] = {int(n): k for k, n in enumerate(graph.launches[:, 0])}
-        # every net's numbers, to find its names
-        self.by_net = np.argsort(graph.alias, kind="stable")
-        self.start_of = np.searchsorted(graph.alias[self.by_net], np.arange(graph.nets + 1))
+        self.launch = {int(n): row for row, n in enumerate(graph.launches[:, 0])}
+        self.names = Names(graph)
+        self.known: dict[int, str] = {}
 
-    def name(self, net: int) -> str:
-        """Path and signal of a net where its driver is; "" where the Verilog has no name."""
-        found = []
-        for at in self.by_net[self.start_of[net] : self.start_of[net + 1]]:
-            place = int(np.searchsorted(self.graph.first_net, at, side="right")) - 1
-            where = self.graph.places[place]
-            signal = where.block.names.get(int(at - self.graph.first_net[place]))
-            if signal is not None:
-                found.append(f"{where.path}.{signal}" if where.path else signal)
-        # the register itself, else the deepest: a net is made further down than it is used
-        return min(found, key=lambda s: (not _register(s), -s.count("."), s), default="")
-
-    def path(self, capture: int, ns: float) -> Path:
-        """The slowest path that ends at row `capture` of the graph's captures."""
-        pin, _ = self.graph.captures[capture]
-        net, _, cell, place = self.graph.pins[pin]
-        where = self.graph.places[place]
-        instance = where.block.cells[cell]
-        owned = self._driven_by(int(place), int(cell))
-        end = owned or f"{where.path}.{instance}".lstrip(".")
-        stages: list[Stage] = []
-        at = int(net)
-        while True:
-            rows = range(self.first[at], self.first[at + 1])
-            best = None
-            for row in rows:
-                p, _, ps = self.arcs[row]
-                source = int(self.graph.pins[p, 0])
-                if source < 0:
-                    continue
-                here = self.arrival[source] + self.wire[p] + ps * self.scale / 1000
-                if abs(here - self.arrival[at]) < 1e-9:
-                    best = (int(p), source)
-                    break
-            if best is None:
-                kind = self._type(self.graph.launches[self.launch[at], 2:4]) if at in self.launch else "port"
-                stages.append(Stage(kind, self.name(at), int(self.fanout[at]), float(self.arrival[at])))
+    def slowest(self, ends: np.ndarray, count: int, *, above: float = 0.0) -> list[TimedPath]:
+        """The slowest paths by their ends (`capture_times`), one for each pair of registers."""
+        found: dict[tuple[str, str], TimedPath] = {}
+        order = np.argsort(-ends, kind="stable")[:MAX_TRIED]
+        for row in order:
+            if ends[row] <= above or len(found) == count:
                 break
-            kind = self._type(self.graph.pins[best[0], 2:4])
-            stages.append(Stage(kind, self.name(at), int(self.fanout[at]), float(self.arrival[at])))
-            at = best[1]
+            path = self.path(int(row), float(ends[row]))
+            found.setdefault((_word(path.start), _word(path.end)), path)
+        return list(found.values())
+
+    def path(self, capture: int, ns: float) -> TimedPath:
+        """The slowest path that ends at row `capture` of the graph's captures."""
+        net, _, cell, place = map(int, self.graph.pins[self.graph.captures[capture, 0]])
+        where = self.graph.places[place]
+        end = self._driven_by(place, cell) or f"{where.path}.{where.block.cells[cell]}".lstrip(".")
+        stages: list[Stage] = []
+        while True:
+            step = self._before(net)
+            stages.append(self._stage(net, step))
+            if step is None:
+                break
+            net = int(self.graph.pins[step, 0])
         stages.reverse()
-        return Path(ns, stages[0].net, end, tuple(stages))
+        return TimedPath(ns, stages[0].net, end, where.unit, tuple(stages))
+
+    def _before(self, net: int) -> int | None:
+        """The pin through which the slowest path comes to a net; None where it starts there."""
+        for pin, _, ps in self.arcs[self.first[net] : self.first[net + 1]]:
+            source = self.graph.pins[pin, 0]
+            if source >= 0:
+                here = self.arrival[source] + self.wire[pin] + ps * self.scale / 1000
+                if abs(here - self.arrival[net]) < 1e-9:
+                    return int(pin)
+        return None
+
+    def _stage(self, net: int, pin: int | None) -> Stage:
+        if pin is not None:
+            cell, place = map(int, self.graph.pins[pin, 2:4])
+        elif net in self.launch:
+            cell, place = map(int, self.graph.launches[self.launch[net], 2:4])
+        else:
+            return Stage("port", self._name(net), int(self.fanout[net]), float(self.arrival[net]))
+        kind = self.graph.places[place].block.types[cell]
+        return Stage(kind, self._name(net), int(self.fanout[net]), float(self.arrival[net]))
 
     def _driven_by(self, place: int, cell: int) -> str:
-        """Name of what a register drives."""
+        """Name of what a register drives; "" for a memory or where there is none."""
         rows = self.graph.launches
-        mine = rows[(rows[:, 3] == place) & (rows[:, 2] == cell)]
-        names = [self.name(int(n)) for n in mine[:, 0] if n >= 0]
-        return next((n for n in names if n), "")
+        mine = rows[(rows[:, 3] == place) & (rows[:, 2] == cell), 0]
+        return next((name for n in mine if n >= 0 and (name := self._name(int(n)))), "")
 
-    def _type(self, cell_place: np.ndarray) -> str:
-        cell, place = map(int, cell_place)
-        return self.graph.places[place].block.types[cell]
+    def _name(self, net: int) -> str:
+        if net not in self.known:
+            self.known[net] = self.names(net)
+        return self.known[net]
 
 
-def _register(signal: str) -> bool:
-    return signal.rsplit(".", 1)[-1].split("[")[0].endswith("_q")
+def _word(signal: str) -> str:
+    """A signal without its bit and without instance numbers."""
+    return re.sub(r"\[\d+\]", "", signal)

@@ -16,7 +16,7 @@ from hwgen.synth.units import elaborate, split
 from hwgen.targets import Target
 from hwgen.tools.versions import require
 
-__all__ = ["count_rtl", "synthesise"]
+__all__ = ["count_rtl", "output_files", "synthesise"]
 
 
 def synthesise(
@@ -28,6 +28,20 @@ def synthesise(
     of all its instances, instances}, fits (None of the five above the target's budget). The sizes
     are those of the wrapper in rtl/. Raises: HwgenError when the folder is no such output.
     """
+    files = output_files(folder)
+    total, by_unit = count_rtl(files, TOP, target, cache=cache, jobs=jobs)
+    version = ".".join(map(str, require("pyosys")))
+    return {
+        "source": f"Yosys {version} {command(target)}, unit by unit",
+        **total.numbers(),
+        "by_unit": by_unit,
+        "fits": not total.over(target),
+    }
+
+
+def output_files(folder: Path) -> list[Path]:
+    """The Verilog files of an output folder of `hwgen compile`, all there and of the sizes that the
+    folder says. Raises: HwgenError."""
     rtl = Path(folder) / "rtl"
     try:
         files = [rtl / name for name in (rtl / "files.f").read_text().split()]
@@ -42,14 +56,7 @@ def synthesise(
     changed = next((k for k, v in sizing.items() if f".{k}({v})" not in wrapper), None)
     if changed:
         raise _incomplete(folder, f"{changed}={sizing[changed]} is not the size in {TOP}.v")
-    total, by_unit = count_rtl(files, TOP, target, cache=cache, jobs=jobs)
-    version = ".".join(map(str, require("pyosys")))
-    return {
-        "source": f"Yosys {version} {command(target)}, unit by unit",
-        **total.numbers(),
-        "by_unit": by_unit,
-        "fits": not total.over(target),
-    }
+    return files
 
 
 def count_rtl(

@@ -46,6 +46,8 @@ REST = "hwgen_core"  # queues, control and wiring: everything outside the units 
 _MODULE = re.compile(r"^module (\S+)$", re.M)
 _CELL = re.compile(r"^  cell (\S+) (\S+)$", re.M)
 _SRC = re.compile(r"^ *attribute \\src \".*\"\n", re.M)
+_AT = re.compile(r'^  attribute \\src "([^"|]+?:\d+)')
+_WIRE = re.compile(r"^  wire .*?\\(\S+)$")
 _NUMBER = re.compile(r"\$(\d+)(?=[\s\[\]]|$)")
 
 
@@ -82,6 +84,22 @@ def elaborate(
     files: Sequence[Path], top: str, work: Path, parameters: dict[str, int] | None = None
 ) -> dict[str, Module]:
     """Every elaborated module of `top` by its RTLIL name. `work` is a folder for the RTLIL file."""
+    return parse(_SRC.sub("", _elaborated(files, top, work, parameters)))
+
+
+def elaborate_with_lines(
+    files: Sequence[Path], top: str, work: Path, parameters: dict[str, int] | None = None
+) -> tuple[dict[str, Module], dict[tuple[str, str], str]]:
+    """The same, and (module, signal) -> "file.v:12", where it is declared (RTLIL names, without
+    their backslash for signals)."""
+    text = _elaborated(files, top, work, parameters)
+    return parse(_SRC.sub("", text)), declarations(text)
+
+
+def _elaborated(
+    files: Sequence[Path], top: str, work: Path, parameters: dict[str, int] | None
+) -> str:
+    """RTLIL of the design, with file names but no folders."""
     out = work / "elaborated.il"
     chparam = " ".join(f"-chparam {k} {v}" for k, v in sorted((parameters or {}).items()))
     with ToolPaths() as plain:  # Yosys ends a path at a quote
@@ -92,10 +110,28 @@ def elaborate(
             f'write_rtlil "{plain(work) / out.name}"',
         ]
         run_yosys(script)
-    text = _SRC.sub("", out.read_text())
+    text = out.read_text()
     for folder in sorted({str(f.parent) for f in files}, key=len, reverse=True):
         text = text.replace(folder + "/", "")  # names hold the path of the source
-    return parse(text)
+    return text
+
+
+def declarations(text: str) -> dict[tuple[str, str], str]:
+    """(module, signal) -> "file.v:12" of an RTLIL file."""
+    found: dict[tuple[str, str], str] = {}
+    module = line = ""
+    for row in text.splitlines():
+        if row.startswith("module "):
+            module = row.removeprefix("module ")
+        elif match := _AT.match(row):
+            line = match[1]
+        elif match := _WIRE.match(row):
+            if line:
+                found[module, match[1]] = line
+            line = ""
+        elif not row.startswith("  attribute"):
+            line = ""
+    return found
 
 
 def _renumbered(body: str) -> str:

@@ -1,0 +1,42 @@
+"""Where a signal of the engine is declared: file and line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from hwgen.synth.units import Module
+
+_BIT = re.compile(r"\[\d+\]$")
+
+
+class Sources:
+    """Looks signals up by their path. modules: of the elaborated design; lines: (module, signal) ->
+    "file.v:12"."""
+
+    def __init__(
+        self, modules: Mapping[str, Module], lines: Mapping[tuple[str, str], str], top: str
+    ) -> None:
+        self.modules, self.lines, self.top = modules, lines, top
+
+    def line(self, signal: str) -> str:
+        """"file.v:12" of `u_a.u_b.signal[3]`; "" where no source line is known."""
+        module, rest = self.top, signal
+        while True:
+            found = self.lines.get((module, _BIT.sub("", rest))) or self.lines.get((module, rest))
+            if found:
+                return found
+            inside = self._inside(module, rest)
+            if inside is None:
+                return ""
+            module, rest = inside
+
+    def _inside(self, module: str, path: str) -> tuple[str, str] | None:
+        """(module of the instance that the path goes through, rest of the path)."""
+        best = None
+        for kind, instance in self.modules[module].cells:
+            name = instance.removeprefix("\\")
+            if kind in self.modules and path.startswith(f"{name}."):
+                if best is None or len(name) > len(best[1]):
+                    best = (kind, name)
+        return (best[0], path[len(best[1]) + 1 :]) if best else None
