@@ -243,7 +243,7 @@ def test_a_fault_on_the_way_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_folder_that_stopped_early_is_named_for_what_it_is(stopped: Path, capsys) -> None:
     start = f"hwgen: error: {stopped}: the folder of a compile that stopped after load; "
-    for command in ("simulate", "synth"):
+    for command in ("simulate", "synth", "place"):
         assert line_of(capsys, command, stopped) == start + (
             f"`hwgen {command}` takes the folder of a finished compile; "
             "compile without --stop-after\n"

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hwgen.emit.rtl import TOP
+from hwgen.emit.time_engine import CLOCK
 from hwgen.errors import HwgenError
 from hwgen.place import flow, netlist
 from hwgen.place.log import read_log
@@ -54,7 +55,7 @@ def place_engine(
             "must be the output of `hwgen compile`", "compile again",
         )  # fmt: skip
     return place_design(
-        files, TOP, "aclk", target, Path(folder) / FOLDER,
+        files, TOP, CLOCK, target, Path(folder) / FOLDER,
         goal_mhz=goal_mhz, seed=seed, chipdb=chipdb,
     )  # fmt: skip
 

@@ -23,11 +23,10 @@ def steps(target: Target) -> list[str]:
     LUT4 families: `keep_hierarchy` goes, since the modules that have it were cut for LUT6.
     """
     if target.lut_inputs == 4:
-        return [
-            "setattr -mod -unset keep_hierarchy */A:keep_hierarchy",
-            f"{command(target)} -top {TOP}",
-        ]
-    return [f"{command(target)} -flatten -top {TOP}"]
+        unset = "setattr -mod -unset keep_hierarchy */A:keep_hierarchy"
+        return [unset, f"{command(target)} -top {TOP}"]
+    # nextpnr-xilinx knows no $scopeinfo; autoname, which synth_ecp5 runs itself, names the cells
+    return [f"{command(target)} -flatten -top {TOP}", "delete t:$scopeinfo", "autoname"]
 
 
 def synthesise(files: Sequence[Path], target: Target, folder: Path) -> Path:
