@@ -200,7 +200,8 @@ def node(name, op, unit_name, shape, inputs):
 
 
 PLACE = Place(
-    source="placed and routed (nextpnr 0.11.1)", part="LFE5UM5G-85F-8BG381C", seed=3, goal_mhz=80, fmax_mhz=71.25,
+    source="placed and routed (nextpnr 0.11.1)", part="LFE5UM5G-85F-8BG381C", seed=3,
+    goal_mhz=80, fmax_mhz=71.25,
     endpoints=50_000, failing=123,
     used={
         "TRELLIS_FF": UsedOf(used=40_432, available=83_640),
