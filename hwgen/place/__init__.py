@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hwgen.emit.rtl import TOP
+from hwgen.emit.rtl import TOP, emitted_rtl
 from hwgen.emit.time_engine import CLOCK
-from hwgen.errors import HwgenError
 from hwgen.place import flow, netlist
 from hwgen.place.log import read_log
 from hwgen.place.names import family, rtl_name, sources
@@ -43,19 +42,8 @@ def place_engine(
     equal results. Raises: HwgenError where no tool serves the target, ToolError where it is missing
     or the design does not fit or route.
     """
-    rtl = Path(folder) / "rtl"
-    try:
-        files = [rtl / name for name in (rtl / "files.f").read_text().split()]
-        missing = next((f.name for f in files if not f.is_file()), None)
-    except OSError as error:
-        missing, files = str(error), []
-    if missing or not files:
-        raise HwgenError(
-            str(folder), f"{missing or 'files.f'} is missing",
-            "must be the output of `hwgen compile`", "compile again",
-        )  # fmt: skip
     return place_design(
-        files, TOP, CLOCK, target, Path(folder) / FOLDER,
+        emitted_rtl(folder), TOP, CLOCK, target, Path(folder) / FOLDER,
         goal_mhz=goal_mhz, seed=seed, chipdb=chipdb,
     )  # fmt: skip
 

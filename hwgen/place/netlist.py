@@ -23,8 +23,8 @@ def steps(target: Target) -> list[str]:
     LUT4 families: `keep_hierarchy` goes, since the modules that have it were cut for LUT6.
     """
     if target.lut_inputs == 4:
-        unset = "setattr -mod -unset keep_hierarchy */A:keep_hierarchy"
-        return [unset, f"{command(target)} -top {TOP}"]
+        unset = "setattr -mod -unset keep_hierarchy A:keep_hierarchy"
+        return [f"hierarchy -check -top {TOP}", unset, f"{command(target)} -top {TOP}"]
     # nextpnr-xilinx knows no $scopeinfo; autoname, which synth_ecp5 runs itself, names the cells
     return [f"{command(target)} -flatten -top {TOP}", "delete t:$scopeinfo", "autoname"]
 

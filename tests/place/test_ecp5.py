@@ -13,12 +13,13 @@ from hwgen.place.sdf import Arrivals, read_sdf
 from hwgen.report.schema import Place
 from hwgen.targets import get_target
 
+ODD = 'my "odd" proj\'ekt ü'
 FILES = ("rsqrt.v", "rsqrt_rom.v")
 
 
 @pytest.fixture(scope="module")
 def placed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, Path]:
-    out = tmp_path_factory.mktemp("place")
+    out = tmp_path_factory.mktemp("place") / ODD
     files = [rtl_source(name) for name in FILES]
     found = place_design(files, "rsqrt", "clk", get_target("ecp5-85k"), out, goal_mhz=80)
     return found, out
