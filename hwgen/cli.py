@@ -165,7 +165,10 @@ def place(
         typer.Option(help="Chip database for nextpnr-xilinx.", show_default="$HWGEN_CHIPDB"),
     ] = None,
 ) -> None:
-    """Place and route the emitted engine with nextpnr: the clock that it reaches."""
+    """Place and route the emitted engine with nextpnr: the clock that it reaches.
+
+    A whole engine takes more than half an hour; DIR/place/nextpnr.log grows meanwhile.
+    """
     _pipeline().place_dir(folder, goal_mhz=freq, seed=seed, chipdb=chipdb)
     _show(folder)
 
