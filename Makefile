@@ -49,6 +49,7 @@ reports: setup
 	$(BIN)/python -m hwgen.results.fidelity
 	$(BIN)/python -m hwgen.results.capability
 	$(BIN)/python -m hwgen.results.residuals
+	$(BIN)/python -m hwgen.results.place
 
 # Pages of every module, class and function: out/docs/index.html. Modules are named because pdoc
 # leaves out those of a package with __all__.

@@ -151,6 +151,29 @@ def synth(folder: DirArgument) -> None:
 
 
 @app.command()
+def place(
+    folder: DirArgument,
+    freq: Annotated[
+        float | None,
+        typer.Option(min=1, help="Clock in MHz to aim at.", show_default="the target's"),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(min=1, help="Of the placement; equal seeds, equal results.")
+    ] = 1,
+    chipdb: Annotated[
+        Path | None,
+        typer.Option(help="Chip database for nextpnr-xilinx.", show_default="$HWGEN_CHIPDB"),
+    ] = None,
+) -> None:
+    """Place and route the emitted engine with nextpnr: the clock that it reaches.
+
+    A whole engine takes more than half an hour; DIR/place/nextpnr.log grows meanwhile.
+    """
+    _pipeline().place_dir(folder, goal_mhz=freq, seed=seed, chipdb=chipdb)
+    _show(folder)
+
+
+@app.command()
 def run(
     model: ModelArgument,
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture, or a .npy array.")],

@@ -1,4 +1,4 @@
-"""Behind every command: compile runs STEPS, one after the other; simulate, synth and run follow."""
+"""Behind every command: compile runs STEPS in their order; simulate, synth, place, run follow."""
 
 from __future__ import annotations
 
@@ -136,6 +136,21 @@ def synth_dir(folder: Path) -> None:
     target = get_target(load_report(folder).target.name)
     require_rtl(folder, "synth")
     update_report(folder, resources=synthesise(folder, target))
+
+
+def place_dir(
+    folder: Path, *, goal_mhz: float | None = None, seed: int = 1, chipdb: Path | None = None
+) -> None:
+    """Place and route the emitted engine with nextpnr (hwgen.place); put clock, use and slowest
+    paths in the report."""
+    from hwgen.place import place_engine
+
+    folder = Path(folder)
+    require_finished(folder, "place")
+    target = get_target(load_report(folder).target.name)
+    require_rtl(folder, "place")
+    found = place_engine(folder, target, goal_mhz=goal_mhz, seed=seed, chipdb=chipdb)
+    update_report(folder, place=found)
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,9 @@ class FakePipeline:
     def synth_dir(self, folder):
         self.calls.append(("synth", folder))
 
+    def place_dir(self, folder, *, goal_mhz, seed, chipdb):
+        self.calls.append(("place", folder, goal_mhz, seed, chipdb))
+
     def run_image(self, model, image):
         self.calls.append(("run", model, image))
         return SimpleNamespace(lines=lambda: ["class 7"])
@@ -107,11 +110,15 @@ def test_the_other_commands_reach_the_pipeline(capsys, pipeline):
     assert call(capsys, "simulate", "d", "--images", "3", "--threads", "2")[0] == 0
     assert call(capsys, "simulate", "d")[0] == 0
     assert call(capsys, "synth", "d")[0] == 0
+    assert call(capsys, "place", "d")[0] == 0
+    assert call(capsys, "place", "d", "--freq", "80", "--seed", "3", "--chipdb", "z.bin")[0] == 0
     assert call(capsys, "run", "m.pt", "7.png") == (0, "class 7\n", "")
     assert pipeline.calls[1:] == [
         ("simulate", Path("d"), 3, 2),
         ("simulate", Path("d"), None, 1),
         ("synth", Path("d")),
+        ("place", Path("d"), None, 1, None),
+        ("place", Path("d"), 80.0, 3, Path("z.bin")),
         ("run", Path("m.pt"), Path("7.png")),
     ]
 
@@ -229,7 +236,9 @@ def test_version_and_help(capsys):
     assert call(capsys, "--version") == (0, f"hwgen {hwgen.__version__}\n", "")
     code, out, _ = call(capsys)
     assert code == 0
-    for command in ("compile", "simulate", "synth", "run", "analyze", "targets", "train", "demo"):
+    for command in (
+        "compile", "simulate", "synth", "place", "run", "analyze", "targets", "train", "demo",
+    ):  # fmt: skip
         assert command in out
 
 

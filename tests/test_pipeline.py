@@ -243,7 +243,7 @@ def test_a_fault_on_the_way_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_folder_that_stopped_early_is_named_for_what_it_is(stopped: Path, capsys) -> None:
     start = f"hwgen: error: {stopped}: the folder of a compile that stopped after load; "
-    for command in ("simulate", "synth"):
+    for command in ("simulate", "synth", "place"):
         assert line_of(capsys, command, stopped) == start + (
             f"`hwgen {command}` takes the folder of a finished compile; "
             "compile without --stop-after\n"
@@ -251,6 +251,32 @@ def test_a_folder_that_stopped_early_is_named_for_what_it_is(stopped: Path, caps
     assert line_of(capsys, "run", stopped, "7.png") == start + (
         "`hwgen run` takes a checkpoint (.pt); give the model's file\n"
     )
+
+
+def test_place_without_a_tool_leaves_the_folder_as_it_is(
+    plain: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(plain))
+    before = contents(plain)
+    assert line_of(capsys, "place", plain) == (
+        "hwgen: error: nextpnr-xilinx: not found on PATH; no package ships place and route for "
+        "this part; build nextpnr-xilinx and put it on PATH; or compile for ecp5-85k\n"
+    )
+    assert contents(plain) == before
+
+
+def test_a_folder_without_its_verilog_is_one_line(plain: Path, tmp_path: Path, capsys) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(plain, out)
+    rest = "must be the output of `hwgen compile`; compile again\n"
+    (out / "rtl" / "lane.v").unlink()
+    for command in ("synth", "place"):
+        line = f"hwgen: error: {out}: rtl/lane.v is missing; {rest}"
+        assert line_of(capsys, command, out) == line
+    (out / "rtl" / "files.f").write_text("")
+    for command in ("synth", "place"):
+        line = f"hwgen: error: {out}: rtl/files.f is missing or empty; {rest}"
+        assert line_of(capsys, command, out) == line
 
 
 def test_a_folder_that_stopped_after_the_last_step_is_complete(plain: Path, tmp_path) -> None:

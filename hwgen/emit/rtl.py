@@ -8,6 +8,7 @@ from pathlib import Path
 import jinja2
 
 from hwgen.engine.sizing import Sizing
+from hwgen.errors import HwgenError
 from hwgen.paths import templates_dir
 from hwgen.units.decode import TEMPLATE as DECODERS
 from hwgen.units.decode import decoders
@@ -60,3 +61,26 @@ def write_rtl(folder: Path, s: Sizing) -> list[Path]:
         files.append(folder / name)
     (folder / "files.f").write_text("".join(f"{p.name}\n" for p in files))
     return files
+
+
+def emitted_rtl(folder: Path) -> list[Path]:
+    """The Verilog of an output folder, wrapper last. Raises: HwgenError for a file that is not
+    there."""
+    rtl = Path(folder) / "rtl"
+    try:
+        files = [rtl / name for name in (rtl / "files.f").read_text().split()]
+    except OSError:
+        files = []
+    if not files:
+        raise not_an_output(folder, "rtl/files.f is missing or empty")
+    missing = next((f.name for f in files if not f.is_file()), None)
+    if missing:
+        raise not_an_output(folder, f"rtl/{missing} is missing")
+    return files
+
+
+def not_an_output(folder: Path, value: object) -> HwgenError:
+    """The error of a folder that `hwgen compile` did not make, or not whole."""
+    return HwgenError(
+        str(folder), str(value), "must be the output of `hwgen compile`", "compile again"
+    )

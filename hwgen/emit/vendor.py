@@ -16,6 +16,7 @@ from hwgen.emit.hls import TOP as HLS_TOP
 from hwgen.emit.hls import sources
 from hwgen.emit.rtl import TOP as RTL_TOP
 from hwgen.emit.rtl import render
+from hwgen.emit.time_engine import CLOCK, write_time_engine
 from hwgen.engine.sizing import Sizing
 from hwgen.targets import Target
 
@@ -171,7 +172,7 @@ def rtl_backend(files: Sequence[str]) -> Backend:
     """The Verilog engine; `files` as rtl/files.f lists them."""
     return Backend(
         name="rtl",
-        clock="aclk",
+        clock=CLOCK,
         reset="aresetn",
         irq="irq",
         control="s_axil",
@@ -260,7 +261,8 @@ def write_vendor(folder: Path, target: Target, s: Sizing, backend: str) -> list[
         images = len(list((folder / "hls" / "data").glob("*.input")))
         scripts.append(write_run_hls(folder, target, s, images))
     both = ("rtl", "hls") if backend == "both" else (backend,)
-    return [*scripts, write_vivado(folder, target, both)]
+    scripts.append(write_vivado(folder, target, both))
+    return scripts + (write_time_engine(folder, target) if "rtl" in both else [])
 
 
 def write_vivado(folder: Path, target: Target, backends: Sequence[str]) -> Path:

@@ -1,8 +1,8 @@
 """Style of the Verilog: `python -m hwgen.emit.verilog_style` lists what breaks it, exit code 1.
 
 Checked are the files of templates/rtl and tests, and the emitted form of the templates among them;
-the emitted engine also goes through Verilator's lint. Every rule is a function of a `Source` that
-yields (line, rule); `findings` makes 'file:line: rule' of them.
+the emitted engine, in the wrapper of `hwgen place`, also goes through Verilator's lint. Every rule
+is a function of a `Source` that yields (line, rule); `findings` makes 'file:line: rule' of them.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from functools import cached_property
 from pathlib import Path
 
 from hwgen.emit.rtl import TOP, write_rtl
+from hwgen.emit.time_engine import CLOCK
 from hwgen.engine.sizing import Sizing
 from hwgen.paths import CHECKOUT, templates_dir
+from hwgen.place import wrapper
 from hwgen.targets import get_target
 from hwgen.tools.lint import lint_verilog
 
@@ -178,13 +180,21 @@ def check() -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         files = write_rtl(Path(folder), Sizing(**get_target("zynq").engine))
         plain = {p.name for p in paths}
+        files.append(_write_wrapper(Path(folder), files[-1]))
         sources += [Source(f.name, f.read_text()) for f in files if f.name not in plain]
-        return findings(sources) + emitted_lint(files)
+        return findings(sources) + emitted_lint(files, wrapper.TOP)
 
 
-def emitted_lint(files: Sequence[Path]) -> list[str]:
-    """Verilator's warnings of the whole engine, without the folder's name."""
-    found = lint_verilog(files, TOP, skip=("yosys", "pyverilog", "iverilog"))
+def _write_wrapper(folder: Path, engine: Path) -> Path:
+    """The wrapper that is placed and routed, around the engine of the file."""
+    path = folder / f"{wrapper.TOP}.v"
+    path.write_text(wrapper.wrapper_text(TOP, CLOCK, wrapper.read_ports([engine], TOP)))
+    return path
+
+
+def emitted_lint(files: Sequence[Path], top: str = TOP) -> list[str]:
+    """Verilator's warnings of everything below `top`, without the folder's name."""
+    found = lint_verilog(files, top, skip=("yosys", "pyverilog", "iverilog"))
     return [x.replace(f"{files[0].parent}/", "") for x in found]
 
 

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from hwgen.paths import templates_dir
-from hwgen.report import bounds_svg, hls, values
+from hwgen.report import bounds_svg, hls, place, values
 from hwgen.report import cycles as grouping
 from hwgen.report.graph_svg import CLASSES, draw_blocks, unit_class
 from hwgen.report.schema import BlockFidelity, Check, Closeness, Report, Resources5, Step
@@ -52,6 +52,8 @@ def render_report(
         budget=_budget(report),
         unit_columns=[label for _, label in RESOURCES],
         unit_rows=_unit_rows(report),
+        placed=place.facts(report) if report.place.fmax_mhz is not None else [],
+        placed_paths=place.path_rows(report.place),
         hls_totals=hls.totals(report) if report.hls.functions else [],
         hls_functions=hls.function_rows(report),
         hls_columns=[label for _, label in hls.RESOURCES],

@@ -194,6 +194,53 @@ class Hls(_Section):
     functions: list[HlsFunction] = Field(default_factory=list)
 
 
+class UsedOf(_Section):
+    used: int
+    available: int
+
+
+class PlacedStep(_Section):
+    """A delay on a path: kind clk-to-q, logic, routing or setup; `at`: the RTL name it leads to."""
+
+    kind: str
+    at: str
+    cell: str
+    delay_ns: float
+
+
+class PlacedPath(_Section):
+    """From register to register; names are of the RTL, `*_src` file:line. levels: cells between."""
+
+    start: str
+    end: str
+    start_src: str | None = None
+    end_src: str | None = None
+    delay_ns: float
+    logic_ns: float
+    routing_ns: float
+    levels: int
+    steps: list[PlacedStep] = Field(default_factory=list)
+
+
+class Place(_Section):
+    """The engine placed and routed on its part, behind a serial wrapper (docs/place.md).
+
+    `used` by the tool's names of sites. `goal_mhz`: the clock that the tool aimed at; `failing` of
+    `endpoints` register inputs are later than it. `paths`: the slowest, one of each pair of
+    registers, the indices of equal instances not counted.
+    """
+
+    source: str | None = None
+    part: str | None = None
+    seed: int | None = None
+    goal_mhz: float | None = None
+    fmax_mhz: float | None = None
+    endpoints: int | None = None
+    failing: int | None = None
+    used: dict[str, UsedOf] = Field(default_factory=dict)
+    paths: list[PlacedPath] = Field(default_factory=list)
+
+
 class Check(_Section):
     """RTL against the golden model. `first_mismatch` names step, tensor, index, got, expected."""
 
@@ -248,6 +295,7 @@ class Report(BaseModel):
     fps: Fps = Field(default_factory=Fps)
     resources: Resources = Field(default_factory=Resources)
     timing: Timing = Field(default_factory=Timing)
+    place: Place = Field(default_factory=Place)
     hls: Hls = Field(default_factory=Hls)
     check: Check = Field(default_factory=Check)
     fidelity: Fidelity = Field(default_factory=Fidelity)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hwgen.report import values
+from hwgen.report import place, values
 from hwgen.report.hls import summary_line
 from hwgen.report.schema import Closeness, Report
 
@@ -124,6 +124,8 @@ def summary(report: Report) -> list[str]:
         )
         fits = "" if res.fits is None else ", fits" if res.fits else ", DOES NOT FIT"
         lines.append(f"resources   {used}{fits} ({res.source})")
+    if report.place.fmax_mhz is not None:
+        lines.append(place.summary_line(report))
     if report.hls.cycles is not None:
         lines.append(summary_line(report))
     return lines

@@ -15,7 +15,7 @@ from hwgen.report import values
 from hwgen.report.schema import Bench, FidelityTable, Report
 from hwgen.report.text import worst
 from hwgen.report.values import table_row
-from hwgen.results import compare
+from hwgen.results import compare, placed
 
 BEGIN = "<!-- numbers:begin -->"
 END = "<!-- numbers:end -->"
@@ -48,6 +48,7 @@ def numbers(folder: Path) -> str:
         lines += table_row(COLUMNS), table_row(["---"] * 2 + ["---:"] * (len(COLUMNS) - 2))
         lines += [table_row(_report_cells(report)) for report in reports]
         lines += compare.lines(reports)
+        lines += placed.lines(reports)
     if bench is not None:
         lines += ["", f"Benchmark (`make bench`, {bench.cores} cores):", ""]
         lines += table_row(("what", "value", "limit")), table_row(("---", "---:", "---"))

@@ -7,9 +7,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from hwgen.emit.rtl import TOP
+from hwgen.emit.rtl import TOP, emitted_rtl, not_an_output
 from hwgen.engine.sizing import Sizing
-from hwgen.errors import HwgenError
 from hwgen.synth.count import Count, count
 from hwgen.synth.run import cell_counts, command
 from hwgen.synth.units import elaborate, split
@@ -42,20 +41,16 @@ def synthesise(
 def output_files(folder: Path) -> list[Path]:
     """The Verilog files of an output folder of `hwgen compile`, all there and of the sizes that the
     folder says. Raises: HwgenError."""
-    rtl = Path(folder) / "rtl"
+    files = emitted_rtl(folder)
     try:
-        files = [rtl / name for name in (rtl / "files.f").read_text().split()]
         sizes = json.loads((Path(folder) / "image" / "memory_map.json").read_text())["sizing"]
         sizing = Sizing(**sizes).parameters()
-        wrapper = (rtl / f"{TOP}.v").read_text()
+        wrapper = files[-1].read_text()
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _incomplete(folder, error) from error
-    missing = next((f for f in files if not f.is_file()), None)
-    if missing:
-        raise _incomplete(folder, f"{missing.name} is missing")
+        raise not_an_output(folder, error) from error
     changed = next((k for k, v in sizing.items() if f".{k}({v})" not in wrapper), None)
     if changed:
-        raise _incomplete(folder, f"{changed}={sizing[changed]} is not the size in {TOP}.v")
+        raise not_an_output(folder, f"{changed}={sizing[changed]} is not the size in {TOP}.v")
     return files
 
 
@@ -80,9 +75,3 @@ def count_rtl(
             parts[name] = (have + count(cells[unit.top]) * instances, n + instances)
     total = sum((c for c, _ in parts.values()), Count())
     return total, {k: {**c.numbers(), "instances": n} for k, (c, n) in sorted(parts.items())}
-
-
-def _incomplete(folder: Path, value: object) -> HwgenError:
-    return HwgenError(
-        str(folder), str(value), "must be the output of `hwgen compile`", "compile again"
-    )

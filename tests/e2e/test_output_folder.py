@@ -38,7 +38,7 @@ def test_every_part_is_there(folder: Path) -> None:
         "rtl/files.f", "rtl/hwgen_engine.v", "image/program.bin", "image/weights.bin",
         "image/memory_map.json", "golden/graph.json", "golden/images.npz", "sim/Makefile",
         "sim/input.bin", "sim/expected_output.bin", "host/driver.py", "report.json", "report.html",
-        "vendor/build_vivado.tcl",
+        "vendor/build_vivado.tcl", "vendor/engine.xdc", "vendor/time_engine.tcl",
     )  # fmt: skip
     assert [name for name in expected if not (folder / name).is_file()] == []
     report = load_report(folder)
@@ -62,6 +62,7 @@ def test_hls_back_end_has_scripts_and_estimates(tmp_path: Path) -> None:
     script = (out / "vendor/build_vivado.tcl").read_text()
     assert "-vlnv hwgen:hls:hwgen_top:1.0" in script
     assert "-reference hwgen_engine" not in script
+    assert not (out / "vendor/engine.xdc").exists(), "of the Verilog engine"
     report = load_report(out)
     assert report.hls.source == "estimated"
     calls = {f.name: f.calls for f in report.hls.functions}

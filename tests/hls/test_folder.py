@@ -12,7 +12,7 @@ import pytest
 from hwgen.emit.hls import IMAGES
 from hwgen.errors import HwgenError
 from hwgen.paths import models_dir
-from hwgen.pipeline import compile_model, simulate_dir, synth_dir
+from hwgen.pipeline import compile_model, place_dir, simulate_dir, synth_dir
 
 MODEL = models_dir() / "bhvit_micro_digits.pt"
 
@@ -111,7 +111,7 @@ def test_make_in_another_folder_is_one_line(folder: Path, tmp_path: Path) -> Non
 
 def test_there_is_no_verilog(folder: Path) -> None:
     assert not any((folder / name).exists() for name in ("rtl", "sim", "host"))
-    for run, command in ((simulate_dir, "simulate"), (synth_dir, "synth")):
+    for run, command in ((simulate_dir, "simulate"), (synth_dir, "synth"), (place_dir, "place")):
         with pytest.raises(HwgenError) as error:
             run(folder)
         assert error.value.line == (

@@ -1,6 +1,6 @@
 """A made-up report with the shape of a real one; nothing in it was measured."""
 
-from hwgen.report.schema import Report
+from hwgen.report.schema import Place, PlacedPath, PlacedStep, Report, UsedOf
 
 
 def report(
@@ -197,3 +197,28 @@ def graph(blocks: int = 4) -> list[dict]:
 
 def node(name, op, unit_name, shape, inputs):
     return {"name": name, "op": op, "unit": unit_name, "shape": list(shape), "inputs": inputs}
+
+
+PLACE = Place(
+    source="placed and routed (nextpnr 0.11.1)", part="LFE5UM5G-85F-8BG381C", seed=3,
+    goal_mhz=80, fmax_mhz=71.25,
+    endpoints=50_000, failing=123,
+    used={
+        "TRELLIS_FF": UsedOf(used=40_432, available=83_640),
+        "TRELLIS_COMB": UsedOf(used=67_881, available=83_640),
+        "TRELLIS_IO": UsedOf(used=4, available=365),
+        "DP16KD": UsedOf(used=83, available=208),
+        "MULT18X18D": UsedOf(used=106, available=156),
+    },
+    paths=[
+        PlacedPath(
+            start="u_fetch.conv_q", end="u_compute.addr_q", start_src="activation_fetch.v:31",
+            delay_ns=14.035, logic_ns=5.0, routing_ns=9.035, levels=9,
+            steps=[
+                PlacedStep(kind="logic", at="u_fetch.ready", cell="TRELLIS_COMB", delay_ns=0.2),
+                PlacedStep(kind="routing", at="u_fetch.ready", cell="TRELLIS_COMB", delay_ns=0.2),
+                PlacedStep(kind="logic", at="u_compute.wait_ok", cell="TRELLIS_COMB", delay_ns=0.2),
+            ],
+        )
+    ],
+)  # fmt: skip

@@ -20,6 +20,9 @@ KEYS = {
     "memory": {"read_bytes", "read_bytes_cold", "weight_bytes", "kept_bytes"},
     "fps": {"predicted", "simulated"},
     "resources": {"source", "lut", "ff", "bram36", "uram", "dsp", "by_unit", "fits"},
+    "place": {
+        "source", "part", "seed", "goal_mhz", "fmax_mhz", "endpoints", "failing", "used", "paths",
+    },
     "hls": {"source", "cycles", "fps", "lut", "ff", "bram36", "dsp", "fits", "functions"},
     "check": {"images", "tensors", "mismatches", "first_mismatch", "seconds"},
     "fidelity": {"top1_agreement", "accuracy_float", "accuracy_int", "logit_cosine", "blocks"},

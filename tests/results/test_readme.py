@@ -59,6 +59,21 @@ def test_worst_block_of_each_network(tmp_path):
     ]
 
 
+def test_what_was_placed_and_routed(tmp_path):
+    report = sample.report().model_copy(update={"place": sample.PLACE})
+    (tmp_path / "micro.json").write_text(report.to_json())
+    lines = readme.numbers(tmp_path).splitlines()
+    assert lines[4].startswith("Engines that were really placed and routed, by open tools")
+    assert lines[6:] == [
+        "| network | part | MHz reached (asked for) | frames/s at that clock | sites "
+        "| slowest path |",
+        "| --- | --- | ---: | ---: | --- | --- |",
+        "| bhvit_sample | LFE5UM5G-85F-8BG381C | 71.2 (80) | 945 | LUT4 67,881 (81 %), "
+        "FF 40,432 (48 %), DP16KD 83 (40 %), MULT18X18D 106 (68 %) "
+        "| `u_fetch.conv_q` to `u_compute.addr_q` |",
+    ]
+
+
 def test_nothing_is_claimed_without_reports(tmp_path):
     assert readme.numbers(tmp_path) == "No reports yet.\n"
 

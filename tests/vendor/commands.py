@@ -45,6 +45,22 @@ HLS = {
     "set_top": Command("", "", "", (1, 1)),
 }
 
+# of the flow without a project
+ENGINE = {
+    "create_clock": Command("-add", "-period -name -waveform", "", (0, 1)),
+    "get_ports": Command("-regexp -nocase", "-filter -of_objects", "", (1, MANY)),
+    "opt_design": Command("-retarget -propconst -sweep -bram_power_opt", "-directive"),
+    "phys_opt_design": Command("-fanout_opt -placement_opt -retime", "-directive"),
+    "place_design": Command("-no_timing_driven -timing_summary -unplace", "-directive"),
+    "read_verilog": Command("-sv", "-library", "", (1, MANY)),
+    "read_xdc": Command("-no_add -unmanaged", "-mode -ref -cells -quiet_diff_pairs", "", (1, MANY)),
+    "route_design": Command("-unroute -preserve -tns_cleanup", "-directive"),
+    "synth_design": Command(
+        "-rtl -no_lc -retiming -assert -no_timing_driven",
+        "-top -part -mode -flatten_hierarchy -directive -generic -include_dirs",
+    ),
+}
+
 _GET = Command("-regexp -nocase -hierarchical", "-filter -of_objects", "", (0, MANY))
 VIVADO = {
     "add_files": Command(
