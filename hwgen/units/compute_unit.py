@@ -40,11 +40,11 @@ from hwgen.units.decode import write_decoders
 from hwgen.units.lanes import ACC_AT, Y_AT
 
 DECODE = 3  # from the transfer out of the queue to the earliest start
-SOURCE = 7  # from a nest beat to stage 0 of the lanes
+SOURCE = 8  # from a nest beat to stage 0 of the lanes
 ANNOUNCED = 3  # from the announcement of a result to its words at stage 0
 READ = 3  # from a request to FM or TM to its word
 SWAP_HEARD = 2  # from a swap to the cycle in which the weight loader is told
-READ_WB = 5  # from a nest beat to its read of the weight buffer (MACS without quad)
+READ_WB = 6  # from a nest beat to its read of the weight buffer (MACS without quad)
 RETIRE = Y_AT + 1  # from stage 0 to the retired count
 QUEUE = 4  # instructions in the queue of result_nest; one more stands behind it
 LN_QUIET = SOURCE + ACC_AT + 4  # wait after the last LNSTAT beat, before norm_busy is trusted
@@ -88,6 +88,7 @@ class ComputeUnit:
         "rtl/compute/result_stage.v",
         "rtl/compute/result_nest.v",
         "rtl/compute/result_order.v",
+        "rtl/lib/phase_count.v",
         "rtl/lib/stream_addr.v",
         "rtl/compute/result_delay.v",
         "rtl/lib/delay_line.v",

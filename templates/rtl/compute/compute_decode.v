@@ -57,6 +57,12 @@ module compute_decode (
     output reg  [11:0]  b_mac_n2,     // levels 2 and 3 of the MAC nest (stencil: all its columns)
     output reg  [11:0]  b_mac_n3,     //   .. one cycle behind the fields
     output wire [2:0]   b_xd,
+    output reg  [2:0]   b_last_phase, // phase_count of n2, and of the MAC nest's level 2
+    output reg          b_one_x,      //   .. one cycle behind the fields
+    output reg          b_one_phase,
+    output reg  [2:0]   b_mac_last_phase,
+    output reg          b_mac_one_x,
+    output reg          b_mac_one_phase,
     output wire [7:0]   b_cm_base,
     output wire [7:0]   b_cm_s0,
     output wire [7:0]   b_cm_s1,
@@ -214,7 +220,7 @@ module compute_decode (
     reg  [7:0]   b_cm_s2;
     wire [7:0]   cm_x;
     wire [7:0]   cm_wrap;
-    wire [8:0]   wrap_at = {1'b0, cm_mask} + 9'd1;
+    wire [7:0]   wrap_at = {cm_mask[6:0], 1'b1} & ~cm_mask;  // cm_mask + 1
 
     times_xd #(.WIDTH(8)) u_cm (.s(b_cm_s2), .xd(b_xm), .y(cm_x));
 
@@ -227,8 +233,21 @@ module compute_decode (
         | ({cm_s2[1:0], 6'd0} & {8{wrap_at[6]}})
         | ({cm_s2[0], 7'd0} & {8{wrap_at[7]}});
 
-    // ---- one cycle behind B
+    // ---- one cycle behind B. A stencil has xd = 1 and more columns than that.
+    wire [2:0]   last_phase;
+    wire         one_x, one_phase;
+
+    phase_count u_phases (
+        .n2(b_n2), .xd(b_xd), .last_phase(last_phase), .one_x(one_x), .one_phase(one_phase)
+    );
+
     always @(posedge clk) begin
+        b_last_phase <= last_phase;
+        b_one_x <= one_x;
+        b_one_phase <= one_phase;
+        b_mac_last_phase <= last_phase & {3{!b_stencil}};
+        b_mac_one_x <= one_x && !b_stencil;
+        b_mac_one_phase <= one_phase || b_stencil;
         b_mac_n2 <= b_stencil ? b_n3 + LEAD : b_n2;
         b_mac_n3 <= b_stencil ? 12'd1 : b_n3;
         b_src_s1 <= b_taps ? 20'd0 : b_s1;
@@ -287,7 +306,7 @@ module compute_decode (
     assign b_modes = {chords, sh3, aff, sh2, rp, sh1, bit_y3, max};
     assign b_pool = {pool_pos, pool};
 
-    wire unused = &{1'b0, a_ahead_dma, a_ahead_ldw, b_ahead_dma, b_ahead_ldw, wrap_at[8]};
+    wire unused = &{1'b0, a_ahead_dma, a_ahead_ldw, b_ahead_dma, b_ahead_ldw};
 endmodule
 // verilator lint_on PINCONNECTEMPTY
 `default_nettype wire

@@ -110,14 +110,19 @@ module compute_issue #(
     assign set_norm = set_norm_q;
     assign set_table = set_table_q;
     assign swap = swap_q;
-    assign take = take_q;
+    // a register of its own for what frees the decoder
+    wire take_d = (go && !long_set) || (setting_q && left_q == 4'd2);
+
+    register_copy #(.WIDTH(1)) u_take (.clk(clk), .d(take_d), .q(take));
+
     assign push = take_q;
     assign t_start = start_q;
     assign retired_cmp = retired_q;
     assign in_flight = flying_q;
 
     wire [6:0] flight_next = flight_q + {6'd0, take_q} - {6'd0, retired};
-    wire [4:0] front_next = front_q + {4'd0, has_front} - {4'd0, front_done};
+    wire [4:0] front_more = front_q + {4'd0, has_front};
+    wire [4:0] front_less = front_q - {4'd0, !has_front};
 
     always @(posedge clk) begin
         start_q <= go;
@@ -132,14 +137,14 @@ module compute_issue #(
         set_norm_q <= go && b_set && b_set_norm;
         set_table_q <= go && b_set && b_set_table;
         // its last cycle: that of the start, or when the count ends
-        take_q <= (go && !long_set) || (setting_q && left_q == 4'd2);
+        take_q <= take_d;
         setting_q <= (go && long_set) || (setting_q && !take_q);
         left_q <= setting_q ? left_q - 4'd1 : b_set_taps ? TAPS_CYCLES : TABLE_CYCLES;
 
         retired_q <= retired_q + {15'd0, retired};
         flight_q <= flight_next;
         flying_q <= take_q || flight_q[6:1] != 6'd0 || (flight_q[0] && !retired);
-        front_q <= front_next;
+        front_q <= front_done ? front_less : front_more;  // the late one chooses
         fronting_q <= has_front || front_q[4:1] != 4'd0 || (front_q[0] && !front_done);
         if (has_front) front_att_q <= att_q;
         open_q <= xnor_q ? partial_q : open_q && !xf_ready;

@@ -14,7 +14,7 @@
 // words of xnor_front, attention and the WB port are there by themselves, those of the norm table
 // wait two cycles here.
 //
-// A MAC instruction that starts in cycle t has beat k (0 ..) at stage 0 in t + 8 + k. An
+// A MAC instruction that starts in cycle t has beat k (0 ..) at stage 0 in t + 9 + k. An
 // instruction whose last result is at stage 0 in cycle z writes it in z + Y_AT; retired_cmp counts
 // it from z + Y_AT + 1. Instruction order, waits and cycles: compute_issue.v and
 // hwgen/units/compute_unit.py. The first result of an instruction must be announced at least 5
@@ -98,7 +98,7 @@ module compute_unit #(
     localparam OUT_AT = 21;
     localparam Y_AT = 27;
     localparam ACC_AT = 6;
-    localparam SOURCE = 6;  // cycles from a beat of mac_nest to stage 0
+    localparam SOURCE = 7;  // cycles from a beat of mac_nest to stage 0
     localparam READ = 3;    // cycles from a request to FM or TM to its word
 
     generate
@@ -122,7 +122,8 @@ module compute_unit #(
     wire         b_drain, b_swap;
     wire [11:0]  b_n0, b_n2, b_n3, b_mac_n2, b_mac_n3;
     wire [7:0]   b_n1;
-    wire [2:0]   b_xd;
+    wire [2:0]   b_xd, b_last_phase, b_mac_last_phase;
+    wire         b_one_x, b_one_phase, b_mac_one_x, b_mac_one_phase;
     wire [7:0]   b_cm_base, b_cm_s0, b_cm_s1, b_cm_mask;
     wire [7:0]   b_cm_x, b_cm_1, b_cm_wrap, b_om_base;
     wire [15:0]  b_wb;
@@ -147,6 +148,9 @@ module compute_unit #(
         .b_word(b_word), .b_drain(b_drain), .b_swap(b_swap),
         .b_n0(b_n0), .b_n1(b_n1), .b_n2(b_n2), .b_n3(b_n3), .b_mac_n2(b_mac_n2),
         .b_mac_n3(b_mac_n3), .b_xd(b_xd),
+        .b_last_phase(b_last_phase), .b_one_x(b_one_x), .b_one_phase(b_one_phase),
+        .b_mac_last_phase(b_mac_last_phase), .b_mac_one_x(b_mac_one_x),
+        .b_mac_one_phase(b_mac_one_phase),
         .b_cm_base(b_cm_base), .b_cm_s0(b_cm_s0), .b_cm_s1(b_cm_s1), .b_wb(b_wb),
         .b_cm_mask(b_cm_mask), .b_cm_x(b_cm_x), .b_cm_1(b_cm_1), .b_cm_wrap(b_cm_wrap),
         .b_om_base(b_om_base),
@@ -239,6 +243,7 @@ module compute_unit #(
         .clk(clk), .rst(rst), .load(mac_start), .free(mac_free), .word(b_word),
         .macs(b_macs), .stat(b_stat), .apply(b_apply),
         .n0(b_n0), .n1(b_n1), .n2(b_mac_n2), .n3(b_mac_n3), .one_row(b_n2 == 12'd1), .xd(b_xd),
+        .last_phase(b_mac_last_phase), .one_x(b_mac_one_x), .one_phase(b_mac_one_phase),
         .s1(b_src_s1), .s2(b_src_s2), .x2(b_src_x2),
         .cm_base(b_cm_base), .cm_s0(b_cm_s0), .cm_s1(b_cm_s1), .wb_base(b_wb),
         .share(b_q_mask), .index_reset(nu_reset), .stat_beat(stat_beat),
@@ -332,7 +337,8 @@ module compute_unit #(
         .clk(clk), .rst(rst), .push(push), .full(queue_full),
         .p_none(b_set || (b_xnor && !b_psum_last)), .p_xnor(b_xnor), .p_att(b_att),
         .p_macs(b_macs), .p_stat(b_stat), .p_apply(b_apply),
-        .p_n2(b_n2), .p_n3(b_n3), .p_xd(b_xd),
+        .p_n2(b_n2), .p_n3(b_n3), .p_xd(b_xd), .p_last_phase(b_last_phase),
+        .p_one_x(b_one_x), .p_one_phase(b_one_phase),
         .p_cm_base(b_cm_base), .p_cm_mask(b_cm_mask), .p_cm_x(b_cm_x), .p_cm_1(b_cm_1),
         .p_cm_wrap(b_cm_wrap),
         .p_om_base(b_om_base), .p_q_base(b_q_base), .p_q_mask(b_q_mask),

@@ -3,9 +3,9 @@
 //   instruction --load--> mac_nest --n_*: a beat--> mac_source --s_*: the beat--> stage 0
 //
 // n_* belong to the cycle in which the nest issues a beat; its tap is looked up then. m_* are the
-// same beat 3 cycles later, three before its words (s_*) are at stage 0 of the lanes. `free`: in
+// same beat 4 cycles later, three before its words (s_*) are at stage 0 of the lanes. `free`: in
 // the next cycle a load may come.
-// Timing: load in cycle t -> beats at stage 0 in t + 8 .., one per cycle. Reset: control only.
+// Timing: load in cycle t -> beats at stage 0 in t + 9 .., one per cycle. Reset: control only.
 // Cost: the two parts.
 `default_nettype none
 // verilator lint_off PINCONNECTEMPTY
@@ -30,6 +30,9 @@ module mac_front #(
     input  wire [11:0]                 n3,
     input  wire                        one_row,     // of a stencil: a row of results
     input  wire [2:0]                  xd,
+    input  wire [2:0]                  last_phase,  // phase_count of levels 2
+    input  wire                        one_x,
+    input  wire                        one_phase,
     input  wire [19:0]                 s1,          // strides as they apply
     input  wire [19:0]                 s2,
     input  wire [19:0]                 x2,          // xd s2
@@ -92,6 +95,7 @@ module mac_front #(
 
     mac_nest u_nest (
         .clk(clk), .rst(rst), .load(load), .n0(n0), .n1(n1), .n2(n2), .n3(n3), .xd(xd),
+        .last_phase(last_phase), .one_x(one_x), .one_phase(one_phase),
         .base(base), .s0({{2{s0[17]}}, s0}), .s1(s1), .s2(s2), .s3({{2{s3[17]}}, s3}), .x2(x2),
         .cm_base(cm_base), .cm_s0(cm_s0), .cm_s1(cm_s1), .wb_base(wb_base), .stat(stat),
         .stencil(stencil), .free(free), .valid(n_valid), .addr(n_addr), .pos(n_pos),

@@ -24,6 +24,9 @@ module mac_nest (
     input  wire [11:0] n2,
     input  wire [11:0] n3,
     input  wire [2:0]  xd,
+    input  wire [2:0]  last_phase,  // phase_count of n2, xd
+    input  wire        one_x,
+    input  wire        one_phase,
     input  wire [19:0] base,
     input  wire [19:0] s0,
     input  wire [19:0] s1,
@@ -78,7 +81,8 @@ module mac_nest (
     wire        step_x, step_phase, step_row, done, done_next;
 
     result_order u_order (
-        .clk(clk), .load(load), .n2(n2), .n3(n3), .xd(xd), .step(step2_q),
+        .clk(clk), .load(load), .n2(n2), .n3(n3), .xd(xd), .last_phase(last_phase), .one_x(one_x),
+        .one_phase(one_phase), .step(step2_q),
         .i2(order_i2), .step_x(step_x), .step_phase(step_phase), .step_row(step_row), .done(done),
         .done_next(done_next)
     );

@@ -1,12 +1,14 @@
-// mac_source: from a beat of mac_nest to the stage-0 inputs of the lanes, SOURCE = 6 cycles later.
+// mac_source: from a beat of mac_nest to the stage-0 inputs of the lanes, SOURCE = 7 cycles later.
 //
 //   stage 1  taps: addr = pos + offset[tap], column = i2 + dx[tap]
 //   stage 2  taps: addr -/+ width sx when the column is outside [0, width), or, when padded, the
-//            word pad then and for taps with tap_out; memory read request
-//   stage 3  m_*: the beat is announced
-//   stage 4  WB read request
+//            word pad then and for taps with tap_out; memory read request, which chooses the
+//            address
+//   stage 4  m_*: the beat is announced
+//   stage 5  WB read request
 //   stage 5  words at the memories' outputs
-//   stage 6  in_feat, in_scalar, in_extra: stage 0 of the lanes
+//   stage 6  the word of the memory that was read
+//   stage 7  in_feat, in_scalar, in_extra: stage 0 of the lanes
 //
 // MACS: addr counts elements, word = addr / LANES, lane = addr mod LANES. A beat takes two
 // elements, addr and addr | 1, in s_scalar and the first of s_extra; with quad four, addr (a
@@ -15,11 +17,11 @@
 // stencil: beats whose words only fill the stencil memory (of the first LEAD columns; of the second
 // row when there is one_row) are not announced; s_words see stencil_memory.v.
 // LNAPPLY reads table entry count / (share + 1), count = its results since `index_reset`; the index
-// is at stage 3, so that the entry's shift is there with the beat's modes.
-// Names: _1_q .. _6_q registers of stages 1 .. 6, _5 what is at stage 5; s_* stage 6. new_*: of the
+// is at stage 4, so that the entry's shift is there with the beat's modes.
+// Names: _1_q .. _7_q registers of stages 1 .. 7, _2 .. _6 what is there; s_* stage 7. new_*: of the
 // instruction that was loaded; its first beat is still to come.
 // One beat per cycle. Reset: control only. Cost: LANES x ACT_BITS + 300 flip-flops, two 20-bit
-// adders, LANES x ACT_BITS / 2 LUTs of memory select, eight LANES / 4 : 1 multiplexers of ACT_BITS,
+// adders, LANES x ACT_BITS / 2 LUTs of memory select, four LANES / 4 : 1 multiplexers of ACT_BITS,
 // one 4 : 1 and one 2 : 1.
 `default_nettype none
 module mac_source #(
@@ -69,7 +71,7 @@ module mac_source #(
     output wire                      wbr_re,
     output wire [15:0]               wbr_addr,
     output wire [NT_AW-1:0]          nt_index,
-    // stage 3
+    // stage 4
     output wire                      m_valid,
     output wire                      m_first,
     output wire                      m_last,
@@ -78,7 +80,7 @@ module mac_source #(
     output wire                      m_phase,
     output wire                      m_quad,
     output wire [7:0]                m_cm,
-    // stage 6
+    // stage 7
     output wire [LANES*ACT_BITS-1:0] s_feat,
     output wire [15:0]               s_scalar,
     output wire [47:0]               s_extra,
@@ -116,7 +118,8 @@ module mac_source #(
     reg  [FLAGS-1:0] flags_1_q;
     reg         fm_re_2_q;
     reg         tm_re_2_q;
-    reg  [19:0] addr_2_q;
+    reg  [19:0] same_2_q, right_2_q, left_2_q;
+    reg  [1:0]  turn_2_q;           // 0 the address, 1 right, 2 left of it, 3 pad
     reg  [FLAGS-1:0] flags_2_q;
 
     wire        fill = stencil_q && (i2 < LEAD || (phase && one_row_q));
@@ -124,8 +127,6 @@ module mac_source #(
     wire        above = !column_1_q[13] && column_1_q[12:0] >= {1'b0, width};
     wire        outside = taps_1_q && padded && (below || above || out_1_q);
     wire [1:0]  turn = outside ? 2'd3 : !taps_1_q ? 2'd0 : {above, below};
-    wire [19:0] right = addr_1_q + wsx;
-    wire [19:0] left = addr_1_q - wsx;
 
     always @(posedge clk) begin
         addr_1_q <= (taps_q ? pos : addr) + (tap_offset & {20{taps_q}});
@@ -133,8 +134,10 @@ module mac_source #(
         taps_1_q <= taps_q;
         out_1_q <= tap_out;
         flags_1_q <= {fill, stencil_q, macs_q, quad_q, mem_q, stat_q, phase, first, last, result};
-        addr_2_q <= turn == 2'd0 ? addr_1_q : turn == 2'd1 ? right : turn == 2'd2 ? left
-            : {6'd0, pad};
+        same_2_q <= addr_1_q;
+        right_2_q <= addr_1_q + wsx;
+        left_2_q <= addr_1_q - wsx;
+        turn_2_q <= turn;
         flags_2_q <= flags_1_q;
         valid_1_q <= valid;
         fm_re_2_q <= valid_1_q && !flags_1_q[5];
@@ -148,7 +151,9 @@ module mac_source #(
 
     assign fm_re = fm_re_2_q;
     assign tm_re = tm_re_2_q;
-    wire [27:0] element = {8'd0, addr_2_q};
+    wire [19:0] addr_2 = turn_2_q == 2'd0 ? same_2_q : turn_2_q == 2'd1 ? right_2_q
+        : turn_2_q == 2'd2 ? left_2_q : {6'd0, pad};
+    wire [27:0] element = {8'd0, addr_2};
 
     assign re_addr = flags_2_q[7] ? element[LL+13:LL] : element[13:0];
 
@@ -168,104 +173,104 @@ module mac_source #(
         end
     end
 
-    // stage 3: the beat is announced
-    reg              beat_3_q;
-    reg              valid_3_q;
-    reg              step_3_q;
-    reg  [FLAGS-1:0] flags_3_q;
-    reg  [LL-1:0]    lane_3_q;
+    // stages 3 and 4: the beat is announced
+    reg              beat_3_q, beat_4_q, valid_4_q, step_4_q;
+    reg  [FLAGS-1:0] flags_3_q, flags_4_q;
+    reg  [LL-1:0]    lane_3_q, lane_4_q;
 
     always @(posedge clk) begin
         beat_3_q <= fm_re_2_q || tm_re_2_q;
-        valid_3_q <= (fm_re_2_q || tm_re_2_q) && !flags_2_q[9];
-        step_3_q <= (fm_re_2_q || tm_re_2_q) && !flags_2_q[9] && flags_2_q[0];
-        flags_3_q <= flags_2_q;
-        lane_3_q <= addr_2_q[LL-1:0];
-        if (rst) begin
-            beat_3_q <= 1'b0;
-            valid_3_q <= 1'b0;
-            step_3_q <= 1'b0;
-        end
-    end
-
-    assign m_valid = valid_3_q;
-    assign m_step = step_3_q;
-    assign {m_stat, m_phase, m_first, m_last} = flags_3_q[4:1];
-    assign m_quad = flags_3_q[6];
-
-    delay_line #(.WIDTH(16), .DEPTH(4), .RESET(0)) u_wb (
-        .clk(clk), .rst(rst), .d(wb), .q(wbr_addr)
-    );
-    delay_line #(.WIDTH(NT_AW), .DEPTH(3), .RESET(0)) u_index (
-        .clk(clk), .rst(rst), .d(index_q), .q(nt_index)
-    );
-    delay_line #(.WIDTH(8), .DEPTH(3), .RESET(0)) u_cm (.clk(clk), .rst(rst), .d(cm), .q(m_cm));
-
-    // stages 4 to 6
-    reg              beat_4_q, beat_5_q, wbr_re_4_q;
-    reg  [FLAGS-1:0] flags_4_q;
-    reg  [LL-1:0]    lane_4_q;
-    wire [LL-1:0]    fm_lane_5, tm_lane_5;  // a copy for each memory's word
-    wire [4:0]       kind_5;                // {stencil, macs, quad, mem; mem of the whole word}
-    reg              stencil_6_q;
-    reg  [LANES*ACT_BITS-1:0] feat_6_q;
-    reg  [ACT_BITS-1:0] scalar_6_q;
-    reg  [3*ACT_BITS-1:0] extra_6_q;
-
-    always @(posedge clk) begin
         beat_4_q <= beat_3_q;
-        wbr_re_4_q <= beat_3_q && flags_3_q[7] && !flags_3_q[6];
-        beat_5_q <= beat_4_q;
+        valid_4_q <= beat_3_q && !flags_3_q[9];
+        step_4_q <= beat_3_q && !flags_3_q[9] && flags_3_q[0];
+        flags_3_q <= flags_2_q;
         flags_4_q <= flags_3_q;
+        lane_3_q <= addr_2[LL-1:0];
         lane_4_q <= lane_3_q;
         if (rst) begin
+            beat_3_q <= 1'b0;
             beat_4_q <= 1'b0;
-            wbr_re_4_q <= 1'b0;
-            beat_5_q <= 1'b0;
+            valid_4_q <= 1'b0;
+            step_4_q <= 1'b0;
         end
     end
 
-    register_copy #(.WIDTH(LL)) u_fm_lane (.clk(clk), .d(lane_4_q), .q(fm_lane_5));
-    register_copy #(.WIDTH(LL)) u_tm_lane (.clk(clk), .d(lane_4_q), .q(tm_lane_5));
-    register_copy #(.WIDTH(4)) u_kind (.clk(clk), .d(flags_4_q[8:5]), .q(kind_5[4:1]));
-    register_copy #(.WIDTH(1)) u_mem (.clk(clk), .d(flags_4_q[5]), .q(kind_5[0]));
+    assign m_valid = valid_4_q;
+    assign m_step = step_4_q;
+    assign {m_stat, m_phase, m_first, m_last} = flags_4_q[4:1];
+    assign m_quad = flags_4_q[6];
 
-    stencil_memory #(.LANES(LANES), .ACT_BITS(ACT_BITS)) u_stencil (
-        .clk(clk), .rst(rst), .beat(beat_4_q && flags_4_q[8]), .row(flags_4_q[3]),
-        .first(flags_4_q[2]), .third(flags_4_q[1]), .word(feat_6_q), .words(s_words)
+    delay_line #(.WIDTH(16), .DEPTH(5), .RESET(0)) u_wb (
+        .clk(clk), .rst(rst), .d(wb), .q(wbr_addr)
     );
+    delay_line #(.WIDTH(NT_AW), .DEPTH(4), .RESET(0)) u_index (
+        .clk(clk), .rst(rst), .d(index_q), .q(nt_index)
+    );
+    delay_line #(.WIDTH(8), .DEPTH(4), .RESET(0)) u_cm (.clk(clk), .rst(rst), .d(cm), .q(m_cm));
 
-    // four elements of either memory's word, so that the memory is chosen last
-    wire [4*ACT_BITS-1:0] fm_four = fm_word[fm_lane_5[LL-1:2]*4*ACT_BITS +: 4*ACT_BITS];
-    wire [4*ACT_BITS-1:0] tm_four = tm_word[tm_lane_5[LL-1:2]*4*ACT_BITS +: 4*ACT_BITS];
-    wire [4*ACT_BITS-1:0] four_5 = kind_5[1] ? tm_four : fm_four;
-    wire [ACT_BITS-1:0] second_5 = fm_lane_5[1] ? four_5[3*ACT_BITS +: ACT_BITS]
-        : four_5[ACT_BITS +: ACT_BITS];
+    // stages 5 to 7
+    reg              beat_5_q, beat_6_q, wbr_re_5_q;
+    reg  [FLAGS-1:0] flags_5_q;
+    reg  [LL-1:0]    lane_5_q;
+    wire             mem_5;
+    wire [LL-1:0]    lane_6;
+    wire [2:0]       kind_6;        // {stencil, macs, quad}
+    reg              stencil_7_q;
+    reg  [LANES*ACT_BITS-1:0] word_6_q, feat_7_q;
+    reg  [ACT_BITS-1:0] scalar_7_q;
+    reg  [3*ACT_BITS-1:0] extra_7_q;
 
     always @(posedge clk) begin
-        feat_6_q <= kind_5[0] ? tm_word : fm_word;
-        scalar_6_q <= four_5[fm_lane_5[1:0]*ACT_BITS +: ACT_BITS];
-        extra_6_q <= {four_5[2*ACT_BITS +: 2*ACT_BITS], second_5};
-        if (!(beat_5_q && kind_5[3])) extra_6_q[0 +: ACT_BITS] <= {ACT_BITS{1'b0}};
-        if (!(beat_5_q && kind_5[2])) extra_6_q[ACT_BITS +: 2*ACT_BITS] <= {2*ACT_BITS{1'b0}};
-        stencil_6_q <= beat_5_q && kind_5[4];
+        beat_5_q <= beat_4_q;
+        wbr_re_5_q <= beat_4_q && flags_4_q[7] && !flags_4_q[6];
+        beat_6_q <= beat_5_q;
+        flags_5_q <= flags_4_q;
+        lane_5_q <= lane_4_q;
+        if (rst) begin
+            beat_5_q <= 1'b0;
+            wbr_re_5_q <= 1'b0;
+            beat_6_q <= 1'b0;
+        end
     end
 
-    wire [15+ACT_BITS:0] scalar = {{16{scalar_6_q[ACT_BITS-1]}}, scalar_6_q};
-    wire unused = &{1'b0, element, scalar, flags_3_q[0], flags_4_q[9:9], flags_4_q[4], flags_4_q[0], tm_lane_5[1:0]};
+    register_copy #(.WIDTH(1)) u_mem (.clk(clk), .d(flags_4_q[5]), .q(mem_5));
+    register_copy #(.WIDTH(LL)) u_lane (.clk(clk), .d(lane_5_q), .q(lane_6));
+    register_copy #(.WIDTH(3)) u_kind (.clk(clk), .d(flags_5_q[8:6]), .q(kind_6));
+
+    stencil_memory #(.LANES(LANES), .ACT_BITS(ACT_BITS)) u_stencil (
+        .clk(clk), .rst(rst), .beat(beat_5_q && flags_5_q[8]), .row(flags_5_q[3]),
+        .first(flags_5_q[2]), .third(flags_5_q[1]), .word(feat_7_q), .words(s_words)
+    );
+
+    wire [4*ACT_BITS-1:0] four_6 = word_6_q[lane_6[LL-1:2]*4*ACT_BITS +: 4*ACT_BITS];
+    wire [ACT_BITS-1:0] second_6 = lane_6[1] ? four_6[3*ACT_BITS +: ACT_BITS]
+        : four_6[ACT_BITS +: ACT_BITS];
+
+    always @(posedge clk) begin
+        word_6_q <= mem_5 ? tm_word : fm_word;
+        feat_7_q <= word_6_q;
+        scalar_7_q <= four_6[lane_6[1:0]*ACT_BITS +: ACT_BITS];
+        extra_7_q <= {four_6[2*ACT_BITS +: 2*ACT_BITS], second_6};
+        if (!(beat_6_q && kind_6[1])) extra_7_q[0 +: ACT_BITS] <= {ACT_BITS{1'b0}};
+        if (!(beat_6_q && kind_6[0])) extra_7_q[ACT_BITS +: 2*ACT_BITS] <= {2*ACT_BITS{1'b0}};
+        stencil_7_q <= beat_6_q && kind_6[2];
+    end
+
+    wire [15+ACT_BITS:0] scalar = {{16{scalar_7_q[ACT_BITS-1]}}, scalar_7_q};
+    wire unused = &{1'b0, element, scalar, flags_5_q};
     genvar k;
     generate
         for (k = 0; k < 3; k = k + 1) begin : gen_extra
-            wire [15+ACT_BITS:0] wide = {{16{extra_6_q[(k+1)*ACT_BITS-1]}},
-                extra_6_q[k*ACT_BITS +: ACT_BITS]};
+            wire [15+ACT_BITS:0] wide = {{16{extra_7_q[(k+1)*ACT_BITS-1]}},
+                extra_7_q[k*ACT_BITS +: ACT_BITS]};
             wire unused_wide = &{1'b0, wide};
             assign s_extra[16*k +: 16] = wide[15:0];
         end
     endgenerate
 
-    assign s_feat = feat_6_q;
-    assign s_stencil = stencil_6_q;
+    assign s_feat = feat_7_q;
+    assign s_stencil = stencil_7_q;
     assign s_scalar = scalar[15:0];
-    assign wbr_re = wbr_re_4_q;
+    assign wbr_re = wbr_re_5_q;
 endmodule
 `default_nettype wire

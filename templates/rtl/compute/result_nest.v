@@ -42,6 +42,9 @@ module result_nest #(
     input  wire [11:0] p_n2,
     input  wire [11:0] p_n3,
     input  wire [2:0]  p_xd,
+    input  wire [2:0]  p_last_phase,  // phase_count of n2, xd
+    input  wire        p_one_x,
+    input  wire        p_one_phase,
     input  wire [7:0]  p_cm_base,
     input  wire [7:0]  p_cm_mask,
     input  wire [7:0]  p_cm_x,      // step of (i2 & cm_mask) cm_s2 when i2 grows by xd,
@@ -82,7 +85,7 @@ module result_nest #(
     output wire [15:0] r_bit
 );
     localparam AW = $clog2(QUEUE);
-    localparam ENTRY = 6 + 27 + 5*8 + 8 + 12 + 4*58 + 65 + 21 + 5;
+    localparam ENTRY = 6 + 32 + 5*8 + 8 + 12 + 4*58 + 65 + 21 + 5;
 
     generate
         if (QUEUE < 4 || QUEUE > 16 || (1 << AW) != QUEUE) begin : gen_guard_queue
@@ -107,11 +110,14 @@ module result_nest #(
     wire             pop = next_q && !current_q && !n_none;
     wire             mark = next_q && !current_q && n_none;
     wire             refill = waits_q && (!next_q || pop || mark);
-    wire [AW:0]      count_d = count_q + {{AW{1'b0}}, push} - {{AW{1'b0}}, refill};
+    // with refill, the later one, chosen last
+    wire [AW:0]      pushed = count_q + {{AW{1'b0}}, push};
+    wire [AW:0]      taken = count_q - {{AW{1'b0}}, !push};
 
     wire             n_xnor, n_att, n_macs, n_stat, n_apply;
     wire [11:0]      n_n2, n_n3;
-    wire [2:0]       n_xd;
+    wire [2:0]       n_xd, n_last_phase;
+    wire             n_one_x, n_one_phase;
     wire [7:0]       n_cm_base, n_cm_mask, n_cm_x, n_cm_1, n_cm_wrap, n_om_base;
     wire [5:0]       n_q_base, n_q_mask;
     wire [57:0]      n_pre, n_mid, n_out, n_dst;
@@ -119,7 +125,8 @@ module result_nest #(
     wire [20:0]      n_modes;
     wire [4:0]       n_pool;
 
-    assign {n_none, n_xnor, n_att, n_macs, n_stat, n_apply, n_n2, n_n3, n_xd, n_cm_base, n_cm_mask,
+    assign {n_none, n_xnor, n_att, n_macs, n_stat, n_apply, n_n2, n_n3, n_xd,
+        n_last_phase, n_one_x, n_one_phase, n_cm_base, n_cm_mask,
         n_cm_x, n_cm_1, n_cm_wrap, n_om_base, n_q_base, n_q_mask,
         n_pre, n_mid, n_out, n_dst, n_bit, n_modes, n_pool} = n_q;
 
@@ -127,14 +134,15 @@ module result_nest #(
         if (push)
             queue_q[write_q] <= {
                 p_none, p_xnor, p_att, p_macs, p_stat, p_apply, p_n2, p_n3, p_xd,
+                p_last_phase, p_one_x, p_one_phase,
                 p_cm_base, p_cm_mask, p_cm_x, p_cm_1, p_cm_wrap, p_om_base,
                 p_q_base, p_q_mask, p_pre, p_mid, p_out, p_dst, p_bit, p_modes, p_pool};
         write_q <= write_q + {{AW-1{1'b0}}, push};
         read_q <= read_q + {{AW-1{1'b0}}, refill};
         if (refill) n_q <= queue_q[read_q];
-        count_q <= count_d;
-        waits_q <= count_d != {AW+1{1'b0}};
-        full_q <= count_d == QUEUE[AW:0];
+        count_q <= refill ? taken : pushed;
+        waits_q <= refill ? taken != {AW+1{1'b0}} : pushed != {AW+1{1'b0}};
+        full_q <= !refill && pushed == QUEUE[AW:0];
         next_q <= refill || (next_q && !pop && !mark);
         current_q <= pop || (current_q && !retire_c);
         if (rst) begin
@@ -159,6 +167,9 @@ module result_nest #(
         .n2(n_n2),
         .n3(n_n3),
         .xd(n_xd),
+        .last_phase(n_last_phase),
+        .one_x(n_one_x),
+        .one_phase(n_one_phase),
         .step(step),
         .i2(i2),
         .step_x(step_x),

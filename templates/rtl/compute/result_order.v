@@ -1,6 +1,7 @@
 // result_order: counters of nest levels 2 and 3, i2 in the order 0, xd, 2 xd, .. ; 1, 1 + xd, ..
 //
-// `load` takes n2, n3 (>= 1) and xd (1..7) and starts at i2 = i3 = 0; `step` moves to the next
+// `load` takes n2, n3 (>= 1), xd (1..7) and what phase_count makes of them, and starts at
+// i2 = i3 = 0; `step` moves to the next
 // result. Of step_x, step_phase, step_row, done exactly one is high: what the next step does
 // (done: this is the last result). Latency 1 cycle, one step per cycle. Reset: none.
 // Every sum starts at registers and is selected behind the adder: one carry chain and two LUTs.
@@ -12,6 +13,9 @@ module result_order (
     input  wire [11:0] n2,
     input  wire [11:0] n3,
     input  wire [2:0]  xd,
+    input  wire [2:0]  last_phase,
+    input  wire        one_x,
+    input  wire        one_phase,
     input  wire        step,
     output wire [11:0] i2,
     output wire        step_x,
@@ -24,7 +28,7 @@ module result_order (
     reg  [11:0] last_i2_q;      // n2 - 1
     reg  [11:0] before_i2_q;    // n2 - 2
     reg  [2:0]  xd_q;
-    reg  [2:0]  last_phase_q;   // min(n2, xd) - 1
+    reg  [2:0]  last_phase_q;
     reg         one_x_q;        // x_end, phase_end of the first result
     reg         one_phase_q;
 
@@ -35,6 +39,7 @@ module result_order (
     reg  [11:0] rows_q;         // rows after this one
     reg         x_end_q;        // room < xd: last of its phase
     reg         phase_end_q;    // last phase of the row
+    reg         near_end_q;     // the one before
     reg         row_end_q;      // last row
 
     // what holds after the step
@@ -42,10 +47,7 @@ module result_order (
     wire [12:0] over_x = {1'b0, room_q} - {9'd0, xd_q, 1'b0};
     wire [12:0] over_phase = {1'b0, phase_room_q} - {10'd0, xd_q};
     wire [2:0]  next_phase = phase_q + 3'd1;
-    wire        one_x = n2 <= {9'd0, xd};
-    wire        few = n2 < {9'd0, xd};
-    wire [2:0]  last_phase = (few ? n2[2:0] : xd) - 3'd1;
-    wire        one_phase = xd == 3'd1 || n2 == 12'd1;
+    wire [2:0]  phase_2 = {phase_q[2] ^ phase_q[1], ~phase_q[1], phase_q[0]};  // phase + 2
 
     assign step_x = !x_end_q;
     assign step_phase = x_end_q && !phase_end_q;
@@ -53,7 +55,7 @@ module result_order (
     assign done = x_end_q && phase_end_q && row_end_q;
     assign i2 = i2_q;
     assign done_next = step_x ? over_x[12] && phase_end_q && row_end_q
-        : step_phase ? over_phase[12] && next_phase == last_phase_q && row_end_q
+        : step_phase ? over_phase[12] && near_end_q && row_end_q
         : one_x_q && one_phase_q && rows_q == 12'd1;
 
     always @(posedge clk) begin
@@ -77,6 +79,7 @@ module result_order (
             phase_room_q <= n2 - 12'd2;
             x_end_q <= one_x;
             phase_end_q <= one_phase;
+            near_end_q <= last_phase == 3'd1;
         end else if (step) begin
             if (step_x) begin
                 i2_q <= i2_q + {9'd0, xd_q};
@@ -88,7 +91,8 @@ module result_order (
                 room_q <= phase_room_q;
                 phase_room_q <= phase_room_q - 12'd1;
                 x_end_q <= over_phase[12];
-                phase_end_q <= next_phase == last_phase_q;
+                phase_end_q <= near_end_q;
+                near_end_q <= phase_2 == last_phase_q;
             end else begin
                 i2_q <= 12'd0;
                 phase_q <= 3'd0;
@@ -96,6 +100,7 @@ module result_order (
                 phase_room_q <= before_i2_q;
                 x_end_q <= one_x_q;
                 phase_end_q <= one_phase_q;
+                near_end_q <= last_phase_q == 3'd1;
             end
         end
     end

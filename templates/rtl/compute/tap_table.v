@@ -3,7 +3,7 @@
 //   table[k] = {out_k, dx_k, off_k + dx_k sx}, k = 0..11;   wsx = width sx      (all modulo 2**20)
 //
 // by adders only: one entry and one bit of width per cycle. `start` in cycle t: word holds until
-// t + 13; the entries are written in t + 3 .. t + 14, width, wsx, padded and pad change in t + 14.
+// t + 13; the entries are written in t + 4 .. t + 15, width, wsx, padded and pad change in t + 14.
 // Look-up: combinational.
 // padded, pad and out are for mac_source: columns outside the image, and taps with out, read word
 // pad.
@@ -56,6 +56,14 @@ module tap_table (
     reg  [19:0] write_dxsx_q;
     reg  [3:0]  write_dx_q;
     reg         write_out_q;
+    // the parts of dx sx, one cycle before
+    reg         part_on;
+    reg  [3:0]  part_k;
+    reg  [19:0] part_off;
+    reg  [19:0] part_low;       // of dx's low two bits
+    reg  [19:0] part_high;      // .. of its high two: 4 sx and - 8 sx
+    reg  [3:0]  part_dx;
+    reg         part_out;
     (* ram_style = "distributed" *)
     reg  [24:0] table_q [0:15];
 
@@ -69,15 +77,9 @@ module tap_table (
     reg         entry_on;
     wire [17:0] entry_off = entry[17:0];
     wire [3:0]  entry_dx = entry[18 +: 4];
-    wire [15:0] width_bits = {4'd0, new_width};
+    reg  [11:0] bits_q;         // of the width that are still to come
     wire [15:0] out_bits = {4'd0, new_out};
     wire [19:0] sx20 = {6'd0, sx_q};
-    wire [19:0] low;
-    wire [19:0] dxsx;
-
-    // dx sx = (dx mod 8) sx - 8 sx when dx < 0
-    times_xd #(.WIDTH(20)) u_dx (.s(sx20), .xd(entry_dx[2:0]), .y(low));
-    assign dxsx = low - ({sx20[16:0], 3'd0} & {20{entry_dx[3]}});
 
     wire        done = busy_q && k_q == 4'd12;
     assign sx = sx_q;
@@ -89,20 +91,29 @@ module tap_table (
             sx_q <= new_sx;
             shifted_q <= {6'd0, new_sx};
             product_q <= 20'd0;
+            bits_q <= new_width;
         end else begin
             k_q <= k_q + 4'd1;
             shifted_q <= {shifted_q[18:0], 1'b0};
-            product_q <= product_q + (shifted_q & {20{width_bits[k_q]}});
+            product_q <= product_q + (shifted_q & {20{bits_q[0]}});
+            bits_q <= {1'b0, bits_q[11:1]};
         end
         entry <= entries[k_q*ENTRY +: ENTRY];
         entry_out <= out_bits[k_q];
         entry_k <= k_q;
         entry_on <= busy_q && !done;
-        write_k_q <= entry_k;
-        write_off_q <= {{2{entry_off[17]}}, entry_off};
-        write_dxsx_q <= dxsx;
-        write_dx_q <= entry_dx;
-        write_out_q <= entry_out;
+        part_k <= entry_k;
+        part_off <= {{2{entry_off[17]}}, entry_off};
+        part_low <= (sx20 & {20{entry_dx[0]}}) + ({sx20[18:0], 1'b0} & {20{entry_dx[1]}});
+        part_high <= ({sx20[17:0], 2'd0} & {20{entry_dx[2]}})
+            - ({sx20[16:0], 3'd0} & {20{entry_dx[3]}});
+        part_dx <= entry_dx;
+        part_out <= entry_out;
+        write_k_q <= part_k;
+        write_off_q <= part_off;
+        write_dxsx_q <= part_low + part_high;
+        write_dx_q <= part_dx;
+        write_out_q <= part_out;
         if (write_q)
             table_q[write_k_q] <= {write_out_q, write_dx_q, write_off_q + write_dxsx_q};
         if (done) begin
@@ -111,10 +122,12 @@ module tap_table (
             padded <= new_padded;
             pad <= new_pad;
         end
-        write_q <= entry_on;
+        part_on <= entry_on;
+        write_q <= part_on;
         busy_q <= start || (busy_q && !done);
         if (rst) begin
             entry_on <= 1'b0;
+            part_on <= 1'b0;
             write_q <= 1'b0;
             busy_q <= 1'b0;
         end

@@ -134,7 +134,15 @@ module activation_fetch #(
         .xd(xd),
         .y (low_in)
     );
-    wire few = n2 < {9'd0, xd};
+    wire [2:0] last_phase_in;
+    wire one_x_in, unused_phase;
+    phase_count u_phases (
+        .n2(n2),
+        .xd(xd),
+        .last_phase(last_phase_in),
+        .one_x(one_x_in),
+        .one_phase(unused_phase)
+    );
     wire [5:0] gel_in = g_base >> GE;             // element of the first slice
     wire unused_gel = &{1'b0, gel_in};
     wire [EPR-1:0] emask_in;
@@ -168,8 +176,8 @@ module activation_fetch #(
         up_p <= {6'd0, y0} - {11'd0, xd};
         rest_p <= {1'b0, height} - {1'b0, y0};
         xd_p <= xd;
-        last_phase_p <= (few ? n2[2:0] : xd) - 3'd1;
-        one_x_p <= n2 <= {9'd0, xd};
+        last_phase_p <= last_phase_in;
+        one_x_p <= one_x_in;
         one_w_p <= width <= {5'd0, xd};
         one_row_p <= n3 == 12'd1;
         conv_p <= conv;
@@ -222,7 +230,7 @@ module activation_fetch #(
     wire lin_last = !phase_end_q ? end_x && lastph_q && last3_q
         : !lastph_q ? end_ph && nextph_q && last3_q
         : single_q && one_phase_q && last_row_d;
-    wire bubble_d = step && conv_q && all_end && !extra_q && !bubble_q;
+    wire bubble_d = col_done_q && conv_q && all_end && !extra_q && !bubble_q;
     wire conv_last = bubble_d || (lastph_q && last3_q
         && (slow_q ? extra_q && tap_q == 2'd1 : extra_d && !phase_end_q));
 
@@ -263,7 +271,7 @@ module activation_fetch #(
                 right_q <= over_ph_w[12];
                 phase_end_q <= end_ph;
                 lastph_q <= nextph_q;
-                nextph_q <= ph_q + 3'd2 == last_phase_q;
+                nextph_q <= {ph_q[2] ^ ph_q[1], ~ph_q[1], ph_q[0]} == last_phase_q;  // ph + 2
             end else begin
                 ph_q <= 3'd0;
                 room_q <= row_room_q;
