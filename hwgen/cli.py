@@ -151,6 +151,41 @@ def synth(folder: DirArgument) -> None:
 
 
 @app.command()
+def timing(
+    folder: DirArgument,
+    net_base: Annotated[
+        float | None, typer.Option(min=0, help="ns of a net with one sink; default 0.5.")
+    ] = None,
+    net_slope: Annotated[
+        float | None,
+        typer.Option(min=0, help="ns more for every doubling of the fan-out; default 0.09."),
+    ] = None,
+    net_limit: Annotated[
+        float | None, typer.Option(min=0, help="ns of the slowest net; default 2.2.")
+    ] = None,
+    vivado: Annotated[
+        Path | None,
+        typer.Option(metavar="REPORT", help="Show Vivado's report_timing_summary beside it."),
+    ] = None,
+    utilization: Annotated[
+        Path | None,
+        typer.Option(metavar="REPORT", help="Show Vivado's report_utilization beside ours."),
+    ] = None,
+) -> None:
+    """Estimate the clock of the emitted RTL by static timing: no placement, no vendor tool."""
+    given = {"base": net_base, "slope": net_slope, "limit": net_limit}
+    files = {"timing": vivado, "utilization": utilization}
+    lines = _pipeline().timing_dir(
+        folder,
+        nets={k: v for k, v in given.items() if v is not None},
+        vivado={k: v for k, v in files.items() if v is not None},
+    )
+    _show(folder)
+    for line in lines:
+        typer.echo(line)
+
+
+@app.command()
 def place(
     folder: DirArgument,
     freq: Annotated[

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,7 +128,9 @@ def simulate_dir(
 
 
 def synth_dir(folder: Path) -> None:
-    """Count the emitted RTL's resources with Yosys, unit by unit; put them in the report."""
+    """Count the emitted RTL's resources with Yosys, unit by unit, and estimate its clock where the
+    family's delays are known; put both in the report."""
+    from hwgen.sta.cells import known
     from hwgen.synth import synthesise
 
     folder = Path(folder)
@@ -136,6 +138,33 @@ def synth_dir(folder: Path) -> None:
     target = get_target(load_report(folder).target.name)
     require_rtl(folder, "synth")
     update_report(folder, resources=synthesise(folder, target))
+    if known(target.family):
+        timing_dir(folder)
+
+
+def timing_dir(
+    folder: Path,
+    *,
+    nets: Mapping[str, float] | None = None,
+    vivado: Mapping[str, Path] | None = None,
+) -> list[str]:
+    """Static timing of the emitted RTL (hwgen.sta); puts it, and frames/s at the clock that it
+    allows, in the report.
+
+    nets: fields of `hwgen.sta.NetModel` that replace its defaults. vivado: a user's reports,
+    "timing" and "utilization"; the lines that are returned show them beside ours.
+    """
+    from hwgen.sta import NetModel, analyse
+    from hwgen.vivado_reports import beside_lines, read_reports
+
+    folder = Path(folder)
+    require_finished(folder, "timing")
+    report = load_report(folder)
+    require_rtl(folder, "timing")
+    read = read_reports(vivado or {})  # a wrong file is told before the analysis
+    found = analyse(folder, get_target(report.target.name), nets=NetModel(**(nets or {})))
+    update_report(folder, **sections.timed(report, found))
+    return beside_lines(load_report(folder), *read)
 
 
 def place_dir(

@@ -26,7 +26,7 @@ def totals(report: Report) -> list[dict[str, Any]]:
             "over": False,
         },
         {
-            "name": f"frames/s at {report.target.clock_mhz:g} MHz",
+            "name": f"frames/s (HLS: at the planned {report.target.clock_mhz:g} MHz)",
             "rtl": values.rate(report.fps.simulated or report.fps.predicted),
             "source": source,
             "hls": values.rate(h.fps),

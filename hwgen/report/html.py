@@ -96,12 +96,12 @@ def _facts(report: Report) -> list[tuple[str, str]]:
 
 def _tiles(report: Report) -> list[dict[str, str]]:
     cycles, fps, fidelity, check = report.cycles, report.fps, report.fidelity, report.check
-    clock = f"at {report.target.clock_mhz:g} MHz"
+    at = f"at {fps.clock_mhz:.4g} MHz, {fps.clock_source}" if fps.clock_mhz else ""
     simulated = cycles.simulated is not None
     source = "simulated" if simulated else "predicted"
     of = ", RTL" if report.hls.cycles is not None else ""
     tiles = [
-        _tile(f"frames/s{of}", values.rate(fps.simulated or fps.predicted), source, clock),
+        _tile(f"frames/s{of}", values.rate(fps.simulated or fps.predicted), source, at),
         _tile(
             "cycles, RTL" if of else "cycles per frame",
             values.count(cycles.simulated if simulated else cycles.predicted),

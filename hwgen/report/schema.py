@@ -96,8 +96,13 @@ class Memory(_Section):
 
 
 class Fps(_Section):
+    """Frames per second of predicted and simulated cycles at `clock_mhz`, the smaller of the
+    planned and the estimated clock; clock_source says which (hwgen.report.clock)."""
+
     predicted: float | None = None
     simulated: float | None = None
+    clock_mhz: float | None = None
+    clock_source: str | None = None
 
 
 class UnitResources(Resources5):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hwgen.ir.graph import Graph
-from hwgen.report.schema import Report
+from hwgen.report import clock
+from hwgen.report.schema import Report, Timing
 from hwgen.schedule.program import Program
 from hwgen.targets import Target
 from hwgen.timing.predict import predict
@@ -56,7 +57,10 @@ def predicted(program: Program, target: Target) -> Sections:
             "weight_bytes": len(program.weights),
             "kept_bytes": program.store_words * program.sizing.word_bytes,
         },
-        "fps": {"predicted": target.clock_mhz * 1e6 / steady.cycles},
+        "fps": {
+            "predicted": target.clock_mhz * 1e6 / steady.cycles,
+            "clock_mhz": target.clock_mhz, "clock_source": clock.UNCHECKED,
+        },
     }  # fmt: skip
 
 
@@ -72,18 +76,27 @@ def simulated(report: Report, result: SimResult) -> Sections:
         step.model_copy(update={"simulated": n})
         for step, n in zip(report.cycles.steps, counts, strict=True)
     ]
+    new = {
+        "simulated": result.cycles if known else None,
+        "simulated_cold": result.cold_cycles if known else None,
+    }
+    cycles = report.cycles.model_copy(update=new)
     return {
-        "cycles": {
-            "simulated": result.cycles if known else None,
-            "simulated_cold": result.cold_cycles if known else None,
-            "steps": [s.model_dump() for s in steps],
-        },
-        "fps": {"simulated": report.target.clock_mhz * 1e6 / result.cycles if known else None},
+        "cycles": {**new, "steps": [s.model_dump() for s in steps]},
+        "fps": clock.speed(report.model_copy(update={"cycles": cycles})),
         "check": {
             "images": result.frames, "tensors": result.tensors, "mismatches": result.mismatches,
             "first_mismatch": result.first_mismatch, "seconds": round(result.seconds, 2),
         },
     }  # fmt: skip
+
+
+def timed(report: Report, timing: Timing) -> Sections:
+    """timing, and frames/s at the clock that it allows."""
+    return {
+        "timing": timing.model_dump(),
+        "fps": clock.speed(report.model_copy(update={"timing": timing})),
+    }
 
 
 def graph_nodes(graph: Graph) -> list[dict[str, Any]]:

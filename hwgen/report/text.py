@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hwgen.report import place, values
+from hwgen.report import clock, place, values
 from hwgen.report.hls import summary_line
 from hwgen.report.schema import Closeness, Report
 
@@ -107,7 +107,8 @@ def summary(report: Report) -> list[str]:
     if speed is not None:
         source = "simulated cycles" if fps.simulated else "predicted cycles"
         lines.append(
-            f"frames/s    {values.rate(speed)} at {report.target.clock_mhz:g} MHz ({source})"
+            f"frames/s    {values.rate(speed)} at {fps.clock_mhz:.4g} MHz "
+            f"({fps.clock_source}; {source})"
         )
     if check.mismatches is not None:
         lines.append(
@@ -124,6 +125,7 @@ def summary(report: Report) -> list[str]:
         )
         fits = "" if res.fits is None else ", fits" if res.fits else ", DOES NOT FIT"
         lines.append(f"resources   {used}{fits} ({res.source})")
+    lines += clock.summary_lines(report)
     if report.place.fmax_mhz is not None:
         lines.append(place.summary_line(report))
     if report.hls.cycles is not None:

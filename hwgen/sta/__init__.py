@@ -162,7 +162,5 @@ def _path(path: TimedPath, period: float, sources: Sources) -> TimingPath:
         start_line=sources.line(path.start),
         end=path.end,
         end_line=sources.line(path.end),
-        stages=[
-            TimingStage(cell=s.cell, net=s.net, fanout=s.fanout, ns=s.ns) for s in path.stages
-        ],
+        stages=[TimingStage(cell=s.cell, net=s.net, fanout=s.fanout, ns=s.ns) for s in path.stages],
     )

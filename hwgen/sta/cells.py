@@ -29,12 +29,17 @@ LIBRARY = "+/xilinx/cells_sim.v"
 DERATING = {"xc7": 1.0}  # of cells and nets, by Yosys's family
 
 
+def known(family: str) -> bool:
+    """Whether a family has delays."""
+    return family in DERATING
+
+
 def derating(family: str) -> float:
     """What all delays of a family are multiplied with.
 
     Raises: HwgenError for a family without delays.
     """
-    if family not in DERATING:
+    if not known(family):
         raise HwgenError(
             "timing", family, f"cell delays are known of {', '.join(DERATING)}",
             "`hwgen place` gives the clock of an ECP5",

@@ -75,9 +75,9 @@ def build(blocks: Mapping[str, Block], top: str, units: Mapping[str, str]) -> Gr
                 joined.append((-1 if a < 0 else total + a, b))
         parts["pins"].append(_placed(block.pins, total, here))
         parts["launches"].append(_placed(block.launches, total, here))
-        parts["arcs"].append(block.arcs + [pins, total, 0])
-        parts["captures"].append(block.captures + [pins, 0])
-        parts["drivers"].append(block.drivers + [total, 0])
+        parts["arcs"].append(block.arcs + np.array([pins, total, 0]))
+        parts["captures"].append(block.captures + np.array([pins, 0]))
+        parts["drivers"].append(block.drivers + np.array([total, 0]))
         for kind, instance, ports in block.children:
             inner = f"{path}.{instance}" if path else instance
             mapped = {p: [-1 if n < 0 else total + n for n in nets] for p, nets in ports.items()}

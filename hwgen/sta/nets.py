@@ -4,10 +4,10 @@
 
 and 0 on connections that no placement can lengthen: a carry chain's next block, a lookup table into
 the wide multiplexer beside it, a DSP's cascade; and, where it is the only sink, a lookup table into
-the carry chain behind it (`S` has no other way in) and what the flip-flop of a slice takes from the
-slice's own logic.
-The defaults are for 7-series, -1: 0.50 ns for a net with one sink, 0.77 ns for eight, and never more
-than 2.2 ns, since tools copy what drives more.
+the carry chain behind it (`S` has no other way in) and what the flip-flop of a slice takes from
+the slice's own logic.
+The defaults are for 7-series, -1: 0.50 ns for a net with one sink, 0.77 ns for eight, and never
+more than 2.2 ns, since tools copy what drives more.
 """
 
 from __future__ import annotations

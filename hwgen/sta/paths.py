@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -37,7 +38,7 @@ class TimedPath:
     def levels(self) -> int:
         """Cells between the two registers; a carry chain counts once."""
         kinds = [s.cell for s in self.stages[1:]]
-        chained = sum(a == b and a.startswith("CARRY") for a, b in zip(kinds, kinds[1:]))
+        chained = sum(a == b and a.startswith("CARRY") for a, b in pairwise(kinds))
         return len(kinds) - chained
 
 

@@ -20,7 +20,7 @@ class Sources:
         self.modules, self.lines, self.top = modules, lines, top
 
     def line(self, signal: str) -> str:
-        """"file.v:12" of `u_a.u_b.signal[3]`; "" where no source line is known."""
+        """ "file.v:12" of `u_a.u_b.signal[3]`; "" where no source line is known."""
         module, rest = self.top, signal
         while True:
             found = self.lines.get((module, _BIT.sub("", rest))) or self.lines.get((module, rest))
@@ -36,7 +36,7 @@ class Sources:
         best = None
         for kind, instance in self.modules[module].cells:
             name = instance.removeprefix("\\")
-            if kind in self.modules and path.startswith(f"{name}."):
-                if best is None or len(name) > len(best[1]):
-                    best = (kind, name)
+            inside = kind in self.modules and path.startswith(f"{name}.")
+            if inside and (best is None or len(name) > len(best[1])):
+                best = (kind, name)
         return (best[0], path[len(best[1]) + 1 :]) if best else None

@@ -280,8 +280,9 @@ class _Predictor:
             delivered = results[-1]
         elif i.op == "ATT":
             ends = self.times[-1]
-            start = max(accepted + DECODE, ends.issue_end + 1, ends.array_end + 1,
-                        self._reached(i) + 2)
+            start = max(
+                accepted + DECODE, ends.issue_end + 1, ends.array_end + 1, self._reached(i) + 2
+            )
             before = None if f["drain"] else self.att
             run = self.attention.run(start, f["queries"], f["tokens"], before)
             issue, delivered = run.next - start, run.last - start

@@ -4,7 +4,13 @@ hwgen runs no vendor tool. What stands in these files is shown beside hwgen's ow
 as the user's file. The formats are those of UG906 and UG835 for 7-series and UltraScale+.
 """
 
-from hwgen.vivado_reports.beside import Row, timing_rows, utilization_rows
+from hwgen.vivado_reports.beside import (
+    Row,
+    beside_lines,
+    read_reports,
+    timing_rows,
+    utilization_rows,
+)
 from hwgen.vivado_reports.timing import VivadoClock, VivadoPath, VivadoTiming, read_timing
 from hwgen.vivado_reports.utilization import Used, VivadoUtilization, read_utilization
 
@@ -15,6 +21,8 @@ __all__ = [
     "VivadoPath",
     "VivadoTiming",
     "VivadoUtilization",
+    "beside_lines",
+    "read_reports",
     "read_timing",
     "read_utilization",
     "timing_rows",

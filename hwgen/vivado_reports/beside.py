@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from hwgen.report import values
-from hwgen.report.schema import Resources5
+from hwgen.report.clock import ESTIMATED
+from hwgen.report.schema import Report, Resources5
 from hwgen.vivado_reports.text import Header
-from hwgen.vivado_reports.timing import VivadoTiming
-from hwgen.vivado_reports.utilization import VivadoUtilization
+from hwgen.vivado_reports.timing import VivadoTiming, read_timing
+from hwgen.vivado_reports.utilization import VivadoUtilization, read_utilization
 
 RESOURCES = (("lut", "LUT"), ("ff", "FF"), ("bram36", "BRAM36"), ("uram", "URAM"), ("dsp", "DSP"))
 
@@ -83,6 +85,36 @@ def utilization_rows(utilization: VivadoUtilization, ours: Resources5, source: s
             )
         )
     return rows
+
+
+def read_reports(
+    files: Mapping[str, Path],
+) -> tuple[VivadoTiming | None, VivadoUtilization | None]:
+    """The user's files, by "timing" and "utilization". Raises: HwgenError for a wrong one."""
+    timing, utilization = files.get("timing"), files.get("utilization")
+    return (
+        None if timing is None else read_timing(timing),
+        None if utilization is None else read_utilization(utilization),
+    )
+
+
+def beside_lines(
+    report: Report, timing: VivadoTiming | None, utilization: VivadoUtilization | None
+) -> list[str]:
+    """Lines of the terminal: our numbers and those of the user's files."""
+    rows: list[Row] = []
+    if timing is not None:
+        rows += timing_rows(timing, report.timing.fmax_mhz, ESTIMATED)
+    if utilization is not None:
+        rows += utilization_rows(utilization, report.resources, report.resources.source or "")
+    if not rows:
+        return []
+    lines = ["", f"{'':36} {'hwgen':>14}  Vivado"]
+    lines += [f"{row.name:<36} {row.ours:>14}  {row.theirs}" for row in rows]
+    sources = dict.fromkeys(row.ours_source for row in rows if row.ours_source)
+    lines.append("hwgen: " + "; ".join(sources))
+    lines.append("Vivado: " + "; ".join(dict.fromkeys(row.theirs_source for row in rows)))
+    return lines
 
 
 def _number(value: float | None, digits: int) -> str:
