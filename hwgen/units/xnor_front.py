@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FIRE_TO_RESULT = 9  # issue cycle that completes a vector -> r_valid
+FIRE_TO_RESULT = 10  # issue cycle that completes a vector -> r_valid
 ATT_LATENCY = 2  # att_re -> att_row
 SWAP_TO_FILL = 2  # earliest w_fill after w_swap was taken
 FILL_TO_WRITE = 3  # earliest w_we after w_fill
@@ -47,6 +47,7 @@ class XnorFront:
         "rtl/lib/popcount_pairs.v",
         "rtl/lib/popcount_total.v",
         "rtl/xnor/partial_sums.v",
+        "rtl/lib/register_copy.v",
     )
 
     def parameters(self) -> dict[str, int]:

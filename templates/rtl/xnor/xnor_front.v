@@ -15,7 +15,7 @@
 // shadow bits, at the earliest two cycles after the cycle in which the swap was taken (w_swap &&
 // ready); `w_we` follows w_fill by three cycles or more (ldw.v does both).
 // bm_*: one element write per cycle. att_*: see activation_fetch.v, only while no XNOR op issues.
-// Timing: first r_valid 10 cycles after an XLIN's start; all cycle formulas and the constants are
+// Timing: first r_valid 11 cycles after an XLIN's start; all cycle formulas and the constants are
 // in hwgen/units/xnor_front.py. One XLIN result per cycle; one XCONV result per cycle when rows of
 // the image that are xd apart are an odd number of BM rows apart, else one per three; no gap
 // between instructions (XCONV: one cycle). Reset: control only; weights and memories keep their
@@ -147,7 +147,7 @@ module xnor_front #(
         .pop(pop)
     );
 
-    // Beside the array: partial_sums wants a vector's flags one cycle before its popcounts.
+    // Beside the array: partial_sums wants a vector's flags two cycles before its popcounts.
     reg valid_1, valid_2, valid_3;
     reg [6:0] flags_1, flags_2, flags_3;
     always @(posedge clk) begin

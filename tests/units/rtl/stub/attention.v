@@ -5,7 +5,8 @@ module attention #(
     parameter LANES      = 16,
     parameter KW         = 128,
     parameter PK         = 8,   // keys per cycle, a power of two >= 4
-    parameter MAX_TOKENS = 256  // keys; a power of two, 4 PK .. 256
+    parameter MAX_TOKENS = 256, // keys; a power of two, 4 PK .. 256
+    parameter ROW_AT     = 2
 ) (
     input  wire                clk,
     input  wire                rst,
@@ -21,7 +22,6 @@ module attention #(
     input  wire [23:0]         kappa3,
     input  wire                neg,
     output wire                ready,
-    output wire                ready_next,
     output wire                att_re,
     output wire [15:0]         att_addr,
     input  wire [KW-1:0]       att_row,
@@ -32,7 +32,6 @@ module attention #(
         q_bits};
 
     assign ready = compute_harness.at_ready;
-    assign ready_next = compute_harness.at_ready;
     assign r_valid = compute_harness.at_valid;
     assign r_acc = compute_harness.at_acc;
     assign att_re = 1'b0;
