@@ -34,7 +34,7 @@ module popcount #(
     input  wire [   KW-1:0] weight,
     output reg  [POP_W-1:0] pop
 );
-    reg [POP_W-1:0] sum, sum_1, sum_2, sum_3;
+    reg [POP_W-1:0] sum, sum_1, sum_2, sum_3, sum_4;
     integer k;
     always @* begin
         sum = {POP_W{1'b0}};
@@ -44,7 +44,8 @@ module popcount #(
         sum_1 <= sum;
         sum_2 <= sum_1;
         sum_3 <= sum_2;
-        pop   <= sum_3;
+        sum_4 <= sum_3;
+        pop   <= sum_4;
     end
 endmodule
 """
@@ -115,7 +116,7 @@ def lane_cost(kw: int, plain: bool = False, cache: Path | None = None) -> dict[s
     memory of the partial sums is a block RAM. plain: with the popcount of PLAIN.
     """
     target = get_target(TARGET)
-    names = ["xnor_array", "partial_sums", *(() if plain else ("popcount", *TREE))]
+    names = ["xnor_array", "partial_sums", "register_copy", *(() if plain else ("popcount", *TREE))]
     files = [rtl_source(f"{name}.v") for name in names]
     with tempfile.TemporaryDirectory(prefix="hwgen_popcount_") as tmp:
         work = Path(tmp)

@@ -8,17 +8,17 @@ from pathlib import Path
 from hwgen.engine.numerics import HEAD_DIM
 from hwgen.paths import templates_dir
 
-EARLY = 16  # queries start when so many values are still to be read
-SCORE_TO_SUM = 6  # cycles from a query's last group to its row sum, plus log2(PK)
-SUM_TO_LEVELS = 14  # from there to the thresholds: product, bound, search
+EARLY = 18  # queries start when so many values are still to be read
+SCORE_TO_SUM = 7  # cycles from a query's last group to its row sum, plus log2(PK)
+SUM_TO_LEVELS = 16  # from there to the thresholds: product, bound, search
 
 
 @dataclass(frozen=True)
 class Run:
     """Cycles of one instruction.
 
-    next: the first in which a further one may start (`ready_next`); last: of its last result word.
-    The further one depends on the others: first_query, in which its first query is read (query i
+    next: the first in which a further one may start (`ready`); last: of its last result word. The
+    further one depends on the others: first_query, in which its first query is asked for (query i
     follows i periods later); free: from which its keys and values may be overwritten.
     """
 
@@ -36,7 +36,8 @@ class Attention:
 
     lanes: 16, 32 or 64; kw: columns of the array (row of the bit memory), >= 64; pk: keys per
     cycle, a power of two >= 4; max_tokens: keys, a power of two, 4 pk .. 256. Up to half as many
-    are read while the instruction before computes (the same number: without a gap).
+    are read while the instruction before computes (the same number: without a gap). row_at: cycles
+    from a read of the bit memory to its row.
 
     Yosys, xc7, flattened (LUT RAM apart): lanes 16, pk 8: 4,790 LUT + 780 as RAM, 4,470 FF,
     2 DSP; lanes 32, pk 8: 5,120 + 780, 4,670 FF (with max_tokens 64: 4,840 + 744, 4,300 FF, as the
@@ -48,9 +49,11 @@ class Attention:
     kw: int = 128
     pk: int = 8
     max_tokens: int = 256
+    row_at: int = 4
 
     verilog = (
         "rtl/attention/attention.v",
+        "rtl/attention/attention_reads.v",
         "rtl/attention/attention_score.v",
         "rtl/attention/attention_levels.v",
         "rtl/attention/attention_search.v",
@@ -60,6 +63,8 @@ class Attention:
         "rtl/attention/attention_vadd.v",
         "rtl/attention/attention_bank.v",
         "rtl/lib/adder_tree.v",
+        "rtl/lib/delay_line.v",
+        "rtl/lib/register_copy.v",
         "rtl/lib/popcount.v",
         "rtl/lib/popcount_xnor3.v",
         "rtl/lib/popcount_xnor8.v",
@@ -79,6 +84,7 @@ class Attention:
             "KW": self.kw,
             "PK": self.pk,
             "MAX_TOKENS": self.max_tokens,
+            "ROW_AT": self.row_at,
         }
 
     @property
@@ -91,8 +97,9 @@ class Attention:
         return -(-tokens // self.pk)
 
     def period(self, tokens: int) -> int:
-        """Cycles per query: scores, results or the three thresholds bind."""
-        return max(self.groups(tokens), self.words, 3)
+        """Cycles per query: scores, results (a cycle between those of two instructions) or the three
+        thresholds bind."""
+        return max(self.groups(tokens), self.words + 1, 3)
 
     def query_latency(self, tokens: int) -> int:
         """Cycles from the first scores of a query to its first result word."""
@@ -101,9 +108,7 @@ class Attention:
 
     def cycles(self, queries: int, tokens: int) -> int:
         """Cycles from start (idle unit) to the last result word, both counted."""
-        start = max(tokens + 1, 2 * tokens + 1 - EARLY) + 5
-        rest = (queries - 1) * self.period(tokens)
-        return start + rest + self.query_latency(tokens) + self.words
+        return self.run(0, queries, tokens).last + 1
 
     def overlaps(self, tokens: int) -> bool:
         """Whether its keys and values are read while the instruction before computes, and those of
@@ -114,32 +119,34 @@ class Attention:
         """Cycles of an instruction started in cycle `start`, `before` being the one before it.
 
         `start` is not before `before.next`. The loader reads 2 tokens words, keys first, in the
-        cycles that the queries' reads leave. The first query is read two cycles after it is told
-        that EARLY values are left, in the slot after the last query of the instruction before; with
-        another number of tokens when all results are out.
+        cycles that the queries' reads leave. The first query is asked for two cycles after EARLY
+        values are left, a period after the last query of the instruction before; with another
+        number of tokens when all results are out.
         """
         period = self.period(tokens)
         begin, reads = start + 1, _Reads()
         if before is not None:
             reads = _Reads((before.first_query, self.period(before.tokens), before.queries))
             if not self.overlaps(tokens):
-                begin = max(begin, before.free)
-        first = reads.leave(begin, max(tokens, 2 * tokens - EARLY)) + 3
+                begin = max(begin, before.free + 1)
+        fed = reads.leave(begin, max(tokens, 2 * tokens - EARLY)) + 2  # the queries may begin
+        first = fed + 1
         if before is not None:
             follow = before.first_query + before.queries * self.period(before.tokens)
             if tokens != before.tokens:
-                first = max(first, before.last + 1)
-            elif first > follow:
-                first = max(first, follow + 3)  # the slot of no query ends first
+                fed = max(fed, before.last)
             else:
-                first = follow
-        last = first + (queries - 1) * period + self.query_latency(tokens) + self.words + 2
-        free = last - self.words - 3
-        loaded = _Reads(*reads.taken, (first, period, queries)).leave(begin, 2 * tokens) + 1
-        ready = max(loaded, before.free if before is not None else 0)
-        return Run(
-            queries, tokens, first, last, free, ready if self.overlaps(tokens) else max(ready, free)
-        )
+                fed = max(fed, follow - self.period(before.tokens) + 1)
+            first = max(fed + 1, follow)
+        last = first + (queries - 1) * period + self.row_at + self.query_latency(tokens)
+        last += self.words + 1
+        free = last - self.words - 4
+        ready = max(_Reads(*reads.taken, (first, period, queries)).leave(begin, 2 * tokens), fed) + 1
+        if before is not None:
+            ready = max(ready, before.free)
+        if not self.overlaps(tokens):
+            ready = max(ready, free)
+        return Run(queries, tokens, first, last, free, ready + 1)
 
 
 class _Reads:

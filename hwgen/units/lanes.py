@@ -1,7 +1,8 @@
 """Post lanes: parameters, latencies and sources of `lanes.v`.
 
 Cycle 0 is the cycle in which a beat's words are at the lanes, its kinds and modes CONTROL before.
-A residual word must be valid in cycle PRE_AT / MID_AT / OUT_AT of its `last` beat; results are valid in cycle ACC_AT / Y_AT.
+A residual word must be valid in cycle PRE_AT / MID_AT / OUT_AT of its `last` beat; results are
+valid in cycle ACC_AT / Y_AT.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hwgen.paths import templates_dir
 
-RSQRT_LATENCY = 8
+RSQRT_LATENCY = 12
 MAX_LOG2C = 10  # 42-bit sums hold 2**10 squares of 16-bit values
 
 
@@ -45,6 +45,6 @@ class NormUnit:
     def write_at(self) -> int:
         """Cycles from the second beat of a token to the cycle that writes its entry.
 
-        `busy` is high up to that cycle; an index given in a later cycle reads the entry.
+        `busy` is high up to that cycle (from the cycle after the first beat); an index given in a later cycle reads the entry.
         """
         return (self.lanes.bit_length() - 1) + 5 + RSQRT_LATENCY

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FIRE_TO_RESULT = 11  # issue cycle that completes a vector -> its result
-ANNOUNCED = 3  # c_valid -> its result
+FIRE_TO_RESULT = 12  # issue cycle that completes a vector -> its result
+ANNOUNCED = 4  # c_next -> its result
 ATT_LATENCY = 4  # att_re -> att_row
 SWAP_TO_FILL = 4  # earliest w_fill after w_swap was taken
 FILL_TO_WRITE = 3  # earliest w_we after w_fill
@@ -51,6 +51,7 @@ class XnorFront:
         "rtl/lib/popcount_pairs.v",
         "rtl/lib/popcount_total.v",
         "rtl/xnor/partial_sums.v",
+        "rtl/lib/register_copy.v",
     )
 
     def parameters(self) -> dict[str, int]:

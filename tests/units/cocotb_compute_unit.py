@@ -122,11 +122,12 @@ class Run:
         s = self.sources
         bench.set("xf_ready", int(cycle >= s.last_fire))
         bench.set("at_ready", int(cycle >= s.next_att))
-        coming = cycle + ANNOUNCED
+        coming = cycle + ANNOUNCED + 1
         fire = s.fires and s.fires[0][0] == coming and s.fires.popleft()[1]
         bench.set("xf_valid", int(bool(fire)))
+        bench.set("xf_pattern", self.pattern)
         if fire:
-            bench.set("xf_pattern", int(fire[1]))
+            self.pattern = int(fire[1])
             self.pops.append((coming, "xf_pop", fire[0]))
         result = s.results and s.results[0][0] == coming and s.results.popleft()
         bench.set("at_valid", int(bool(result)))
@@ -143,7 +144,7 @@ class Run:
         bench.set("norm_r", r)
         bench.set("nu_shift", shift)
 
-    holding, index, count = False, 0, 0
+    holding, index, count, pattern = False, 0, 0, 0
 
     def outputs(self, cycle: int) -> None:
         bench, s = self.bench, self.sources

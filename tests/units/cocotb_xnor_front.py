@@ -49,6 +49,7 @@ class Bench:
         self.coming: list[tuple[int, int]] = []  # (cycle, pattern) of announced results
         self.att: list[tuple[int, int]] = []
         self.noise = True
+        self.named = False  # c_next, of the last cycle
         self.flip: tuple[int, int] | None = None  # planted fault in the reference
 
     # ---- clock
@@ -75,8 +76,9 @@ class Bench:
         dut = self.dut
         await FallingEdge(dut.clk)
         self.cycle += 1
-        if dut.c_valid.value == 1:
-            self.coming.append((self.cycle + unit.ANNOUNCED, int(dut.c_pattern.value)))
+        if self.named:
+            self.coming.append((self.cycle + unit.ANNOUNCED - 1, int(dut.c_pattern.value)))
+        self.named = dut.c_next.value == 1
         if self.coming and self.coming[0][0] == self.cycle:
             word = int(dut.r_pop.value).to_bytes(2 * self.lanes, "little")
             self.seen.append((*self.coming.pop(0), np.frombuffer(word, "<u2").copy()))

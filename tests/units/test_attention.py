@@ -13,12 +13,17 @@ from hwgen.tools.lint import lint_verilog
 from hwgen.tools.verilator import verilator_env
 from hwgen.units.attention import Attention
 
-UNITS = [Attention(16, 128, 8), Attention(64, 128, 4)]
-OTHERS = [Attention(64, 256, 16), Attention(32, 64, 8, 64), Attention(16, 128, 32)]
+UNITS = [Attention(16, 128, 8), Attention(64, 128, 4, row_at=4)]
+OTHERS = [
+    Attention(64, 256, 16),
+    Attention(32, 64, 8, 64),
+    Attention(16, 128, 32, row_at=1),
+    Attention(16, 128, 64, row_at=3),
+]
 
 
 def name_of(unit: Attention) -> str:
-    return f"L{unit.lanes}_KW{unit.kw}_PK{unit.pk}_T{unit.max_tokens}"
+    return f"L{unit.lanes}_KW{unit.kw}_PK{unit.pk}_T{unit.max_tokens}_R{unit.row_at}"
 
 
 def build(unit: Attention, folder, monkeypatch, edit=None):
@@ -96,7 +101,7 @@ def test_padding_keys_that_count_are_seen(tmp_path, monkeypatch):
 
 @pytest.mark.full
 def test_keys_read_before_the_other_half_is_free_are_seen(tmp_path, monkeypatch):
-    edit = ("attention.v", "load_q & ~q_re & ~(both_q & other_used)", "load_q & ~q_re")
+    edit = ("attention_reads.v", "load_q & ~ask_q & ~blocked_q", "load_q & ~ask_q")
     runner = build(UNITS[0], tmp_path, monkeypatch, edit)
     assert simulate(runner, UNITS[0], tmp_path, only="chained") == (1, 1)
 
@@ -119,6 +124,7 @@ def test_exp_rom_is_the_table_of_numerics():
         ({"KW": 32}, "KW_must_be_at_least_64"),
         ({"PK": 2}, "PK_must_be_a_power_of_two_from_4_on"),
         ({"PK": 8, "MAX_TOKENS": 16}, "MAX_TOKENS_must_be_a_power_of_two_from_4_PK_to_256"),
+        ({"ROW_AT": 0}, "ROW_AT_must_be_at_least_1"),
         ({"MAX_TOKENS": 512}, "MAX_TOKENS_must_be_a_power_of_two_from_4_PK_to_256"),
     ],
 )

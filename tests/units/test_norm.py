@@ -88,7 +88,7 @@ def test_other_sizes(unit, tmp_path, monkeypatch):
 
 @pytest.mark.full
 def test_missing_rounding_in_rtl_is_seen(tmp_path, monkeypatch):
-    edit = ("rsqrt.v", "y_q[32:17] + {15'd0, y_q[16]}", "y_q[32:17] + {15'd0, 1'b0}")
+    edit = ("rsqrt.v", "y11_q[32:17] + {15'd0, y11_q[16]}", "y11_q[32:17] + {15'd0, 1'b0}")
     runner = build(UNITS[0], tmp_path, monkeypatch, edit)
     assert simulate(runner, UNITS[0], tmp_path, batches=3) == (1, 1)
 

@@ -93,7 +93,7 @@ MUTANTS = {
         "row_step_p == ODD_ROWS",
         "1'b1",
     ),
-    "no near bypass": ("partial_sums.v", "store_1 && index_1 == index", "1'b0"),
+    "no near bypass": ("partial_sums.v", "store_2 && index_2 == index_1", "1'b0"),
 }
 
 
@@ -145,8 +145,8 @@ def test_cycle_formulas():
     assert issue_cycles(True, 14, 2, 3) == 2 * 14 + 1
     assert issue_cycles(True, 14, 2, 2, column=3) == 2 * 14 * 3 + 1
     assert issue_cycles(True, 10, 1, 1, width=14) == 11
-    assert result_cycles(True, 3, 1) == [2 + 11, 3 + 11, 4 + 11]
-    assert result_cycles(True, 1, 1, column=3) == [4 + 11]
+    assert result_cycles(True, 3, 1) == [2 + 12, 3 + 12, 4 + 12]
+    assert result_cycles(True, 1, 1, column=3) == [4 + 12]
     for n2, xd, width in ((1, 1, 1), (1, 3, 2), (7, 5, 7), (4, 3, 9), (14, 1, 14)):
         for column in (1, 3):
             cycles = result_cycles(True, n2, 2, xd, width, column)

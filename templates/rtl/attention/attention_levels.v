@@ -3,12 +3,12 @@
 //   rowsum = sum over the keys of EXP[p];  bound_k = ceil(rowsum kappa_k / 2**20), with neg
 //   floor(..) + 1;  r_k = least p with EXP[p] >= bound_k;  condition k holds <=> (p >= r_k) ^ neg.
 //
-// Timing, A = 6 + log2(PK): in cycle 4 p and mask (keys that count; 0 in idle cycles), in cycle
-// 5 + log2(PK) first (group is the first of its query); A = cycle in which the sum of a query's
+// Timing, A = 7 + log2(PK): in cycle 5 p and mask (keys that count; 0 in idle cycles), in cycle
+// 6 + log2(PK) first (group is the first of its query); A = cycle in which the sum of a query's
 // last group is complete, then sum_load; kappa, kappa_neg of k = 1, 2, 3 in A+1, A+2, A+3; load in
-// A+14 with neg: then
-// r_k (k in bits [(k-1)*7 +: 7]) and r_neg stay from A+15 until the next load, at least 3 cycles.
-// Names: neg2_q .. neg4_q are kappa_neg in A+2 .. A+4 for k = 1; r_next, r1_q, r2_q the last three
+// A+16 with neg: then r_k (k in bits [(k-1)*7 +: 7]) and r_neg stay from A+17 until the next load,
+// at least 3 cycles.
+// Names: a number before _q is the cycle after A for k = 1; r_next, r1_q, r2_q are the last three
 // answers of the search, the newest first.
 // No reset: data only. Two DSP48E1.
 `default_nettype none
@@ -31,7 +31,6 @@ module attention_levels #(
 );
     localparam HIGH_W  = SUM_W - 17;
     localparam TREE_W  = 24 + LOG2_PK;
-    localparam THETA_W = SUM_W + 24;
 
     wire [24*PK-1:0]  exp_d;
     reg  [24*PK-1:0]  exp_q;
@@ -55,19 +54,23 @@ module attention_levels #(
     reg  [SUM_W-1:0]   acc_q;  // A
     reg  [SUM_W-1:0]   sum_q;  // A+1, holds for the three kappas
     reg  [16:0]        low_q;  // A+2 .. A+4
-    reg  [HIGH_W-1:0]  high_q;
-    reg  [23:0]        kappa_q;
-    reg                neg2_q, neg3_q, neg4_q;
-    reg  [40:0]        prod_low_q;  // A+3 .. A+5
-    reg  [HIGH_W+23:0] prod_high_q;
-    reg  [THETA_W-1:0] theta_q;  // A+4 .. A+6
-    reg  [23:0]        bound_q;  // A+5 .. A+7
+    reg  [HIGH_W-1:0]  high2_q, high3_q;
+    reg  [23:0]        kappa2_q;
+    wire [23:0]        kappa3;  // beside the DSPs: no cascade
+    reg                neg2_q, neg3_q, neg4_q, neg5_q;
+    reg  [40:0]        prod3_q, prod4_q;  // low, in one DSP
+    reg  [HIGH_W+23:0] prod_q, theta_q;  // high, and without the lowest 17 bits; the other DSP
+    reg  [16:0]        theta_low_q;  // A+5 .. A+7
+    reg  [23:0]        whole_q;  // A+6 .. A+8: theta / 2**20, not rounded; 24 bits
+    reg                up_q, over_q;  // round up; more than 24 bits
+    reg  [24:0]        bound_q;  // A+7 .. A+9; bit 24: 24 bits are too few
 
-    wire [THETA_W-20:0] bound = {1'b0, theta_q[THETA_W-1:20]}
-        + {{(THETA_W-20){1'b0}}, neg4_q | (|theta_q[19:0])};
+    wire [24:0] bound = {1'b0, whole_q} + {24'd0, up_q};
 
-    wire [6:0] r_next;  // A+12 .. A+14
+    wire [6:0] r_next;  // A+14 .. A+16
     reg  [6:0] r1_q, r2_q;
+
+    register_copy #(.WIDTH(24)) u_kappa3 (.clk(clk), .d(kappa2_q), .q(kappa3));
 
     attention_search u_search (.clk(clk), .bound(bound_q), .r(r_next));
 
@@ -75,15 +78,22 @@ module attention_levels #(
         acc_q       <= (first ? {SUM_W{1'b0}} : acc_q) + {{(SUM_W-TREE_W){1'b0}}, group_sum};
         if (sum_load) sum_q <= acc_q;
         low_q       <= sum_q[16:0];
-        high_q      <= sum_q[SUM_W-1:17];
-        kappa_q     <= kappa;
+        kappa2_q    <= kappa;
         neg2_q      <= kappa_neg;
-        prod_low_q  <= {24'd0, low_q} * {17'd0, kappa_q};
-        prod_high_q <= {24'd0, high_q} * {{HIGH_W{1'b0}}, kappa_q};
+        prod3_q     <= {24'd0, low_q} * {17'd0, kappa2_q};
+        high2_q     <= sum_q[SUM_W-1:17];
+        high3_q     <= high2_q;
         neg3_q      <= neg2_q;
-        theta_q     <= {prod_high_q, 17'd0} + {{(THETA_W-41){1'b0}}, prod_low_q};
+        prod4_q     <= prod3_q;
+        prod_q      <= {24'd0, high3_q} * {{HIGH_W{1'b0}}, kappa3};
         neg4_q      <= neg3_q;
-        bound_q     <= (|bound[THETA_W-20:24]) ? 24'hffffff : bound[23:0];
+        theta_q     <= prod_q + {{(HIGH_W){1'b0}}, prod4_q[40:17]};
+        theta_low_q <= prod4_q[16:0];
+        neg5_q      <= neg4_q;
+        whole_q     <= theta_q[26:3];
+        up_q        <= neg5_q | (|{theta_q[2:0], theta_low_q});
+        over_q      <= |theta_q[HIGH_W+23:27];
+        bound_q     <= {over_q | bound[24], bound[23:0]};
         r1_q        <= r_next;
         r2_q        <= r1_q;
         if (load) begin

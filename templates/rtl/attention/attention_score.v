@@ -1,8 +1,8 @@
 // Scores of PK keys per cycle: p[j] = popcount(xnor(q, k_j)), and the memory of the keys.
 //
 // Key t lies in bank t mod PK, word t / PK, with the top bit inverted in buffer 1. Writes take one
-// key per cycle. Read address and q in cycle 0 -> p (key j in bits [j*7 +: 7]) in cycle 4; one
-// group per cycle. No reset: data only.
+// key per cycle. Read address in cycle 0, q in cycle 1 -> p (key j in bits [j*7 +: 7]) in cycle 6;
+// one group per cycle. No reset: data only.
 `default_nettype none
 module attention_score #(
     parameter PK     = 8,
@@ -20,11 +20,13 @@ module attention_score #(
     generate
         for (j = 0; j < PK; j = j + 1) begin : gen_key
             wire [63:0] k;
+            reg  [63:0] k_q;
+            always @(posedge clk) k_q <= k;
             attention_bank #(.ADDR_W(ADDR_W)) u_bank (
                 .clk(clk), .we(we[j]), .waddr(waddr), .wdata(wdata), .raddr(raddr), .rdata(k)
             );
             popcount #(.KW(64), .POP_W(7)) u_popcount (
-                .clk(clk), .act(q), .weight(k), .pop(p[7*j +: 7])
+                .clk(clk), .act(q), .weight(k_q), .pop(p[7*j +: 7])
             );
         end
     endgenerate

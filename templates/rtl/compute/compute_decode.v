@@ -207,7 +207,9 @@ module compute_decode (
     times_xd #(.WIDTH(16)) u_bit (.s(bit_s2), .xd(xd), .y(bit_x2));
 
     // steps of the source: with taps, level 2 moves by sx and level 1 does not move
-    wire [19:0]  src_s2 = taps ? {6'd0, taps_sx} : {{2{a_src_s2[17]}}, a_src_s2};
+    // (no reset of the upper bits: it would wait for what enables the register)
+    wire [19:0]  src_s2 = ({20{taps}} & {6'd0, taps_sx})
+        | ({20{!taps}} & {{2{a_src_s2[17]}}, a_src_s2});
     wire [19:0]  src_s1 = {{2{a_src_s1[17]}}, a_src_s1};
     wire [19:0]  src_x2;
     reg          b_taps;

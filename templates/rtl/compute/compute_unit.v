@@ -10,7 +10,7 @@
 // the lanes. fm_word and tm_word answer all reads, 3 cycles later.
 // i_* the queue, w_*, wbr_*, p_*, f_*, fr_* as in core_transfer.v; t_* traces.
 //
-// Every source announces a beat three cycles before its words are at stage 0 of the lanes; the
+// Every source announces a result four cycles before its words are at stage 0 of the lanes; the
 // words of xnor_front, attention and the WB port are there by themselves, those of the norm table
 // wait two cycles here.
 //
@@ -232,7 +232,7 @@ module compute_unit #(
     wire [13:0]      src_addr;
     wire [W-1:0]     fm_word, tm_word;
     wire [NT_AW-1:0] nu_index;
-    wire             m_valid, m_first, m_last, m_step, m_stat, m_phase, m_quad, s_stencil;
+    wire             m_valid, m_first, m_last, m_step_next, m_stat, m_phase, m_quad, s_stencil;
     wire [7:0]       m_cm;
     wire [W-1:0]     s_feat;
     wire [15:0]      s_scalar;
@@ -253,7 +253,7 @@ module compute_unit #(
         .fm_re(src_fm_re), .tm_re(src_tm_re), .re_addr(src_addr),
         .fm_word(fm_word), .tm_word(tm_word),
         .wbr_re(wbr_re), .wbr_addr(wbr_addr), .nt_index(nu_index),
-        .m_valid(m_valid), .m_first(m_first), .m_last(m_last), .m_step(m_step),
+        .m_valid(m_valid), .m_first(m_first), .m_last(m_last), .m_step_next(m_step_next),
         .m_stat(m_stat), .m_phase(m_phase), .m_quad(m_quad), .m_cm(m_cm), .s_feat(s_feat),
         .s_scalar(s_scalar), .s_extra(s_extra), .s_stencil(s_stencil), .s_words(s_words)
     );
@@ -268,7 +268,7 @@ module compute_unit #(
     wire             att_re;
     wire [15:0]      att_addr;
     wire [KW-1:0]    att_row;
-    wire             xf_valid, bit_we;
+    wire             xf_next, bit_we;
     wire [15:0]      bit_at;
     wire [16*LANES-1:0] xf_pop;
     wire [3:0]       xf_pattern;
@@ -291,14 +291,14 @@ module compute_unit #(
         .w_fill(w_fill), .w_we(w_we), .w_col(w_col), .w_data(w_data), .w_swap(swap_now),
         .bm_we(bit_we), .bm_addr(bit_at), .bm_data(l_y_bits),
         .att_re(att_re), .att_addr(att_addr), .att_row(att_row),
-        .c_valid(xf_valid), .c_pattern(xf_pattern), .r_pop(xf_pop)
+        .c_next(xf_next), .c_pattern(xf_pattern), .r_pop(xf_pop)
     );
 
     // ---- sources: ATT
     wire [15:0] at_q_bits, at_k_bits, at_v_bits;
     wire [11:0] at_t_stride, at_queries;
     wire [8:0]  at_tokens;
-    wire        at_valid;
+    wire        at_next;
     wire [16*LANES-1:0] at_acc;
 
     decode_att u_att_fields (
@@ -312,7 +312,7 @@ module compute_unit #(
         .kappa1(at_kappa1), .kappa2(at_kappa2), .kappa3(at_kappa3), .neg(at_neg),
         .ready(at_ready),
         .att_re(att_re), .att_addr(att_addr), .att_row(att_row),
-        .c_valid(at_valid), .r_acc(at_acc)
+        .c_next(at_next), .r_acc(at_acc)
     );
 
     // ---- stage 0 and what its results need later
@@ -344,9 +344,9 @@ module compute_unit #(
         .p_om_base(b_om_base), .p_q_base(b_q_base), .p_q_mask(b_q_mask),
         .p_pre(b_pre), .p_mid(b_mid), .p_out(b_out), .p_dst(b_dst), .p_bit(b_bit),
         .p_modes(b_modes), .p_pool(b_pool),
-        .m_valid(m_valid), .m_first(m_first), .m_last(m_last), .m_step(m_step),
+        .m_valid(m_valid), .m_first(m_first), .m_last(m_last), .m_step_next(m_step_next),
         .m_stat(m_stat), .m_phase(m_phase), .m_quad(m_quad), .m_cm(m_cm),
-        .xf_valid(xf_valid), .xf_pattern(xf_pattern), .at_valid(at_valid), .nu_shift(nu_shift),
+        .xf_next(xf_next), .xf_pattern(xf_pattern), .at_next(at_next), .nu_shift(nu_shift),
         .l_valid(l_valid), .l_in_kind(l_in_kind), .l_mul_kind(l_mul_kind),
         .l_cm_slot(l_cm_slot), .l_om_slot(l_om_slot), .l_q_slot(l_q_slot), .l_first(l_first),
         .l_last(l_last), .l_is_max(l_is_max), .l_sh1(l_sh1), .l_rp(l_rp), .l_sh2(l_sh2),

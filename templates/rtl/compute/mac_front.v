@@ -65,7 +65,7 @@ module mac_front #(
     output wire                        m_valid,
     output wire                        m_first,
     output wire                        m_last,
-    output wire                        m_step,
+    output wire                        m_step_next,
     output wire                        m_stat,
     output wire                        m_phase,
     output wire                        m_quad,
@@ -115,7 +115,7 @@ module mac_front #(
         .width(taps_width), .wsx(taps_wsx), .padded(taps_padded), .pad(taps_pad),
         .fm_re(fm_re), .tm_re(tm_re), .re_addr(re_addr), .fm_word(fm_word), .tm_word(tm_word),
         .wbr_re(wbr_re), .wbr_addr(wbr_addr), .nt_index(nt_index),
-        .m_valid(m_valid), .m_first(m_first), .m_last(m_last), .m_step(m_step),
+        .m_valid(m_valid), .m_first(m_first), .m_last(m_last), .m_step_next(m_step_next),
         .m_stat(m_stat), .m_phase(m_phase), .m_quad(m_quad), .m_cm(m_cm), .s_feat(s_feat),
         .s_scalar(s_scalar), .s_extra(s_extra), .s_stencil(s_stencil), .s_words(s_words)
     );

@@ -75,7 +75,7 @@ module mac_source #(
     output wire                      m_valid,
     output wire                      m_first,
     output wire                      m_last,
-    output wire                      m_step,     // .. of the last beat of a result
+    output wire                      m_step_next,  // next cycle: of the last beat of a result
     output wire                      m_stat,
     output wire                      m_phase,
     output wire                      m_quad,
@@ -174,7 +174,7 @@ module mac_source #(
     end
 
     // stages 3 and 4: the beat is announced
-    reg              beat_3_q, beat_4_q, valid_4_q, step_4_q;
+    reg              beat_3_q, beat_4_q, valid_4_q;
     reg  [FLAGS-1:0] flags_3_q, flags_4_q;
     reg  [LL-1:0]    lane_3_q, lane_4_q;
 
@@ -182,7 +182,6 @@ module mac_source #(
         beat_3_q <= fm_re_2_q || tm_re_2_q;
         beat_4_q <= beat_3_q;
         valid_4_q <= beat_3_q && !flags_3_q[9];
-        step_4_q <= beat_3_q && !flags_3_q[9] && flags_3_q[0];
         flags_3_q <= flags_2_q;
         flags_4_q <= flags_3_q;
         lane_3_q <= addr_2[LL-1:0];
@@ -191,12 +190,11 @@ module mac_source #(
             beat_3_q <= 1'b0;
             beat_4_q <= 1'b0;
             valid_4_q <= 1'b0;
-            step_4_q <= 1'b0;
         end
     end
 
     assign m_valid = valid_4_q;
-    assign m_step = step_4_q;
+    assign m_step_next = beat_3_q && !flags_3_q[9] && flags_3_q[0];
     assign {m_stat, m_phase, m_first, m_last} = flags_4_q[4:1];
     assign m_quad = flags_4_q[6];
 

@@ -2,7 +2,8 @@
 //
 // Cycles count to stage 0 of the lanes, where a beat's words are:
 //
-//   -3   a source announces a beat: m_*, xf_* and at_valid; result_nest moves on with it
+//   -4   a source announces a result: m_step_next, xf_next, at_next
+//   -3   a beat, m_*, and xf_pattern; result_nest moves on with a result
 //   -2   r_* of the beat; its mode, slots and kinds are at the lanes' control inputs (l_*)
 //    0   its words are at the lanes' other inputs
 //
@@ -59,14 +60,14 @@ module result_stage #(
     input  wire        m_valid,
     input  wire        m_first,
     input  wire        m_last,
-    input  wire        m_step,      // m_valid, and the beat is a result's last
+    input  wire        m_step_next, // next cycle: m_valid, and the beat is a result's last
     input  wire        m_stat,
     input  wire        m_phase,
     input  wire        m_quad,
     input  wire [7:0]  m_cm,
-    input  wire        xf_valid,
+    input  wire        xf_next,     // next cycle: a beat of xnor_front
     input  wire [3:0]  xf_pattern,
-    input  wire        at_valid,
+    input  wire        at_next,
     input  wire [5:0]  nu_shift,
     // lanes, in cycle -2
     output wire        l_valid,
@@ -111,7 +112,17 @@ module result_stage #(
     output wire        front_done,  // last result of an XNOR or ATT instruction
     output wire        retired
 );
-    wire        step = m_step || xf_valid || at_valid;
+    reg         step, front_beat;   // cycle -3
+
+    always @(posedge clk) begin
+        step <= m_step_next || xf_next || at_next;
+        front_beat <= xf_next || at_next;
+        if (rst) begin
+            step <= 1'b0;
+            front_beat <= 1'b0;
+        end
+    end
+
     wire        retire, r_xnor, r_att, r_macs, r_apply;
     wire [7:0]  r_cm, r_om_base;
     wire [20:0] r_modes;
@@ -149,7 +160,7 @@ module result_stage #(
     register_copy #(.WIDTH(12)) u_slot (.clk(clk), .d({m_cm, xf_pattern}), .q({cm_q, pattern_q}));
 
     always @(posedge clk) begin
-        valid_q <= m_valid || xf_valid || at_valid;
+        valid_q <= m_valid || front_beat;
         result_q <= step;
         retire_q <= retire;
         first_q <= m_first;

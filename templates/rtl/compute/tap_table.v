@@ -3,7 +3,7 @@
 //   table[k] = {out_k, dx_k, off_k + dx_k sx}, k = 0..11;   wsx = width sx      (all modulo 2**20)
 //
 // by adders only: one entry and one bit of width per cycle. `start` in cycle t: word holds until
-// t + 13; the entries are written in t + 4 .. t + 15, width, wsx, padded and pad change in t + 14.
+// t + 13; the entries are written in t + 5 .. t + 16, width, wsx, padded and pad change in t + 14.
 // Look-up: combinational.
 // padded, pad and out are for mac_source: columns outside the image, and taps with out, read word
 // pad.
@@ -52,8 +52,7 @@ module tap_table (
     reg  [19:0] product_q;
     reg         write_q;
     reg  [3:0]  write_k_q;
-    reg  [19:0] write_off_q;
-    reg  [19:0] write_dxsx_q;
+    reg  [19:0] write_at_q;     // off + dx sx
     reg  [3:0]  write_dx_q;
     reg         write_out_q;
     // the parts of dx sx, one cycle before
@@ -64,6 +63,11 @@ module tap_table (
     reg  [19:0] part_high;      // .. of its high two: 4 sx and - 8 sx
     reg  [3:0]  part_dx;
     reg         part_out;
+    reg         sum_on;
+    reg  [3:0]  sum_k;
+    reg  [19:0] sum_off, sum_dxsx;
+    reg  [3:0]  sum_dx;
+    reg         sum_out;
     (* ram_style = "distributed" *)
     reg  [24:0] table_q [0:15];
 
@@ -109,13 +113,17 @@ module tap_table (
             - ({sx20[16:0], 3'd0} & {20{entry_dx[3]}});
         part_dx <= entry_dx;
         part_out <= entry_out;
-        write_k_q <= part_k;
-        write_off_q <= part_off;
-        write_dxsx_q <= part_low + part_high;
-        write_dx_q <= part_dx;
-        write_out_q <= part_out;
+        sum_k <= part_k;
+        sum_off <= part_off;
+        sum_dxsx <= part_low + part_high;
+        sum_dx <= part_dx;
+        sum_out <= part_out;
+        write_k_q <= sum_k;
+        write_at_q <= sum_off + sum_dxsx;
+        write_dx_q <= sum_dx;
+        write_out_q <= sum_out;
         if (write_q)
-            table_q[write_k_q] <= {write_out_q, write_dx_q, write_off_q + write_dxsx_q};
+            table_q[write_k_q] <= {write_out_q, write_dx_q, write_at_q};
         if (done) begin
             width <= new_width;
             wsx <= product_q;
@@ -123,11 +131,13 @@ module tap_table (
             pad <= new_pad;
         end
         part_on <= entry_on;
-        write_q <= part_on;
+        sum_on <= part_on;
+        write_q <= sum_on;
         busy_q <= start || (busy_q && !done);
         if (rst) begin
             entry_on <= 1'b0;
             part_on <= 1'b0;
+            sum_on <= 1'b0;
             write_q <= 1'b0;
             busy_q <= 1'b0;
         end

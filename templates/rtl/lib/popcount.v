@@ -4,8 +4,8 @@
 // Stage 1: G = KW/8 groups of eight columns, each a count of 0 .. 6 and one bit of weight two
 // (popcount_xnor8). The counts' lowest bits, and their upper two with the bits of weight two, are
 // two lists of N words and N single bits, which popcount_pairs halves: G/2 words of one bit, G of
-// two bits. Stages 2, 3: two levels each. Stage 4: a fifth level and the total of both.
-// Latency 4 cycles, one vector per cycle. Reset: none (data only).
+// two bits. Stages 2, 3: two levels each. Stage 4: a fifth level. Stage 5: the total of both.
+// Latency 5 cycles, one vector per cycle. Reset: none (data only).
 // Cost (Yosys): about 1.22 LUT a column; docs/popcount.md.
 `default_nettype none
 module popcount #(
@@ -52,9 +52,9 @@ module popcount #(
         end
     endgenerate
 
-    wire [LG-1:0] total0;  // words of weight one
-    wire [LG+1:0] total1;  // words of weight two
-    wire [1:0] last;       // the single bits that are left
+    reg [LG-1:0] total0_q;  // words of weight one
+    reg [LG+1:0] total1_q;  // words of weight two
+    reg [1:0] last_q;       // the single bits that are left
     generate
         for (p = 0; p < 2; p = p + 1) begin : gen_weight
             localparam N0 = p == 0 ? G / 2 : G;
@@ -83,14 +83,15 @@ module popcount #(
             reg [N2-1:0] c2_q;
             reg [N4*W4-1:0] n4_q;
             reg [N4-1:0] c4_q;
+            wire c5;
 
             if (p == 0) begin : gen_ones
                 assign {c0, n0} = low;
-                assign total0 = n5;
+                always @(posedge clk) total0_q <= n5;
             end else begin : gen_twos
                 assign n0 = high;
                 assign c0 = two_q;
-                assign total1 = n5;
+                always @(posedge clk) total1_q <= n5;
             end
 
             popcount_pairs #(
@@ -146,7 +147,7 @@ module popcount #(
                 .x(n4_q),
                 .c(c4_q),
                 .y(n5),
-                .rest(last[p])
+                .rest(c5)
             );
 
             always @(posedge clk) begin
@@ -154,6 +155,7 @@ module popcount #(
                 c2_q <= c2;
                 n4_q <= n4;
                 c4_q <= c4;
+                last_q[p] <= c5;
             end
         end
     endgenerate
@@ -163,10 +165,10 @@ module popcount #(
         .W(LG + 3),
         .V(LG)
     ) u_total (
-        .twos(total1),
-        .one(last[0]),
-        .ones(total0),
-        .two(last[1]),
+        .twos(total1_q),
+        .one(last_q[0]),
+        .ones(total0_q),
+        .two(last_q[1]),
         .sum(total)
     );
     always @(posedge clk) begin

@@ -8,9 +8,9 @@
 // Names: i_* the vector's flags; r_* results; _1, _2, _3 the cycles behind t; near, far: the
 // vector 1, 2 cycles before stores the same index.
 //
-// Timing: i_* in cycle t, pop in cycle t + 1, r_* in cycle t + 2. One result per cycle, no
-// back-pressure. Reset: control only. Cost: PS_WORDS x 16 L bits of RAM (registered read), 32 L FF,
-// 18 + POP_W LUT a lane (bypass and adders).
+// Timing: i_* in cycle t, pop in cycle t + 2, r_* in cycle t + 3, from registers. One result per
+// cycle, no back-pressure. Reset: control only. Cost: PS_WORDS x 16 L bits of RAM, 48 L FF, 17 LUT
+// a lane: a bit of the sum is one LUT, with the bypasses in it.
 `default_nettype none
 module partial_sums #(
     parameter LANES = 16,
@@ -39,51 +39,65 @@ module partial_sums #(
     // Cycle t: index, read.
     reg [AW-1:0] next_q;
     wire [AW-1:0] index = i_restart ? {AW{1'b0}} : next_q;
-    wire use_read = i_valid && !i_first;
 
-    // Cycle t + 1 (_1), t + 2 (_2).
-    reg valid_1, store_1, store_2, valid_2, first_1, near_1, far_1;
-    reg [3:0] pattern_1, pattern_2;
-    reg [AW-1:0] index_1, index_2;
-    reg [W-1:0] sum_2, sum_3;
+    // Cycle t + 1 (_1), t + 2 (_2), t + 3 (_3).
+    reg valid_1, store_1, store_2, store_3, valid_2, valid_3, first_1;
+    reg [3:0] pattern_1, pattern_2, pattern_3;
+    reg [AW-1:0] index_1, index_2, index_3;
+    reg [W-1:0] held_2, sum_3, sum_4;
 
-    wire [W-1:0] held = near_1 ? sum_2 : far_1 ? sum_3 : read_q;
+    wire near = !first_1 && store_2 && index_2 == index_1;
+    wire far = !first_1 && store_3 && index_3 == index_1;
     wire [W-1:0] sum;
     genvar l;
     generate
         for (l = 0; l < LANES; l = l + 1) begin : gen_lane
+            wire near_2, far_2;
             wire unused = &{1'b0, pop[16*l+:16]};
-            assign sum[16*l+:16] =
-                {{(16 - POP_W) {1'b0}}, pop[16*l+:POP_W]} + (held[16*l+:16] & {16{!first_1}});
+            register_copy #(
+                .WIDTH(2)
+            ) u_bypass (
+                .clk(clk),
+                .d({near, far}),
+                .q({near_2, far_2})
+            );
+            assign sum[16*l+:16] = {{(16 - POP_W) {1'b0}}, pop[16*l+:POP_W]}
+                + (near_2 ? sum_3[16*l+:16] : far_2 ? sum_4[16*l+:16] : held_2[16*l+:16]);
         end
     endgenerate
 
-    assign r_valid = valid_2;
-    assign r_pop = sum_2;
-    assign r_pattern = pattern_2;
+    assign r_valid = valid_3;
+    assign r_pop = sum_3;
+    assign r_pattern = pattern_3;
 
     always @(posedge clk) begin
         if (i_valid) next_q <= index + 1'b1;
-        if (use_read) read_q <= mem[index];
+        if (i_valid && !i_first) read_q <= mem[index];
         index_1 <= index;
         first_1 <= i_first;
         pattern_1 <= i_pattern;
-        near_1 <= store_1 && index_1 == index;
-        far_1 <= store_2 && index_2 == index;
         index_2 <= index_1;
+        index_3 <= index_2;
         pattern_2 <= pattern_1;
-        if (valid_1 || store_1) sum_2 <= sum;
-        sum_3 <= sum_2;
-        if (store_2) mem[index_2] <= sum_2;
+        held_2 <= read_q;
+        if (first_1) held_2 <= {W{1'b0}};
+        pattern_3 <= pattern_2;
+        sum_3 <= sum;
+        sum_4 <= sum_3;
+        if (store_2) mem[index_2] <= sum;
         valid_1 <= i_valid && i_last;
         store_1 <= i_valid && !i_last;
         valid_2 <= valid_1;
         store_2 <= store_1;
+        store_3 <= store_2;
+        valid_3 <= valid_2;
         if (rst) begin
             valid_1 <= 1'b0;
             valid_2 <= 1'b0;
+            valid_3 <= 1'b0;
             store_1 <= 1'b0;
             store_2 <= 1'b0;
+            store_3 <= 1'b0;
         end
     end
 endmodule

@@ -5,7 +5,7 @@
 // Weights: `w_fill` sets all shadow bits, `w_we` writes columns 16 w_col .. 16 w_col + 15 of every
 // lane (lane l in w_data[16*l +: 16]), `swap` copies shadow to current; the vector in `act` in the
 // next cycle is the first that sees them. Vectors already counted are not disturbed.
-// Latency: pop is valid POP_AT = 4 cycles after act. One vector per cycle. Reset: none (data only).
+// Latency: pop is valid POP_AT = 5 cycles after act. One vector per cycle. Reset: none (data only).
 // Cost: 2 L KW FF for the weights (shadow writes use set and clock enable, no LUT) and L popcounts,
 // about 1.22 LUT and 0.85 FF a bit.
 `default_nettype none

@@ -1,6 +1,6 @@
 // xnor_front: bit memory, activation fetch, XNOR array and partial sums.
 //
-// For every result (order and vectors: activation_fetch.v) and lane l, three cycles after c_valid:
+// For every result (order and vectors: activation_fetch.v) and lane l, four cycles after c_next:
 //   r_pop[16*l +: 16] = popcount(xnor(vector of lane l's quadrant, current weights of lane l)) +
 //   PS.
 // PS, the partial popcount of the same result index, is 0 with psum_first = 1; with psum_last = 0
@@ -15,7 +15,7 @@
 // shadow bits, at the earliest two cycles after the cycle in which the swap was taken (w_swap &&
 // ready); `w_we` follows w_fill by three cycles or more (ldw.v does both).
 // bm_*: one element write per cycle. att_*: see activation_fetch.v, only while no XNOR op issues.
-// Timing: first r_valid 10 cycles after an XLIN's start; all cycle formulas and the constants are
+// Timing: first r_valid 11 cycles after an XLIN's start; all cycle formulas and the constants are
 // in hwgen/units/xnor_front.py. One XLIN result per cycle; one XCONV result per cycle when rows of
 // the image that are xd apart are an odd number of BM rows apart, else one per three; no gap
 // between instructions (XCONV: one cycle). Reset: control only; weights and memories keep their
@@ -63,8 +63,8 @@ module xnor_front #(
     input  wire                att_re,
     input  wire [        15:0] att_addr,
     output wire [      KW-1:0] att_row,
-    output reg                 c_valid,    // a result comes three cycles later
-    output reg  [         3:0] c_pattern,  // its pattern
+    output wire                c_next,     // a result comes four cycles later
+    output reg  [         3:0] c_pattern,  // its pattern, one cycle behind c_next
     output wire [16*LANES-1:0] r_pop
 );
     wire bm_re;
@@ -147,7 +147,7 @@ module xnor_front #(
         .pop(pop)
     );
 
-    // Beside the array: partial_sums wants a vector's flags one cycle before its popcounts.
+    // Beside the array: partial_sums wants a vector's flags two cycles before its popcounts.
     reg valid_1, valid_2, valid_3;
     reg [6:0] flags_1, flags_2, flags_3;
     always @(posedge clk) begin
@@ -159,10 +159,8 @@ module xnor_front #(
         valid_1 <= v_valid;
         valid_2 <= valid_1;
         valid_3 <= valid_2;
-        c_valid <= valid_1 && flags_1[4];
-        c_pattern <= flags_1[3:0];
+        c_pattern <= flags_2[3:0];
         if (rst) begin
-            c_valid <= 1'b0;
             fill_1  <= 1'b0;
             fill_2  <= 1'b0;
             valid_1 <= 1'b0;
@@ -170,6 +168,8 @@ module xnor_front #(
             valid_3 <= 1'b0;
         end
     end
+
+    assign c_next = valid_2 && flags_2[4];
 
     wire r_valid;
     wire [3:0] r_pattern;

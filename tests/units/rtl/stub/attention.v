@@ -5,7 +5,8 @@ module attention #(
     parameter LANES      = 16,
     parameter KW         = 128,
     parameter PK         = 8,   // keys per cycle, a power of two >= 4
-    parameter MAX_TOKENS = 256  // keys; a power of two, 4 PK .. 256
+    parameter MAX_TOKENS = 256, // keys; a power of two, 4 PK .. 256
+    parameter ROW_AT     = 4
 ) (
     input  wire                clk,
     input  wire                rst,
@@ -24,14 +25,14 @@ module attention #(
     output wire                att_re,
     output wire [15:0]         att_addr,
     input  wire [KW-1:0]       att_row,
-    output wire                c_valid,
+    output wire                c_next,
     output wire [16*LANES-1:0] r_acc
 );
     wire [153:0] fields = {neg, kappa3, kappa2, kappa1, queries, tokens, t_stride, v_bits, k_bits,
         q_bits};
 
     assign ready = compute_harness.at_ready;
-    assign c_valid = compute_harness.at_valid;
+    assign c_next = compute_harness.at_valid;
     assign r_acc = compute_harness.at_acc;
     assign att_re = 1'b0;
     assign att_addr = 16'd0;

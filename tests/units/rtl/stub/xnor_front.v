@@ -41,15 +41,15 @@ module xnor_front #(
     input  wire                att_re,
     input  wire [        15:0] att_addr,
     output wire [      KW-1:0] att_row,
-    output wire                c_valid,    // a result comes three cycles later
-    output wire [         3:0] c_pattern,  // its pattern
+    output wire                c_next,     // a result comes four cycles later
+    output wire [         3:0] c_pattern,  // its pattern, one cycle behind c_next
     output wire [16*LANES-1:0] r_pop
 );
     wire [162:0] fields = {psum_last, psum_first, xd, n3, n2, width, height, y0, g_len, g_qsh,
         g_step, g_base, a_elems, a_s3, a_s2, a_base, conv};
 
     assign ready = compute_harness.xf_ready;
-    assign c_valid = compute_harness.xf_valid;
+    assign c_next = compute_harness.xf_valid;
     assign r_pop = compute_harness.xf_pop;
     assign c_pattern = compute_harness.xf_pattern;
     assign att_row = {KW{1'b0}};
