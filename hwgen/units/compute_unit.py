@@ -23,7 +23,8 @@ An instruction is pushed when it is taken. At stage 0 of the lanes its last resu
 
     MAC op   start + issue + SOURCE
     XNOR, ATT with results: the last of them
-    SET, partial XNOR (psum_last = 0): ANNOUNCED after the cycle in which it leaves result_nest
+    SET, partial XNOR (psum_last = 0): that of the instruction before, or, where all its results
+    are announced, ANNOUNCED + 1 after the cycle in which it leaves result_nest's queue
 
 and retired_cmp counts it from z + Y_AT + 1, when its last write can be read.
 """
@@ -234,11 +235,14 @@ class CycleModel:
         elif delivered:
             z = self._delivered = start + delivered
             self._front = source
-        self._nest = max(left + 1, self._announced + 1)
         if source == "mac" or delivered:
+            self._nest = max(left + 1, self._announced + 1)
             self._announced = z - ANNOUNCED
         else:
-            z = self._nest + ANNOUNCED
+            self._nest = left + 1
+            # with the instruction before, if that has results to come
+            z = max(self._announced, 0 if self._nest < self._announced else self._nest + 1)
+            z += ANNOUNCED
         if op == "LNSTAT":
             self._statistic = issue_end
         self._pushed.append(push)

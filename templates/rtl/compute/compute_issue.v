@@ -63,7 +63,7 @@ module compute_issue #(
     input  wire        queue_full,
     output wire        push,
     input  wire        front_done,
-    input  wire        retired,
+    input  wire [2:0]  retired,     // how many
     output wire [15:0] retired_cmp,
     output wire        in_flight,
     output wire        t_start,
@@ -120,7 +120,7 @@ module compute_issue #(
     assign retired_cmp = retired_q;
     assign in_flight = flying_q;
 
-    wire [6:0] flight_next = flight_q + {6'd0, take_q} - {6'd0, retired};
+    wire [6:0] flight_next = flight_q + {6'd0, take_q} - {4'd0, retired};
     wire [4:0] front_more = front_q + {4'd0, has_front};
     wire [4:0] front_less = front_q - {4'd0, !has_front};
 
@@ -141,9 +141,9 @@ module compute_issue #(
         setting_q <= (go && long_set) || (setting_q && !take_q);
         left_q <= setting_q ? left_q - 4'd1 : b_set_taps ? TAPS_CYCLES : TABLE_CYCLES;
 
-        retired_q <= retired_q + {15'd0, retired};
+        retired_q <= retired_q + {13'd0, retired};
         flight_q <= flight_next;
-        flying_q <= take_q || flight_q[6:1] != 6'd0 || (flight_q[0] && !retired);
+        flying_q <= take_q || flight_q != {4'd0, retired};
         front_q <= front_done ? front_less : front_more;  // the late one chooses
         fronting_q <= has_front || front_q[4:1] != 4'd0 || (front_q[0] && !front_done);
         if (has_front) front_att_q <= att_q;

@@ -163,7 +163,8 @@ module compute_unit #(
 
     // ---- issue
     wire mac_free, mac_start, set_taps, set_att, set_norm, set_table;
-    wire stat_beat, queue_full, push, front_done, retired, flying;
+    wire stat_beat, queue_full, push, front_done, flying;
+    wire [2:0] retired;
     wire xf_start, xf_ready, at_start, at_ready, nu_busy, swap_now;
 
     // The array takes a swap later than xnor_front (xnor_front.v): the loader is told so late that

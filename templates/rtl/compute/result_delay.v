@@ -25,7 +25,7 @@ module result_delay #(
     input  wire        rst,
     // AHEAD cycles before stage 0
     input  wire        step,
-    input  wire        retire,
+    input  wire [2:0]  retire,     // how many instructions end
     input  wire        pre_en,
     input  wire        mid_en,
     input  wire        out_en,
@@ -59,7 +59,7 @@ module result_delay #(
     output wire [14:0] dst_at,
     output wire [7:0]  dst_mask_at,
     output wire [15:0] bit_at,
-    output wire        retired,
+    output wire [2:0]  retired,
     output wire        acc_stat,
     output wire        acc_phase
 );
@@ -120,7 +120,7 @@ module result_delay #(
     delay_line #(.WIDTH(1), .DEPTH(Y_AT + AHEAD - 1), .RESET(0)) u_mem (
         .clk(clk), .rst(rst), .d(dst[14]), .q(dst_next_mem)
     );
-    delay_line #(.WIDTH(1), .DEPTH(Y_AT + AHEAD), .RESET(1)) u_retired (
+    delay_line #(.WIDTH(3), .DEPTH(Y_AT + AHEAD), .RESET(1)) u_retired (
         .clk(clk), .rst(rst), .d(retire), .q(retired)
     );
     delay_line #(.WIDTH(1), .DEPTH(ACC_AT + AHEAD), .RESET(1)) u_stat (

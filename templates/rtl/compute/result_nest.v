@@ -9,20 +9,19 @@
 //   cycle t + 2       r_* belong to the next result
 //
 // Instructions without results (SET, partial XNOR) have ended when they are pushed; they only keep
-// their place in order: each leaves in a cycle of its own once all results before it were
-// announced.
+// their place in order, and retire with the instruction before them, or by themselves when its
+// results are all announced.
 //
 //   q = q_base + (i2 & q_mask), cm2 = (i2 & cm_mask) cm_s2 (cm_mask = 2**k - 1)
-//   retire: the last result of an instruction (with step), or one without results
+//   retire: how many instructions end: with the last result of one, itself and those without
+//   results behind it
 //
 // Names: p_* the instruction that is pushed; c_*_q the current one, d_*_q the same one cycle later,
 // when its r_* are there; r_* the result (r_q: its slot of QM). v: i2 & cm_mask, cm: r_cm;
 // *_phase_q: of the first result of the phase; *_x, *_1: behind a step by xd, by 1. *_go: the
 // step that a stream takes, one cycle after the order.
-// `push` in cycle t -> a step of it in t + 3 at the earliest. No more than
-// QUEUE + 1 instructions without results can stand before one with results, so its step must come
-// no earlier than QUEUE + 4 cycles after the last step before them, and the first step of an
-// instruction two after the last one of the one before. One result per cycle, also
+// `push` in cycle t -> a step of it in t + 3 at the earliest. The
+// first step of an instruction comes two cycles after the last one of the one before, or later. One result per cycle, also
 // over instruction boundaries. Reset: control only.
 // Cost: 10 adders of 14 or 16 bits, about 1,100 flip-flops, 440 x 8 bits of LUT RAM.
 `default_nettype none
@@ -61,7 +60,7 @@ module result_nest #(
     input  wire [20:0] p_modes,
     input  wire [4:0]  p_pool,      // {pool_pos, pool}
     input  wire        step,
-    output wire        retire,
+    output wire [2:0]  retire,
     output wire        front_done,  // last result of an XNOR or ATT instruction
     output wire        r_xnor,
     output wire        r_att,
@@ -104,11 +103,12 @@ module result_nest #(
     reg              next_q;        // n_* is valid
     reg  [ENTRY-1:0] n_q;
     reg              current_q;
+    reg  [2:0]       after_q;       // without results, behind the current one, not yet retired
 
     wire             retire_c;      // the current one ends
     wire             n_none;
     wire             pop = next_q && !current_q && !n_none;
-    wire             mark = next_q && !current_q && n_none;
+    wire             mark = next_q && n_none && after_q != 3'd6;
     wire             refill = waits_q && (!next_q || pop || mark);
     // with refill, the later one, chosen last
     wire [AW:0]      pushed = count_q + {{AW{1'b0}}, push};
@@ -145,7 +145,9 @@ module result_nest #(
         full_q <= !refill && pushed == QUEUE[AW:0];
         next_q <= refill || (next_q && !pop && !mark);
         current_q <= pop || (current_q && !retire_c);
+        after_q <= (retire_c || !current_q ? 3'd0 : after_q) + {2'd0, mark};
         if (rst) begin
+            after_q <= 3'd0;
             write_q <= {AW{1'b0}};
             read_q <= {AW{1'b0}};
             count_q <= {AW+1{1'b0}};
@@ -180,7 +182,7 @@ module result_nest #(
     );
 
     assign retire_c = step && done;
-    assign retire = retire_c || mark;
+    assign retire = (after_q & {3{retire_c || !current_q}}) + {2'd0, retire_c};
     assign front_done = retire_c && (c_xnor_q || c_att_q);
     assign full = full_q;
 

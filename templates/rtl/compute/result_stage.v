@@ -110,7 +110,7 @@ module result_stage #(
     output wire        nu_valid,
     output wire        nu_phase,
     output wire        front_done,  // last result of an XNOR or ATT instruction
-    output wire        retired
+    output wire [2:0]  retired      // how many
 );
     reg         step, front_beat;   // cycle -3
 
@@ -123,7 +123,8 @@ module result_stage #(
         end
     end
 
-    wire        retire, r_xnor, r_att, r_macs, r_apply;
+    wire [2:0]  retire;
+    wire        r_xnor, r_att, r_macs, r_apply;
     wire [7:0]  r_cm, r_om_base;
     wire [20:0] r_modes;
     wire        r_pre_en, r_mid_en, r_out_en, r_dst_en, r_bit_en;
@@ -153,7 +154,8 @@ module result_stage #(
     );
 
     // ---- the beat of cycle -2
-    reg        valid_q, result_q, retire_q, first_q, last_q, stat_q, phase_q, quad_q;
+    reg        valid_q, result_q, first_q, last_q, stat_q, phase_q, quad_q;
+    reg  [2:0] retire_q;
     wire [7:0] cm_q;
     wire [3:0] pattern_q;
 
@@ -171,7 +173,7 @@ module result_stage #(
         if (rst) begin
             valid_q <= 1'b0;
             result_q <= 1'b0;
-            retire_q <= 1'b0;
+            retire_q <= 3'd0;
         end
     end
 
