@@ -59,7 +59,7 @@ class Sizing:
                 power_of_two(self.gs) and 9 * self.gs <= self.kw and self.gs <= self.lanes,
                 "a power of two with 9 gs <= kw, gs <= lanes",
             ),
-            "pk": (power_of_two(self.pk) and self.pk <= 64, "a power of two up to 64"),
+            "pk": (power_of_two(self.pk) and 4 <= self.pk <= 64, "a power of two, 4 to 64"),
             "bm_rows": (8 <= self.bm_rows <= 65536, "8 to 65536"),
             "cm_slots": (16 <= self.cm_slots <= 256, "16 to 256"),
             "om_slots": (32 <= self.om_slots <= 256, "32 to 256"),

@@ -19,6 +19,9 @@ def test_rules_name_the_size() -> None:
     for words in (-2, 511, 65538):
         with pytest.raises(HwgenError, match=f"store_words={words}; must be even, 0 to 65536"):
             Sizing(store_words=words)
+    for keys in (1, 2, 128):  # as the guard of attention.v
+        with pytest.raises(HwgenError, match=f"pk={keys}; must be a power of two, 4 to 64"):
+            Sizing(pk=keys)
     assert Sizing(store_words=9000).store_rows == (2, 9000 - 2 * 4096)
 
 
