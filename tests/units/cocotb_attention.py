@@ -115,6 +115,7 @@ class Bench:
         self.cycle = 0
         self.pipe = [None] * UNIT.row_at
         self.results = []  # (cycle, word)
+        self.announced = [False] * 3  # c_valid of the last cycles
         self.reads = 0
         self.noise = np.random.default_rng(SEED + 99)
 
@@ -147,6 +148,8 @@ class Bench:
             self.pipe.append(int(dut.att_addr.value))
         else:
             self.pipe.append(None)
+        assert bool(dut.r_valid.value) == self.announced.pop(0), self.cycle
+        self.announced.append(bool(dut.c_valid.value))
         if dut.r_valid.value:
             self.results.append((self.cycle, int(dut.r_acc.value)))
         ready = bool(dut.ready.value)

@@ -55,6 +55,7 @@ module attention #(
     output wire                att_re,
     output wire [15:0]         att_addr,
     input  wire [KW-1:0]       att_row,
+    output wire                c_valid,  // a result comes three cycles later
     output wire                r_valid,
     output wire [16*LANES-1:0] r_acc
 );
@@ -225,7 +226,7 @@ module attention #(
         .clk(clk), .rst(rst), .we(w_value_q), .waddr(w_addr_q), .wdata(att_row[63:0]),
         .p_we(valid_t[5]), .p(p), .last_group(last_group), .tail_mask(tail_mask),
         .start(last_t[X]), .start_end(end_t[X]), .start_buf(x_buf_q), .r(r), .r_neg(r_neg),
-        .freed(freed), .finish(finish), .r_valid(r_valid), .r_acc(r_acc)
+        .freed(freed), .finish(finish), .c_valid(c_valid), .r_valid(r_valid), .r_acc(r_acc)
     );
 endmodule
 `default_nettype wire

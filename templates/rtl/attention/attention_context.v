@@ -10,7 +10,7 @@
 // is read in X+g; r, r_neg hold from X+1 on for `groups` cycles; the values of group g are read in
 // X+1+g; freed in the last of these cycles if the query is the last one; word w of the result
 // (channels w*LANES .., signed 16 bits per lane) in X+6+groups+w, 64/LANES words; finish one cycle
-// before the last. The sum of a group is bit-sliced: bit b of all channels is one vector, few LUTs
+// before the last, c_valid three before every one. The sum of a group is bit-sliced: bit b of all channels is one vector, few LUTs
 // and a fast simulation. Channel 64, whose values are all 1, sums the levels.
 // Names: a number before _q is the cycle after X (p1_q, act2_q, last5_q); level_q and v_q belong to
 // X+2, quad_q to X+3, part_q to X+4. r, r_neg are the thresholds, r_valid, r_acc the result.
@@ -40,11 +40,13 @@ module attention_context #(
     input  wire                r_neg,
     output wire                freed,
     output wire                finish,
+    output reg                 c_valid,
     output reg                 r_valid,
     output reg  [16*LANES-1:0] r_acc
 );
     localparam WORDS  = 64 / LANES;
     localparam C      = 65;  // channels
+    localparam [1:0] LAST_WORD = WORDS[1:0] - 2'd1;
     localparam PAIRS  = PK / 2;
     localparam QUADS  = PK / 4;
     localparam PART_W = LOG2_PK + 2;  // bits of 3 * PK
@@ -198,13 +200,14 @@ module attention_context #(
     endgenerate
 
     // X+6: words of LANES channels, 2 x - sum of the levels
-    reg  [2:0]             left_q;  // words left
-    reg  [1:0]             word_q;  // the first of them
+    reg  [2:0]             left_q;  // words to announce
+    reg  [1:0]             word_q;
+    reg                    word_v1, word_v2;  // 1, 2 cycles after c_valid
     reg  [ACC_W-1:0]       levels_q;  // sum of the levels, inverted
     wire [LANES*ACC_W-1:0] word;
     wire [16*LANES-1:0]    word_acc;
 
-    assign finish = left_q == 3'd1;
+    assign finish = word_v2 & (word_q == LAST_WORD);
 
     generate
         if (WORDS > 1) begin : gen_select
@@ -226,10 +229,16 @@ module attention_context #(
         part_q  <= gen_sum[LOG2_PK-2].n;
         if (last5_q) levels_q <= ~acc_q[64*ACC_W +: ACC_W];
         r_acc   <= word_acc;
-        r_valid <= left_q != 3'd0;
-        left_q  <= last5_q ? WORDS[2:0] : left_q - {2'b00, left_q != 3'd0};
+        c_valid <= (act3_q & last3_q) | (left_q > 3'd1);
+        word_v1 <= c_valid;
+        word_v2 <= word_v1;
+        r_valid <= word_v2;
+        left_q  <= (act3_q & last3_q) ? WORDS[2:0] : left_q - {2'b00, left_q != 3'd0};
         word_q  <= last5_q ? 2'd0 : word_q + 2'd1;
         if (rst) begin
+            c_valid <= 1'b0;
+            word_v1 <= 1'b0;
+            word_v2 <= 1'b0;
             r_valid <= 1'b0;
             left_q  <= 3'd0;
         end

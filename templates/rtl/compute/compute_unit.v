@@ -280,7 +280,7 @@ module compute_unit #(
     wire [15:0] at_q_bits, at_k_bits, at_v_bits;
     wire [11:0] at_t_stride, at_queries;
     wire [8:0]  at_tokens;
-    wire        at_valid;
+    wire        at_valid, at_announced;
     wire [16*LANES-1:0] at_acc;
 
     decode_att u_att_fields (
@@ -294,7 +294,7 @@ module compute_unit #(
         .kappa1(at_kappa1), .kappa2(at_kappa2), .kappa3(at_kappa3), .neg(at_neg),
         .ready(at_ready),
         .att_re(att_re), .att_addr(att_addr), .att_row(att_row),
-        .r_valid(at_valid), .r_acc(at_acc)
+        .c_valid(at_announced), .r_valid(at_valid), .r_acc(at_acc)
     );
 
     // ---- stage 0 and what its results need later
@@ -392,5 +392,6 @@ module compute_unit #(
     assign t_bit_valid = bit_we;
     assign t_bit_addr = bit_at;
     assign t_bit_word = l_y_bits;
+    wire unused = &{1'b0, at_announced};
 endmodule
 `default_nettype wire

@@ -1,8 +1,8 @@
-// register_copy: a register that synthesis keeps apart from its equals, for nets with many sinks.
+// register_copy: q = d of the cycle before, a register that stays where it is written.
 //
-// q = d of one cycle ago. keep_hierarchy: Yosys merges equal registers otherwise. Reset: none; d is
-// 0 in reset where q must be. Cost: WIDTH flip-flops.
-// Not for nets with fewer than about 60 sinks, where one register serves all.
+// Tools merge registers with equal inputs; a signal that drives many loads is copied by hand, one
+// instance for each group of them, and the boundary of this module keeps the copies apart.
+// Reset: none. Cost: WIDTH flip-flops. Not for values with few loads.
 `default_nettype none
 (* keep_hierarchy = "yes" *)
 module register_copy #(
