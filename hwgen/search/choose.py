@@ -190,6 +190,7 @@ def _base(graph: Graph, target: Target, fixed: dict[str, int], strip_tokens: int
     gs = fixed.get("gs", min(lanes, 1 << ((kw // 9).bit_length() - 1)))
     return Sizing(
         lanes=lanes, kw=kw, gs=gs, gu=fixed.get("gu", min(gs, _group_unit(graph))),
+        axi_ports=fixed.get("axi_ports", 1),
         axi_bits=fixed.get("axi_bits", min(target.axi_bits, lanes * 8)),
         act_bits=fixed["act_bits"], strip_tokens=strip_tokens,
         fm_words=BLOCK_DEPTH, tm_words=BLOCK_DEPTH, bm_rows=4 * BLOCK_DEPTH,
