@@ -39,7 +39,7 @@ def masters(s: Sizing) -> tuple[str, ...]:
     return ("m_axi",) if s.axi_ports == 1 else tuple(f"m_axi{k}" for k in range(s.axi_ports))
 
 
-def _axi(s: Sizing) -> dict[str, object]:
+def axi_pins(s: Sizing) -> dict[str, object]:
     """What the wrapper says of the memory ports: names, last bits of data and strobes, and the nets
     of every pin of hwgen_top, port 0 in its low bits."""
     names, bits = masters(s), s.axi_bits // s.axi_ports
@@ -63,7 +63,7 @@ def rtl_texts(s: Sizing) -> dict[str, str]:
             continue
         name = template.name.removesuffix(".j2")
         texts[name] = render(
-            f"rtl/{template.relative_to(rtl)}", top=TOP, parameters=s.parameters(), axi=_axi(s)
+            f"rtl/{template.relative_to(rtl)}", top=TOP, parameters=s.parameters(), axi=axi_pins(s)
         )
     return {name: texts[name] for name in sorted(texts, key=lambda n: (n == f"{TOP}.v", n))}
 
