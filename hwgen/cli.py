@@ -30,7 +30,13 @@ ModelArgument = Annotated[
 DirArgument = Annotated[
     Path, typer.Argument(metavar="DIR", help="An output folder of `hwgen compile`.")
 ]
-TargetOption = Annotated[str, typer.Option("--target", "-t", help="See `hwgen targets`.")]
+TargetOption = Annotated[
+    str,
+    typer.Option(
+        "--target", "-t", metavar="NAME|FILE.toml",
+        help="A target of `hwgen targets`, or the file of another one.",
+    ),
+]  # fmt: skip
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Replace an output folder that hwgen wrote.")
 ]
@@ -107,7 +113,9 @@ def compile(
 ) -> None:
     """Compile a model into RTL or HLS C++, program, weights, driver and report."""
     overrides = parse_overrides(set_ or [])
-    folder = out or Path("out") / f"{model.stem}-{target}"
+    from hwgen.targets import target_label
+
+    folder = out or Path("out") / f"{model.stem}-{target_label(target)}"
     result = _pipeline().compile_model(
         model,
         target,
@@ -258,15 +266,20 @@ def analyze(
 
 @app.command()
 def targets() -> None:
-    """List the devices that hwgen can plan for."""
+    """List the parts that hwgen can plan for, and boards with their memory."""
+    from hwgen.report.values import gigabytes
     from hwgen.targets import get_target, target_names
 
-    row = "{:<10} {:<22} {:>5} {:>9} {:>9} {:>7} {:>5} {:>6} {:>5}"
-    typer.echo(row.format("target", "part", "MHz", "LUT", "FF", "BRAM36", "URAM", "DSP", "AXI"))
+    row = "{:<10} {:<22} {:>5} {:>9} {:>9} {:>7} {:>5} {:>6} {:>8}  {}".format
+    titles = ("target", "part", "MHz", "LUT", "FF", "BRAM36", "URAM", "DSP", "AXI", "memory")
+    typer.echo(row(*titles))
     for name in target_names():
         t = get_target(name)
         numbers = [f"{n:,}" for n in (t.lut, t.ff, t.bram36, t.uram, t.dsp)]
-        typer.echo(row.format(t.name, t.part, t.clock_mhz, *numbers, t.axi_bits))
+        ports, memory = f"{t.axi_ports} x {t.axi_bits}", "a part: as fast as its ports"
+        if t.dram:
+            memory = f"{t.dram.words} = {gigabytes(float(t.dram.bytes_per_second))}"
+        typer.echo(row(t.name, t.part, t.clock_mhz, *numbers, ports, memory))
 
 
 @app.command()

@@ -18,7 +18,7 @@ from hwgen.saved import FOLDER, save
 from hwgen.schedule.program import Program
 from hwgen.steps import State
 from hwgen.stopped import LAST, mark, require_finished, require_rtl
-from hwgen.targets import Target, get_target
+from hwgen.targets import Target, get_target, kept_target
 
 DEFAULT_IMAGES = 16  # of those in the folder, for `hwgen simulate` without --images
 
@@ -113,6 +113,7 @@ def simulate_dir(
     folder = Path(folder)
     require_rtl(folder, "simulate")
     program, pictures, _ = load_program(folder)
+    rate = kept_target(folder).rate(program.sizing.axi_bits)
     if images is not None and images > len(pictures):
         raise HwgenError(
             "--images", images, f"the folder holds {len(pictures)}", f"use at most {len(pictures)}"
@@ -122,7 +123,7 @@ def simulate_dir(
         shown = np.repeat(shown, 2, axis=0)
     build = folder / "sim" / "build"
     result = simulate_program(
-        program, folder / "rtl", build, shown, threads=threads, stall_seed=stall_seed
+        program, folder / "rtl", build, shown, threads=threads, stall_seed=stall_seed, rate=rate
     )
     update_report(folder, **sections.simulated(load_report(folder), result))
 
@@ -135,8 +136,9 @@ def synth_dir(folder: Path) -> None:
 
     folder = Path(folder)
     require_finished(folder, "synth")
-    target = get_target(load_report(folder).target.name)
+    load_report(folder)  # there is one
     require_rtl(folder, "synth")
+    target = kept_target(folder)
     update_report(folder, resources=synthesise(folder, target))
     if known(target.family):
         timing_dir(folder)
@@ -162,7 +164,7 @@ def timing_dir(
     report = load_report(folder)
     require_rtl(folder, "timing")
     read = read_reports(vivado or {})  # a wrong file is told before the analysis
-    found = analyse(folder, get_target(report.target.name), nets=NetModel(**(nets or {})))
+    found = analyse(folder, kept_target(folder), nets=NetModel(**(nets or {})))
     update_report(folder, **sections.timed(report, found))
     return beside_lines(load_report(folder), *read)
 
@@ -176,9 +178,9 @@ def place_dir(
 
     folder = Path(folder)
     require_finished(folder, "place")
-    target = get_target(load_report(folder).target.name)
+    load_report(folder)  # there is one
     require_rtl(folder, "place")
-    found = place_engine(folder, target, goal_mhz=goal_mhz, seed=seed, chipdb=chipdb)
+    found = place_engine(folder, kept_target(folder), goal_mhz=goal_mhz, seed=seed, chipdb=chipdb)
     update_report(folder, place=found)
 
 

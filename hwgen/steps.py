@@ -25,7 +25,7 @@ from hwgen.report import Report, save_report, sections
 from hwgen.schedule import program as programs
 from hwgen.search import choose
 from hwgen.synth.hls import hls_section
-from hwgen.targets import Target
+from hwgen.targets import Target, keep_target
 
 if TYPE_CHECKING:
     from hwgen.floats.graph import FloatGraph
@@ -136,7 +136,9 @@ def emit(state: State) -> State:
     shown = evaluation_images(state.info.meta) or (state.images, state.labels)
     images, labels = (None if a is None else a[:SIMULATED_IMAGES] for a in shown)
     assert images is not None
-    output.emit(state.folder, state.program, images, labels, state.backend)
+    rate = state.target.rate(state.sizing.axi_bits)
+    output.emit(state.folder, state.program, images, labels, state.backend, rate)
+    keep_target(state.folder, state.target)
     write_vendor(state.folder, state.target, state.sizing, state.backend)
     without = why_none(state.target)
     reasons = (*state.reasons, without) if without else state.reasons

@@ -228,8 +228,12 @@ def test_targets_lists_every_device(capsys):
     code, out, _ = call(capsys, "targets")
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()] == [
-        "target", "zynq", "zu3eg", "ecp5-85k", "kv260", "zcu102",
+        "target", "zynq", "pynq-z1", "pynq-z2", "zedboard", "zybo-z7-20", "zu3eg", "aup-zu3",
+        "ultra96-v2", "ecp5-85k", "kv260", "zcu102",
     ]  # fmt: skip
+    lines = {line.split()[0]: line for line in out.splitlines()}
+    assert lines["zynq"].endswith(" 2 x 64  a part: as fast as its ports")
+    assert lines["pynq-z2"].endswith(" 2 x 64  DDR3, 16 bits x 1050 MT/s x 0.7 = 1.47 GB/s")
 
 
 def test_version_and_help(capsys):

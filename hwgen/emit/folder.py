@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from hwgen.emit.hls import write_hls
 from hwgen.emit.image import FILES, write_image
-from hwgen.emit.rtl import TOP, render, write_rtl
+from hwgen.emit.rtl import TOP, masters, render, write_rtl
 from hwgen.engine.sizing import Sizing
 from hwgen.paths import sim_dir
 from hwgen.schedule.program import Program
+from hwgen.timing.memory import DEPTH, PORTS_ONLY, Rate
 from hwgen.tools import plain
 
 BACKENDS = ("rtl", "hls", "both")
@@ -24,10 +27,12 @@ def emit(
     images: np.ndarray,
     labels: np.ndarray | None,
     backend: str = "rtl",
+    rate: Rate = PORTS_ONLY,
 ) -> None:
     """Write image/ and golden/, and of each back end: rtl/, sim/, host/ (rtl); hls/ (hls).
 
-    `images` (N, H, W, 3) uint8 are simulated later. backend: one of BACKENDS.
+    `images` (N, H, W, 3) uint8 are simulated later, on a memory of `rate`. backend: one of
+    BACKENDS.
     """
     assert backend in BACKENDS
     write_image(folder / "image", program)
@@ -41,7 +46,7 @@ def emit(
     if backend == "hls":
         return
     write_rtl(folder / "rtl", program.sizing)
-    write_sim(folder / "sim", program, images[0])
+    write_sim(folder / "sim", program, images[0], rate)
     host = folder / "host"
     host.mkdir()
     (host / "driver.py").write_text(driver_text(program, folder / "image"))
@@ -52,18 +57,22 @@ def driver_text(program: Program, image_folder: Path) -> str:
     digests = {n: hashlib.sha256((image_folder / n).read_bytes()).hexdigest() for n in FILES}
     s, (image,) = program.sizing, program.graph.inputs.values()
     sizes = f"{s.lanes | s.act_bits << 8 | s.kw << 16:#010x}"
+    ports = f"{s.axi_ports | s.axi_bits << 8:#010x}"
     return render(
         "host/driver.py.j2",
         meta=program.graph.meta,
         image=image.shape,
         sizes=sizes,
+        ports=ports,
         digests=digests,
     )
 
 
-def write_sim(folder: Path, program: Program, image: np.ndarray) -> None:
-    """The cocotb regression that `make -C DIR/sim` runs: input, expected output, tests."""
+def write_sim(folder: Path, program: Program, image: np.ndarray, rate: Rate) -> None:
+    """The cocotb regression that `make -C DIR/sim` runs: input, expected output, memory, tests."""
     folder.mkdir()
+    memory = {"ports": masters(program.sizing), "rate": asdict(rate) | {"depth": DEPTH}}
+    (folder / "memory.json").write_text(json.dumps(memory) + "\n")
     values = program.graph.run(image[None], keep=False)
     logits = values[program.graph.output].reshape(-1).astype("<i2")
     (folder / "input.bin").write_bytes(program.input_bytes(image))
@@ -79,8 +88,6 @@ def write_sim(folder: Path, program: Program, image: np.ndarray) -> None:
 
 def load_program(folder: Path) -> tuple[Program, np.ndarray, np.ndarray]:
     """Rebuild the program of an output folder from its golden graph; images and labels too."""
-    import json
-
     from hwgen.errors import HwgenError
     from hwgen.ir.graph import Graph
     from hwgen.schedule.program import schedule

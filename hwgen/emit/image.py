@@ -9,12 +9,13 @@ from pathlib import Path
 from hwgen.schedule.layout import MEMORY_NAMES
 from hwgen.schedule.program import Program
 
-ALIGN = 4096
+ALIGN = 4096  # bytes of a plane (templates/rtl/host/axi_read.v), of every region
 FILES = ("program.bin", "weights.bin", "memory_map.json")
 
 
 def ddr_regions(program: Program) -> list[dict]:
-    """Regions of host memory with suggested offsets: program, weights, input, output."""
+    """Regions of host memory with their offsets: program, weights, input, output. Of two memory
+    ports each has half of every region, at half its offset."""
     binary = program.binary()
     sizes = [
         ("program", len(binary), "64-byte instructions"),
@@ -25,7 +26,8 @@ def ddr_regions(program: Program) -> list[dict]:
     offset, out = 0, []
     for name, size, holds in sizes:
         out.append({"memory": "DDR", "name": name, "offset": offset, "bytes": size, "holds": holds})
-        offset += -(-size // ALIGN) * ALIGN
+        align = ALIGN * program.sizing.axi_ports
+        offset += -(-size // align) * align
     return out
 
 

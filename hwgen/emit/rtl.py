@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from hwgen.units.decode import TEMPLATE as DECODERS
 from hwgen.units.decode import decoders
 
 TOP = "hwgen_engine"
+ENGINE = "rtl/host/hwgen_engine.v.j2"  # template of TOP
 
 
 @cache
@@ -33,6 +35,25 @@ def render(template: str, **values: object) -> str:
     return environment().get_template(template).render(**values)
 
 
+def masters(s: Sizing) -> tuple[str, ...]:
+    """Names of the memory ports on TOP, as their pins begin."""
+    return ("m_axi",) if s.axi_ports == 1 else tuple(f"m_axi{k}" for k in range(s.axi_ports))
+
+
+def axi_pins(s: Sizing) -> dict[str, object]:
+    """What the wrapper says of the memory ports: names, last bits of data and strobes, and the nets
+    of every pin of hwgen_top, port 0 in its low bits."""
+    names, bits = masters(s), s.axi_bits // s.axi_ports
+    pins = re.findall(r"\{\{ port \}\}_(\w+)", (templates_dir() / ENGINE).read_text())
+    nets = {pin: ", ".join(f"{name}_{pin}" for name in reversed(names)) for pin in pins}
+    return {
+        "ports": names,
+        "data_msb": bits - 1,
+        "strobe_msb": bits // 8 - 1,
+        "pins": {pin: text if len(names) == 1 else f"{{{text}}}" for pin, text in nets.items()},
+    }
+
+
 def rtl_texts(s: Sizing) -> dict[str, str]:
     """File name -> Verilog of every module of the engine, wrapper last."""
     rtl = templates_dir() / "rtl"
@@ -42,9 +63,8 @@ def rtl_texts(s: Sizing) -> dict[str, str]:
         if template == templates_dir() / DECODERS:
             continue
         name = template.name.removesuffix(".j2")
-        axi = {"data_msb": s.axi_bits - 1, "strobe_msb": s.axi_bits // 8 - 1}
         texts[name] = render(
-            f"rtl/{template.relative_to(rtl)}", top=TOP, parameters=s.parameters(), axi=axi
+            f"rtl/{template.relative_to(rtl)}", top=TOP, parameters=s.parameters(), axi=axi_pins(s)
         )
     return {name: texts[name] for name in sorted(texts, key=lambda n: (n == f"{TOP}.v", n))}
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from hwgen.emit.hls import TOP as HLS_TOP
 from hwgen.emit.hls import sources
 from hwgen.emit.rtl import TOP as RTL_TOP
-from hwgen.emit.rtl import render
+from hwgen.emit.rtl import masters, render
 from hwgen.emit.time_engine import CLOCK, write_time_engine
 from hwgen.engine.sizing import Sizing
 from hwgen.targets import Target
@@ -168,15 +168,15 @@ class Backend:
         return ":".join([self.control, *(m for port in self.masters for m in port)])
 
 
-def rtl_backend(files: Sequence[str]) -> Backend:
-    """The Verilog engine; `files` as rtl/files.f lists them."""
+def rtl_backend(files: Sequence[str], masters: Sequence[str]) -> Backend:
+    """The Verilog engine, each master on a memory port; `files` as rtl/files.f lists them."""
     return Backend(
         name="rtl",
         clock=CLOCK,
         reset="aresetn",
         irq="irq",
         control="s_axil",
-        masters=(("m_axi",),),
+        masters=tuple((name,) for name in masters),
         module=RTL_TOP,
         files=tuple(files),
     )
@@ -261,15 +261,16 @@ def write_vendor(folder: Path, target: Target, s: Sizing, backend: str) -> list[
         images = len(list((folder / "hls" / "data").glob("*.input")))
         scripts.append(write_run_hls(folder, target, s, images))
     both = ("rtl", "hls") if backend == "both" else (backend,)
-    scripts.append(write_vivado(folder, target, both))
+    scripts.append(write_vivado(folder, target, s, both))
     return scripts + (write_time_engine(folder, target) if "rtl" in both else [])
 
 
-def write_vivado(folder: Path, target: Target, backends: Sequence[str]) -> Path:
+def write_vivado(folder: Path, target: Target, s: Sizing, backends: Sequence[str]) -> Path:
     """Write vendor/build_vivado.tcl into an output folder for its back ends ("rtl", "hls")."""
     engines = []
     if "rtl" in backends:
-        engines.append(rtl_backend((folder / "rtl" / "files.f").read_text().split()))
+        files = (folder / "rtl" / "files.f").read_text().split()
+        engines.append(rtl_backend(files, masters(s)))
     if "hls" in backends:
         engines.append(HLS_BACKEND)
     script = folder / "vendor" / "build_vivado.tcl"

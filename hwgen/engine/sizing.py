@@ -25,7 +25,8 @@ class Sizing:
     lanes: int = 16
     act_bits: int = 16
     kw: int = 128
-    axi_bits: int = 128
+    axi_ports: int = 1
+    axi_bits: int = 128  # of a beat, all ports together
     gu: int = 4
     gs: int = 8
     fm_words: int = 4096
@@ -50,9 +51,12 @@ class Sizing:
                 power_of_two(self.kw) and self.kw >= max(64, self.lanes),
                 "a power of two >= 64",
             ),
+            "axi_ports": (self.axi_ports in (1, 2), "1 or 2"),
             "axi_bits": (
-                self.axi_bits in (64, 128) and self.lanes * 8 % self.axi_bits == 0,
-                "64 or 128, dividing 8 x lanes",
+                self.axi_bits in (32, 64, 128)
+                and self.axi_bits >= 32 * self.axi_ports
+                and self.lanes * 8 % self.axi_bits == 0,
+                "32, 64 or 128, at least 32 a port, dividing 8 x lanes",
             ),
             "gu": (power_of_two(self.gu) and self.gu <= self.gs, "a power of two <= gs"),
             "gs": (

@@ -14,6 +14,7 @@ from hwgen.report import bounds_svg, hls, place, values
 from hwgen.report import cycles as grouping
 from hwgen.report.graph_svg import CLASSES, draw_blocks, unit_class
 from hwgen.report.schema import BlockFidelity, Check, Closeness, Report, Resources5, Step
+from hwgen.report.text import bandwidth
 
 RESOURCES = (("lut", "LUT"), ("ff", "FF"), ("bram36", "BRAM36"), ("uram", "URAM"), ("dsp", "DSP"))
 ADDRESS_KEYS = ("address", "base", "offset", "addr")
@@ -82,8 +83,9 @@ def _facts(report: Report) -> list[tuple[str, str]]:
         (
             "engine",
             f"{values.count(config.array_bits)} XNOR bits, {config.lanes} lanes, "
-            f"{config.act_bits}-bit features, {config.axi_bits}-bit AXI4",
+            f"{config.act_bits}-bit features, {config.axi_bits} bits of AXI4",
         ),
+        *([("memory", bandwidth(report))] if report.memory.port_bytes_per_second else []),
         (
             "network",
             f"{values.count(model.params)} parameters, {values.count(model.binary_weights)} "

@@ -42,11 +42,13 @@ class Target(_Section):
 
 
 class Config(_Section):
-    """Sizing of the engine. `array_bits` XNORs a cycle, `lanes` results a cycle."""
+    """Sizing of the engine. `array_bits` XNORs a cycle, `lanes` results a cycle; `axi_ports` memory
+    ports move `axi_bits` a cycle together."""
 
     array_bits: int
     lanes: int
     act_bits: int
+    axi_ports: int = 1
     axi_bits: int
 
 
@@ -87,12 +89,20 @@ class Cycles(_Section):
 
 
 class Memory(_Section):
-    """Bytes that a frame reads from DDR (predicted), and of the weight image those kept on chip."""
+    """Bytes that a frame reads from DDR (predicted), and of the weight image those kept on chip.
+
+    Bandwidth: of all ports together at the target's clock, each way; of the board's DRAM, reads and
+    writes together (`dram` says which and with what efficiency; None: no board, no bound). Cycles,
+    predicted and simulated, are those of the smaller one.
+    """
 
     read_bytes: int | None = None
     read_bytes_cold: int | None = None
     weight_bytes: int | None = None
     kept_bytes: int | None = None
+    port_bytes_per_second: float | None = None
+    dram: str | None = None
+    dram_bytes_per_second: float | None = None
 
 
 class Fps(_Section):

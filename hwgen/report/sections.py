@@ -33,16 +33,18 @@ def subject(program: Program, target: Target, total: Totals) -> Sections:
         },
         "config": {
             "array_bits": sizing.array_bits, "lanes": sizing.lanes, "act_bits": sizing.act_bits,
-            "axi_bits": sizing.axi_bits,
+            "axi_ports": sizing.axi_ports, "axi_bits": sizing.axi_bits,
         },
     }  # fmt: skip
 
 
 def predicted(program: Program, target: Target) -> Sections:
     """cycles, memory and fps as the schedule predicts them, of a steady and of the first frame."""
-    steady = predict(program)
-    first = predict(program, warm=False) if program.store_words else steady
-    beat = program.sizing.axi_bits // 8
+    bits = program.sizing.axi_bits
+    rate = target.rate(bits)
+    steady = predict(program, rate=rate)
+    first = predict(program, warm=False, rate=rate) if program.store_words else steady
+    beat, dram = bits // 8, target.dram
     return {
         "cycles": {
             "predicted": steady.cycles, "predicted_cold": first.cycles,
@@ -56,6 +58,9 @@ def predicted(program: Program, target: Target) -> Sections:
             "read_bytes": steady.read_beats * beat, "read_bytes_cold": first.read_beats * beat,
             "weight_bytes": len(program.weights),
             "kept_bytes": program.store_words * program.sizing.word_bytes,
+            "port_bytes_per_second": float(target.port_bytes_per_second(bits)),
+            "dram": dram.words if dram else None,
+            "dram_bytes_per_second": float(dram.bytes_per_second) if dram else None,
         },
         "fps": {
             "predicted": target.clock_mhz * 1e6 / steady.cycles,

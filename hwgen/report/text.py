@@ -68,6 +68,17 @@ def worst(rows: Sequence[Closeness]) -> Closeness:
     )
 
 
+def bandwidth(report: Report) -> str:
+    """What the memory ports move, and what the board's DRAM delivers of it."""
+    config, memory = report.config, report.memory
+    ports = f"{config.axi_ports} port{'s' if config.axi_ports > 1 else ''}"
+    bits = f"{config.axi_bits // config.axi_ports} bits x {report.target.clock_mhz:g} MHz"
+    text = f"{ports} x {bits} = {values.gigabytes(memory.port_bytes_per_second)}"
+    if memory.dram is None:
+        return f"{text}; no board, DRAM as fast as that"
+    return f"{text}; {memory.dram} = {values.gigabytes(memory.dram_bytes_per_second)}"
+
+
 def summary(report: Report) -> list[str]:
     """A line per part; each number says where it comes from, unknown ones are left out."""
     cycles, fps, res, check = report.cycles, report.fps, report.resources, report.check
@@ -98,6 +109,8 @@ def summary(report: Report) -> list[str]:
             f"cycles      {values.count(cycles.simulated)} per frame (simulated), "
             f"{values.count(cycles.predicted)} (predicted)"
         ]
+    if report.memory.port_bytes_per_second is not None:
+        lines.append(f"memory      {bandwidth(report)}")
     if report.memory.kept_bytes:
         lines.append(
             f"weights     {values.megabytes(report.memory.kept_bytes, report.memory.weight_bytes)} "

@@ -37,6 +37,11 @@ def megabytes(value: float | None, whole: float | None = None) -> str:
     return f"{value / 1e6:.2f}{of} MB"
 
 
+def gigabytes(value: float | None) -> str:
+    """Bytes a second: 1.47 GB/s."""
+    return MISSING if value is None else f"{value / 1e9:.2f} GB/s"
+
+
 def rate(value: float | None) -> str:
     """Frames per second: whole above 100."""
     if value is None:

@@ -49,7 +49,7 @@ def search(graph: Graph, target: Target, overrides: dict[str, str | int] | None 
     own = Sizing(**target.engine) if target.engine and not overrides else None
     if own is None or own == choice.sizing or not _holds(graph, own):
         return choice
-    now, then = cycles(graph, own), cycles(graph, choice.sizing)
+    now, then = (_cycles(graph, s, target) for s in (own, choice.sizing))
     most = then * ENOUGH if own.act_bits >= choice.sizing.act_bits else then / ENOUGH
     if now > most and excess(choice.sizing, target) is None:
         return choice
@@ -91,7 +91,7 @@ def _search(graph: Graph, target: Target, overrides: dict[str, str | int] | None
             if over is None:
                 candidate = with_store(graph, candidate, target, fixed)
                 lut = estimate(candidate)["lut"]
-                fits.append((cycles(graph, candidate), lut, candidate))
+                fits.append((_cycles(graph, candidate, target), lut, candidate))
             else:
                 refused.append((over.ratio, candidate, str(over)))
         if fits:
@@ -113,6 +113,11 @@ def _search(graph: Graph, target: Target, overrides: dict[str, str | int] | None
     return Choice(min(lacking, key=lambda r: r[0])[1], tuple(reasons))
 
 
+def _cycles(graph: Graph, s: Sizing, target: Target) -> int:
+    """Estimated cycles on the target's memory."""
+    return cycles(graph, s, target.rate(s.axi_bits))
+
+
 def _named(s: Sizing) -> str:
     strips = f", strips of {s.strip_tokens} tokens" if s.strip_tokens else ""
     return f"{s.lanes} lanes x {s.kw} bits, {s.act_bits}-bit features{strips}"
@@ -130,7 +135,7 @@ def with_store(graph: Graph, s: Sizing, target: Target, fixed: dict[str, int]) -
     for words in range(min(_blocks(all_words), 1 << 16), 0, -BLOCK_DEPTH):
         full = s.replace(store_words=words, store_ultra=ultra)
         if excess(full, target) is None:
-            gains = ENOUGH * cycles(graph, full) <= cycles(graph, s)
+            gains = ENOUGH * _cycles(graph, full, target) <= _cycles(graph, s, target)
             return full if gains or words >= all_words else s
     return s
 
@@ -190,7 +195,8 @@ def _base(graph: Graph, target: Target, fixed: dict[str, int], strip_tokens: int
     gs = fixed.get("gs", min(lanes, 1 << ((kw // 9).bit_length() - 1)))
     return Sizing(
         lanes=lanes, kw=kw, gs=gs, gu=fixed.get("gu", min(gs, _group_unit(graph))),
-        axi_bits=fixed.get("axi_bits", min(target.axi_bits, lanes * 8)),
+        axi_ports=fixed.get("axi_ports", target.axi_ports),
+        axi_bits=fixed.get("axi_bits", min(target.beat_bits, lanes * 8)),
         act_bits=fixed["act_bits"], strip_tokens=strip_tokens,
         fm_words=BLOCK_DEPTH, tm_words=BLOCK_DEPTH, bm_rows=4 * BLOCK_DEPTH,
     )  # fmt: skip

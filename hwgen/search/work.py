@@ -1,17 +1,20 @@
 """Cycles of a graph on an engine, op by op and without a schedule: to compare engine sizes.
 
-Per op the slowest of compute (`Op.beats`) and memory port (its parameters and weights, once per
-strip; a word a cycle of those in the weight store). `timing.predict` gives exact cycles.
+Per op the slowest of compute (`Op.beats`) and memory ports (its parameters and weights, once per
+strip, as fast as memory delivers them; a word a cycle of those in the weight store).
+`timing.predict` gives exact cycles.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from math import ceil
 
 from hwgen.engine.sizing import Sizing
 from hwgen.ir.graph import Graph
 from hwgen.ops.base import Op
 from hwgen.schedule.plan import plan
+from hwgen.timing.memory import PORTS_ONLY, Rate
 
 
 def kept_words(graph: Graph, s: Sizing) -> Counter[str]:
@@ -24,19 +27,19 @@ def kept_words(graph: Graph, s: Sizing) -> Counter[str]:
     return kept
 
 
-def port_cycles(op: Op, s: Sizing, kept: int, loads: int = 1) -> int:
-    """Cycles of the memory port for an op whose records come `loads` times in a frame; `kept` words
-    of them come from the weight store."""
+def port_cycles(op: Op, s: Sizing, kept: int, loads: int = 1, rate: Rate = PORTS_ONLY) -> int:
+    """Cycles of the memory ports for an op whose records come `loads` times in a frame; `kept`
+    words of them come from the weight store. rate: of memory."""
     beats = s.lanes * 16 // s.axi_bits  # of a word
-    records = (op.record_words(s) - kept) * beats + kept
-    return loads * records + op.constant_words(s) * beats
+    words = loads * (op.record_words(s) - kept) + op.constant_words(s)
+    return ceil(words * beats * rate.read_cycles) + loads * kept
 
 
-def cycles(graph: Graph, s: Sizing) -> int:
-    """Estimated cycles of a frame."""
+def cycles(graph: Graph, s: Sizing, rate: Rate = PORTS_ONLY) -> int:
+    """Estimated cycles of a frame, with a memory of this rate."""
     types, kept = graph.types(), kept_words(graph, s)
     pieces = Counter(piece.name for piece in plan(graph, s.strip_tokens, s.lanes).pieces)
     return sum(
-        max(op.beats(s, types), port_cycles(op, s, kept[op.name], pieces[op.name]))
+        max(op.beats(s, types), port_cycles(op, s, kept[op.name], pieces[op.name], rate))
         for op in graph.ops
     )

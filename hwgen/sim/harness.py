@@ -21,6 +21,7 @@ import numpy as np
 from hwgen.engine.isa import OPCODES
 from hwgen.errors import SimulationError
 from hwgen.paths import sim_dir
+from hwgen.timing.memory import DEPTH, PORTS_ONLY, Rate
 from hwgen.tools.verilator import verilate
 from hwgen.tools.versions import PathLike
 
@@ -52,10 +53,10 @@ def build(
     threads: int = 1,
     optimise: str = "-O3",
 ) -> Path:
-    """Executable of `hwgen_core` with `params` (needs LANES, ACT_BITS and AXI_BITS)."""
+    """Executable of `hwgen_core` with `params` (needs LANES, ACT_BITS, AXI_BITS and AXI_PORTS)."""
     folder = sim_dir() / "harness"
     defines = " ".join(
-        f"-DHWGEN_{name}={params[name]}" for name in ("LANES", "ACT_BITS", "AXI_BITS")
+        f"-DHWGEN_{name}={params[name]}" for name in ("LANES", "ACT_BITS", "AXI_BITS", "AXI_PORTS")
     )
     return verilate(
         TOP,
@@ -78,6 +79,7 @@ def run(
     *,
     stall_seed: int | None = None,
     latency: int = LATENCY,
+    rate: Rate = PORTS_ONLY,
     max_idle: int = MAX_IDLE,
     frames: int = 1,
     cold: bool = False,
@@ -86,7 +88,8 @@ def run(
     """Runs the images one after another; the harness's JSON: {"ok", "frames": [one per image]}.
 
     program, weights: of the images without a network of their own; all have one, or none has.
-    cold: the weight base is written before every frame, so that none takes weights from the store.
+    rate: beats per cycle that memory delivers. cold: the weight base is written before every frame,
+    so that none takes weights from the store.
     A frame that differs, stalls or stops with an error ends the run; its entry says why
     ("first_mismatch", "hang", "error"). Raises SimulationError when there is no report at all.
     """
@@ -102,7 +105,8 @@ def run(
         command += ["--expected-bit", str(image.expected_bit or "-")]
         command += ["--output", str(image.output or "-")]
     numbers = {"latency": latency, "max-idle": max_idle, "frames": frames, "stall-seed": stall_seed,
-               "cold": int(cold)}  # fmt: skip
+               "cold": int(cold), "rate-beats": rate.beats, "rate-cycles": rate.cycles,
+               "rate-depth": DEPTH}  # fmt: skip
     for name, value in numbers.items():
         if value is not None:
             command += [f"--{name}", str(value)]

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from hwgen.schedule.program import Program, step_cycles
-from hwgen.sim.harness import Image, build, describe, run
+from hwgen.sim.harness import LATENCY, Image, build, describe, run
+from hwgen.timing.memory import PORTS_ONLY, Rate
 
 
 @dataclass(frozen=True)
@@ -77,12 +78,14 @@ def simulate_program(
     *,
     threads: int = 1,
     stall_seed: int | None = None,
-    latency: int = 40,
+    latency: int = LATENCY,
+    rate: Rate = PORTS_ONLY,
     corrupt: Callable[[dict[str, np.ndarray]], None] | None = None,
     weights: bytes | None = None,
 ) -> SimResult:
     """Simulate images (N, H, W, 3) one after another and compare every write.
 
+    `latency` cycles from a read address to its first beat, in a memory that delivers `rate`.
     `corrupt` changes the golden values, `weights` replaces the weight image: planted faults that
     the comparison has to find.
     """
@@ -106,6 +109,7 @@ def simulate_program(
             files,
             stall_seed=stall_seed,
             latency=latency,
+            rate=rate,
         )
         frames = report["frames"]
         logits = [

@@ -12,7 +12,7 @@ from hwgen.timing.hls_cycles import function_cycles
 
 def hls_section(program: Program, target: Target) -> Hls:
     """Estimated cycles and resources of the HLS engine and of each of its functions."""
-    calls = function_cycles(program)
+    calls = function_cycles(program, rate=target.rate(program.sizing.axi_bits))
     found = functions(program.sizing)
     assert set(calls) <= {f.name for f in found}
     rows = []

@@ -3,8 +3,8 @@
 The compute queue issues its instructions one after another. A frame is therefore, instruction by
 instruction, a gap in which nothing issues (and no ATT works), then the issue itself. In a gap
 
-    until program, parameters and weights are there    memory   beats move on the read bus
-                                                       startup  none move: latency, store, WB
+    until program, parameters and weights are there    memory   beats move, or memory lacks the next
+                                                       startup  none is due: latency, store, WB
     while the array still works on partial sums        as issue cycles, below
     from then until the start                          hazards  drain, another unit's results
 
@@ -30,6 +30,7 @@ from hwgen.engine.isa import CMP_SOURCE
 from hwgen.engine.sizing import Sizing
 from hwgen.schedule.hazards import Instruction
 from hwgen.schedule.program import Program
+from hwgen.timing.memory import PORTS_ONLY, Rate
 from hwgen.units.compute_unit import Times, busy_end, mac_cycles
 from hwgen.units.dma import Dma
 
@@ -75,20 +76,20 @@ def columns(i: Instruction, s: Sizing) -> int:
     return i.fields["a_elems"] * s.lanes if i.op == "XLIN" else 9 * i.fields["g_len"] * s.gu
 
 
-def work(program: Program, warm: bool = True) -> dict[str, Work]:
+def work(program: Program, warm: bool = True, rate: Rate = PORTS_ONLY) -> dict[str, Work]:
     """Work of every op, with that of the op beside it.
 
     memory: beats of its instructions, parameters, weights and tensors; in a warm frame none for
-    what the weight store holds.
+    what the weight store holds. A beat takes as long as memory of `rate` needs for it.
     """
     s = program.sizing
-    dma = Dma(s.lanes, s.axi_bits)
+    dma, beat = Dma(s.lanes, s.axi_bits), float(rate.read_cycles)
     ops: dict[str, Work] = {}
     for i in program.instructions:
         op, f = ops.setdefault(program.beside.get(i.step, i.step), Work()), i.fields
-        op.memory += 512 / s.axi_bits
+        op.memory += 512 // s.axi_bits * beat
         if i.queue == "dma":
-            op.memory += dma.beats(i.op, f, warm)
+            op.memory += dma.beats(i.op, f, warm) * beat
         elif i.op in ("XLIN", "XCONV"):
             op.array += f["n2"] * f["n3"] * columns(i, s) / s.kw
             op.lanes += f["n2"] * f["n3"] * f["psum_last"]
@@ -97,15 +98,16 @@ def work(program: Program, warm: bool = True) -> dict[str, Work]:
     return ops
 
 
-def roofline(program: Program, warm: bool = True) -> int:
+def roofline(program: Program, warm: bool = True, rate: Rate = PORTS_ONLY) -> int:
     """Cycles if array, lanes and memory port each were never idle, per op the slowest of them."""
-    return round(sum(op.most for op in work(program, warm).values()))
+    return round(sum(op.most for op in work(program, warm, rate).values()))
 
 
-def spent(program: Program, times: list[Times], beats: list[int], total: int) -> list[Spent]:
+def spent(program: Program, times: list[Times], busy: list[int], total: int) -> list[Spent]:
     """Causes of every op's cycles, in the order of `step_cycles`: ops, then the output.
 
-    times: of the compute instructions; beats: the cycle of every beat on the read bus, in order.
+    times: of the compute instructions; busy: the cycles in which memory moved a beat to the ports
+    or had not yet the next one, in order.
     """
     s = program.sizing
     ops: dict[str, Spent] = {}
@@ -115,7 +117,7 @@ def spent(program: Program, times: list[Times], beats: list[int], total: int) ->
         op, start = ops.setdefault(i.step, Spent()), max(t.start, before)  # an ATT may work still
         end = max(before, busy_end(i.op, t.issue_end, t.retired))
         issue, ready = end - start, min(max(t.ready, before), start)
-        moved = bisect_left(beats, ready) - bisect_left(beats, before)
+        moved = bisect_left(busy, ready) - bisect_left(busy, before)
         op.memory += moved
         op.startup += ready - before - moved
         partial = 0

@@ -13,20 +13,26 @@ instructions of
                                               per query adds up scores, levels and context
 
 where a pipelined loop of N steps takes II (N - 1) + depth cycles and two more to enter and leave.
-An II is the one that its pragma asks for; a depth is that of the RTL's pipeline for the same work
-at the same clock; `latency` is the memory's of `schedule.predict`. None of it was synthesised:
-the numbers are estimates, and Vitis HLS may miss an II or need more stages.
+An II is the one that its pragma asks for, on a memory that delivers it; a depth is that of the
+RTL's pipeline for the same work at the same clock; `latency` is the memory's of `timing.predict`.
+The engine's two AXI4 masters, data and program, are as wide as a beat, and each has a memory port:
+where a beat takes two ports, the interconnect narrows a master to one, a beat in two cycles.
+None of it was synthesised: the numbers are estimates, and Vitis HLS may miss an II or need more
+stages.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
 
 from hwgen.engine.isa import CMP_SOURCE, INSTR_BITS
 from hwgen.engine.sizing import Sizing
 from hwgen.schedule.hazards import Instruction
 from hwgen.schedule.program import Program
+from hwgen.timing.memory import PORTS_ONLY, Rate
 from hwgen.timing.predict import LATENCY
 from hwgen.units.attention import SCORE_TO_SUM, SUM_TO_LEVELS
 from hwgen.units.compute_unit import RETIRE, SOURCE, STENCIL_BEATS, STENCIL_LEAD
@@ -90,9 +96,16 @@ def attention_cycles(f: Mapping[str, int], s: Sizing) -> int:
     return loop_cycles(f["tokens"], WORD_DEPTH, 2) + f["queries"] * query
 
 
-def instruction_cycles(i: Instruction, s: Sizing, latency: int = LATENCY) -> int:
+def port_cycles(beats: int, s: Sizing, rate: Rate) -> int:
+    """Cycles of beats on one memory port, with a memory of this rate."""
+    return ceil(beats * max(Fraction(s.axi_ports), rate.read_cycles))
+
+
+def instruction_cycles(
+    i: Instruction, s: Sizing, latency: int = LATENCY, rate: Rate = PORTS_ONLY
+) -> int:
     """Cycles of one instruction without its fetch."""
-    f, word = i.fields, s.lanes * 16 // s.axi_bits
+    f, word = i.fields, port_cycles(s.lanes * 16 // s.axi_bits, s, rate)
     if i.op == "LOAD":
         return latency + loop_cycles(record_words(f), WORD_DEPTH, word)
     if i.op in ("LOADF", "STORE"):
@@ -106,12 +119,14 @@ def instruction_cycles(i: Instruction, s: Sizing, latency: int = LATENCY) -> int
     return loop_cycles(nest_beats(i.op, f), COMPUTE_DEPTH)
 
 
-def function_cycles(program: Program, latency: int = LATENCY) -> dict[str, Calls]:
+def function_cycles(
+    program: Program, latency: int = LATENCY, rate: Rate = PORTS_ONLY
+) -> dict[str, Calls]:
     """Estimated calls and cycles of every function in a frame; `fetch` first."""
     s = program.sizing
     out = {"fetch": Calls()} | {name: Calls() for name in KERNELS.values()}
     for i in program.instructions:
-        out["fetch"].add(latency + loop_cycles(INSTR_BITS // s.axi_bits, 1))
+        out["fetch"].add(latency + loop_cycles(port_cycles(INSTR_BITS // s.axi_bits, s, rate), 1))
         if i.op != "END":
-            out[KERNELS[i.op]].add(instruction_cycles(i, s, latency))
+            out[KERNELS[i.op]].add(instruction_cycles(i, s, latency, rate))
     return out

@@ -14,6 +14,7 @@ from functools import partial
 from hwgen.schedule.hazards import Instruction
 from hwgen.schedule.program import Program, program_steps, step_cycles
 from hwgen.timing.bounds import Spent, roofline, spent
+from hwgen.timing.memory import PORTS_ONLY, Rate
 from hwgen.timing.read_bus import ReadBus, Request
 from hwgen.timing.write_ports import WritePorts
 from hwgen.units import dma as dma_unit
@@ -27,6 +28,7 @@ from hwgen.units.xnor_front import column_cycles, issue_cycles, result_cycles
 
 UNITS = ("dma", "ldw", "cmp")  # queues
 LATENCY = 40  # cycles from a read address to its first beat
+REQUEST = 2  # cycles from a request to its first burst (axi_bursts.v)
 
 
 @dataclass(frozen=True)
@@ -45,17 +47,18 @@ class Prediction:
 class _Predictor:
     """The walk. A step of a unit returns True when it made something known."""
 
-    def __init__(self, program: Program, latency: int, warm: bool) -> None:
+    def __init__(self, program: Program, latency: int, warm: bool, rate: Rate) -> None:
         s = program.sizing
         self.program, self.latency, self.warm = program, latency, warm
-        self.bus, self.unit = ReadBus(latency), Dma(s.lanes, s.axi_bits)
+        self.interval = 512 // s.axi_bits
+        self.bus, self.unit = ReadBus(latency, rate, self.interval), Dma(s.lanes, s.axi_bits)
         self.attention, self.ports = Attention(s.lanes, s.kw, s.pk), WritePorts()
         self.model = CycleModel()
         self.norm_latency = NormUnit(s.lanes, s.nt_words).write_at
-        self.interval = 512 // s.axi_bits
         self.queues = {q: [i for i in program.instructions if i.queue == q] for q in UNITS}
         # cycles by instruction: of the program, then of each queue
-        self.fetched: list[int] = []  # last beat
+        self.fetched = self.bus.fetched  # last beat
+        self.requested = 0  # instructions asked for
         self.held: list[int] = []  # leaves the fetch FIFO
         self.dispatched: list[int] = []
         self.queued: dict[str, list[int]] = {q: [] for q in UNITS}  # enters its queue
@@ -65,12 +68,13 @@ class _Predictor:
         self.retired: dict[str, list[int]] = {
             q: [] for q in UNITS
         }  # first cycle in which the count holds it
-        self.asked = seq.START_TO_AR - 3  # cycle in which the bus took the last fetch request
+        self.asked = seq.START_TO_AR - 4  # cycle in which the bus took the last fetch request
         self.fetch: Request | None = None
         self.started: list[int] = []  # DMA: reads requested
         self.opened: list[int] = []  # DMA: its back takes it
         self.read: Request | None = None
-        self.behind: list[tuple[int, int]] = []  # start, cycles: without a read, behind that one
+        # start, cycles, beats of a STORE: without a read, behind that one
+        self.behind: list[tuple[int, int, int]] = []
         self.idle = 0  # DMA: first cycle in which the bus takes a request
         self.full: list[int] = []  # LDW: weights there
         self.swapped: list[int] = []
@@ -85,7 +89,7 @@ class _Predictor:
         steps = (self._fetch, self._dispatch, self._dma, self._ldw, self._cmp)
         while (
             any(step() for step in steps)
-            or self._ldw(self.bus.beats[-1] if self.bus.beats else 0)
+            or self._ldw(self.bus.out[-1] if self.bus.out else 0)
             or self.bus.pick()
             or self._ldw(None)
         ):
@@ -111,15 +115,10 @@ class _Predictor:
         if self.fetch:
             if self.fetch.left:
                 return False
-            n = len(self.fetched)
-            count = min(seq.CHUNK, len(self.program.instructions) - n)
-            self.fetched += [
-                self.fetch.last - (count - 1 - k) * self.interval for k in range(count)
-            ]
             self.asked = max(self.asked, self.fetch.picked)
             self.fetch = None
             return True
-        first = len(self.fetched)
+        first = self.requested
         count = min(seq.CHUNK, len(self.program.instructions) - first)
         frees = first + seq.CHUNK - seq.AHEAD - 1  # leaves the FIFO before the chunk is asked for
         if count <= 0 or frees >= len(self.held):
@@ -127,8 +126,10 @@ class _Predictor:
         self.asked += 1
         if frees >= 0:
             self.asked = max(self.asked, self.held[frees] + 2)
-        self.fetch = Request(self.asked + 1, first * self.interval, count * self.interval)
+        since = self.asked + REQUEST
+        self.fetch = Request(since, first * self.interval, count * self.interval)
         self.bus.program = self.fetch
+        self.requested += count
         return True
 
     def _dispatch(self) -> bool:
@@ -178,8 +179,8 @@ class _Predictor:
             self.idle = self.read.picked + 1
             self.retired["dma"].append(self.read.taken + dma_unit.READ_TAIL + 1)
             self.read = None
-            for start, cycles in self.behind:
-                self._without_read(start, cycles)
+            for waiting in self.behind:
+                self._without_read(*waiting)
             self.behind.clear()
             return True
         i = self._next("dma", k)
@@ -200,7 +201,7 @@ class _Predictor:
         if reads:
             place = i.fields["ddr"] * 8 // self.program.sizing.axi_bits
             opened = self._open(start)
-            self.read = self.bus.dma = Request(start + 1, place, beats, opened + 1)
+            self.read = self.bus.dma = Request(start + REQUEST, place, beats, opened + 1)
             if i.op == "LOADF":
                 self.read.free = partial(self.ports.free, i.fields["mem"])
                 self.read.word_beats = self.unit.word_beats // (2 if i.fields["bytes"] else 1)
@@ -209,10 +210,11 @@ class _Predictor:
             cycles = self.unit.kept(dma_unit.record_words(i.fields))
         else:
             cycles = self.unit.alone(i.op, beats, self.latency)
+        stored = beats if i.op == "STORE" else 0
         if self.read:
-            self.behind.append((start, cycles))
+            self.behind.append((start, cycles, stored))
         else:
-            self._without_read(start, cycles)
+            self._without_read(start, cycles, stored)
         return True
 
     def _open(self, start: int) -> int:
@@ -220,9 +222,12 @@ class _Predictor:
         self.opened.append(max([start + 1, *self.retired["dma"][-1:]]))
         return self.opened[-1]
 
-    def _without_read(self, start: int, cycles: int) -> None:
+    def _without_read(self, start: int, cycles: int, stored: int) -> None:
         """An instruction that asks nothing of the read bus goes through the back."""
-        self.retired["dma"].append(self._open(start) + cycles)
+        opened, late = self._open(start), 0
+        for cycle in self.unit.stores(opened - 1, stored):
+            late = self.bus.bucket.write(cycle) - cycle
+        self.retired["dma"].append(opened + cycles + late)
 
     def _ldw(self, known: int | None = 0) -> bool:
         """known: what is not yet timed starts later than that; None: nothing else can go on."""
@@ -320,15 +325,18 @@ class _Predictor:
         return True
 
 
-def predict(program: Program, latency: int = LATENCY, *, warm: bool = True) -> Prediction:
-    """Cycles of a frame and of every op, for a memory of `latency` cycles that never stalls.
+def predict(
+    program: Program, latency: int = LATENCY, *, warm: bool = True, rate: Rate = PORTS_ONLY
+) -> Prediction:
+    """Cycles of a frame and of every op, for a memory of `latency` cycles that delivers `rate`.
 
     warm: a steady frame, whose kept records come from the weight store; else the first one.
     """
-    p = _Predictor(program, latency, warm)
+    p = _Predictor(program, latency, warm, rate)
     total = p.run()
     per_step = step_cycles(program, [(t.issue_end, t.retired) for t in p.times], total)
     names = [*((n, u) for n, u, _ in program_steps(program)), ("output", "STORE")]
     steps = [(n, u, c) for (n, u), c in zip(names, per_step, strict=True)]
-    causes = spent(program, p.times, p.bus.beats, total)
-    return Prediction(total, len(p.bus.beats), roofline(program, warm), steps, causes, p.times)
+    causes = spent(program, p.times, p.bus.busy, total)
+    floor = roofline(program, warm, rate)
+    return Prediction(total, len(p.bus.out), floor, steps, causes, p.times)

@@ -16,13 +16,17 @@ from hwgen.paths import templates_dir
 from hwgen.units.decode import write_decoders
 
 FRONT = 3  # dispatch -> start of an instruction that waits for nothing
-START_TO_AR = 2  # start -> read address on the bus
+START_TO_AR = 3  # start -> read address on the bus
+PORT = 1  # beat on the bus -> out of the ports' FIFO (axi_read.v)
 READ_TAIL = 2  # last beat out of the FIFO -> retire
-READ_ALONE = START_TO_AR + 1 + READ_TAIL - 1  # what a lone read costs besides latency and beats
+READ_ALONE = (
+    START_TO_AR + PORT + 1 + READ_TAIL - 1
+)  # what a lone read costs besides latency and beats
 READ_BEHIND = 3  # what a read costs besides its beats right behind another instruction
 KEPT = 4  # what a record of the weight store costs besides its words
-STORE_ALONE = 4  # what a STORE costs besides latency and words
-STORE_WORD = 3  # cycles of a STORE word besides its beats
+STORE_ALONE = 5  # what a STORE costs besides latency and words
+STORE_WORD = 2  # cycles of a STORE word besides its beats
+STORE_FIRST = 7  # start -> first beat of a STORE on the bus
 DESCRIPTORS = 4  # instructions between its front and its back
 MAX_BURST = 64  # beats of a burst (parameter of the RTL)
 IN_FLIGHT = 128  # beats requested ahead; a new burst needs fewer outstanding
@@ -37,7 +41,8 @@ def record_words(fields: Mapping[str, int]) -> int:
 class Dma:
     """`dma`, `axi_read`, `axi_write`: DDR to buffers and parameter memories, and back.
 
-    lanes: power of two; axi_bits 64 or 128, dividing 8 lanes; one beat per cycle.
+    lanes: power of two; axi_bits (of a beat, all ports together) 32, 64 or 128,
+    dividing 8 lanes; one beat per cycle.
     """
 
     lanes: int = 16
@@ -49,6 +54,7 @@ class Dma:
         "rtl/frame/dma_pack.v",
         "rtl/frame/dma_place.v",
         "rtl/frame/weight_store.v",
+        "rtl/host/axi_bursts.v",
         "rtl/host/axi_read.v",
         "rtl/host/axi_write.v",
         "rtl/lib/crc32.v",
@@ -70,6 +76,16 @@ class Dma:
         """Beats of a word of lanes x 16 bits."""
         return 16 * self.lanes // self.axi_bits
 
+    @property
+    def stored_word(self) -> int:
+        """Cycles of a word of a STORE: a beat every other one."""
+        return STORE_WORD + 2 * self.word_beats
+
+    def stores(self, start: int, beats: int) -> list[int]:
+        """Cycles of the beats of a STORE that starts in `start` and finds the DMA idle."""
+        first, per_word = start + STORE_FIRST, self.word_beats
+        return [first + n // per_word * self.stored_word + n % per_word * 2 for n in range(beats)]
+
     def beats(self, op: str, fields: Mapping[str, int], warm: bool = False) -> int:
         """Bus beats of LOAD, LOADF or STORE; warm: of a frame that has a weight store filled."""
         if op == "LOAD":
@@ -83,7 +99,7 @@ class Dma:
         """Cycles from start to retire of an instruction that finds the DMA idle."""
         if op == "STORE":
             words = beats // self.word_beats
-            return latency + STORE_ALONE + words * (STORE_WORD + self.word_beats) if words else 1
+            return latency + STORE_ALONE + words * self.stored_word if words else 1
         return latency + beats + READ_ALONE if beats else 2
 
     def kept(self, words: int) -> int:
@@ -106,6 +122,6 @@ class Dma:
         before = -READ_BEHIND - 1
         for n, start in zip(beats, starts, strict=True):
             bus = max(start + START_TO_AR + latency, bus + 1) + n - 1
-            before = max(bus + 1 + READ_TAIL, before + self.behind(n))
+            before = max(bus + PORT + 1 + READ_TAIL, before + self.behind(n))
             retired.append(before)
         return retired

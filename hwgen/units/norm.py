@@ -45,6 +45,7 @@ class NormUnit:
     def write_at(self) -> int:
         """Cycles from the second beat of a token to the cycle that writes its entry.
 
-        `busy` is high up to that cycle (from the cycle after the first beat); an index given in a later cycle reads the entry.
+        `busy` is high up to that cycle (from the cycle after the first beat); an index given in a
+        later cycle reads the entry.
         """
         return (self.lanes.bit_length() - 1) + 5 + RSQRT_LATENCY

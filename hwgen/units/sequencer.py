@@ -12,8 +12,8 @@ from pathlib import Path
 from hwgen.paths import templates_dir
 from hwgen.units.decode import write_decoders
 
-START_TO_AR = 6  # busy -> first program address on the bus
-FETCH_TAIL = 3  # first beat of an instruction + its beats - 1 -> dispatch, see first_dispatch
+START_TO_AR = 7  # busy -> first program address on the bus
+FETCH_TAIL = 4  # first beat of an instruction + its beats - 1 -> dispatch, see first_dispatch
 AHEAD = 16  # instructions the fetch runs ahead
 CHUNK = 4  # instructions of a request
 QUEUE_DEPTH = 8  # of each of the three queues

@@ -2,14 +2,15 @@
 //
 //   hwgen_sim --program F --weights F --input F [--expected-dst F] [--expected-bit F] [--output F]
 //             [--json F] [--stall-seed N] [--latency N] [--max-idle N] [--frames N]
-//             [--cold 1] [--reset-after N]
+//             [--cold 1] [--reset-after N] [--rate-beats N --rate-cycles N --rate-depth N]
 //
 // --input, --expected-dst, --expected-bit and --output may be given once per image; the images run
 // one after another on the same engine, without a reset; --frames N runs the list N times. --program
 // and --weights may be given once per image as well, else the last of them goes on: the registers are
 // written when they change. --reset-after (once per image, 0: not) asks for a soft reset in that cycle
 // of the frame and ends it there, with the writes so far compared. --cold 1 writes the weight
-// base before every image, so that none finds its weights in the weight store. Output: JSON, one
+// base before every image, so that none finds its weights in the weight store. --rate-*: beats per
+// cycle of the memory and how far it may be ahead (ddr.h; default: never slower than the ports). Output: JSON, one
 // entry of "frames" per image: cycles, done, error code, writes compared, the first difference (the
 // run stops there), start / issue end / retire cycles of the compute instructions, start / retire of
 // the DMA and LDW instructions, counters. Cycle 0 is the first cycle in which the engine is busy.
@@ -17,7 +18,8 @@
 // "hang": which unit holds which opcode and what it waits for.
 // Exit code: 0 all writes equal and done, 1 not, 2 wrong use.
 //
-// Built by hwgen/sim/harness.py, which defines HWGEN_LANES, HWGEN_ACT_BITS and HWGEN_AXI_BITS.
+// Built by hwgen/sim/harness.py, which defines HWGEN_LANES, HWGEN_ACT_BITS, HWGEN_AXI_BITS and
+// HWGEN_AXI_PORTS.
 
 #include <chrono>
 #include <cstdlib>
@@ -35,13 +37,13 @@
 namespace hwgen {
 
 using Dut = Vhwgen_core;
-using Memory = Ddr<Dut, HWGEN_AXI_BITS>;
+using Memory = Ddr<Dut, HWGEN_AXI_BITS, HWGEN_AXI_PORTS>;
 using Check = Checker<HWGEN_LANES, HWGEN_ACT_BITS>;
 
 // Registers (templates/rtl/host/axil_regs.v).
 enum Register : unsigned {
     CTRL = 0x08, STATUS = 0x0C, PROG_LO = 0x10, WEIGHT_LO = 0x18, INPUT_LO = 0x20, OUTPUT_LO = 0x28,
-    PROG_COUNT = 0x30, CYCLES = 0x40, BUSY_DMA = 0x44, BUSY_LDW = 0x48, BUSY_CMP = 0x4C,
+    PROG_COUNT = 0x30, PLANE_LO = 0x38, CYCLES = 0x40, BUSY_DMA = 0x44, BUSY_LDW = 0x48, BUSY_CMP = 0x4C,
     BEATS_READ = 0x50, BEATS_WRITTEN = 0x54
 };
 
@@ -54,12 +56,13 @@ struct Options {
     std::string json;
     std::vector<std::string> program, weights, input, dst, bit, output, reset_after;
     uint64_t stall_seed = 0, latency = 40, max_idle = 20000, frames = 1, cold = 0;
+    Rate rate;
 };
 
 class Simulation {
   public:
     explicit Simulation(const Options& options)
-        : options_(options), memory_(options.latency, options.stall_seed) {
+        : options_(options), memory_(options.latency, options.stall_seed, options.rate) {
         dut_ = std::make_unique<Dut>(&context_);
         memory_.add(PROGRAM_BASE, {});
         memory_.add(WEIGHT_BASE, {});
@@ -71,6 +74,7 @@ class Simulation {
         for (int i = 0; i < 8; ++i) step();
         dut_->rst = 0;
         step();
+        write(PLANE_LO, PLANE);
         write(INPUT_LO, INPUT_BASE);
         write(OUTPUT_LO, OUTPUT_BASE);
     }
@@ -313,7 +317,10 @@ static Options parse(int argc, char** argv) {
                                                       {"--latency", &o.latency},
                                                       {"--max-idle", &o.max_idle},
                                                       {"--frames", &o.frames},
-                                                      {"--cold", &o.cold}};
+                                                      {"--cold", &o.cold},
+                                                      {"--rate-beats", &o.rate.beats},
+                                                      {"--rate-cycles", &o.rate.cycles},
+                                                      {"--rate-depth", &o.rate.depth}};
     for (int i = 1; i < argc; i += 2) {
         const std::string name = argv[i];
         if (i + 1 == argc) throw std::runtime_error(name + ": needs a value");
@@ -326,6 +333,8 @@ static Options parse(int argc, char** argv) {
         throw std::runtime_error("--program, --weights and --input are needed");
     if (o.program.size() != o.weights.size())
         throw std::runtime_error("--program and --weights must be given equally often");
+    if (!o.rate.beats || !o.rate.cycles || !o.rate.depth)
+        throw std::runtime_error("--rate-beats, --rate-cycles and --rate-depth must be at least 1");
     return o;
 }
 

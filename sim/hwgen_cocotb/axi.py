@@ -13,25 +13,35 @@ import cocotb
 from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge
 
 DECERR = 3
+PLANE = 0x0800_0000  # bytes from a plane to the next
 
 
 class AxiMemory:
-    """DDR behind the AXI4 master `prefix` of `dut`.
+    """DDR behind the AXI4 master `prefix` of `dut`, which is `port` of so many `ports`.
 
-    `regions` maps a name to (base, bytearray); an access outside is answered with DECERR. A read
-    burst gives its first beat `latency` cycles after its address. With `stall` > 0 every channel
+    `regions`, shared by the ports, maps a name to (base, bytearray); an access outside is answered
+    with DECERR. Of every beat a port sees its part, PLANE bytes behind that of the port before.
+    A read burst gives its first beat `latency` cycles after its address, and memory delivers `rate`
+    (hwgen/timing/memory.py: beats, cycles, depth; None: no bound). With `stall` > 0 every channel
     refuses that share of the cycles, from `seed`. Violations of AXI raise AssertionError.
     """
 
-    def __init__(self, dut, clock, prefix="m_axi_", *, latency=40, stall=0.0, seed=1):
+    def __init__(
+        self, dut, clock, prefix="m_axi_", *, regions=None, port=0, ports=1, rate=None,
+        latency=40, stall=0.0, seed=1,
+    ):  # fmt: skip
         self.dut, self.clock, self.prefix = dut, clock, prefix
-        self.latency, self.stall = latency, stall
+        self.port, self.ports, self.latency, self.stall = port, ports, latency, stall
         self.random = random.Random(seed)
-        self.regions: dict[str, tuple[int, bytearray]] = {}
+        self.regions: dict[str, tuple[int, bytearray]] = {} if regions is None else regions
         self.bytes = len(self.pin("wstrb"))
+        self.rate = {"beats": 2, "cycles": 1, "depth": 1} if rate is None else rate
+        self.tokens = self.rate["depth"] * self.rate["cycles"]
+        self.written = 0  # when the next beat can be written, in 1 / rate["beats"] of a cycle
         self.reads: deque[list[int]] = deque()  # ready cycle, address, beats left
         self.writes: deque[list[int]] = deque()  # address, beats left, bad
         self.data: deque[tuple[int, int, bool]] = deque()
+        self.when: deque[int] = deque()  # cycle in which memory writes each
         self.responses: deque[tuple[int, int]] = deque()
         self.read_beats = self.written_beats = self.longest_burst = 0
         self.held: dict[str, tuple] = {}
@@ -43,7 +53,8 @@ class AxiMemory:
         return int(self.pin(name).value)
 
     def add(self, name: str, base: int, data: bytes) -> bytearray:
-        size = -(-len(data) // self.bytes) * self.bytes
+        beat = self.bytes * self.ports
+        size = -(-len(data) // beat) * beat
         self.regions[name] = (base, bytearray(data) + bytearray(size - len(data)))
         return self.regions[name][1]
 
@@ -54,8 +65,10 @@ class AxiMemory:
 
     def find(self, address: int) -> tuple[bytearray, int] | None:
         for base, data in self.regions.values():
-            if base <= address and address + self.bytes <= base + len(data):
-                return data, address - base
+            beat, byte = divmod(address - base - self.port * PLANE, self.bytes)
+            at = (beat * self.ports + self.port) * self.bytes + byte
+            if beat >= 0 and at + self.bytes <= len(data):
+                return data, at
         return None
 
     def open(self) -> bool:
@@ -67,10 +80,14 @@ class AxiMemory:
         while True:
             await FallingEdge(self.clock)
             cycle += 1
+            most = self.rate["depth"] * self.rate["cycles"]
+            self.tokens = min(most, self.tokens + self.rate["beats"])
             for name in ("arready", "awready", "wready"):
                 self.pin(name).value = int(self.open())
-            if not r_valid and self.reads and cycle >= self.reads[0][0] and self.open():
+            due = not r_valid and self.reads and cycle >= self.reads[0][0]
+            if due and self.tokens >= self.rate["cycles"] and self.open():
                 r_valid = True
+                self.tokens -= self.rate["cycles"]
                 _, address, left = self.reads[0]
                 where = self.find(address)
                 data = where[0][where[1] : where[1] + self.bytes] if where else bytes(self.bytes)
@@ -100,7 +117,11 @@ class AxiMemory:
                 self.writes.append([*self.burst("aw"), 0])
             if self.fires("w"):
                 self.written_beats += 1
+                self.tokens -= self.rate["cycles"]
+                self.written = max(self.written, cycle * self.rate["beats"])
                 self.data.append((self.get("wdata"), self.get("wstrb"), bool(self.get("wlast"))))
+                self.when.append(-(-self.written // self.rate["beats"]))
+                self.written += self.rate["cycles"]
             if b_valid and self.get("bready"):
                 b_valid = False
                 self.responses.popleft()
@@ -136,6 +157,7 @@ class AxiMemory:
     def store(self, cycle: int) -> None:
         burst = self.writes[0]
         word, strobes, last = self.data.popleft()
+        written = self.when.popleft()
         assert last == (burst[1] == 1), "wlast does not mark the last beat"
         where = self.find(burst[0])
         if where:
@@ -147,7 +169,7 @@ class AxiMemory:
         burst[0] += self.bytes
         burst[1] -= 1
         if burst[1] == 0:
-            self.responses.append((cycle + self.latency, burst[2]))
+            self.responses.append((max(cycle, written) + self.latency, burst[2]))
             self.writes.popleft()
 
 

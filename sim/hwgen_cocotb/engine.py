@@ -5,12 +5,12 @@ from __future__ import annotations
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge
 
-from .axi import AxiLite, AxiMemory
+from .axi import PLANE, AxiLite, AxiMemory
 
 ID = 0x4857474E
 REG_ID, REG_CTRL, REG_STATUS = 0x00, 0x08, 0x0C
 REG_BASE = {"program": 0x10, "weights": 0x18, "input": 0x20, "output": 0x28}
-REG_COUNT, REG_SIZES, REG_CYCLES = 0x30, 0x34, 0x40
+REG_COUNT, REG_SIZES, REG_PLANE, REG_CYCLES, REG_PORTS = 0x30, 0x34, 0x38, 0x40, 0x70
 REG_BEATS_READ, REG_BEATS_WRITTEN, REG_RETIRED, REG_RETIRED_CMP = 0x50, 0x54, 0x58, 0x5C
 REG_RESULTS = 0x6C
 START, SOFT_RESET, IRQ_ENABLE = 1, 2, 4
@@ -25,17 +25,28 @@ INSTRUCTION_BYTES = 64
 
 
 class Engine:
-    """Clocked and reset top with the standard AXI names, a DDR model and its registers."""
+    """Clocked and reset top with the standard AXI names, a DDR model and its registers.
 
-    def __init__(self, dut, *, latency=40, stall=0.0, seed=1):
+    ports: names of the memory ports, as their pins begin; they share the regions of `memory`.
+    """
+
+    def __init__(self, dut, *, ports=("m_axi",), rate=None, latency=40, stall=0.0, seed=1):
         self.dut, self.clock = dut, dut.aclk
         Clock(self.clock, 10, unit="ns").start()
-        self.memory = AxiMemory(dut, self.clock, latency=latency, stall=stall, seed=seed)
+        regions: dict[str, tuple[int, bytearray]] = {}
+        options = {"regions": regions, "ports": len(ports), "rate": rate}
+        options |= {"latency": latency, "stall": stall}
+        self.memories = [
+            AxiMemory(dut, self.clock, f"{name}_", port=k, seed=seed + 100 * k, **options)
+            for k, name in enumerate(ports)
+        ]
+        self.memory = self.memories[0]
         self.registers = AxiLite(dut, self.clock, stall=stall, seed=seed + 1)
 
     async def reset(self) -> None:
         self.dut.aresetn.value = 0
-        self.memory.start()
+        for memory in self.memories:
+            memory.start()
         for _ in range(8):
             await FallingEdge(self.clock)
         self.dut.aresetn.value = 1
@@ -53,6 +64,8 @@ class Engine:
             self.memory.add(name, BASES[name], data)
             await self.registers.write(REG_BASE[name], BASES[name])
             await self.registers.write(REG_BASE[name] + 4, 0)
+        await self.registers.write(REG_PLANE, PLANE)
+        await self.registers.write(REG_PLANE + 4, 0)
         await self.registers.write(REG_COUNT, len(program) // INSTRUCTION_BYTES)
 
     async def start(self) -> None:
@@ -68,13 +81,13 @@ class Engine:
         while not int(self.dut.irq.value):
             for _ in range(100):
                 await FallingEdge(self.clock)
-            now = [self.memory.read_beats, self.memory.written_beats]
+            now = [sum(m.read_beats + m.written_beats for m in self.memories)]
             for register in (REG_RETIRED, REG_RETIRED_CMP, REG_RESULTS):
                 now.append(await self.registers.read(register))
             idle = idle + 100 if now == before else 0
             before = now
             if idle > max_idle:
-                retired = {"dma": now[2] & 0xFFFF, "ldw": now[2] >> 16, "compute": now[3]}
+                retired = {"dma": now[1] & 0xFFFF, "ldw": now[1] >> 16, "compute": now[2]}
                 raise AssertionError(f"no progress for {max_idle} cycles; retired: {retired}")
         return await self.registers.read(REG_STATUS)
 

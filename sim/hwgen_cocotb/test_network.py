@@ -1,13 +1,14 @@
 """The compiled network in this folder, on the pins of its engine; run by `make`.
 
-Loads ../image and input.bin, starts the engine through its registers, and compares the output in
-DDR with the golden model's (expected_output.bin): once on an ideal bus, once with every channel
-stalled at random, and once with a bit of the first weight record (first_record.txt: its offset)
-flipped, which the engine has to refuse.
+Loads ../image and input.bin into the memory that memory.json describes, starts the engine through
+its registers, and compares the output in DDR with the golden model's (expected_output.bin): once on
+a bus that never stalls, once with every channel stalled at random, and once with a bit of the first
+weight record (first_record.txt: its offset) flipped, which the engine has to refuse.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import struct
 from pathlib import Path
@@ -29,7 +30,7 @@ def logits(data: bytes) -> tuple[int, ...]:
 
 
 async def run(dut, weights: bytes, **options) -> tuple[Engine, int]:
-    engine = Engine(dut, **options)
+    engine = Engine(dut, **json.loads(read("memory.json")), **options)
     await engine.reset()
     assert await engine.registers.read(REG_ID) == ID
     expected = read("expected_output.bin")

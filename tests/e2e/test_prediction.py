@@ -12,6 +12,7 @@ from hwgen.schedule.program import Program, schedule
 from hwgen.search.choose import choose
 from hwgen.sim.network import simulate_program
 from hwgen.targets import get_target
+from hwgen.timing.memory import PORTS_ONLY, Rate
 from hwgen.timing.predict import predict
 from tests.attention_graphs import attention_graph
 from tests.graphs import random_graph
@@ -19,7 +20,15 @@ from tests.networks import IMAGE, small_attention_net
 from tests.padded_graphs import STEMS, filter_graph, stem_graph
 from tests.strided_graphs import strided_graph
 
-LATENCIES = (12, 40, 130)
+MEMORIES = (  # latency, rate
+    (12, PORTS_ONLY),
+    (40, PORTS_ONLY),
+    (130, PORTS_ONLY),
+    (40, Rate(147, 320)),
+    (12, Rate(2, 5)),
+    (130, Rate(17, 16)),
+    (60, Rate(1, 9)),
+)
 STORE_WORDS = 400  # some records stay on chip after the first frame
 
 
@@ -51,30 +60,34 @@ def fitted(graphs: list[Graph], strips: int, **sizes: int) -> list[Program]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("lanes", "kw", "axi_bits"), [(16, 64, 64), (16, 256, 128), (32, 128, 64)], ids=str
+    ("lanes", "kw", "axi_ports", "axi_bits"),
+    [(16, 64, 1, 64), (16, 256, 2, 128), (32, 128, 2, 64), (16, 128, 1, 32)],
+    ids=str,
 )
-def test_every_step_on_other_engines(lanes, kw, axi_bits, user, tmp_path) -> None:
+def test_every_step_on_other_engines(lanes, kw, axi_ports, axi_bits, user, tmp_path) -> None:
     graphs = [user, attention_graph(), strided_graph()]
     graphs += [filter_graph(8, 8, 4), stem_graph(STEMS[0])]
     if lanes == 16:  # it has tensors of 16 channels
         graphs.insert(0, random_graph(3))
-    programs = fitted(graphs, 24, lanes=lanes, array_bits=lanes * kw, axi_bits=axi_bits)
+    ports = {"axi_ports": axi_ports, "axi_bits": axi_bits}
+    programs = fitted(graphs, 24, lanes=lanes, array_bits=lanes * kw, **ports)
     assert programs[0].sizing.parameters().items() >= {
-        "LANES": lanes, "KW": kw, "AXI_BITS": axi_bits,
+        "LANES": lanes, "KW": kw, "AXI_PORTS": axi_ports, "AXI_BITS": axi_bits,
     }.items()  # fmt: skip
     write_rtl(tmp_path / "rtl", programs[0].sizing)
     for program in programs:
-        for latency in LATENCIES:
+        for latency, rate in MEMORIES:
             result = simulate_program(
-                program, tmp_path / "rtl", tmp_path / "build", noise(program.graph), latency=latency
-            )
+                program, tmp_path / "rtl", tmp_path / "build", noise(program.graph),
+                latency=latency, rate=rate,
+            )  # fmt: skip
             assert result.first_mismatch is None
-            cold = predict(program, latency, warm=False).cycles
-            assert abs(cold - result.cold_cycles) <= 0.01 * result.cold_cycles, latency
-            steps = predict(program, latency).steps
+            cold = predict(program, latency, warm=False, rate=rate).cycles
+            assert cold == result.cold_cycles, (latency, rate)
+            steps = predict(program, latency, rate=rate).steps
             bad = [
                 (name, predicted, simulated)
                 for (name, _, predicted), simulated in zip(steps, result.step_cycles, strict=True)
-                if abs(predicted - simulated) > 0.01 * simulated
+                if predicted != simulated
             ]
-            assert not bad, f"latency {latency}: (step, predicted, simulated) {bad}"
+            assert not bad, f"{latency} {rate}: (step, predicted, simulated) {bad}"

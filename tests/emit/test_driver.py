@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from hwgen.emit.folder import driver_text
-from hwgen.emit.image import ddr_regions, write_image
-from hwgen.paths import rtl_source
+from hwgen.emit.image import write_image
+from hwgen.emit.rtl import masters, rtl_texts
 from hwgen.schedule.program import schedule
 from hwgen.search.choose import choose
 from hwgen.targets import get_target
@@ -22,6 +22,11 @@ from tests.graphs import random_graph
 class Buffer(np.ndarray):
     device_address = 0
     freed = False
+
+    def __array_finalize__(self, base) -> None:
+        if isinstance(base, Buffer):  # a slice: where it lies, as PYNQ's buffers say it
+            offset = self.__array_interface__["data"][0] - base.__array_interface__["data"][0]
+            self.device_address = base.device_address + offset
 
     def flush(self) -> None:
         self.flushed = True
@@ -39,11 +44,16 @@ class Board:
     idle, DONE stays until a 1 is written or a frame starts, an error until a soft reset.
 
     A frame takes `frame_reads` reads of STATUS (None: no end), a soft reset `reset_reads`. The
-    logits are `result` of the image that was in the input region at START.
+    logits are `result` of the image that was in the input region at START. Memory is what the
+    engine's ports see: `ports` planes, each with a part of every beat.
     """
 
-    def __init__(self, sizes: int, *, frame_reads=3, reset_reads=2, error=0, deaf=False) -> None:
-        self.values = {0x00: 0x4857474E, 0x34: sizes, 0x40: 1234}
+    def __init__(
+        self, sizes: int, ports: int, *, frame_reads=3, reset_reads=2, error=0, deaf=False
+    ) -> None:
+        self.values = {0x00: 0x4857474E, 0x34: sizes, 0x40: 1234, 0x70: ports}
+        self.planes, self.port_bytes = ports & 0xFF, (ports >> 8) // 8 // (ports & 0xFF)
+        self.input_bytes = self.output_bytes = 0
         self.frame_reads, self.reset_reads, self.fault, self.deaf = (
             frame_reads, reset_reads, error, deaf,
         )  # fmt: skip
@@ -72,8 +82,9 @@ class Board:
         elif self.fault:
             self.error = self.fault
         else:
-            self.buffers[-1][:] = np.frombuffer(
-                result(self.image, self.buffers[-1].size // 2).tobytes(), np.uint8
+            logits = result(self.image, self.output_bytes // 2).tobytes()
+            self.memory(0x28, len(logits))[:] = np.frombuffer(logits, np.uint8).reshape(
+                -1, self.planes, self.port_bytes
             )
             self.running, self.done = False, True
 
@@ -86,12 +97,24 @@ class Board:
             idle = not (self.running or self.resetting or self.error)
             if idle and not self.deaf:
                 self.running, self.done, self.left = True, False, self.frame_reads
-                self.image = self.buffers[-2].tobytes()
+                self.image = self.memory(0x20, self.input_bytes).tobytes()
                 self.starts += 1
         elif offset == 0x0C:
             self.done = self.done and not value & 2
         elif offset != 0x08:
             self.values[offset] = value
+
+    def memory(self, register: int, size: int) -> np.ndarray:
+        """What a base register points at: (beats, ports, bytes of a port), to read and write."""
+        (buffer,) = self.buffers
+        base = self.values[register] + (self.values[register + 4] << 32) - buffer.device_address
+        plane = self.values[0x38] if self.planes > 1 else 0
+        length = size // self.planes
+        assert 0 <= base <= base + length <= plane or self.planes == 1
+        flat = np.asarray(buffer)
+        strides = (self.port_bytes, plane, 1)
+        shape = (length // self.port_bytes, self.planes, self.port_bytes)
+        return np.lib.stride_tricks.as_strided(flat[base:], shape, strides)
 
     def allocate(self, size: int) -> Buffer:
         buffer = np.zeros(size, dtype=np.uint8).view(Buffer)
@@ -105,10 +128,10 @@ def result(image: bytes, count: int) -> np.ndarray:
     return ((zlib.crc32(image) + 17 * np.arange(count)) % 30011).astype("<i2")
 
 
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory):
+@pytest.fixture(scope="module", params=["zynq", "kv260"], ids=["two ports", "one port"])
+def driver(request, tmp_path_factory):
     graph = random_graph()
-    program = schedule(graph, choose(graph, get_target("zynq")))
+    program = schedule(graph, choose(graph, get_target(request.param)))
     folder = tmp_path_factory.mktemp("driver")
     write_image(folder / "image", program)
     (folder / "driver.py").write_text(driver_text(program, folder / "image"))
@@ -119,12 +142,26 @@ def driver(tmp_path_factory):
 
 
 @pytest.fixture
-def start(driver):
+def new_board(driver):
+    """new_board(**options of Board) -> the board that the driver is for."""
+    module, _, program = driver
+
+    def make(**options) -> Board:
+        board = Board(module.SIZES, module.PORTS, **options)
+        board.input_bytes = program.image_bytes
+        board.output_bytes = program.output_words * program.sizing.word_bytes
+        return board
+
+    return make
+
+
+@pytest.fixture
+def start(driver, new_board):
     """start(**options of Board) -> (engine, board)."""
     module, image, _ = driver
 
     def make(**options):
-        board = Board(module.SIZES, **options)
+        board = new_board(**options)
         return module.Engine(board, board.allocate, image), board
 
     return make
@@ -154,13 +191,15 @@ def test_runs_a_frame(driver, start, picture, logits, frame_reads) -> None:
     module, _, program = driver
     engine, board = start(frame_reads=frame_reads)
     assert engine.run(picture(7)).tolist() == logits(picture(7))
-    assert engine.buffers["program"].tobytes() == program.binary()
-    assert engine.buffers["weights"].tobytes() == program.weights
-    assert engine.buffers["input"][: picture(7).size].tobytes() == picture(7).tobytes()
+    assert board.memory(0x10, len(program.binary())).tobytes() == program.binary()
+    assert board.memory(0x18, len(program.weights)).tobytes() == program.weights
+    assert board.memory(0x20, picture(7).size).tobytes() == picture(7).tobytes()
     assert (board.values[0x10], board.values[0x14]) == (0x1000_0000, 0)
+    assert board.values[0x38] % 4096 == board.values[0x3C] == 0
     assert board.values[0x30] == len(program.instructions)
     s = program.sizing
     assert s.lanes | s.act_bits << 8 | s.kw << 16 == module.SIZES
+    assert s.axi_ports | s.axi_bits << 8 == module.PORTS
 
 
 def test_the_steps_give_the_same(start, picture, logits) -> None:
@@ -173,9 +212,11 @@ def test_the_steps_give_the_same(start, picture, logits) -> None:
 
 def test_refuses_another_engine(driver) -> None:
     module, image, _ = driver
-    board = Board(module.SIZES + 1)
-    with pytest.raises(module.EngineError, match="program made for"):
-        module.Engine(board, board.allocate, image)
+    for sizes, ports, what in ((1, 0, "engine sizes"), (0, 1, "memory ports")):
+        board = Board(module.SIZES + sizes, module.PORTS + ports)
+        with pytest.raises(module.EngineError, match=f"{what} 0x.*program made for"):
+            module.Engine(board, board.allocate, image)
+        assert board.buffers == []
 
 
 def flipped(data: bytes) -> bytes:
@@ -189,7 +230,7 @@ def test_refuses_a_damaged_file(driver, tmp_path, name, damage) -> None:
     for file in image.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     (tmp_path / name).write_bytes(damage((image / name).read_bytes()))
-    board = Board(module.SIZES)
+    board = Board(module.SIZES, module.PORTS)
     with pytest.raises(module.EngineError, match=rf"{name}: SHA-256 differs"):
         module.Engine(board, board.allocate, tmp_path)
     assert board.buffers == []  # nothing was given to the engine
@@ -270,9 +311,9 @@ def test_threads_get_their_own_logits(start, picture, logits) -> None:
     assert board.starts == 40
 
 
-def test_resets_what_an_earlier_program_left(driver, picture, logits) -> None:
+def test_resets_what_an_earlier_program_left(driver, new_board, picture, logits) -> None:
     module, image, _ = driver
-    board = Board(module.SIZES)
+    board = new_board()
     board.running, board.left = True, None
     engine = module.Engine(board, board.allocate, image)
     assert board.resets == 1
@@ -286,9 +327,9 @@ def test_a_reset_without_end_says_so(driver, start) -> None:
         engine.soft_reset(0.01)
 
 
-def test_a_reset_without_end_gives_no_buffers(driver, monkeypatch) -> None:
+def test_a_reset_without_end_gives_no_buffer(driver, monkeypatch) -> None:
     module, image, _ = driver
-    board = Board(module.SIZES, reset_reads=None)
+    board = Board(module.SIZES, module.PORTS, reset_reads=None)
     reset = module.Engine.soft_reset
     monkeypatch.setattr(module.Engine, "soft_reset", lambda self: reset(self, 0.01))
     with pytest.raises(module.EngineError, match=r"no end of the soft reset after 0\.01 s"):
@@ -338,7 +379,6 @@ def test_steps_out_of_order_are_refused(driver, start, picture) -> None:
     assert board.starts == 2
 
 
-@pytest.mark.parametrize("name", ["program", "weights", "input", "output"])
 @pytest.mark.parametrize(
     ("address", "rule"),
     [
@@ -347,45 +387,42 @@ def test_steps_out_of_order_are_refused(driver, start, picture) -> None:
         (0xFFFF_FFF0, "must lie below 0x100000000"),  # it ends above
     ],
 )
-def test_refuses_a_buffer_that_the_engine_cannot_reach(driver, name, address, rule) -> None:
-    module, image, program = driver
-    regions = [r["name"] for r in ddr_regions(program)]
-    board = Board(module.SIZES)
+def test_refuses_a_buffer_that_the_engine_cannot_reach(driver, address, rule) -> None:
+    module, image, _ = driver
+    board = Board(module.SIZES, module.PORTS)
 
     def allocate(size: int) -> Buffer:
         buffer = board.allocate(size)
-        if regions[len(board.buffers) - 1] == name:
-            buffer.device_address = address
+        buffer.device_address = address
         return buffer
 
-    with pytest.raises(
-        module.EngineError, match=rf"buffer {name}: \d+ bytes at {address:#x}; {rule}"
-    ):
+    with pytest.raises(module.EngineError, match=rf"buffer: \d+ bytes at {address:#x}; {rule}"):
         module.Engine(board, allocate, image)
-    assert board.buffers
-    assert all(b.freed for b in board.buffers)
+    assert [b.freed for b in board.buffers] == [True]
 
 
 def test_the_address_width_is_the_engines(driver) -> None:
-    text = (rtl_source("hwgen_engine.v.j2")).read_text()
-    for pin in ("araddr", "awaddr"):
-        assert f"[{driver[0].ADDRESS_BITS - 1}:0] m_axi_{pin}," in text
+    module, _, program = driver
+    text = rtl_texts(program.sizing)["hwgen_engine.v"]
+    for port in masters(program.sizing):
+        for pin in ("araddr", "awaddr"):
+            assert f"[{module.ADDRESS_BITS - 1}:0] {port}_{pin}," in text
 
 
-def test_buffers_are_freed_at_the_end(driver, start, picture) -> None:
+def test_the_buffer_is_freed_at_the_end(driver, start, picture) -> None:
     engine, board = start()
+    (buffer,) = board.buffers
     with engine:
         engine.run(picture(1))
-        assert not any(b.freed for b in board.buffers)
-    assert len(board.buffers) == 4
-    assert all(b.freed for b in board.buffers)
+        assert not buffer.freed
+    assert buffer.freed
     engine.close()
     for step in (lambda: engine.run(picture(1)), engine.soft_reset):
-        with pytest.raises(driver[0].EngineError, match="closed: its buffers are freed"):
+        with pytest.raises(driver[0].EngineError, match="closed: its buffer is freed"):
             step()
 
 
-def test_a_running_engine_is_stopped_before_its_buffers_go(driver, start, picture) -> None:
+def test_a_running_engine_is_stopped_before_its_buffer_goes(driver, start, picture) -> None:
     engine, board = start(frame_reads=None)
     engine.load(picture(1))
     engine.start()
@@ -401,15 +438,9 @@ def test_a_running_engine_is_stopped_before_its_buffers_go(driver, start, pictur
     assert all(b.freed for b in board.buffers)
 
 
-def test_buffers_are_freed_when_there_are_too_few(driver) -> None:
+def test_a_buffer_of_another_size_is_freed(driver) -> None:
     module, image, _ = driver
-    board = Board(module.SIZES)
-
-    def allocate(size: int) -> Buffer:
-        if len(board.buffers) == 2:
-            raise MemoryError("CMA")
-        return board.allocate(size)
-
-    with pytest.raises(MemoryError):
-        module.Engine(board, allocate, image)
-    assert [b.freed for b in board.buffers] == [True, True]
+    board = Board(module.SIZES, module.PORTS)
+    with pytest.raises(module.EngineError, match=r"buffer: \d+ bytes at .*; must have \d+ bytes"):
+        module.Engine(board, lambda size: board.allocate(size - 16), image)
+    assert [b.freed for b in board.buffers] == [True]

@@ -38,7 +38,13 @@ def report(
                 "clock_mhz": 200,
                 "budget": {"lut": 53_200, "ff": 106_400, "bram36": 140, "uram": 0, "dsp": 220},
             },
-            "config": {"array_bits": 2_048, "lanes": 16, "act_bits": 16, "axi_bits": 128},
+            "config": {
+                "array_bits": 2_048,
+                "lanes": 16,
+                "act_bits": 16,
+                "axi_ports": 2,
+                "axi_bits": 128,
+            },
             "cycles": {
                 "predicted": total,
                 "simulated": total + 57 if simulated else None,
@@ -52,6 +58,9 @@ def report(
                 "read_bytes_cold": 160_000,
                 "weight_bytes": 90_000,
                 "kept_bytes": 64_000,
+                "port_bytes_per_second": 3.2e9,
+                "dram": "DDR3, 16 bits x 1050 MT/s x 0.7",
+                "dram_bytes_per_second": 1.47e9,
             },
             "fps": {
                 "predicted": 200e6 / total,

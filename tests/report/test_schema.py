@@ -13,11 +13,14 @@ from tests.report import sample
 KEYS = {
     "model": {"name", "sha256", "params", "binary_weights", "binary_macs", "float_macs"},
     "target": {"name", "part", "clock_mhz", "budget"},
-    "config": {"array_bits", "lanes", "act_bits", "axi_bits"},
+    "config": {"array_bits", "lanes", "act_bits", "axi_ports", "axi_bits"},
     "cycles": {
         "predicted", "simulated", "predicted_cold", "simulated_cold", "roofline", "steps",
     },
-    "memory": {"read_bytes", "read_bytes_cold", "weight_bytes", "kept_bytes"},
+    "memory": {
+        "read_bytes", "read_bytes_cold", "weight_bytes", "kept_bytes", "port_bytes_per_second",
+        "dram", "dram_bytes_per_second",
+    },
     "fps": {"predicted", "simulated"},
     "resources": {"source", "lut", "ff", "bram36", "uram", "dsp", "by_unit", "fits"},
     "place": {
@@ -47,6 +50,15 @@ def test_a_report_from_before_the_hls_back_end_still_loads():
     body = json.loads(sample.report().to_json())
     del body["hls"]
     assert Report.model_validate(body) == sample.report()
+
+
+def test_a_report_from_before_the_boards_still_loads():
+    body = json.loads(sample.report().to_json())
+    del body["config"]["axi_ports"]
+    for name in ("port_bytes_per_second", "dram", "dram_bytes_per_second"):
+        del body["memory"][name]
+    old = Report.model_validate(body)
+    assert not any(line.startswith("memory") for line in summary(old))
 
 
 def test_json_comes_back_equal():
@@ -95,6 +107,21 @@ def test_a_folder_without_report_and_a_broken_report(tmp_path):
     )
 
 
+BANDWIDTH = (
+    "memory      2 ports x 64 bits x 200 MHz = 3.20 GB/s; "
+    "DDR3, 16 bits x 1050 MT/s x 0.7 = 1.47 GB/s"
+)
+
+
+def test_a_part_without_a_board_says_so():
+    report = sample.report()
+    memory = report.memory.model_copy(update={"dram": None, "dram_bytes_per_second": None})
+    part = report.model_copy(update={"memory": memory})
+    assert summary(part)[4] == (
+        "memory      2 ports x 64 bits x 200 MHz = 3.20 GB/s; no board, DRAM as fast as that"
+    )
+
+
 def test_summary_says_where_numbers_come_from():
     assert summary(sample.report()) == [
         "bhvit_sample on zynq (xc7z020clg400-1): 2,048 XNOR bits, 16 lanes",
@@ -102,6 +129,7 @@ def test_summary_says_where_numbers_come_from():
         "blocks      output error at most 0.21 % with float signs, 0.84 % with own; "
         "signs equal at least 99.91 % (16 bits, golden model)",
         "cycles      75,411 per frame (simulated), 75,354 (predicted)",
+        BANDWIDTH,
         "weights     0.06 of 0.09 MB stay on chip; first frame 79,354 cycles (predicted)",
         "frames/s    2,652 at 200 MHz (simulated cycles)",
         "check       0 mismatches in 1,472 tensors, 16 images (RTL against golden model)",
@@ -110,6 +138,7 @@ def test_summary_says_where_numbers_come_from():
     ]
     assert summary(sample.report(simulated=False))[2:] == [
         "cycles      75,354 per frame (predicted)",
+        BANDWIDTH,
         "weights     0.06 of 0.09 MB stay on chip; first frame 79,354 cycles (predicted)",
         "frames/s    2,654 at 200 MHz (predicted cycles)",
     ]

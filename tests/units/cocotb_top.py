@@ -18,6 +18,7 @@ from hwgen_cocotb.engine import (
     REG_CTRL,
     REG_CYCLES,
     REG_ID,
+    REG_PORTS,
     REG_RESULTS,
     REG_RETIRED,
     REG_RETIRED_CMP,
@@ -50,8 +51,12 @@ def program(crc_error: int = 0) -> bytes:
     return b"".join(w.to_bytes(64, "little") for w in words)
 
 
+def ports(dut) -> tuple[str, ...]:
+    return ("m_axi",) if dut._name == "hwgen_top" else ("m_axi0", "m_axi1")
+
+
 async def prepared(dut, **options) -> Engine:
-    engine = Engine(dut, **options)
+    engine = Engine(dut, ports=ports(dut), **options)
     await engine.reset()
     await engine.load(program(), RECORD.tobytes(), IMAGE, 1 << 14)
     return engine
@@ -65,15 +70,16 @@ def expected() -> bytes:
 
 @cocotb.test()
 async def registers_keep_what_is_written(dut) -> None:
-    engine = Engine(dut, stall=0.3, seed=4)
+    engine = Engine(dut, ports=ports(dut), stall=0.3, seed=4)
     await engine.reset()
     regs = engine.registers
     assert await regs.read(REG_ID) == ID
     sizes = await regs.read(REG_SIZES)
     assert (sizes & 0xFF, sizes >> 8 & 0xFF, sizes >> 16) == (LANES, 16, 128)
+    assert await regs.read(REG_PORTS) == len(ports(dut)) | 128 << 8
     assert await regs.read(REG_STATUS) == 0
     rng = np.random.default_rng(9)
-    model = dict.fromkeys(range(0x10, 0x34, 4), 0)
+    model = dict.fromkeys([*range(0x10, 0x34, 4), 0x38, 0x3C], 0)
     for address in model:  # registers have no reset
         await regs.write(address, 0)
     for _ in range(60):
@@ -99,14 +105,15 @@ async def runs_and_counts(dut) -> None:
             await regs.write(REG_CTRL, START)  # ignored: busy; clears the interrupt enable
             await regs.write(REG_CTRL, IRQ_ENABLE)
             assert await regs.read(REG_STATUS) & BUSY
-            before = engine.memory.read_beats, engine.memory.written_beats
+            before = [m.written_beats for m in engine.memories]
             status = await engine.wait()
             assert status == DONE
             assert engine.output() == expected()
             beats = 300 * 2 + 4 + 7 * 4
             assert await regs.read(REG_BEATS_READ) == beats
             assert await regs.read(REG_BEATS_WRITTEN) == 304 * 2
-            assert engine.memory.written_beats >= before[1]
+            written = [m.written_beats - n for m, n in zip(engine.memories, before, strict=True)]
+            assert written == [304 * 2] * len(written)
             assert await regs.read(REG_RETIRED) == 4
             assert await regs.read(REG_RETIRED_CMP) == 2
             assert await regs.read(REG_RESULTS) == 300
@@ -114,7 +121,7 @@ async def runs_and_counts(dut) -> None:
             await regs.write(REG_STATUS, DONE)
             assert await regs.read(REG_STATUS) == 0
             assert not int(dut.irq.value)
-        assert engine.memory.longest_burst == 256
+        assert [m.longest_burst for m in engine.memories] == [256] * len(engine.memories)
 
 
 @cocotb.test()
@@ -127,8 +134,7 @@ async def soft_reset_brings_it_back(dut) -> None:
         for _ in range(delay):
             await FallingEdge(engine.clock)
         await engine.soft_reset()
-        assert not engine.memory.reads
-        assert not engine.memory.writes
+        assert not any(m.reads or m.writes for m in engine.memories)
         assert await engine.registers.read(REG_STATUS) == 0
         good[:] = bytes(len(good))
         await engine.start()

@@ -8,6 +8,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from hwgen.emit.rtl import axi_pins, render
+from hwgen.engine.sizing import Sizing
 from hwgen.paths import rtl_source, sim_dir
 from hwgen.tools.verilator import verilator_env
 from tests.units.frame_reference import stub_sources
@@ -16,9 +18,18 @@ from tests.units.test_dma import FRAME
 RESET_TESTS = ("soft_reset_brings_it_back", "errors_stop_until_reset")
 TESTS = ("registers_keep_what_is_written", "runs_and_counts", *RESET_TESTS)
 PARAMETERS = {"LANES": 16, "ACT_BITS": 16, "KW": 128, "AXI_BITS": 128, "MAX_BURST": 256}
+TWO_PORTS = PARAMETERS | {"AXI_PORTS": 2}
 
 
-def simulate(files: list[Path], build: Path) -> dict[str, bool]:
+def engine_sources(folder: Path) -> list[Path]:
+    """hwgen_engine.v with two memory ports, around the same stand-in."""
+    parameters, axi = TWO_PORTS, axi_pins(Sizing(axi_ports=2))
+    text = render("rtl/host/hwgen_engine.v.j2", top="hwgen_engine", parameters=parameters, axi=axi)
+    (folder / "hwgen_engine.v").write_text(text)
+    return [folder / "hwgen_engine.v"]
+
+
+def simulate(files: list[Path], build: Path, top: str = "hwgen_top") -> dict[str, bool]:
     """Name of each cocotb test -> passed."""
     from cocotb_tools.runner import get_runner
 
@@ -30,8 +41,8 @@ def simulate(files: list[Path], build: Path) -> dict[str, bool]:
         runner = get_runner("verilator")
         runner.build(
             sources=files,
-            hdl_toplevel="hwgen_top",
-            parameters=PARAMETERS,
+            hdl_toplevel=top,
+            parameters=PARAMETERS if top == "hwgen_top" else {},
             build_args=["--default-language", "1364-2005", "-Wno-fatal"],
             build_dir=build,
             log_file=build.parent / "build.log",
@@ -40,7 +51,7 @@ def simulate(files: list[Path], build: Path) -> dict[str, bool]:
         xml = build / "results.xml"
         with contextlib.suppress(SystemExit):  # the runner's way to report failures under pytest
             runner.test(
-                hdl_toplevel="hwgen_top",
+                hdl_toplevel=top,
                 test_module="tests.units.cocotb_top",
                 build_dir=build,
                 test_dir=build,
@@ -52,10 +63,13 @@ def simulate(files: list[Path], build: Path) -> dict[str, bool]:
 
 
 @pytest.mark.slow
-def test_pins(tmp_path):
+@pytest.mark.parametrize("top", ["hwgen_top", "hwgen_engine"], ids=["one port", "two ports"])
+def test_pins(top, tmp_path):
     plain = [rtl_source(f"{name}.v") for name in ("hwgen_top", *FRAME)]
     files = plain + stub_sources(tmp_path)
-    passed = simulate(files, tmp_path / "build")
+    if top == "hwgen_engine":
+        files += engine_sources(tmp_path)
+    passed = simulate(files, tmp_path / "build", top)
     assert passed == dict.fromkeys(TESTS, True), (tmp_path / "build" / "sim.log").read_text()[
         -4000:
     ]

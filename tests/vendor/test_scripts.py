@@ -49,7 +49,8 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     out = {}
     for name in ZYNQS:
         folder = out[name] = tmp_path_factory.mktemp(name)
-        sizing = Sizing(axi_bits=get_target(name).axi_bits)
+        target = get_target(name)
+        sizing = Sizing(axi_ports=target.axi_ports, axi_bits=target.beat_bits)
         write_rtl(folder / "rtl", sizing)
         (folder / "hls").mkdir()
         for file, text in sources(sizing).items():
@@ -57,7 +58,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         (folder / "hls" / "data").mkdir()
         for image in range(3):
             (folder / "hls" / "data" / f"{image}.input").write_text("")
-        write_vendor(folder, get_target(name), sizing, "both")
+        write_vendor(folder, target, sizing, "both")
     return out
 
 
@@ -117,7 +118,10 @@ def test_build_vivado_wires_the_engine(folders, name: str, backend: str, interpr
     assert tool.addresses[control] == (ps.control_base, CONTROL_RANGE)
     if backend == "rtl":
         assert sorted(tool.files) == sorted(p.resolve() for p in (folder / "rtl").glob("*.v"))
-        assert tool.links["engine/m_axi"] == f"memory_{ps.memory[0].name}/S00_AXI"
+        masters = [f"m_axi{k}" for k in range(2)] if target.axi_ports == 2 else ["m_axi"]
+        for master, port in zip(masters, ps.memory, strict=False):
+            assert tool.links[f"engine/{master}"] == f"memory_{port.name}/S00_AXI"
+            assert tool.links[f"memory_{port.name}/M00_AXI"] == f"ps/{port.name}"
     else:
         assert tool.files == []
         ports = [
@@ -131,7 +135,7 @@ def test_the_default_back_end_is_the_first(folders, tmp_path: Path) -> None:
     assert tool.cells["engine"].kind == "module"
     (tmp_path / "hls").mkdir()
     (tmp_path / "hls" / TOP_FILE).write_text((folders["zynq"] / "hls" / TOP_FILE).read_text())
-    script = write_vivado(tmp_path, get_target("zynq"), ("hls",))
+    script = write_vivado(tmp_path, get_target("zynq"), Sizing(), ("hls",))
     tool, _ = run_vivado(script)
     assert tool.cells["engine"].kind == "ip"
     with pytest.raises(tcl.TclError, match="HWGEN_BACKEND: rtl is not one of hls"):
@@ -158,7 +162,7 @@ def test_steps_jobs_and_board_can_be_chosen(folders) -> None:
 
 def test_a_missing_ip_or_file_is_named(folders, tmp_path: Path) -> None:
     script = tmp_path / "vendor" / "build_vivado.tcl"
-    write_vivado(tmp_path, get_target("zynq"), ("hls",))
+    write_vivado(tmp_path, get_target("zynq"), Sizing(), ("hls",))
     tool = Vivado()
     with pytest.raises(tcl.TclError, match=r"no IP there; run \.\./hls/run_hls\.tcl first"):
         tcl.run(script, tool.commands, tool)
@@ -211,7 +215,7 @@ VIVADO_TYPOS = [
      "[get_bd_pins ps/FCLK_RESET0_N] [get_bd_pins $engine_reset]", "aresetn is driven by ps/FCLK"),
     ("    connect_bd_intf_net [get_bd_intf_pins memory_$port/M00_AXI] [get_bd_intf_pins "
      "ps/$port]\n", "", "assign_bd_address: ps/S_AXI_HP0/HP0_DDR_LOWOCM is not connected"),
-    ("s_axil:m_axi", "s_axil", "ASSOCIATED_BUSIF is s_axil"),
+    ("s_axil:m_axi0:m_axi1", "s_axil:m_axi0", "ASSOCIATED_BUSIF is s_axil:m_axi0"),
     ("top system_wrapper", "top system", "no module system"),
     ("rtl $name", "rlt $name", "no such file"),
     ("[option JOBS 2]", "[option JOBS $two]", 'can\'t read "two"'),

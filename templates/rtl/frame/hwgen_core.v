@@ -13,21 +13,24 @@
 // The first error stops dispatch and DMA, and is kept in STATUS.
 //
 // AXI4 channels carry short names here (ar_*, r_*, aw_*, w_*, b_*; s_* is AXI4-Lite); hwgen_top
-// gives them their standard ones. Inside, requests of the AXI masters and their data: pr_* program,
-// rd_* and rdd_* DMA reads, wr_* and wrd_* DMA writes; wt_* weights into the array, p_* parameters,
-// f_* and fr_* words to and from FM and TM, wbr_* the compute unit's reads of WB.
-// Trace ports t_*: dst and bit writes of the lanes; start (conditions met) and retire strobes of
-// each unit; the headers that each unit holds, to name a unit that hangs.
+// gives them their standard ones. Each is a vector with a slice per memory port; inside, addresses
+// are those of the whole memory, INNER_BITS wide (axi_read.v: planes). Inside, requests of the AXI
+// masters and their data: pr_* program, rd_* and rdd_* DMA reads, wr_* and wrd_* DMA writes; wt_*
+// weights into the array, p_* parameters, f_* and fr_* words to and from FM and TM, wbr_* the
+// compute unit's reads of WB. Trace ports t_*: dst and bit writes of the lanes; start (conditions
+// met) and retire strobes of each unit; the headers that each unit holds, to name a unit that
+// hangs.
 //
-// Timing: hwgen/units/sequencer.py; the first program address is on the bus 6 cycles after the
+// Timing: hwgen/units/sequencer.py; the first program address is on the bus 7 cycles after the
 // engine becomes busy. Reset: control only.
 `default_nettype none
 module hwgen_core #(
     parameter LANES       = 16,
     parameter ACT_BITS    = 16,
     parameter KW          = 128,
-    parameter AXI_BITS    = 128,
-    parameter ADDR_BITS   = 32,
+    parameter AXI_PORTS   = 1,    // 1 or 2
+    parameter AXI_BITS    = 128,  // of a beat, all ports together
+    parameter ADDR_BITS   = 32,   // of a port
     parameter GU          = 4,
     parameter GS          = 8,
     parameter FM_WORDS    = 1024,
@@ -71,27 +74,27 @@ module hwgen_core #(
     input  wire        s_rready,
     output wire        irq,
 
-    output wire [ ADDR_BITS-1:0] ar_addr,
-    output wire [           7:0] ar_len,
-    output wire                  ar_valid,
-    input  wire                  ar_ready,
-    input  wire [  AXI_BITS-1:0] r_data,
-    input  wire [           1:0] r_resp,
-    input  wire                  r_last,
-    input  wire                  r_valid,
-    output wire                  r_ready,
-    output wire [ ADDR_BITS-1:0] aw_addr,
-    output wire [           7:0] aw_len,
-    output wire                  aw_valid,
-    input  wire                  aw_ready,
-    output wire [  AXI_BITS-1:0] w_data,
-    output wire [AXI_BITS/8-1:0] w_strb,
-    output wire                  w_last,
-    output wire                  w_valid,
-    input  wire                  w_ready,
-    input  wire [           1:0] b_resp,
-    input  wire                  b_valid,
-    output wire                  b_ready,
+    output wire [AXI_PORTS*ADDR_BITS-1:0] ar_addr,
+    output wire [        AXI_PORTS*8-1:0] ar_len,
+    output wire [          AXI_PORTS-1:0] ar_valid,
+    input  wire [          AXI_PORTS-1:0] ar_ready,
+    input  wire [           AXI_BITS-1:0] r_data,
+    input  wire [        AXI_PORTS*2-1:0] r_resp,
+    input  wire [          AXI_PORTS-1:0] r_last,
+    input  wire [          AXI_PORTS-1:0] r_valid,
+    output wire [          AXI_PORTS-1:0] r_ready,
+    output wire [AXI_PORTS*ADDR_BITS-1:0] aw_addr,
+    output wire [        AXI_PORTS*8-1:0] aw_len,
+    output wire [          AXI_PORTS-1:0] aw_valid,
+    input  wire [          AXI_PORTS-1:0] aw_ready,
+    output wire [           AXI_BITS-1:0] w_data,
+    output wire [         AXI_BITS/8-1:0] w_strb,
+    output wire [          AXI_PORTS-1:0] w_last,
+    output wire [          AXI_PORTS-1:0] w_valid,
+    input  wire [          AXI_PORTS-1:0] w_ready,
+    input  wire [        AXI_PORTS*2-1:0] b_resp,
+    input  wire [          AXI_PORTS-1:0] b_valid,
+    output wire [          AXI_PORTS-1:0] b_ready,
 
     output wire                      t_dst_valid,
     output wire                      t_dst_mem,
@@ -121,10 +124,12 @@ module hwgen_core #(
     output wire [              47:0] t_retired      // {cmp, ldw, dma}
 );
     localparam BEAT_BITS = 21;
+    localparam INNER_BITS = ADDR_BITS + AXI_PORTS - 1;
 
     // ---------------------------------------------------------------- control
     wire                 start, soft_reset, rebased, finished, busy;
-    wire [ADDR_BITS-1:0] base_program, base_weight, base_input, base_output;
+    wire [INNER_BITS-1:0] base_program, base_weight, base_input, base_output;
+    wire [ADDR_BITS-1:0] plane;
     wire [15:0]          count;
     wire                 flush, unit_rst, halt;
     wire [15:0]          retired_dma, retired_ldw, retired_cmp;
@@ -147,7 +152,8 @@ module hwgen_core #(
     );
 
     axil_regs #(
-        .ADDR_BITS(ADDR_BITS), .VERSION(VERSION), .LANES(LANES), .ACT_BITS(ACT_BITS), .KW(KW)
+        .AXI_PORTS(AXI_PORTS), .AXI_BITS(AXI_BITS), .ADDR_BITS(ADDR_BITS), .VERSION(VERSION),
+        .LANES(LANES), .ACT_BITS(ACT_BITS), .KW(KW)
     ) u_regs (
         .clk(clk), .rst(rst),
         .s_awaddr(s_awaddr), .s_awvalid(s_awvalid), .s_awready(s_awready),
@@ -157,7 +163,7 @@ module hwgen_core #(
         .s_rdata(s_rdata), .s_rresp(s_rresp), .s_rvalid(s_rvalid), .s_rready(s_rready),
         .start(start), .soft_reset(soft_reset), .rebased(rebased),
         .base_program(base_program), .base_weight(base_weight), .base_input(base_input),
-        .base_output(base_output), .count(count),
+        .base_output(base_output), .plane(plane), .count(count),
         .resetting(flush), .finished(finished), .error_code(t_error),
         .port_conflict(t_port_conflict), .store_full(store_full),
         .busy_dma(dma_busy), .busy_ldw(ldw_busy), .busy_cmp(cmp_busy),
@@ -171,21 +177,22 @@ module hwgen_core #(
 
     // ---------------------------------------------------------------- AXI masters
     wire                 pr_valid, pr_ready, prd_valid;
-    wire [ADDR_BITS-1:0] pr_addr;
+    wire [INNER_BITS-1:0] pr_addr;
     wire [BEAT_BITS-1:0] pr_beats;
     wire                 rd_valid, rd_ready, rdd_valid, rdd_ready;
-    wire [ADDR_BITS-1:0] rd_addr;
+    wire [INNER_BITS-1:0] rd_addr;
     wire [BEAT_BITS-1:0] rd_beats;
     wire [AXI_BITS-1:0]  read_data;
     wire                 wr_valid, wr_ready, wr_done, wrd_valid, wrd_ready;
-    wire [ADDR_BITS-1:0] wr_addr;
+    wire [INNER_BITS-1:0] wr_addr;
     wire [BEAT_BITS-1:0] wr_beats;
     wire [AXI_BITS-1:0]  wrd_data;
 
     axi_read #(
-        .AXI_BITS(AXI_BITS), .ADDR_BITS(ADDR_BITS), .BEAT_BITS(BEAT_BITS), .MAX_BURST(MAX_BURST)
+        .AXI_PORTS(AXI_PORTS), .AXI_BITS(AXI_BITS), .ADDR_BITS(ADDR_BITS), .BEAT_BITS(BEAT_BITS),
+        .MAX_BURST(MAX_BURST)
     ) u_read (
-        .clk(clk), .rst(rst), .flush(flush), .idle(read_idle),
+        .clk(clk), .rst(rst), .flush(flush), .idle(read_idle), .plane(plane),
         .p_valid(pr_valid), .p_ready(pr_ready), .p_addr(pr_addr), .p_beats(pr_beats),
         .pd_valid(prd_valid),
         .d_valid(rd_valid), .d_ready(rd_ready), .d_addr(rd_addr), .d_beats(rd_beats),
@@ -196,9 +203,10 @@ module hwgen_core #(
     );
 
     axi_write #(
-        .AXI_BITS(AXI_BITS), .ADDR_BITS(ADDR_BITS), .BEAT_BITS(BEAT_BITS), .MAX_BURST(MAX_BURST)
+        .AXI_PORTS(AXI_PORTS), .AXI_BITS(AXI_BITS), .ADDR_BITS(ADDR_BITS), .BEAT_BITS(BEAT_BITS),
+        .MAX_BURST(MAX_BURST)
     ) u_write (
-        .clk(clk), .rst(rst), .flush(flush), .idle(write_idle),
+        .clk(clk), .rst(rst), .flush(flush), .idle(write_idle), .plane(plane),
         .c_valid(wr_valid), .c_ready(wr_ready), .c_addr(wr_addr), .c_beats(wr_beats),
         .done(wr_done), .s_valid(wrd_valid), .s_ready(wrd_ready), .s_data(wrd_data),
         .aw_valid(aw_valid), .aw_ready(aw_ready), .aw_addr(aw_addr), .aw_len(aw_len),
@@ -214,7 +222,7 @@ module hwgen_core #(
     wire [511:0]        cmp_word;
 
     core_queues #(
-        .AXI_BITS(AXI_BITS), .ADDR_BITS(ADDR_BITS), .BEAT_BITS(BEAT_BITS), .DMA_BITS(DMA_BITS),
+        .AXI_BITS(AXI_BITS), .ADDR_BITS(INNER_BITS), .BEAT_BITS(BEAT_BITS), .DMA_BITS(DMA_BITS),
         .LDW_BITS(LDW_BITS), .QUEUE_DEPTH(QUEUE_DEPTH)
     ) u_queues (
         .clk(clk), .rst(unit_rst), .halt(halt),
@@ -243,7 +251,7 @@ module hwgen_core #(
     wire [16*LANES-1:0] p_word, f_word, fr_word, wbr_word, wt_data;
 
     core_transfer #(
-        .LANES(LANES), .AXI_BITS(AXI_BITS), .ADDR_BITS(ADDR_BITS), .BEAT_BITS(BEAT_BITS),
+        .LANES(LANES), .AXI_BITS(AXI_BITS), .ADDR_BITS(INNER_BITS), .BEAT_BITS(BEAT_BITS),
         .WB_WORDS(WB_WORDS), .STORE_WORDS(STORE_WORDS), .STORE_ULTRA(STORE_ULTRA),
         .DMA_BITS(DMA_BITS), .LDW_BITS(LDW_BITS)
     ) u_transfer (

@@ -1,8 +1,10 @@
 // Top of the engine: hwgen_core under the standard AXI names.
 //
-// m_axi: AXI4 master, INCR bursts of whole beats, one ID, in order; s_axil: AXI4-Lite registers
-// (axil_regs.v); irq: level interrupt, done or error. One clock; aresetn is the usual active-low
-// reset of AXI, sampled once and used synchronously.
+// m_axi: AXI4 masters, INCR bursts of whole beats, one ID, in order; every m_axi_* is a vector with
+// a slice per port (hwgen_engine.v gives each port its own names), and each port has the part of
+// every beat that axi_read.v says; s_axil: AXI4-Lite registers (axil_regs.v); irq: level interrupt,
+// done or error. One clock; aresetn is the usual active-low reset of AXI, sampled once and used
+// synchronously.
 //
 // Parameters: docs/architecture.md, "Sizing". Cost: see hwgen_core.v; nothing is added here.
 `default_nettype none
@@ -10,8 +12,9 @@ module hwgen_top #(
     parameter LANES       = 16,
     parameter ACT_BITS    = 16,
     parameter KW          = 128,
-    parameter AXI_BITS    = 128,
-    parameter ADDR_BITS   = 32,
+    parameter AXI_PORTS   = 1,    // 1 or 2
+    parameter AXI_BITS    = 128,  // of a beat, all ports together
+    parameter ADDR_BITS   = 32,   // of a port
     parameter GU          = 4,
     parameter GS          = 8,
     parameter FM_WORDS    = 1024,
@@ -57,41 +60,42 @@ module hwgen_top #(
     output wire        s_axil_rvalid,
     input  wire        s_axil_rready,
 
-    output wire [ ADDR_BITS-1:0] m_axi_araddr,
-    output wire [           7:0] m_axi_arlen,
-    output wire [           2:0] m_axi_arsize,
-    output wire [           1:0] m_axi_arburst,
-    output wire                  m_axi_arlock,
-    output wire [           3:0] m_axi_arcache,
-    output wire [           2:0] m_axi_arprot,
-    output wire [           3:0] m_axi_arqos,
-    output wire                  m_axi_arvalid,
-    input  wire                  m_axi_arready,
-    input  wire [  AXI_BITS-1:0] m_axi_rdata,
-    input  wire [           1:0] m_axi_rresp,
-    input  wire                  m_axi_rlast,
-    input  wire                  m_axi_rvalid,
-    output wire                  m_axi_rready,
-    output wire [ ADDR_BITS-1:0] m_axi_awaddr,
-    output wire [           7:0] m_axi_awlen,
-    output wire [           2:0] m_axi_awsize,
-    output wire [           1:0] m_axi_awburst,
-    output wire                  m_axi_awlock,
-    output wire [           3:0] m_axi_awcache,
-    output wire [           2:0] m_axi_awprot,
-    output wire [           3:0] m_axi_awqos,
-    output wire                  m_axi_awvalid,
-    input  wire                  m_axi_awready,
-    output wire [  AXI_BITS-1:0] m_axi_wdata,
-    output wire [AXI_BITS/8-1:0] m_axi_wstrb,
-    output wire                  m_axi_wlast,
-    output wire                  m_axi_wvalid,
-    input  wire                  m_axi_wready,
-    input  wire [           1:0] m_axi_bresp,
-    input  wire                  m_axi_bvalid,
-    output wire                  m_axi_bready
+    output wire [AXI_PORTS*ADDR_BITS-1:0] m_axi_araddr,
+    output wire [        AXI_PORTS*8-1:0] m_axi_arlen,
+    output wire [        AXI_PORTS*3-1:0] m_axi_arsize,
+    output wire [        AXI_PORTS*2-1:0] m_axi_arburst,
+    output wire [          AXI_PORTS-1:0] m_axi_arlock,
+    output wire [        AXI_PORTS*4-1:0] m_axi_arcache,
+    output wire [        AXI_PORTS*3-1:0] m_axi_arprot,
+    output wire [        AXI_PORTS*4-1:0] m_axi_arqos,
+    output wire [          AXI_PORTS-1:0] m_axi_arvalid,
+    input  wire [          AXI_PORTS-1:0] m_axi_arready,
+    input  wire [           AXI_BITS-1:0] m_axi_rdata,
+    input  wire [        AXI_PORTS*2-1:0] m_axi_rresp,
+    input  wire [          AXI_PORTS-1:0] m_axi_rlast,
+    input  wire [          AXI_PORTS-1:0] m_axi_rvalid,
+    output wire [          AXI_PORTS-1:0] m_axi_rready,
+    output wire [AXI_PORTS*ADDR_BITS-1:0] m_axi_awaddr,
+    output wire [        AXI_PORTS*8-1:0] m_axi_awlen,
+    output wire [        AXI_PORTS*3-1:0] m_axi_awsize,
+    output wire [        AXI_PORTS*2-1:0] m_axi_awburst,
+    output wire [          AXI_PORTS-1:0] m_axi_awlock,
+    output wire [        AXI_PORTS*4-1:0] m_axi_awcache,
+    output wire [        AXI_PORTS*3-1:0] m_axi_awprot,
+    output wire [        AXI_PORTS*4-1:0] m_axi_awqos,
+    output wire [          AXI_PORTS-1:0] m_axi_awvalid,
+    input  wire [          AXI_PORTS-1:0] m_axi_awready,
+    output wire [           AXI_BITS-1:0] m_axi_wdata,
+    output wire [         AXI_BITS/8-1:0] m_axi_wstrb,
+    output wire [          AXI_PORTS-1:0] m_axi_wlast,
+    output wire [          AXI_PORTS-1:0] m_axi_wvalid,
+    input  wire [          AXI_PORTS-1:0] m_axi_wready,
+    input  wire [        AXI_PORTS*2-1:0] m_axi_bresp,
+    input  wire [          AXI_PORTS-1:0] m_axi_bvalid,
+    output wire [          AXI_PORTS-1:0] m_axi_bready
 );
-    localparam [2:0] SIZE = AXI_BITS == 128 ? 3'd4 : 3'd3;
+    localparam PORT_BITS = AXI_BITS / AXI_PORTS;
+    localparam [2:0] SIZE = PORT_BITS == 128 ? 3'd4 : PORT_BITS == 64 ? 3'd3 : 3'd2;
     localparam [1:0] BURST_INCR = 2'b01;
     localparam [3:0] CACHE = 4'b0011;  // normal, non-cacheable, bufferable
 
@@ -100,18 +104,18 @@ module hwgen_top #(
         rst_q <= !aresetn;
     end
 
-    assign m_axi_arsize = SIZE;
-    assign m_axi_arburst = BURST_INCR;
-    assign m_axi_arlock = 1'b0;
-    assign m_axi_arcache = CACHE;
-    assign m_axi_arprot = 3'b000;
-    assign m_axi_arqos = 4'd0;
-    assign m_axi_awsize = SIZE;
-    assign m_axi_awburst = BURST_INCR;
-    assign m_axi_awlock = 1'b0;
-    assign m_axi_awcache = CACHE;
-    assign m_axi_awprot = 3'b000;
-    assign m_axi_awqos = 4'd0;
+    assign m_axi_arsize = {AXI_PORTS{SIZE}};
+    assign m_axi_arburst = {AXI_PORTS{BURST_INCR}};
+    assign m_axi_arlock = {AXI_PORTS{1'b0}};
+    assign m_axi_arcache = {AXI_PORTS{CACHE}};
+    assign m_axi_arprot = {AXI_PORTS{3'b000}};
+    assign m_axi_arqos = {AXI_PORTS{4'd0}};
+    assign m_axi_awsize = {AXI_PORTS{SIZE}};
+    assign m_axi_awburst = {AXI_PORTS{BURST_INCR}};
+    assign m_axi_awlock = {AXI_PORTS{1'b0}};
+    assign m_axi_awcache = {AXI_PORTS{CACHE}};
+    assign m_axi_awprot = {AXI_PORTS{3'b000}};
+    assign m_axi_awqos = {AXI_PORTS{4'd0}};
 
     wire t_dst_valid;
     wire t_dst_mem;
@@ -150,6 +154,7 @@ module hwgen_top #(
         .LANES(LANES),
         .ACT_BITS(ACT_BITS),
         .KW(KW),
+        .AXI_PORTS(AXI_PORTS),
         .AXI_BITS(AXI_BITS),
         .ADDR_BITS(ADDR_BITS),
         .GU(GU),

@@ -2,9 +2,9 @@
 //
 // s_* in, m_* out; a transfer happens on valid && ready, `m_data` holds until taken. `s_ready` does
 // not depend on `m_ready`. Latency: a word written in cycle t is at the output in cycle t + 1.
-// One word in and one out per cycle. Reset: pointers only. Cost (Yosys, DEPTH
-// up to 32): one RAM32M (4 LUT) per 6 bits of WIDTH, 9 LUT, 11 FF. Not for more than about 64
-// words: use a block RAM.
+// Both flags are registers. One word in and one out per cycle. Reset: pointers and flags only. Cost
+// (Yosys, DEPTH up to 32): one RAM32M (4 LUT) per 6 bits of WIDTH, 13 LUT, 14 FF. Not for more than
+// about 64 words: use a block RAM.
 `default_nettype none
 module fifo_lut #(
     parameter WIDTH = 32,
@@ -29,27 +29,36 @@ module fifo_lut #(
 
     (* ram_style = "distributed" *)
     reg [WIDTH-1:0] mem[0:DEPTH-1];
-    reg [AW:0] wr_q;
-    reg [AW:0] rd_q;
+    reg [AW-1:0] wr_q;
+    reg [AW-1:0] rd_q;
+    reg valid_q;
+    reg ready_q;
 
-    // Full: the pointers differ in the wrap bit only.
-    assign s_ready = (wr_q[AW] == rd_q[AW]) || (wr_q[AW-1:0] != rd_q[AW-1:0]);
-    assign m_valid = wr_q != rd_q;
-    assign m_data  = mem[rd_q[AW-1:0]];
+    assign s_ready = ready_q;
+    assign m_valid = valid_q;
+    assign m_data  = mem[rd_q];
 
-    wire push = s_valid && s_ready;
-    wire pop = m_valid && m_ready;
+    wire push = s_valid && ready_q;
+    wire pop = valid_q && m_ready;
+    wire [AW-1:0] rd_next = rd_q + 1'b1;
+    wire [AW-1:0] wr_next = wr_q + 1'b1;
+    wire one_left = rd_next == wr_q;  // while there is one at least
+    wire one_free = wr_next == rd_q;  // while there is room for one
 
     always @(posedge clk) begin
-        if (push) mem[wr_q[AW-1:0]] <= s_data;
+        if (push) mem[wr_q] <= s_data;
     end
 
     always @(posedge clk) begin
-        if (push) wr_q <= wr_q + 1'b1;
-        if (pop) rd_q <= rd_q + 1'b1;
+        if (push) wr_q <= wr_next;
+        if (pop) rd_q <= rd_next;
+        valid_q <= push || (valid_q && !(pop && one_left));
+        ready_q <= pop || (ready_q && !(push && one_free));
         if (rst) begin
-            wr_q <= {(AW + 1) {1'b0}};
-            rd_q <= {(AW + 1) {1'b0}};
+            wr_q <= {AW{1'b0}};
+            rd_q <= {AW{1'b0}};
+            valid_q <= 1'b0;
+            ready_q <= 1'b1;
         end
     end
 endmodule
