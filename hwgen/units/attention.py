@@ -97,8 +97,8 @@ class Attention:
         return -(-tokens // self.pk)
 
     def period(self, tokens: int) -> int:
-        """Cycles per query: scores, results (a cycle between those of two instructions) or the three
-        thresholds bind."""
+        """Cycles per query: scores, results (and a cycle between those of two instructions) or the
+        three thresholds bind."""
         return max(self.groups(tokens), self.words + 1, 3)
 
     def query_latency(self, tokens: int) -> int:
