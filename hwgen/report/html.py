@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from hwgen.paths import templates_dir
-from hwgen.report import bounds_svg, hls, place, values
+from hwgen.report import bounds_svg, clock, hls, place, values
 from hwgen.report import cycles as grouping
 from hwgen.report.graph_svg import CLASSES, draw_blocks, unit_class
 from hwgen.report.schema import BlockFidelity, Check, Closeness, Report, Resources5, Step
@@ -59,6 +59,9 @@ def render_report(
         hls_functions=hls.function_rows(report),
         hls_columns=[label for _, label in hls.RESOURCES],
         source=report.resources.source or "not synthesised yet",
+        timing_units=clock.unit_rows(report.timing),
+        timing_paths=clock.path_rows(report.timing),
+        timing_bars=clock.histogram(report.timing),
         checks=_checks(report.check),
         fidelity=_fidelity(report),
         block_tables=_block_tables(report.fidelity.blocks),
@@ -98,7 +101,8 @@ def _facts(report: Report) -> list[tuple[str, str]]:
 
 def _tiles(report: Report) -> list[dict[str, str]]:
     cycles, fps, fidelity, check = report.cycles, report.fps, report.fidelity, report.check
-    at = f"at {fps.clock_mhz:.4g} MHz, {fps.clock_source}" if fps.clock_mhz else ""
+    found = clock.clock(report.target.clock_mhz, report.timing)
+    at = f"at {found.mhz:.4g} MHz, {found.source}"
     simulated = cycles.simulated is not None
     source = "simulated" if simulated else "predicted"
     of = ", RTL" if report.hls.cycles is not None else ""

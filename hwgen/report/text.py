@@ -116,12 +116,11 @@ def summary(report: Report) -> list[str]:
             f"weights     {values.megabytes(report.memory.kept_bytes, report.memory.weight_bytes)} "
             f"stay on chip; first frame {values.count(cycles.predicted_cold)} cycles (predicted)"
         )
-    speed = fps.simulated or fps.predicted
+    speed, at = fps.simulated or fps.predicted, clock.clock(report.target.clock_mhz, report.timing)
     if speed is not None:
         source = "simulated cycles" if fps.simulated else "predicted cycles"
         lines.append(
-            f"frames/s    {values.rate(speed)} at {fps.clock_mhz:.4g} MHz "
-            f"({fps.clock_source}; {source})"
+            f"frames/s    {values.rate(speed)} at {at.mhz:.4g} MHz ({at.source}; {source})"
         )
     if check.mismatches is not None:
         lines.append(

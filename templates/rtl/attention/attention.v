@@ -25,7 +25,8 @@
 //
 // Names: a_* what the row of the next cycle is; w_* the write of a row; k_* keys of a group, read
 // for the scores. *_t: bit i is i cycles after the keys of a group meet the query. p scores; r,
-// r_neg thresholds; c_next announces a result word, r_acc is it; x_buf_q, kappa_buf_q: buffer of the instruction
+// r_neg thresholds; c_next announces a result word, r_acc is it; x_buf_q, kappa_buf_q: buffer of
+// the instruction
 // whose query gets its thresholds, whose bounds are computed. Buffers take turns from instruction
 // to instruction, so every stage toggles its own.
 //

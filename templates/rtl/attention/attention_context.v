@@ -13,7 +13,8 @@
 // before the last. The sum of a group is bit-sliced: bit b of all channels is one vector, few LUTs
 // and a fast simulation. Channel 64, whose values are all 1, sums the levels.
 // Names: a number before _q is the cycle after X (p1_q, act2_q, last5_q); level_q and v_q belong to
-// X+2, quad_q to X+3, part_q to X+4. r, r_neg are the thresholds, c_next announces a word of the result, r_acc.
+// X+2, quad_q to X+3, part_q to X+4. r, r_neg are the thresholds, r_acc the result,
+// c_next announces a word of it.
 // Reset: control only.
 `default_nettype none
 module attention_context #(

@@ -1,7 +1,8 @@
 // Reads of attention: keys and values of an instruction, then its queries, from the bit memory.
 //
 // From start on one word per cycle: the keys, then the values; beside them a query every
-// P = max(ceil(tokens / PK), 64/LANES + 1, 3) cycles, from when EARLY values are left. att_re, att_addr
+// P = max(ceil(tokens / PK), 64/LANES + 1, 3) cycles, from when EARLY values are left. att_re,
+// att_addr
 // and what the word is (att_key .. att_end) are registers: a read decided in cycle t is at the port
 // in t + 1.
 //

@@ -56,7 +56,7 @@ module compute_set (
     );
 
     chord_loader u_chords (
-        .clk(clk), .rst(rst), .start(set_table), .word(word), 
+        .clk(clk), .rst(rst), .start(set_table), .word(word),
         .table_we(table_we), .table_index(table_index), .table_entry(table_entry),
         .table_flat(table_flat)
     );

@@ -6,8 +6,8 @@
 //                                            norm_unit <--accumulators-------------------+
 //
 // Names: b_* the prepared instruction (register B of compute_decode); xf_*, at_*, nu_* to and from
-// xnor_front, attention and norm_unit; m_* a beat of mac_front that is announced, s_* its words; l_*
-// the lanes. fm_word and tm_word answer all reads, 3 cycles later.
+// xnor_front, attention and norm_unit; m_* a beat of mac_front that is announced, s_* its words;
+// l_* the lanes. fm_word and tm_word answer all reads, 3 cycles later.
 // i_* the queue, w_*, wbr_*, p_*, f_*, fr_* as in core_transfer.v; t_* traces.
 //
 // Every source announces a result four cycles before its words are at stage 0 of the lanes; the
@@ -218,7 +218,8 @@ module compute_unit #(
 
     compute_set u_set (
         .clk(clk), .rst(rst), .set_taps(set_taps), .set_att(set_att), .set_norm(set_norm),
-        .set_table(set_table), .table_we(table_we), .table_index(table_index), .table_entry(table_entry),
+        .set_table(set_table), .table_we(table_we), .table_index(table_index),
+        .table_entry(table_entry),
         .table_flat(table_flat),
         .word(b_word), .taps_sx(taps_sx),
         .tap_index(tap_index), .tap_offset(tap_offset), .tap_dx(tap_dx), .tap_out(tap_out),

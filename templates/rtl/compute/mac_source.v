@@ -18,8 +18,8 @@
 // row when there is one_row) are not announced; s_words see stencil_memory.v.
 // LNAPPLY reads table entry count / (share + 1), count = its results since `index_reset`; the index
 // is at stage 4, so that the entry's shift is there with the beat's modes.
-// Names: _1_q .. _7_q registers of stages 1 .. 7, _2 .. _6 what is there; s_* stage 7. new_*: of the
-// instruction that was loaded; its first beat is still to come.
+// Names: _1_q .. _7_q registers of stages 1 .. 7, _2 .. _6 what is there; s_* stage 7. new_*: of
+// the instruction that was loaded; its first beat is still to come.
 // One beat per cycle. Reset: control only. Cost: LANES x ACT_BITS + 300 flip-flops, two 20-bit
 // adders, LANES x ACT_BITS / 2 LUTs of memory select, four LANES / 4 : 1 multiplexers of ACT_BITS,
 // one 4 : 1 and one 2 : 1.

@@ -21,8 +21,8 @@
 // *_phase_q: of the first result of the phase; *_x, *_1: behind a step by xd, by 1. *_go: the
 // step that a stream takes, one cycle after the order.
 // `push` in cycle t -> a step of it in t + 3 at the earliest. The
-// first step of an instruction comes two cycles after the last one of the one before, or later. One result per cycle, also
-// over instruction boundaries. Reset: control only.
+// first step of an instruction comes two cycles after the last one of the one before, or later.
+// One result per cycle.  Reset: control only.
 // Cost: 10 adders of 14 or 16 bits, about 1,100 flip-flops, 440 x 8 bits of LUT RAM.
 `default_nettype none
 module result_nest #(
@@ -187,7 +187,8 @@ module result_nest #(
     assign full = full_q;
 
     // what the streams do one cycle later, a copy for each: {move, step of stream_addr}
-    wire [2:0]  go = {pop || (step && !done), pop ? 2'd0 : step_x ? 2'd1 : step_phase ? 2'd2 : 2'd3};
+    wire [2:0]  go = {pop || (step && !done),
+        pop ? 2'd0 : step_x ? 2'd1 : step_phase ? 2'd2 : 2'd3};
     wire [2:0]  pre_go, mid_go, out_go, dst_go, bit_go, cm_go;
 
     register_copy #(.WIDTH(3)) u_pre_go (.clk(clk), .d(go), .q(pre_go));

@@ -27,8 +27,8 @@
 // Vectors are packed, lane 0 lowest: 16 or ACT_BITS bits a lane, acc_word 40.
 // pool p > 0: y_word lane j holds rshift_round(sum of lanes k 2^p .. k 2^p + 2^p - 1, p),
 // k = j mod (LANES >> p). y_bits are those of the unpooled lanes.
-// Names: mN_* a mode in cycle N of its beat (m_1: cycle -1), cN_* values at the lanes' pins in cycle N (c3_low and
-// c3_high are the parts of c3), _N other values of cycle N; p_* parameter writes, q_* QM.
+// Names: mN_* a mode in cycle N of its beat (m_1: cycle -1), cN_* values at the lanes' pins in
+// cycle N (c3_low and c3_high are the parts of c3), _N other values of cycle N; p_* parameter writes, q_* QM.
 // Parameters: LUT RAM; p_sel 0 CM with p_field[1:0] the bank (bank 0 is what mul_kind 0 reads; the
 // others have the slots below 32 only), 1 OM, 2 QM with p_field 0 b, 1 slope, 2 m3, 3 c3[15:0],
 // 4 c3[25:16] (in the low bits), 5 t. c3 holds b3 and the rounding of the second affine step:
@@ -385,7 +385,8 @@ module lanes #(
                 .c1_valid(m1_first[3*G+2]), .c1_first(m1_first[3*G+1]), .c1_max(m1_first[3*G]),
                 .c5_valid(m5_load[2*G+1]), .c5_load(m5_load[2*G]), .c5_base(base_5),
                 .c6_acc(acc_word[l*40 +: 40]),
-                .c6_sh1(m6_coarse[2*G +: 2]), .c6_b(q_data[(0*LANES+l)*16 +: 16]), .c7_sh1(m7_fine[G]),
+                .c6_sh1(m6_coarse[2*G +: 2]), .c6_b(q_data[(0*LANES+l)*16 +: 16]),
+                .c7_sh1(m7_fine[G]),
                 .c8_pre(pre_word[l*A +: A]), .c10_rp(m10_rp[2*G+1]),
                 .c10_chords_off(m10_rp[2*G]),
                 .c11_slope(c11_slope[l*16 +: 16]),
