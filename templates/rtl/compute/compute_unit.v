@@ -307,6 +307,7 @@ module compute_unit #(
     wire        l_acc_valid, l_y_valid, nu_valid, nu_phase;
     wire [5:0]  nu_shift;
     wire        pre_re, mid_re, out_re, pre_sel, mid_sel, out_sel, pre_on, mid_on, out_on, dst_we;
+    wire        dst_next, dst_next_mem;
     wire [14:0] pre_at, mid_at, out_at, dst_at;
     wire [7:0]  dst_mask;
 
@@ -334,7 +335,8 @@ module compute_unit #(
         .pre_at(pre_at), .mid_at(mid_at), .out_at(out_at),
         .pre_sel(pre_sel), .mid_sel(mid_sel), .out_sel(out_sel),
         .pre_on(pre_on), .mid_on(mid_on), .out_on(out_on),
-        .l_y_valid(l_y_valid), .dst_we(dst_we), .dst_at(dst_at), .dst_mask(dst_mask),
+        .l_y_valid(l_y_valid), .dst_next(dst_next), .dst_next_mem(dst_next_mem),
+        .dst_we(dst_we), .dst_at(dst_at), .dst_mask(dst_mask),
         .bit_we(bit_we), .bit_at(bit_at),
         .l_acc_valid(l_acc_valid), .nu_valid(nu_valid), .nu_phase(nu_phase),
         .front_done(front_done), .retired(retired)
@@ -378,6 +380,7 @@ module compute_unit #(
         .src_fm_re(src_fm_re), .src_tm_re(src_tm_re), .src_addr(src_addr),
         .pre_re(pre_re), .mid_re(mid_re), .out_re(out_re),
         .pre_at(pre_at), .mid_at(mid_at), .out_at(out_at),
+        .dst_next(dst_next), .dst_next_mem(dst_next_mem),
         .dst_we(dst_we), .dst_at(dst_at), .dst_mask(dst_mask), .dst_word(l_y_word),
         .f_we(f_we), .f_mem(f_mem), .f_addr(f_addr), .f_word(f_word), .f_ready(f_ready),
         .fr_re(fr_re), .fr_mem(fr_mem), .fr_addr(fr_addr), .fr_ready(fr_ready),

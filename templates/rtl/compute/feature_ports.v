@@ -2,7 +2,8 @@
 //
 // Read port of each memory: source, pre, mid or out word of the compute pipeline; else STORE.
 // Two of the pipeline on one port in a cycle: conflict, kept until rst (the address is then the
-// OR of both). Write port: result of the lanes (8 lane groups); else DMA.
+// OR of both). Write port: result of the lanes (8 lane groups); else DMA: f_ready
+// says that a word with f_we in the next cycle is written.
 // fm_word, tm_word, fr_word: 2 cycles after their request; fr_word is sign-extended to 16 bits.
 // Names: src_*, pre_*, mid_*, out_* reads of the compute pipeline, dst_* its writes; fr_* STORE's
 // reads, f_* DMA's writes; fm_*, tm_* the ports of the two memories.
@@ -25,6 +26,8 @@ module feature_ports #(
     input  wire [14:0]               pre_at,     // {mem, addr}
     input  wire [14:0]               mid_at,
     input  wire [14:0]               out_at,
+    input  wire                      dst_next,   // dst_we and its memory in the next cycle
+    input  wire                      dst_next_mem,
     input  wire                      dst_we,
     input  wire [14:0]               dst_at,
     input  wire [7:0]                dst_mask,
@@ -80,7 +83,7 @@ module feature_ports #(
     wire fm_dst = dst_we && !dst_at[14];
     wire tm_dst = dst_we && dst_at[14];
 
-    assign f_ready = f_mem ? !tm_dst : !fm_dst;
+    assign f_ready = !(dst_next && dst_next_mem == f_mem);
 
     wire [W-1:0]  f_cut;
     wire [13:0]   fm_waddr = fm_dst ? dst_at[13:0] : f_addr;

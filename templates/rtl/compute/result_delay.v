@@ -49,6 +49,8 @@ module result_delay #(
     output wire        pre_on,
     output wire        mid_on,
     output wire        out_on,
+    output wire        dst_next,   // dst_we and its memory in the next cycle
+    output wire        dst_next_mem,
     output wire        dst_we,
     output wire        bit_we,
     output wire [14:0] dst_at,
@@ -91,9 +93,14 @@ module result_delay #(
     delay_line #(.WIDTH(2), .DEPTH(2), .RESET(0)) u_out_sel (
         .clk(clk), .rst(rst), .d({out_re, out_at[14]}), .q({out_on, out_sel})
     );
-    delay_line #(.WIDTH(3), .DEPTH(Y_AT), .RESET(1)) u_write (
-        .clk(clk), .rst(rst), .d({step && dst_en, step && bit_en, retire}),
-        .q({dst_we, bit_we, retired})
+    delay_line #(.WIDTH(2), .DEPTH(Y_AT - 1), .RESET(1)) u_next (
+        .clk(clk), .rst(rst), .d({step && dst_en, dst[14]}), .q({dst_next, dst_next_mem})
+    );
+    delay_line #(.WIDTH(2), .DEPTH(Y_AT), .RESET(1)) u_write (
+        .clk(clk), .rst(rst), .d({step && bit_en, retire}), .q({bit_we, retired})
+    );
+    delay_line #(.WIDTH(1), .DEPTH(1), .RESET(1)) u_dst_we (
+        .clk(clk), .rst(rst), .d(dst_next), .q(dst_we)
     );
     delay_line #(.WIDTH(39), .DEPTH(Y_AT), .RESET(0)) u_dst (
         .clk(clk), .rst(rst), .d({dst, dst_mask, bit_addr}), .q({dst_at, dst_mask_at, bit_at})

@@ -94,6 +94,8 @@ module result_stage #(
     output wire        mid_on,
     output wire        out_on,
     input  wire        l_y_valid,
+    output wire        dst_next,
+    output wire        dst_next_mem,
     output wire        dst_we,
     output wire [14:0] dst_at,
     output wire [7:0]  dst_mask,
@@ -162,7 +164,8 @@ module result_stage #(
         .pre_at(pre_at), .mid_at(mid_at), .out_at(out_at),
         .pre_sel(pre_sel), .mid_sel(mid_sel), .out_sel(out_sel),
         .pre_on(pre_on), .mid_on(mid_on), .out_on(out_on),
-        .dst_we(dst_en_at), .bit_we(bit_en_at), .dst_at(dst_at), .dst_mask_at(dst_mask),
+        .dst_next(dst_next), .dst_next_mem(dst_next_mem), .dst_we(dst_en_at), .bit_we(bit_en_at),
+        .dst_at(dst_at), .dst_mask_at(dst_mask),
         .bit_at(bit_at), .retired(retired), .acc_stat(acc_stat), .acc_phase(nu_phase)
     );
 

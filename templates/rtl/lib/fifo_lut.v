@@ -1,10 +1,10 @@
 // First-word-fall-through FIFO in LUT RAM.
 //
 // s_* in, m_* out; a transfer happens on valid && ready, `m_data` holds until taken. `s_ready` does
-// not depend on `m_ready`. Latency: a word written in cycle t is at the output in cycle t + 1.
-// One word in and one out per cycle. Reset: pointers only. Cost (Yosys, DEPTH
-// up to 32): one RAM32M (4 LUT) per 6 bits of WIDTH, 9 LUT, 11 FF. Not for more than about 64
-// words: use a block RAM.
+// not depend on `m_ready`; both flags are registers. Latency: a word written in cycle t is at the
+// output in cycle t + 1. One word in and one out per cycle. Reset: pointers and flags. Cost (Yosys,
+// DEPTH up to 32): one RAM32M (4 LUT) per 6 bits of WIDTH, 15 LUT, 16 FF. Not for more than about
+// 64 words: use a block RAM.
 `default_nettype none
 module fifo_lut #(
     parameter WIDTH = 32,
@@ -13,9 +13,9 @@ module fifo_lut #(
     input  wire             clk,
     input  wire             rst,
     input  wire             s_valid,
-    output wire             s_ready,
+    output reg              s_ready,
     input  wire [WIDTH-1:0] s_data,
-    output wire             m_valid,
+    output reg              m_valid,
     input  wire             m_ready,
     output wire [WIDTH-1:0] m_data
 );
@@ -29,27 +29,34 @@ module fifo_lut #(
 
     (* ram_style = "distributed" *)
     reg [WIDTH-1:0] mem[0:DEPTH-1];
-    reg [AW:0] wr_q;
-    reg [AW:0] rd_q;
+    reg [AW-1:0] wr_q;
+    reg [AW-1:0] rd_q;
+    reg [AW:0] count_q;
 
-    // Full: the pointers differ in the wrap bit only.
-    assign s_ready = (wr_q[AW] == rd_q[AW]) || (wr_q[AW-1:0] != rd_q[AW-1:0]);
-    assign m_valid = wr_q != rd_q;
-    assign m_data  = mem[rd_q[AW-1:0]];
+    localparam [AW:0] ONE = 1;
+    localparam [AW:0] LAST = {1'b0, {AW{1'b1}}};  // DEPTH - 1
+
+    assign m_data = mem[rd_q];
 
     wire push = s_valid && s_ready;
     wire pop = m_valid && m_ready;
 
     always @(posedge clk) begin
-        if (push) mem[wr_q[AW-1:0]] <= s_data;
+        if (push) mem[wr_q] <= s_data;
     end
 
     always @(posedge clk) begin
         if (push) wr_q <= wr_q + 1'b1;
         if (pop) rd_q <= rd_q + 1'b1;
+        if (push != pop) count_q <= push ? count_q + ONE : count_q - ONE;
+        m_valid <= push || count_q > ONE || (count_q == ONE && !pop);
+        s_ready <= pop || count_q < LAST || (count_q == LAST && !push);
         if (rst) begin
-            wr_q <= {(AW + 1) {1'b0}};
-            rd_q <= {(AW + 1) {1'b0}};
+            wr_q <= {AW{1'b0}};
+            rd_q <= {AW{1'b0}};
+            count_q <= {(AW + 1) {1'b0}};
+            m_valid <= 1'b0;
+            s_ready <= 1'b1;
         end
     end
 endmodule
