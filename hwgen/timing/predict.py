@@ -72,6 +72,7 @@ class _Predictor:
         self.fetch: Request | None = None
         self.started: list[int] = []  # DMA: reads requested
         self.opened: list[int] = []  # DMA: its back takes it
+        self.ended: list[int] = []  # .. and can take the next one
         self.read: Request | None = None
         # start, cycles, beats of a STORE: without a read, behind that one
         self.behind: list[tuple[int, int, int]] = []
@@ -177,7 +178,7 @@ class _Predictor:
             return True
         if self.read and not self.read.left:
             self.idle = self.read.picked + 1
-            self.retired["dma"].append(self.read.taken + dma_unit.READ_TAIL + 1)
+            self._end(self.read.taken + dma_unit.READ_TAIL + 1)
             self.read = None
             for waiting in self.behind:
                 self._without_read(*waiting)
@@ -191,9 +192,11 @@ class _Predictor:
         waits_for = k - dma_unit.DESCRIPTORS
         if (reads and self.read) or waits_for >= len(self.opened):
             return False
-        start = max(self.popped["dma"][k] + dma_unit.FRONT - 1, self._reached(i))
+        start = max(
+            self.popped["dma"][k] + dma_unit.FRONT - 1, self._reached(i) + dma_unit.REACHED
+        )
         if waits_for >= 0:
-            start = max(start, self.opened[waits_for] + 1)
+            start = max(start, self.opened[waits_for] + dma_unit.FREE)
         if reads:
             start = max(start, self.idle)
         self.started.append(start)
@@ -219,15 +222,20 @@ class _Predictor:
 
     def _open(self, start: int) -> int:
         """Cycle in which the back of the DMA takes the next instruction, passed on in `start`."""
-        self.opened.append(max([start + 1, *self.retired["dma"][-1:]]))
+        self.opened.append(max([start + 1, *self.ended[-1:]]))
         return self.opened[-1]
+
+    def _end(self, cycle: int) -> None:
+        """`cycle`: the first in which the back of the DMA can take the next instruction."""
+        self.ended.append(cycle)
+        self.retired["dma"].append(cycle + dma_unit.RETIRE)
 
     def _without_read(self, start: int, cycles: int, stored: int) -> None:
         """An instruction that asks nothing of the read bus goes through the back."""
         opened, late = self._open(start), 0
         for cycle in self.unit.stores(opened - 1, stored):
             late = self.bus.bucket.write(cycle) - cycle
-        self.retired["dma"].append(opened + cycles + late)
+        self._end(opened + cycles + late)
 
     def _ldw(self, known: int | None = 0) -> bool:
         """known: what is not yet timed starts later than that; None: nothing else can go on."""

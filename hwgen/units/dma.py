@@ -15,18 +15,20 @@ from pathlib import Path
 from hwgen.paths import templates_dir
 from hwgen.units.decode import write_decoders
 
-FRONT = 3  # dispatch -> start of an instruction that waits for nothing
+FRONT = 4  # dispatch -> start of an instruction that waits for nothing
+REACHED = 2  # its last awaited count -> start
+FREE = 2  # a descriptor is taken -> start of an instruction that needs its place
 START_TO_AR = 3  # start -> read address on the bus
 PORT = 1  # beat on the bus -> out of the ports' FIFO (axi_read.v)
-READ_TAIL = 2  # last beat out of the FIFO -> retire
-READ_ALONE = (
-    START_TO_AR + PORT + 1 + READ_TAIL - 1
-)  # what a lone read costs besides latency and beats
+READ_TAIL = 2  # last beat out of the FIFO -> end: the next instruction follows in the cycle after
+RETIRE = 2  # end -> retire: by then the CRC is compared
+# start -> end of a lone read besides latency and beats
+READ_ALONE = START_TO_AR + PORT + 1 + READ_TAIL - 1
 READ_BEHIND = 3  # what a read costs besides its beats right behind another instruction
 KEPT = 4  # what a record of the weight store costs besides its words
-STORE_ALONE = 5  # what a STORE costs besides latency and words
-STORE_WORD = 2  # cycles of a STORE word besides its beats
-STORE_FIRST = 7  # start -> first beat of a STORE on the bus
+STORE_ALONE = 5  # start -> end of a STORE besides latency and words
+STORE_WORD = 3  # cycles of a STORE word besides its beats
+STORE_FIRST = 8  # start -> first beat of a STORE on the bus
 DESCRIPTORS = 4  # instructions between its front and its back
 MAX_BURST = 64  # beats of a burst (parameter of the RTL)
 IN_FLIGHT = 128  # beats requested ahead; a new burst needs fewer outstanding
@@ -52,6 +54,7 @@ class Dma:
         "rtl/frame/dma.v",
         "rtl/frame/dma_front.v",
         "rtl/frame/dma_pack.v",
+        "rtl/frame/dma_word.v",
         "rtl/frame/dma_place.v",
         "rtl/frame/weight_store.v",
         "rtl/host/axi_bursts.v",
@@ -96,19 +99,19 @@ class Dma:
         return beats // 2 if op == "LOADF" and fields["bytes"] else beats
 
     def alone(self, op: str, beats: int, latency: int) -> int:
-        """Cycles from start to retire of an instruction that finds the DMA idle."""
+        """Cycles from start to end of an instruction that finds the DMA idle."""
         if op == "STORE":
             words = beats // self.word_beats
             return latency + STORE_ALONE + words * self.stored_word if words else 1
         return latency + beats + READ_ALONE if beats else 2
 
     def kept(self, words: int) -> int:
-        """Cycles to retire of a record of the weight store, from its start or, behind another
-        instruction, from that one's retire."""
+        """Cycles to the end of a record of the weight store, from its start or, behind another
+        instruction, from that one's end."""
         return words + KEPT if words else 2
 
     def behind(self, beats: int) -> int:
-        """Least cycles from the retire of the instruction before to that of a read of `beats`."""
+        """Least cycles from the end of the instruction before to that of a read of `beats`."""
         return beats + READ_BEHIND if beats else 2
 
     def queued(self, beats: list[int], starts: list[int], latency: int) -> list[int]:
@@ -123,5 +126,5 @@ class Dma:
         for n, start in zip(beats, starts, strict=True):
             bus = max(start + START_TO_AR + latency, bus + 1) + n - 1
             before = max(bus + PORT + 1 + READ_TAIL, before + self.behind(n))
-            retired.append(before)
+            retired.append(before + RETIRE)
         return retired

@@ -141,6 +141,7 @@ class Traffic:
         self.bench, self.memory, self.rng = bench, machine.feature, rng
         self.act_bits = machine.act_bits
         self.write = self.request = None
+        self.granted = False  # f_ready was high: the word is written in this cycle
         self.pipe: deque = deque([None, None, None])
         self.waited = [0, 0]
 
@@ -154,7 +155,7 @@ class Traffic:
                 addr,
                 [rng.randrange(-(1 << 15), 1 << 15) for _ in range(self.memory[mem].shape[1])],
             )
-        b.set("f_we", int(self.write is not None))
+        b.set("f_we", int(self.granted))
         if self.write:
             b.set("f_mem", self.write[0])
             b.set("f_addr", self.write[1])
@@ -172,15 +173,15 @@ class Traffic:
         expected = self.pipe.popleft()
         if expected is not None:
             assert b.get("fr_word") == pack(expected, 16), f"cycle {b.cycle}: STORE word"
-        if self.write is not None:
-            if b.get("f_ready"):
-                mem, addr, row = self.write
-                cut = np.array(row) & ((1 << self.act_bits) - 1)
-                self.memory[mem][addr] = signed(cut, self.act_bits)
-                self.write = None
-            else:
-                self.waited[1] += 1
         # the memory is read one cycle after the request: it holds what is written now
+        if self.granted:
+            mem, addr, row = self.write
+            cut = np.array(row) & ((1 << self.act_bits) - 1)
+            self.memory[mem][addr] = signed(cut, self.act_bits)
+            self.write, self.granted = None, False
+        elif self.write is not None:
+            self.granted = bool(b.get("f_ready"))
+            self.waited[1] += not self.granted
         if self.request is not None:
             if b.get("fr_ready"):
                 mem, addr = self.request

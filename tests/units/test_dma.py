@@ -19,7 +19,7 @@ from hwgen.sim import harness
 from hwgen.tools.lint import lint_verilog
 from hwgen.units.compute_unit import ComputeUnit
 from hwgen.units.decode import write_decoders
-from hwgen.units.dma import FRONT, Dma
+from hwgen.units.dma import FRONT, RETIRE, Dma
 from hwgen.units.sequencer import (
     LDW_FRONT,
     LDW_FULL,
@@ -38,6 +38,7 @@ FRAME = [
     "dma",
     "dma_front",
     "dma_pack",
+    "dma_word",
     "dma_place",
     "axi_bursts",
     "axi_read",
@@ -300,9 +301,11 @@ def test_harness_reports_wrong_files(engines, tmp_path):
 
 
 MUTANTS = {
-    "CM words of a quad record in one bank": ("dma_place.v", "cm_quad_q ? 10'd1 : 10'd4", "10'd4"),
-    "QM field 7 written": ("dma_place.v", "!(in_qm && qm_q[2:0] == 3'd7)", "1'b1"),
-    "CRC not compared": ("dma_pack.v", "crc_q == ~want_q;", "crc_q != 0 || want_q != 0;"),
+    "CM words of a quad record in one bank": (
+        "dma_place.v", "(at_cm_q && !cm_quad_q)", "at_cm_q"
+    ),
+    "QM field 7 written": ("dma_place.v", "(at_cm_q || at_om_q || at_q[2:0] != 3'd7)", "1'b1"),
+    "CRC not compared": ("dma_pack.v", "crc_now == ~want_q;", "crc_now != 0 || want_q != 0;"),
     "wait_cmp ignored": ("dma_front.v", "!ahead_ldw[15] && !ahead_cmp[15];", "!ahead_ldw[15];"),
     "WB read not held for MACS": ("weight_buffer.v", "ldw_ready = !cmp_re;", "ldw_ready = 1'b1;"),
     "a bit of the store flipped": (
@@ -414,7 +417,7 @@ def test_cycles_are_those_of_the_formulas(case, engines, tmp_path):
         full = {"n_wb": 0, "n_cm": 0, "n_om": 0, "n_qm": 0, "bytes": 0} | fields
         beats = dma.beats(op, full)
         start = seq.first_dispatch(LATENCY) + FRONT
-        retire = start + dma.alone(op, beats, LATENCY)
+        retire = start + dma.alone(op, beats, LATENCY) + RETIRE
         assert frame["dma"] == [[start, retire]], (op, fields)
         end_at = seq.dispatches(2, LATENCY)[1]
         assert frame["cycles"] == run_cycles(retire, end_at), (op, fields)
@@ -468,7 +471,8 @@ def test_cycles_of_records_from_the_store(engines, tmp_path):
             retired.append(max(alone, retired[-1] + dma.behind(beats)))
         else:
             retired.append(max(start, retired[-1]) + dma.kept(n))
-    assert report["frames"][1]["dma"] == [list(t) for t in zip(starts, retired[1:], strict=True)]
+    retired = [end + RETIRE for end in retired[1:]]
+    assert report["frames"][1]["dma"] == [list(t) for t in zip(starts, retired, strict=True)]
 
 
 @pytest.mark.slow

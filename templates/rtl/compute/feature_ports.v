@@ -2,8 +2,9 @@
 //
 // Read port of each memory: source, pre, mid or out word of the compute pipeline; else STORE.
 // Two of the pipeline on one port in a cycle: conflict, kept until rst (the address is then the
-// OR of both). Write port: result of the lanes (8 lane groups); else DMA. dst_next and its memory
-// come a cycle before dst_we, so that the choice is a register.
+// OR of both). Write port: result of the lanes (8 lane groups); else DMA: f_ready says
+// that a word with f_we in the next cycle is written. dst_next and its memory come a cycle before
+// the write, so that the choice is a register.
 // fm_word, tm_word, fr_word: 3 cycles after their request (merged, memory, output register);
 // fr_word is sign-extended to 16 bits.
 // Names: src_*, pre_*, mid_*, out_* reads of the compute pipeline, dst_* its writes; fr_* STORE's
@@ -109,7 +110,7 @@ module feature_ports #(
         end
     end
 
-    assign f_ready = f_mem ? !tm_dst : !fm_dst;
+    assign f_ready = !(dst_next && dst_next_mem == f_mem);
 
     wire [W-1:0]  f_cut;
     wire [13:0]   fm_waddr = fm_dst ? dst_at : f_addr;

@@ -111,14 +111,12 @@ module result_delay #(
     wire        bit_next;
     wire [37:0] places_next;
 
-    delay_line #(.WIDTH(2), .DEPTH(Y_AT + AHEAD - 1), .RESET(1)) u_next (
-        .clk(clk), .rst(rst), .d({step && dst_en, step && bit_en}), .q({dst_next, bit_next})
+    delay_line #(.WIDTH(3), .DEPTH(Y_AT + AHEAD - 1), .RESET(1)) u_next (
+        .clk(clk), .rst(rst), .d({step && dst_en, step && bit_en, dst[14]}),
+        .q({dst_next, bit_next, dst_next_mem})
     );
     delay_line #(.WIDTH(38), .DEPTH(Y_AT + AHEAD - 1), .RESET(0)) u_dst (
         .clk(clk), .rst(rst), .d({dst[13:0], dst_mask, bit_addr}), .q(places_next)
-    );
-    delay_line #(.WIDTH(1), .DEPTH(Y_AT + AHEAD - 1), .RESET(0)) u_mem (
-        .clk(clk), .rst(rst), .d(dst[14]), .q(dst_next_mem)
     );
     delay_line #(.WIDTH(3), .DEPTH(Y_AT + AHEAD), .RESET(1)) u_retired (
         .clk(clk), .rst(rst), .d(retire), .q(retired)

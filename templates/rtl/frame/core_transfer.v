@@ -116,11 +116,13 @@ module core_transfer #(
         .wb_we(wb_we), .wb_addr(wb_addr), .p_we(p_we), .p_sel(p_sel), .p_slot(p_slot),
         .p_field(p_field), .word(p_word),
         .warm(warm), .st_we(st_we), .st_re(st_re), .st_addr(st_addr), .st_word(st_word),
-        .f_we(f_we), .f_mem(f_mem), .f_addr(f_addr), .f_word(f_word), .f_ready(f_ready),
+        .f_we(f_we), .f_mem(f_mem), .f_addr(f_addr), .f_ready(f_ready),
         .fr_re(fr_re), .fr_mem(fr_mem), .fr_addr(fr_addr), .fr_ready(fr_ready), .fr_word(fr_word),
         .error_crc(error_crc), .busy(dma_busy), .start(dma_start), .retire(dma_retire),
         .head(dma_head)
     );
+
+    assign f_word = p_word;
 
     generate
         if (STORE_WORDS != 0) begin : gen_store

@@ -21,10 +21,12 @@
 //
 // Timing (hwgen/units/dma.py): an instruction takes FRONT cycles from queue to read request; a
 // record of B beats occupies the states for B + READ_BEHIND cycles while its data are there, N
-// words of the store for N + KEPT.
-// A LOADF word waits for f_ready; the beats behind it wait in a 16-beat FIFO and on r_ready.
-// Reset: control only. Cost with CRC (Yosys, AXI_BITS 128), LUT RAM
-// included: L = 16 1,842 LUT, 926 FF; L = 32, A = 12 2,325 LUT, 1,146 FF.
+// words of the store for N + KEPT. It retires RETIRE cycles after it left the states: by then its
+// CRC is compared.
+// p_*, wb_*, f_* and fr_* are registers. f_ready in cycle t: a word with f_we in t + 1 is written;
+// until then it waits, the beats behind it in a 16-beat FIFO and on rdd_ready. fr_ready in t: the
+// request of t is taken; fr_word comes FR_AT cycles later.
+// Reset: control only. Cost: see hwgen/units/dma.py.
 `default_nettype none
 module dma #(
     parameter LANES       = 16,
@@ -32,6 +34,7 @@ module dma #(
     parameter ADDR_BITS   = 32,
     parameter BEAT_BITS   = 21,
     parameter STORE_WORDS = 0,    // 0: `keep` is not decoded
+    parameter FR_AT       = 3,    // cycles from a read of FM or TM to its word
     parameter I_BITS      = 256   // bits of an instruction that the queue keeps: isa.queue_bits
 ) (
     input wire clk,
@@ -77,7 +80,7 @@ module dma #(
     output wire [         1:0] p_sel,    // 0 CM, 1 OM, 2 QM
     output wire [         7:0] p_slot,
     output wire [         2:0] p_field,
-    output wire [16*LANES-1:0] word,     // of WB, parameters and store
+    output wire [16*LANES-1:0] word,     // of WB, parameters, store, FM and TM
 
     // Weight store; st_word comes two cycles after st_re.
     input  wire                warm,     // of the frame
@@ -87,12 +90,11 @@ module dma #(
     input  wire [16*LANES-1:0] st_word,
 
     // FM and TM.
-    output wire                f_we,
+    output reg                 f_we,
     output wire                f_mem,
     output wire [        13:0] f_addr,
-    output wire [16*LANES-1:0] f_word,
     input  wire                f_ready,
-    output wire                fr_re,
+    output reg                 fr_re,
     output wire                fr_mem,
     output wire [        13:0] fr_addr,
     input  wire                fr_ready,
@@ -111,6 +113,9 @@ module dma #(
         if ((8 * LANES) % AXI_BITS != 0 || (1 << PER_LOG2) != PER_WORD) begin : gen_guard
             ERROR_dma_AXI_BITS_must_divide_8_LANES_and_LANES_be_a_power_of_two u_stop ();
         end
+        if (FR_AT < 2) begin : gen_guard_fr_at
+            ERROR_dma_FR_AT_must_be_at_least_2 u_stop ();
+        end
     endgenerate
 
     // ---------------------------------------------------------------- descriptors
@@ -124,6 +129,10 @@ module dma #(
     wire d_mem;
     wire [31:0] d_crc;
     wire [15:0] d_place;
+    wire [2:0] d_has;
+    wire [2:0] d_one;
+    wire d_none;
+    wire d_single;
     wire [15:0] d_n_wb;
     wire [7:0] d_n_cm;
     wire [7:0] d_cm;
@@ -133,7 +142,7 @@ module dma #(
     wire [7:0] d_qm;
     wire d_keep;
     wire [15:0] d_store_word;
-    wire d_none = d_beats == {BEAT_BITS{1'b0}};
+    wire d_kept = d_keep && warm;  // its words come from the store
     wire take;
     wire front_busy;
 
@@ -172,6 +181,10 @@ module dma #(
         .d_crc(d_crc),
         .d_place(d_place),
         .d_n_wb(d_n_wb),
+        .d_has(d_has),
+        .d_one(d_one),
+        .d_none(d_none),
+        .d_single(d_single),
         .d_n_cm(d_n_cm),
         .d_cm(d_cm),
         .d_cm_quad(d_cm_quad),
@@ -186,66 +199,72 @@ module dma #(
     );
 
     // ---------------------------------------------------------------- words
-    localparam [2:0] B_GET = 3'd0;
-    localparam [2:0] B_READ = 3'd1;   // beats arrive, or words of the store
-    localparam [2:0] B_CHECK = 3'd2;  // last word is written, CRC compared
-    localparam [2:0] B_STORE = 3'd3;  // request to the write master
-    localparam [2:0] B_FETCH = 3'd4;  // STORE: read a word
-    localparam [2:0] B_SEND = 3'd5;   // STORE: send its beats
-    localparam [2:0] B_DONE = 3'd6;   // STORE: wait for the responses
-    localparam [2:0] B_STOP = 3'd7;   // after an error
+    // States, one-hot; none of them: after an error.
+    localparam B_GET = 0;
+    localparam B_READ = 1;   // beats arrive
+    localparam B_CHECK = 2;  // last word is written
+    localparam B_STORE = 3;  // request to the write master
+    localparam B_FETCH = 4;  // STORE: read a word
+    localparam B_SEND = 5;   // STORE: send its beats
+    localparam B_DONE = 6;   // STORE: wait for the responses
+    localparam B_KEPT = 7;   // words of the weight store arrive
 
-    reg [2:0] back;
+    reg [7:0] back;
     reg load_q;
     reg checked_q;  // the record has a CRC
     reg mem_q;
     reg [ADDR_BITS-1:0] wr_addr_q;
-    reg [1:0] wait_q;  // fr_word comes two cycles after the read
-    reg got_q;  // the read was accepted
+    reg [FR_AT:1] fr_line_q;  // a read was accepted so many cycles ago
+    reg hold_q;  // FM is not ready for the word
 
-    wire word_v;
-    wire hold = word_v && !load_q && !f_ready;  // FM is not ready for the word
     wire step;
     wire last;
+    wire put;
+    wire complete;
     wire drained;
     wire crc_ok;
     wire part_last;
-    wire [13:0] f_place;
+    wire waiting = !load_q && (complete || hold_q);  // for FM or TM, in the next cycle
+    wire hold_next = waiting && !f_ready;
     wire send = wrd_valid && wrd_ready;
-    wire fr_here = got_q && wait_q == 2'd1;
+    wire fr_taken = fr_re && fr_ready;
 
-    assign take = back == B_GET && d_valid;
+    assign take = back[B_GET] && d_valid;
 
     dma_pack #(
         .LANES(LANES),
         .AXI_BITS(AXI_BITS),
-        .BEAT_BITS(BEAT_BITS)
+        .BEAT_BITS(BEAT_BITS),
+        .STORE(STORE_WORDS != 0)
     ) u_pack (
         .clk(clk),
         .rst(rst),
         .take(take),
         .beats(d_beats),
+        .none(d_none),
+        .single(d_single),
         .bytes(d_bytes),
-        .kept(d_keep && warm),
         .crc(d_crc),
-        .reading(back == B_READ),
-        .hold(hold),
+        .loading(load_q),
+        .reading(back[B_READ]),
+        .fetching(STORE_WORDS != 0 && back[B_KEPT]),
+        .hold_next(hold_next),
         .rdd_valid(rdd_valid),
         .rdd_ready(rdd_ready),
         .rdd_data(rdd_data),
         .st_re(st_re),
         .st_word(st_word),
         .word(word),
-        .f_word(f_word),
-        .word_v(word_v),
+        .complete(complete),
+        .put(put),
         .step(step),
         .last(last),
         .drained(drained),
         .crc_ok(crc_ok),
-        .fr_take(fr_here),
+        .fr_take(fr_line_q[FR_AT]),
         .fr_word(fr_word),
-        .sending(back == B_SEND),
-        .send(send),
+        .sending(wrd_valid),
+        .sent(wrd_ready),
         .wrd_data(wrd_data),
         .left(wr_beats),
         .part_last(part_last)
@@ -255,6 +274,8 @@ module dma #(
         .clk(clk),
         .take(take),
         .place(d_place),
+        .has(d_has),
+        .one(d_one),
         .n_wb(d_n_wb),
         .n_cm(d_n_cm),
         .cm(d_cm),
@@ -264,7 +285,7 @@ module dma #(
         .qm(d_qm),
         .keep(d_keep && !warm),
         .store(d_store_word),
-        .put(word_v && load_q),
+        .put(put),
         .wb_we(wb_we),
         .wb_addr(wb_addr),
         .p_we(p_we),
@@ -274,71 +295,68 @@ module dma #(
         .st_we(st_we),
         .st_re(st_re),
         .st_addr(st_addr),
-        .f_step((f_we && f_ready) || (fr_re && fr_ready)),
-        .f_addr(f_place)
+        .f_step(f_we || fr_taken),
+        .f_addr(f_addr)
     );
 
-    assign f_we = word_v && !load_q;
     assign f_mem = mem_q;
-    assign f_addr = f_place;
-    assign fr_re = back == B_FETCH && !got_q;
     assign fr_mem = mem_q;
-    assign fr_addr = f_place;
-    assign wr_valid = back == B_STORE;
+    assign fr_addr = f_addr;
+    assign wr_valid = back[B_STORE];
     assign wr_addr = wr_addr_q;
-    assign wrd_valid = back == B_SEND;
+    assign wrd_valid = back[B_SEND];
 
     // ---------------------------------------------------------------- states
-    wire read_end = back == B_CHECK && drained && !hold;
-    assign retire = !halt && ((read_end && (!checked_q || crc_ok)) || (back == B_DONE && wr_done)
-        || (take && d_store && d_none));
-    assign busy = front_busy || back != B_GET || d_valid;
+    wire fetch = (back[B_STORE] && wr_ready) || (back[B_SEND] && send && part_last && !last);
+    wire read_end = back[B_CHECK] && drained && !hold_q;
+    wire ended = read_end || (back[B_DONE] && wr_done) || (take && d_store && d_none);
+    reg [1:0] ended_q;  // so many cycles ago
+    reg [1:0] compare_q;  // .. with a CRC
+    reg stop_q;
+
+    assign retire = !halt && !stop_q && ended_q[1] && (!compare_q[1] || crc_ok);
+    assign busy = front_busy || !back[B_GET] || d_valid || ended_q != 2'd0;
 
     always @(posedge clk) begin
-        case (back)
-            B_GET:
-                if (d_valid) begin
-                    load_q <= d_load;
-                    checked_q <= d_checked;
-                    mem_q <= d_mem;
-                    wr_addr_q <= d_addr;
-                    if (d_store) back <= d_none ? B_GET : B_STORE;
-                    else back <= d_none ? B_CHECK : B_READ;
-                end
-            B_READ:
-                if (step && last) back <= B_CHECK;
-            B_CHECK:
-                if (read_end) back <= checked_q && !crc_ok ? B_STOP : B_GET;
-            B_STORE:
-                if (wr_ready) back <= B_FETCH;
-            B_FETCH: begin
-                if (fr_re && fr_ready) begin
-                    got_q  <= 1'b1;
-                    wait_q <= 2'd2;
-                end
-                if (got_q) begin
-                    wait_q <= wait_q - 2'd1;
-                    if (fr_here) begin
-                        got_q <= 1'b0;
-                        back  <= B_SEND;
-                    end
-                end
-            end
-            B_SEND:
-                if (send && part_last) back <= last ? B_DONE : B_FETCH;
-            B_DONE:
-                if (wr_done) back <= B_GET;
-            default: back <= B_STOP;
-        endcase
+        if (take) begin
+            load_q <= d_load;
+            checked_q <= d_checked && !d_kept;
+            mem_q <= d_mem;
+            wr_addr_q <= d_addr;
+        end
+        back[B_GET] <= (back[B_GET] && !(take && !(d_store && d_none))) || read_end
+            || (back[B_DONE] && wr_done);
+        back[B_READ] <= (take && !d_store && !d_none && !d_kept) || (back[B_READ] && !(step && last));
+        back[B_KEPT] <= (take && !d_none && d_kept) || (back[B_KEPT] && !(step && last));
+        back[B_CHECK] <= (take && !d_store && d_none)
+            || ((back[B_READ] || back[B_KEPT]) && step && last)
+            || (back[B_CHECK] && !read_end);
+        back[B_STORE] <= (take && d_store && !d_none) || (back[B_STORE] && !wr_ready);
+        back[B_FETCH] <= fetch || (back[B_FETCH] && !fr_line_q[FR_AT]);
+        back[B_SEND] <= (back[B_FETCH] && fr_line_q[FR_AT])
+            || (back[B_SEND] && !(send && part_last));
+        back[B_DONE] <= (back[B_SEND] && send && part_last && last) || (back[B_DONE] && !wr_done);
 
+        f_we <= waiting && f_ready;
+        hold_q <= hold_next;
+        fr_re <= fetch || (fr_re && !fr_ready);
+        fr_line_q <= {fr_line_q[FR_AT-1:1], fr_taken};
+
+        ended_q <= {ended_q[0], ended};
+        compare_q <= {compare_q[0], read_end && checked_q};
         if (retire) retired_dma <= retired_dma + 16'd1;
-        error_crc <= !halt && read_end && checked_q && !crc_ok;
-        if (halt) back <= B_STOP;
+        error_crc <= !halt && !stop_q && ended_q[1] && compare_q[1] && !crc_ok;
+        if (ended_q[1] && compare_q[1] && !crc_ok) stop_q <= 1'b1;
+        if (halt || stop_q) back <= 8'd0;
 
         if (rst) begin
-            back <= B_GET;
-            wait_q <= 2'd0;
-            got_q <= 1'b0;
+            back <= 8'd1;
+            f_we <= 1'b0;
+            hold_q <= 1'b0;
+            fr_re <= 1'b0;
+            fr_line_q <= {FR_AT{1'b0}};
+            ended_q <= 2'd0;
+            stop_q <= 1'b0;
             error_crc <= 1'b0;
             retired_dma <= 16'd0;
         end

@@ -1,13 +1,13 @@
 // dma_front: takes DMA instructions from the queue, waits for their counts, requests their reads.
 //
-//   queue -> register -> fields, address, beats -> read request, descriptor d_*
+//   queue -> register -> operands -> address, beats -> read request, descriptor d_*
 //
 // A descriptor is what the rest of the DMA needs of an instruction; up to four wait in a FIFO, so
 // the reads of the next instructions are under way while the current one's data arrive.
-// wait_*: (retired - wait) mod 2**16 < 2**15. A LOAD that is `kept` comes from the weight store and
+// wait_*: (retired - wait) mod 2**16 < 2**15, seen two cycles before the request. A LOAD that is `kept` comes from the weight store and
 // requests no read; its d_beats are words.
-// Names: i_* the queue; load_*, loadf_*, store_* the fields of cur, as each opcode has them; rd_*
-// the request; d_* the oldest descriptor. ahead_*: retired - wait.
+// Names: i_* the queue; *_q operands and flags of cur; has_*, one_* sections with words, with one;
+// load_*, loadf_*, store_* the fields of cur, as each opcode has them; rd_* the request; d_* the oldest descriptor. ahead_*: retired - wait.
 // Timing: FRONT cycles (hwgen/units/dma.py) from queue to read request. Reset: control only. Cost:
 // an adder of ADDR_BITS, 3 subtracters of 16 bits, the FIFO in LUT RAM.
 `default_nettype none
@@ -53,6 +53,10 @@ module dma_front #(
     output wire [         31:0] d_crc,
     output wire [         15:0] d_place,    // first word in WB, FM or TM
     output wire [         15:0] d_n_wb,     // LOAD: words of each section, where they go
+    output wire [          2:0] d_has,      // LOAD: words for {OM, CM, WB}; QM is the rest
+    output wire [          2:0] d_one,      // exactly one word
+    output wire                 d_none,     // no beat
+    output wire                 d_single,   // one beat
     output wire [          7:0] d_n_cm,
     output wire [          7:0] d_cm,
     output wire                 d_cm_quad,
@@ -77,14 +81,31 @@ module dma_front #(
         end
     endgenerate
 
-    localparam [1:0] F_GET = 2'd0;
-    localparam [1:0] F_ADD = 2'd1;
-    localparam [1:0] F_WAIT = 2'd2;
+    // States, one-hot.
+    localparam F_GET = 0;
+    localparam F_ADD = 1;   // operands
+    localparam F_SUM = 2;   // address, beats; the first cycle of waiting
+    localparam F_WAIT = 3;
+    localparam F_ASK = 4;   // read request
 
-    reg [1:0] front;
+    reg [4:0] front;
     reg [I_BITS-1:0] cur_q;
-    reg [TOTAL_BITS-1:0] words_q;
     reg [ADDR_BITS-1:0] addr_q;
+    reg [BEAT_BITS-1:0] beats_q;
+    // operands, a cycle before
+    reg [ADDR_BITS-1:0] base_q;
+    reg [31:0] offset_q;
+    reg [TOTAL_BITS-1:0] words1_q;
+    reg [TOTAL_BITS-1:0] words2_q;
+    reg is_load_q;
+    reg is_loadf_q;
+    reg is_store_q;
+    reg kept_q;
+    reg bytes_q;
+    reg [3:0] has_q;  // words; LOAD: of QM, OM, CM, WB
+    reg [2:0] one_q;
+    reg none_q;
+    reg rd_valid_q;
 
     // ---- fields
     wire [511:0] cur = {{(512 - I_BITS) {1'b0}}, cur_q};
@@ -129,7 +150,7 @@ module dma_front #(
     );
 
     decode_dma_op u_op (
-        .word(cur),
+        .word({{(512 - I_BITS) {1'b0}}, i_word}),
         .is_load(is_load),
         .is_loadf(is_loadf),
         .is_store(is_store)
@@ -171,42 +192,36 @@ module dma_front #(
         .addr(store_addr)
     );
 
-    wire is_bytes = is_loadf && loadf_bytes;
-    wire is_checked = !is_loadf || loadf_base_sel == 2'd0;
-    wire mem = is_loadf ? loadf_mem : store_mem;
+    wire is_checked = !is_loadf_q || loadf_base_sel == 2'd0;
+    wire mem = is_loadf_q ? loadf_mem : store_mem;
     // First word of WB, FM or TM; WB has the longest addresses.
-    wire [15:0] place = is_load ? load_wb : {2'd0, is_loadf ? loadf_addr : store_addr};
-    wire [31:0] crc = is_loadf ? loadf_crc : load_crc;
+    wire [15:0] place = is_load_q ? load_wb : {2'd0, is_loadf_q ? loadf_addr : store_addr};
+    wire [31:0] crc = is_loadf_q ? loadf_crc : load_crc;
 
     wire [15:0] ahead_dma = retired_dma - wait_dma;
     wire [15:0] ahead_ldw = retired_ldw - wait_ldw;
     wire [15:0] ahead_cmp = retired_cmp - wait_cmp;
     wire unused = &{1'b0, ahead_dma[14:0], ahead_ldw[14:0], ahead_cmp[14:0]};
-    wire met = !ahead_dma[15] && !ahead_ldw[15] && !ahead_cmp[15];
+    reg met_q;
 
-    wire [31:0] offset = is_load ? load_ddr : is_loadf ? loadf_ddr : store_ddr;
+    wire [31:0] offset = is_load_q ? load_ddr : is_loadf_q ? loadf_ddr : store_ddr;
+    wire [1:0] base_sel = is_load_q ? 2'd0 : is_loadf_q ? loadf_base_sel : 2'd2;
+    wire [15:0] words = is_loadf_q ? loadf_words : store_words;
     wire [ADDR_BITS-1:0] offset_wide;
     generate
         if (ADDR_BITS > 32) begin : gen_wide
-            assign offset_wide = {{(ADDR_BITS - 32) {1'b0}}, offset};
+            assign offset_wide = {{(ADDR_BITS - 32) {1'b0}}, offset_q};
         end else begin : gen_narrow
-            assign offset_wide = offset[ADDR_BITS-1:0];
+            assign offset_wide = offset_q[ADDR_BITS-1:0];
         end
     endgenerate
-    wire [1:0] base_sel = is_load ? 2'd0 : is_loadf ? loadf_base_sel : 2'd2;
-    wire [ADDR_BITS-1:0] base =
-        base_sel == 2'd0 ? base_weight : base_sel == 2'd1 ? base_input : base_output;
-    wire [TOTAL_BITS-1:0] load_words = {1'b0, load_n_wb} + {9'd0, load_n_cm}
-        + {9'd0, load_n_om} + {6'd0, load_n_qm, 3'd0};
-    wire [TOTAL_BITS-1:0] total =
-        is_load ? load_words : {1'b0, is_loadf ? loadf_words : store_words};
 
     wire d_load_keep;
     wire [15:0] d_load_store;
     wire kept;  // comes from the store
     generate
         if (STORE_WORDS != 0) begin : gen_store
-            assign kept = is_load && warm && load_keep;
+            assign kept = is_load_q && warm && load_keep;
             assign d_keep = d_load && d_load_keep;
             assign d_store_word = d_load_store;
         end else begin : gen_no_store
@@ -217,25 +232,24 @@ module dma_front #(
         end
     endgenerate
 
-    wire [BEAT_BITS-1:0] full_beats = {{(BEAT_BITS - TOTAL_BITS) {1'b0}}, words_q} << PER_LOG2;
-    wire [BEAT_BITS-1:0] beats =
-        kept ? {{(BEAT_BITS - TOTAL_BITS) {1'b0}}, words_q}
-        : is_bytes ? full_beats >> 1 : full_beats;
-    wire none = words_q == {TOTAL_BITS{1'b0}};
-    wire reads = !is_store && !none && !kept;
+    wire [TOTAL_BITS-1:0] total = words1_q + words2_q;
+    wire [BEAT_BITS-1:0] wide_total = {{(BEAT_BITS - TOTAL_BITS) {1'b0}}, total};
+    wire none = is_load_q ? has_q == 4'd0 : !has_q[0];
+    wire single = beats_q == {{(BEAT_BITS - 1) {1'b0}}, 1'b1};
+    wire reads = !is_store_q && !none && !kept_q;
 
     // The fields of the store are read by an engine with one only.
-    localparam DESC = ADDR_BITS + BEAT_BITS + 5 + 32 + 16 + 16 + 5*8 + 1 + 17;
+    localparam DESC = ADDR_BITS + BEAT_BITS + 5 + 8 + 32 + 16 + 16 + 5*8 + 1 + 17;
     wire desc_ready;
-    wire go = front == F_WAIT && met && desc_ready;
-    wire pass = go && (rd_ready || !reads);
+    wire go = (front[F_WAIT] || front[F_SUM]) && met_q && desc_ready;
+    wire pass = front[F_ASK] && (rd_ready || !rd_valid_q);
 
-    assign i_ready = front == F_GET;
-    assign rd_valid = go && reads;
+    assign i_ready = front[F_GET];
+    assign rd_valid = rd_valid_q;
     assign rd_addr = addr_q;
-    assign rd_beats = beats;
+    assign rd_beats = beats_q;
     assign start = pass;
-    assign busy = front != F_GET;
+    assign busy = !front[F_GET];
     assign head = {wait_cmp, wait_ldw, wait_dma, op};
 
     fifo_lut #(
@@ -247,33 +261,53 @@ module dma_front #(
         .s_valid(pass),
         .s_ready(desc_ready),
         .s_data({
-            addr_q, beats, is_load, is_store, is_checked, is_bytes, mem, crc, load_n_wb, place,
-            load_n_cm, load_cm, load_n_om, load_om, load_qm, load_cm_quad, load_keep, load_store
+            addr_q, beats_q, is_load_q, is_store_q, is_checked, bytes_q, mem, has_q[2:0], one_q,
+            none_q, single, crc, load_n_wb, place, load_n_cm, load_cm, load_n_om, load_om, load_qm, load_cm_quad, load_keep, load_store
         }),
         .m_valid(d_valid),
         .m_ready(d_take),
         .m_data({
-            d_addr, d_beats, d_load, d_store, d_checked, d_bytes, d_mem, d_crc, d_n_wb, d_place,
-            d_n_cm, d_cm, d_n_om, d_om, d_qm, d_cm_quad, d_load_keep, d_load_store
+            d_addr, d_beats, d_load, d_store, d_checked, d_bytes, d_mem, d_has, d_one,
+            d_none, d_single, d_crc, d_n_wb, d_place, d_n_cm, d_cm, d_n_om, d_om, d_qm, d_cm_quad, d_load_keep, d_load_store
         })
     );
 
     always @(posedge clk) begin
-        case (front)
-            F_GET:
-                if (i_valid) begin
-                    cur_q <= i_word;
-                    front <= F_ADD;
-                end
-            F_ADD: begin
-                words_q <= total;
-                addr_q  <= base + offset_wide;
-                front   <= F_WAIT;
-            end
-            default:
-                if (pass) front <= F_GET;
-        endcase
-        if (rst) front <= F_GET;
+        if (front[F_GET]) begin
+            cur_q <= i_word;
+            is_load_q <= is_load;
+            is_loadf_q <= is_loadf;
+            is_store_q <= is_store;
+        end
+
+        // cur stays until its descriptor is written: these follow it, a cycle later
+        kept_q <= kept;
+        bytes_q <= is_loadf_q && loadf_bytes;
+        offset_q <= offset;
+        base_q <= base_sel == 2'd0 ? base_weight : base_sel == 2'd1 ? base_input : base_output;
+        words1_q <= is_load_q ? {1'b0, load_n_wb} + {9'd0, load_n_cm} : {1'b0, words};
+        words2_q <= is_load_q ? {9'd0, load_n_om} + {6'd0, load_n_qm, 3'd0} : {TOTAL_BITS{1'b0}};
+        has_q <= is_load_q ? {load_n_qm != 8'd0, load_n_om != 8'd0, load_n_cm != 8'd0,
+            load_n_wb != 16'd0} : {3'd0, words != 16'd0};
+        one_q <= {load_n_om == 8'd1, load_n_cm == 8'd1, load_n_wb == 16'd1};
+        met_q <= !ahead_dma[15] && !ahead_ldw[15] && !ahead_cmp[15];
+
+        // .. and these two
+        addr_q <= base_q + offset_wide;
+        beats_q <= kept_q ? wide_total
+            : bytes_q ? (wide_total << PER_LOG2) >> 1 : wide_total << PER_LOG2;
+        none_q <= none;
+
+        front[F_GET] <= (front[F_GET] && !i_valid) || pass;
+        front[F_ADD] <= front[F_GET] && i_valid;
+        front[F_SUM] <= front[F_ADD];
+        front[F_WAIT] <= (front[F_SUM] || front[F_WAIT]) && !go;
+        front[F_ASK] <= go || (front[F_ASK] && !pass);
+        rd_valid_q <= (go && reads) || (rd_valid_q && !rd_ready);
+        if (rst) begin
+            front <= 5'd1;
+            rd_valid_q <= 1'b0;
+        end
     end
 endmodule
 `default_nettype wire

@@ -4,16 +4,20 @@
 // k % 4), OM om + k, then QM: slot qm + k / 8, field k % 8 (field 7 is not written); with `keep`
 // also to the weight store from word `store` on; words that are read from there (st_re) count too.
 // LOADF and STORE: FM or TM addr + k, counted by f_step.
-// Names: n_* words left of a section, in_* the section of this word; p_* parameters of the lanes,
-// f_* FM and TM, st_* the weight store.
-// `take` begins an instruction. Combinational from the counters. Reset: none.
-// Cost: 9 counters of 8 to 16 bits.
+// `take` begins an instruction, its first put comes at least three cycles later. A word with put in
+// cycle t is written in t + 1: all outputs are registers, those of the store's and feature memory's
+// addresses as they are in that cycle.
+// Names: n_* words of a section, has_* whether there are any, one_* exactly one; at_* the section
+// of the next word; p_* parameters of the lanes, f_* FM and TM, st_* the weight store.
+// Reset: none. Cost: 4 counters of 14 to 16 bits, the selection of a section.
 `default_nettype none
 module dma_place (
     input  wire        clk,
     // instruction
     input  wire        take,
     input  wire [15:0] place,    // wb, or addr
+    input  wire [ 2:0] has,      // words for {OM, CM, WB}
+    input  wire [ 2:0] one,
     input  wire [15:0] n_wb,
     input  wire [ 7:0] n_cm,
     input  wire [ 7:0] cm,
@@ -25,74 +29,80 @@ module dma_place (
     input  wire [15:0] store,
     // words
     input  wire        put,      // a word of a LOAD
-    output wire        wb_we,
+    output reg         wb_we,
     output wire [15:0] wb_addr,
-    output wire        p_we,
-    output wire [ 1:0] p_sel,    // 0 CM, 1 OM, 2 QM
+    output reg         p_we,
+    output reg  [ 1:0] p_sel,    // 0 CM, 1 OM, 2 QM
     output wire [ 7:0] p_slot,
     output wire [ 2:0] p_field,
-    output wire        st_we,
+    output reg         st_we,
     input  wire        st_re,
     output wire [15:0] st_addr,
     input  wire        f_step,
     output wire [13:0] f_addr
 );
-    reg [15:0] n_wb_q;
-    reg [7:0] n_cm_q;
-    reg [7:0] n_om_q;
-    reg [15:0] wb_q;
-    reg [9:0] cm_q;  // slot, bank
+    reg [15:0] place_q, n_wb_q;
+    reg [7:0] n_cm_q, n_om_q, cm_q, om_q, qm_q;
+    reg [2:0] has_q, one_q;
     reg cm_quad_q;
-    reg [7:0] om_q;
-    reg [10:0] qm_q;  // slot, field
-    reg [13:0] f_addr_q;
     reg keep_q;  // to be written to the store
+    reg begin_q;  // the cycle after take
+    reg at_wb_q, at_cm_q, at_om_q;  // else QM
+    reg last_q;  // the next word is the last one of its section, and another section comes
+    reg [15:0] left_q;  // words of the section
+    reg [15:0] at_q, addr_q;  // WB: word; else {slot, field}. Of the next word, of this one
+    reg [13:0] f_addr_q;
     reg [15:0] store_q;
 
-    // Section of the word: the first with words left.
-    wire in_wb = n_wb_q != 16'd0;
-    wire in_cm = !in_wb && n_cm_q != 8'd0;
-    wire in_om = !in_wb && !in_cm && n_om_q != 8'd0;
-    wire in_qm = !in_wb && !in_cm && !in_om;
+    // The next section: the first with words behind this one.
+    wire turn = begin_q || (put && last_q);
+    wire to_wb = begin_q && has_q[0];
+    wire to_cm = !to_wb && (begin_q || at_wb_q) && has_q[1];
+    wire to_om = !to_wb && !to_cm && (begin_q || !at_om_q) && has_q[2];
+    wire [15:0] first = to_wb ? place_q : {5'd0, to_cm ? cm_q : to_om ? om_q : qm_q, 3'd0};
+    // CM without quad and OM step by slots; with quad a slot has four fields.
+    wire [3:0] by = (at_cm_q && !cm_quad_q) || at_om_q ? 4'd8
+        : at_cm_q && at_q[1:0] == 2'd3 ? 4'd5 : 4'd1;
 
-    assign wb_we = put && in_wb;
-    assign wb_addr = wb_q;
-    assign p_we = put && !in_wb && !(in_qm && qm_q[2:0] == 3'd7);
-    assign p_sel = in_cm ? 2'd0 : in_om ? 2'd1 : 2'd2;
-    assign p_slot = in_cm ? cm_q[9:2] : in_om ? om_q : qm_q[10:3];
-    assign p_field = in_qm ? qm_q[2:0] : in_cm ? {1'b0, cm_q[1:0]} : 3'd0;
-    assign st_we = put && keep_q;
+    assign wb_addr = addr_q;
+    assign p_slot = addr_q[10:3];
+    assign p_field = addr_q[2:0];
     assign st_addr = store_q;
     assign f_addr = f_addr_q;
 
     always @(posedge clk) begin
-        if (put) begin
-            if (in_wb) begin
-                n_wb_q <= n_wb_q - 16'd1;
-                wb_q   <= wb_q + 16'd1;
-            end
-            if (in_cm) begin
-                n_cm_q <= n_cm_q - 8'd1;
-                cm_q   <= cm_q + (cm_quad_q ? 10'd1 : 10'd4);
-            end
-            if (in_om) begin
-                n_om_q <= n_om_q - 8'd1;
-                om_q   <= om_q + 8'd1;
-            end
-            if (in_qm) qm_q <= qm_q + 11'd1;
+        begin_q <= take;
+        if (turn) begin
+            at_wb_q <= to_wb;
+            at_cm_q <= to_cm;
+            at_om_q <= to_om;
+            at_q    <= first;
+            left_q  <= to_wb ? n_wb_q : {8'd0, to_cm ? n_cm_q : n_om_q};
+            last_q  <= to_wb ? one_q[0] : to_cm ? one_q[1] : to_om && one_q[2];
+        end else if (put) begin
+            at_q   <= at_q + {12'd0, by};
+            left_q <= left_q - 16'd1;
+            last_q <= left_q == 16'd2 && (at_wb_q || at_cm_q || at_om_q);
         end
+        wb_we  <= put && at_wb_q;
+        p_we   <= put && !at_wb_q && (at_cm_q || at_om_q || at_q[2:0] != 3'd7);
+        p_sel  <= at_cm_q ? 2'd0 : at_om_q ? 2'd1 : 2'd2;
+        addr_q <= at_q;
+        st_we  <= put && keep_q;
         if (st_we || st_re) store_q <= store_q + 16'd1;
         if (f_step) f_addr_q <= f_addr_q + 14'd1;
         if (take) begin
             f_addr_q <= place[13:0];
+            place_q <= place;
+            has_q <= has;
+            one_q <= one;
             n_wb_q <= n_wb;
             n_cm_q <= n_cm;
             n_om_q <= n_om;
-            wb_q <= place;
-            cm_q <= {cm, 2'd0};
+            cm_q <= cm;
             cm_quad_q <= cm_quad;
             om_q <= om;
-            qm_q <= {qm, 3'd0};
+            qm_q <= qm;
             keep_q <= keep;
             store_q <= store;
         end

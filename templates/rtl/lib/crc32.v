@@ -1,20 +1,25 @@
-// CRC-32 of zlib, BITS data bits in one step (combinational).
+// CRC-32 of zlib over beats of BITS bits, a beat per cycle.
 //
-//   next = crc over the bytes of `data`, lowest byte first, continuing from `crc`
+//   crc = that of the bytes of all `data` with `we` since `start`, lowest byte first, not inverted
 //
-// Start with 32'hFFFFFFFF; the checksum is the bitwise inverse of the last `next`. Every output bit
-// is one parity over (data ^ crc): its mask is found by running the bit-serial recurrence
-// c' = (c >> 1) ^ (c[0] ^ d ? POLY : 0) backwards from that output bit.
+// The checksum is the bitwise inverse of crc. Every bit of the next crc is one parity over
+// (data ^ crc): its mask is found by running the bit-serial recurrence
+// c' = (c >> 1) ^ (c[0] ^ d ? POLY : 0) backwards from that bit. The parity over the data is a
+// register before that over crc.
 //
-// Latency 0, one beat per cycle, no state. Cost at BITS = 128: 499 LUT (Yosys).
-// Not for beats of which only some bytes count.
+// Latency: data in cycle t is in crc in t + 2; `start` in t: crc is that of no byte in t + 1. Reset:
+// none, `start` is one. Cost at BITS = 128: about 550 LUT (Yosys), 65 FF; keep_hierarchy keeps its
+// depth. Not for beats of which only some bytes count.
 `default_nettype none
+(* keep_hierarchy *)
 module crc32 #(
     parameter BITS = 128  // multiple of 8, at least 32
 ) (
-    input  wire [31:0]     crc,
+    input  wire            clk,
+    input  wire            start,
+    input  wire            we,
     input  wire [BITS-1:0] data,
-    output wire [31:0]     next
+    output reg  [31:0]     crc
 );
     localparam [31:0] POLY = 32'hEDB88320;
 
@@ -41,22 +46,26 @@ module crc32 #(
         end
     endfunction
 
-    wire [BITS-1:0] mixed;
-    generate
-        if (BITS > 32) begin : gen_mix
-            assign mixed = data ^ {{(BITS - 32) {1'b0}}, crc};
-        end else begin : gen_mix_32
-            assign mixed = data ^ crc;
-        end
-    endgenerate
+    reg we_q;
+    reg [31:0] part_q;  // of the data
+    wire [31:0] part;
+    wire [31:0] turned;  // of crc
 
     genvar i;
     generate
         for (i = 0; i < 32; i = i + 1) begin : gen_bit
             localparam [4:0] INDEX = i;
             localparam [BITS-1:0] MASK = mask_of(INDEX);
-            assign next[i] = ^(mixed & MASK);
+            assign part[i] = ^(data & MASK);
+            assign turned[i] = ^(crc & MASK[31:0]);
         end
     endgenerate
+
+    always @(posedge clk) begin
+        we_q   <= we;
+        part_q <= part;
+        if (we_q) crc <= turned ^ part_q;
+        if (start) crc <= 32'hFFFFFFFF;
+    end
 endmodule
 `default_nettype wire

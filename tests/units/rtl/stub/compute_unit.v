@@ -179,15 +179,18 @@ module compute_unit #(
 
     assign f_ready = !stall || lfsr[1:0] != 2'd0;
     assign fr_ready = !stall || lfsr[3:2] != 2'd0;
-    reg [16*LANES-1:0] fr1, fr2;
-    assign fr_word = fr2;
+    reg f_was_ready;
+    reg [16*LANES-1:0] fr1, fr2, fr3;
+    assign fr_word = fr3;
 
     integer j;
     always @(posedge clk) begin
         lfsr <= {lfsr[14:0], lfsr[15] ^ lfsr[13] ^ lfsr[12] ^ lfsr[10]};
         fr1  <= mem[{fr_mem, fr_addr}];
         fr2  <= fr1;
-        if (f_we && f_ready) mem[{f_mem, f_addr}] <= f_word;
+        fr3  <= fr2;
+        f_was_ready <= f_ready;
+        if (f_we && f_was_ready) mem[{f_mem, f_addr}] <= f_word;
         if (v2) mem[{dst_mem, dst}] <= y;
         if (w_fill) for (j = 0; j < 256; j = j + 1) shadow[j] <= {16 * LANES{1'b1}};
         if (w_we) shadow[w_col] <= w_data;
