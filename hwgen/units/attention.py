@@ -140,7 +140,9 @@ class Attention:
         last = first + (queries - 1) * period + self.row_at + self.query_latency(tokens)
         last += self.words + 1
         free = last - self.words - 4
-        ready = max(_Reads(*reads.taken, (first, period, queries)).leave(begin, 2 * tokens), fed) + 1
+        ready = (
+            max(_Reads(*reads.taken, (first, period, queries)).leave(begin, 2 * tokens), fed) + 1
+        )
         if before is not None:
             ready = max(ready, before.free)
         if not self.overlaps(tokens):
