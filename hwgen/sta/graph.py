@@ -56,9 +56,7 @@ def build(blocks: Mapping[str, Block], top: str, units: Mapping[str, str]) -> Gr
     places: list[Place] = []
     bases: list[int] = []
     joined: list[tuple[int, int]] = []  # numbers of the same net; -1: constant
-    parts: dict[str, list[np.ndarray]] = {
-        k: [] for k in ("pins", "arcs", "launches", "captures", "drivers")
-    }
+    parts: dict[str, list[np.ndarray]] = {k: [] for k in ("pins", "arcs", "launches", "captures", "drivers")}
     total = pin_total = 0
     todo: list[tuple[str, str, str, dict[str, list[int]] | None]] = [(top, "", "", None)]
     while todo:
@@ -90,12 +88,7 @@ def build(blocks: Mapping[str, Block], top: str, units: Mapping[str, str]) -> Gr
     for name, column in (("pins", 0), ("arcs", 1), ("launches", 0), ("drivers", 0)):
         arrays[name][:, column] = alias[arrays[name][:, column]]
     ports = blocks[top].ports
-    ends = {
-        w: {
-            int(alias[n]): p for p, (way, nets) in ports.items() if way == w for n in nets if n >= 0
-        }
-        for w in ("input", "output")
-    }
+    ends = {w: {int(alias[n]): p for p, (way, nets) in ports.items() if way == w for n in nets if n >= 0} for w in ("input", "output")}
     return Graph(
         total, **arrays, inputs=ends["input"], outputs=ends["output"], places=places,
         first_net=np.array(bases), alias=alias,
@@ -165,9 +158,7 @@ def propagate(
     done = 0
     while len(level):
         counts = start[level + 1] - start[level]
-        rows = np.repeat(start[level] - np.cumsum(counts) + counts, counts) + np.arange(
-            counts.sum()
-        )
+        rows = np.repeat(start[level] - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
         done += len(rows)
         np.maximum.at(arrival, target[rows], arrival[source[rows]] + delay[rows])
         np.subtract.at(waiting, target[rows], 1)

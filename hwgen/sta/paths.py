@@ -88,14 +88,8 @@ class Tracer:
                     best = (int(p), source)
                     break
             if best is None:
-                kind = (
-                    self._type(self.graph.launches[self.launch[at], 2:4])
-                    if at in self.launch
-                    else "port"
-                )
-                stages.append(
-                    Stage(kind, self.name(at), int(self.fanout[at]), float(self.arrival[at]))
-                )
+                kind = self._type(self.graph.launches[self.launch[at], 2:4]) if at in self.launch else "port"
+                stages.append(Stage(kind, self.name(at), int(self.fanout[at]), float(self.arrival[at])))
                 break
             kind = self._type(self.graph.pins[best[0], 2:4])
             stages.append(Stage(kind, self.name(at), int(self.fanout[at]), float(self.arrival[at])))

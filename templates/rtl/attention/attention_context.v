@@ -10,8 +10,9 @@
 // is read in X+g; r, r_neg hold from X+1 on for `groups` cycles; the values of group g are read in
 // X+1+g; freed in the last of these cycles if the query is the last one; word w of the result
 // (channels w*LANES .., signed 16 bits per lane) in X+6+groups+w, 64/LANES words; finish one cycle
-// before the last, c_valid three before every one. The sum of a group is bit-sliced: bit b of all channels is one vector, few LUTs
-// and a fast simulation. Channel 64, whose values are all 1, sums the levels.
+// before the last, c_valid three before every one. The sum of a group is bit-sliced: bit b of all
+// channels is one vector, few LUTs and a fast simulation. Channel 64, whose values are all 1, sums
+// the levels.
 // Names: a number before _q is the cycle after X (p1_q, act2_q, last5_q); level_q and v_q belong to
 // X+2, quad_q to X+3, part_q to X+4. r, r_neg are the thresholds, r_valid, r_acc the result.
 // Reset: control only.

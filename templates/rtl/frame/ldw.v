@@ -7,10 +7,10 @@
 // Names: i_* the queue's oldest instruction; op_q, wait_*_q of the one that is held; wb_* reads of
 // WB, w_* writes of the shadow weights. ahead_*: retired - wait.
 //
-// Timing: i_word taken in cycle t, conditions met in cycle s >= t + 2, counts a cycle before: w_fill
-// in s + 1, one word
-// per cycle read from s + 1 on (n of them when never refused), w_we three cycles after the first
-// read, retired and shadow_full in s + n + LDW_TAIL as listed in hwgen/units/sequencer.py.
+// Timing: i_word taken in cycle t, conditions met in cycle s >= t + 2, counts a cycle before:
+// w_fill in s + 1, one word per cycle read from s + 1 on (n of them when never refused), w_we three
+// cycles after the first read, retired and shadow_full in s + n + LDW_TAIL as listed in
+// hwgen/units/sequencer.py.
 // Reset: control only. Cost (Yosys): 111 LUT, 16 L + 116 FF.
 `default_nettype none
 module ldw #(
