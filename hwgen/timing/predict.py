@@ -50,8 +50,8 @@ class _Predictor:
     def __init__(self, program: Program, latency: int, warm: bool, rate: Rate) -> None:
         s = program.sizing
         self.program, self.latency, self.warm = program, latency, warm
-        self.interval = 512 // s.axi_bits
-        self.bus, self.unit = ReadBus(latency, rate, self.interval), Dma(s.lanes, s.axi_bits)
+        self.beats = 512 // s.axi_bits  # of an instruction
+        self.bus, self.unit = ReadBus(latency, rate, self.beats), Dma(s.lanes, s.axi_bits)
         self.attention, self.ports = Attention(s.lanes, s.kw, s.pk), WritePorts()
         self.model = CycleModel()
         self.norm_latency = NormUnit(s.lanes, s.nt_words).write_at
@@ -68,7 +68,8 @@ class _Predictor:
         self.retired: dict[str, list[int]] = {
             q: [] for q in UNITS
         }  # first cycle in which the count holds it
-        self.asked = seq.START_TO_AR - 4  # cycle in which the bus took the last fetch request
+        # cycle in which the bus took the last fetch request
+        self.asked = seq.START_TO_AR - 3 - seq.ASK
         self.fetch: Request | None = None
         self.started: list[int] = []  # DMA: reads requested
         self.opened: list[int] = []  # DMA: its back takes it
@@ -124,11 +125,11 @@ class _Predictor:
         frees = first + seq.CHUNK - seq.AHEAD - 1  # leaves the FIFO before the chunk is asked for
         if count <= 0 or frees >= len(self.held):
             return False
-        self.asked += 1
+        self.asked += seq.ASK
         if frees >= 0:
-            self.asked = max(self.asked, self.held[frees] + 2)
+            self.asked = max(self.asked, self.held[frees] + seq.TAKEN_TO_ASK)
         since = self.asked + REQUEST
-        self.fetch = Request(since, first * self.interval, count * self.interval)
+        self.fetch = Request(since, first * self.beats, count * self.beats)
         self.bus.program = self.fetch
         self.requested += count
         return True
@@ -136,7 +137,7 @@ class _Predictor:
     def _dispatch(self) -> bool:
         n = len(self.dispatched)
         if n < len(self.fetched) and n == len(self.held):
-            before = self.dispatched[-1] + self.interval - 1 if n else 0
+            before = self.dispatched[-1] + self.beats if n else 0
             self.held.append(max(self.fetched[n] + 1, before))
             return True
         if n == len(self.held):
@@ -192,9 +193,7 @@ class _Predictor:
         waits_for = k - dma_unit.DESCRIPTORS
         if (reads and self.read) or waits_for >= len(self.opened):
             return False
-        start = max(
-            self.popped["dma"][k] + dma_unit.FRONT - 1, self._reached(i) + dma_unit.REACHED
-        )
+        start = max(self.popped["dma"][k] + dma_unit.FRONT - 1, self._reached(i) + dma_unit.REACHED)
         if waits_for >= 0:
             start = max(start, self.opened[waits_for] + dma_unit.FREE)
         if reads:
@@ -245,7 +244,7 @@ class _Predictor:
         i = self._next("ldw", k)
         if i is None or k > len(self.swapped):
             return False
-        start = max(self.popped["ldw"][k] + seq.LDW_FRONT - 1, self._reached(i))
+        start = max(self.popped["ldw"][k] + seq.LDW_FRONT - 1, self._reached(i) + seq.LDW_REACHED)
         if k:
             start = max(start, self.swapped[k - 1] + seq.SWAP_TO_LDW)
         done = start + seq.ldw_cycles(i.fields["n"])
@@ -256,7 +255,7 @@ class _Predictor:
             return False  # a MACS may take the port of WB
         self.full.append(done + seq.LDW_FULL)
         self.retired["ldw"].append(done + 1)
-        self.free["ldw"].append(done + 1)
+        self.free["ldw"].append(done)
         return True
 
     def _last_read(self, first: int, words: int) -> int:

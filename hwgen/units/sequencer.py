@@ -12,14 +12,17 @@ from pathlib import Path
 from hwgen.paths import templates_dir
 from hwgen.units.decode import write_decoders
 
-START_TO_AR = 7  # busy -> first program address on the bus
+START_TO_AR = 8  # busy -> first program address on the bus
 FETCH_TAIL = 4  # first beat of an instruction + its beats - 1 -> dispatch, see first_dispatch
 AHEAD = 16  # instructions the fetch runs ahead
 CHUNK = 4  # instructions of a request
 QUEUE_DEPTH = 8  # of each of the three queues
-END_CYCLES = 4  # last retire strobe -> end of the run: cycles = retire + END_CYCLES
+END_CYCLES = 5  # last retire strobe -> end of the run: cycles = retire + END_CYCLES
+ASK = 2  # the bus took a request -> the next one asks for it, at the earliest
+TAKEN_TO_ASK = 3  # an instruction left the FIFO -> a request for its place
 
-LDW_FRONT = 2  # dispatch -> start of an LDW that waits for nothing
+LDW_FRONT = 3  # dispatch -> start of an LDW that waits for nothing
+LDW_REACHED = 1  # its last awaited count -> start
 LDW_TAIL = 4  # start -> retire is n + LDW_TAIL
 LDW_FULL = 1  # retire -> shadow_full
 SWAP_TO_LDW = 3  # swap -> earliest start of the next LDW
@@ -27,7 +30,7 @@ SWAP_TO_LDW = 3  # swap -> earliest start of the next LDW
 
 @dataclass(frozen=True)
 class Sequencer:
-    """`sequencer`: program fetch and dispatch, one instruction per 512 / axi_bits cycles."""
+    """`sequencer`: program fetch and dispatch, one instruction per 512 / axi_bits + 1 cycles."""
 
     axi_bits: int = 128
 
@@ -46,11 +49,16 @@ class Sequencer:
     @property
     def interval(self) -> int:
         """Least cycles between two dispatches."""
+        return self.beats + 1
+
+    @property
+    def beats(self) -> int:
+        """Beats of an instruction."""
         return 512 // self.axi_bits
 
     def first_dispatch(self, latency: int) -> int:
         """Cycle in which the first instruction is dispatched."""
-        return START_TO_AR + latency + self.interval + FETCH_TAIL - 2
+        return START_TO_AR + latency + self.beats + FETCH_TAIL - 2
 
     def dispatches(self, count: int, latency: int) -> list[int]:
         """Dispatch cycles of the first instructions (up to AHEAD) while no queue is full."""
@@ -60,7 +68,7 @@ class Sequencer:
 
 def run_cycles(last_retire: int, end_dispatch: int) -> int:
     """CYCLES of a run: last retire strobe of any unit, cycle in which END is at the head."""
-    return max(last_retire + END_CYCLES, end_dispatch + END_CYCLES - 1)
+    return max(last_retire + END_CYCLES, end_dispatch + END_CYCLES - 2)
 
 
 def ldw_cycles(n: int) -> int:

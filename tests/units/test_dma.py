@@ -453,7 +453,7 @@ def test_cycles_are_those_of_the_formulas(case, engines, tmp_path):
 def test_cycles_of_records_from_the_store(engines, tmp_path):
     """A warm frame: records of the store, with a read of DDR and one without words among them."""
     dma, seq = Dma(16, 128), Sequencer(128)
-    sizes = [1, 40, 3, 0, 7]
+    sizes = [1, 48, 3, 0, 7]
     words = []
     for k, n in enumerate(sizes):
         keep = {} if n == 3 else {"keep": 1, "store": 20 * k}

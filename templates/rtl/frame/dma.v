@@ -326,7 +326,8 @@ module dma #(
         end
         back[B_GET] <= (back[B_GET] && !(take && !(d_store && d_none))) || read_end
             || (back[B_DONE] && wr_done);
-        back[B_READ] <= (take && !d_store && !d_none && !d_kept) || (back[B_READ] && !(step && last));
+        back[B_READ] <= (take && !d_store && !d_none && !d_kept)
+            || (back[B_READ] && !(step && last));
         back[B_KEPT] <= (take && !d_none && d_kept) || (back[B_KEPT] && !(step && last));
         back[B_CHECK] <= (take && !d_store && d_none)
             || ((back[B_READ] || back[B_KEPT]) && step && last)

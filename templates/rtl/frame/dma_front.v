@@ -4,10 +4,11 @@
 //
 // A descriptor is what the rest of the DMA needs of an instruction; up to four wait in a FIFO, so
 // the reads of the next instructions are under way while the current one's data arrive.
-// wait_*: (retired - wait) mod 2**16 < 2**15, seen two cycles before the request. A LOAD that is `kept` comes from the weight store and
-// requests no read; its d_beats are words.
+// wait_*: (retired - wait) mod 2**16 < 2**15, seen two cycles before the request. A LOAD that is
+// `kept` comes from the weight store and requests no read; its d_beats are words.
 // Names: i_* the queue; *_q operands and flags of cur; has_*, one_* sections with words, with one;
-// load_*, loadf_*, store_* the fields of cur, as each opcode has them; rd_* the request; d_* the oldest descriptor. ahead_*: retired - wait.
+// load_*, loadf_*, store_* the fields of cur, as each opcode has them; rd_* the request; d_* the
+// oldest descriptor. ahead_*: retired - wait.
 // Timing: FRONT cycles (hwgen/units/dma.py) from queue to read request. Reset: control only. Cost:
 // an adder of ADDR_BITS, 3 subtracters of 16 bits, the FIFO in LUT RAM.
 `default_nettype none
@@ -262,13 +263,15 @@ module dma_front #(
         .s_ready(desc_ready),
         .s_data({
             addr_q, beats_q, is_load_q, is_store_q, is_checked, bytes_q, mem, has_q[2:0], one_q,
-            none_q, single, crc, load_n_wb, place, load_n_cm, load_cm, load_n_om, load_om, load_qm, load_cm_quad, load_keep, load_store
+            none_q, single, crc, load_n_wb, place, load_n_cm, load_cm, load_n_om, load_om,
+            load_qm, load_cm_quad, load_keep, load_store
         }),
         .m_valid(d_valid),
         .m_ready(d_take),
         .m_data({
             d_addr, d_beats, d_load, d_store, d_checked, d_bytes, d_mem, d_has, d_one,
-            d_none, d_single, d_crc, d_n_wb, d_place, d_n_cm, d_cm, d_n_om, d_om, d_qm, d_cm_quad, d_load_keep, d_load_store
+            d_none, d_single, d_crc, d_n_wb, d_place, d_n_cm, d_cm, d_n_om, d_om,
+            d_qm, d_cm_quad, d_load_keep, d_load_store
         })
     );
 

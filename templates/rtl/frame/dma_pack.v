@@ -5,10 +5,11 @@
 //   fr_word of FM or TM ------------------------------^    +-> wrd_data, beat by beat
 //
 // `take` begins an instruction: `beats` to come (or words of the store). `complete`, or `put` of
-// a LOAD: in the next cycle the word register holds a word, which stays for that cycle; longer while
-// it is held, which `hold_next` says a cycle before; a LOAD never holds. A word of `bytes` has half the beats: each byte enters the word register as 16 bits.
-// `last` with `step`: the last beat or word is taken, or sent. The CRC-32 is that of the beats
-// taken since `take`: crc_ok, a register, is that of all of them two cycles after `drained`.
+// a LOAD: in the next cycle the word register holds a word, which stays for that cycle; longer
+// while it is held, which `hold_next` says a cycle before; a LOAD never holds. A word of `bytes`
+// has half the beats: each byte enters the word register as 16 bits. `last` with `step`: the last
+// beat or word is taken, or sent. The CRC-32 is that of the beats taken since `take`: crc_ok, a
+// register, is that of all of them two cycles after `drained`.
 // Names: rdd_*, wrd_* data of the AXI masters, st_* the weight store, fr_* a word of FM or TM; q_*
 // the FIFO's oldest beat; beat_*, word the two registers (_v: full); part: beat of the word.
 // Timing: a beat a cycle; a word 2 cycles after its last beat left the FIFO. Reset: control only.

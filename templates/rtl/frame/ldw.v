@@ -7,9 +7,10 @@
 // Names: i_* the queue's oldest instruction; op_q, wait_*_q of the one that is held; wb_* reads of
 // WB, w_* writes of the shadow weights. ahead_*: retired - wait.
 //
-// Timing: i_word taken in cycle t, conditions met in cycle s >= t + 1: w_fill in s + 1, one word
-// per cycle read from s + 1 on (n of them when never refused), w_we three cycles after the first
-// read, retired and shadow_full in s + n + LDW_TAIL as listed in hwgen/units/sequencer.py.
+// Timing: i_word taken in cycle t, conditions met in cycle s >= t + 2, counts a cycle before:
+// w_fill in s + 1, one word per cycle read from s + 1 on (n of them when never refused), w_we three
+// cycles after the first read, retired and shadow_full in s + n + LDW_TAIL as listed in
+// hwgen/units/sequencer.py.
 // Reset: control only. Cost (Yosys): 111 LUT, 16 L + 116 FF.
 `default_nettype none
 module ldw #(
@@ -75,31 +76,36 @@ module ldw #(
     );
 
     // ---- copy
-    localparam [1:0] S_GET = 2'd0;
-    localparam [1:0] S_WAIT = 2'd1;
-    localparam [1:0] S_READ = 2'd2;
-    localparam [1:0] S_LAST = 2'd3;
+    // States, one-hot.
+    localparam S_GET = 0;
+    localparam S_COUNT = 1;  // the counts are compared
+    localparam S_WAIT = 2;
+    localparam S_READ = 3;
+    localparam S_LAST = 4;
 
-    reg [1:0] state;
+    reg [4:0] state;
     reg [3:0] op_q;
     reg [15:0] wait_dma_q;
     reg [15:0] wait_ldw_q;
     reg [15:0] wait_cmp_q;
     reg [7:0] left_q;
+    reg none_q;  // left_q is 0 at first
+    reg met_q;
     reg [7:0] col_q;
     reg [2:0] pipe_q;  // reads in flight; bit 1 set: wb_word is valid now
 
     wire [15:0] ahead_dma = retired_dma - wait_dma_q;
     wire [15:0] ahead_ldw = retired_ldw - wait_ldw_q;
     wire [15:0] ahead_cmp = retired_cmp - wait_cmp_q;
-    wire go = !ahead_dma[15] && !ahead_ldw[15] && !ahead_cmp[15] && !shadow_full;
+    wire go = state[S_WAIT] && met_q && !shadow_full;
+    wire read_last = state[S_READ] && wb_ready && left_q == 8'd1;
     wire fire = wb_re && wb_ready;
     wire unused = &{1'b0, ahead_dma[14:0], ahead_ldw[14:0], ahead_cmp[14:0]};
 
-    assign i_ready = state == S_GET;
-    assign busy = state != S_GET;
-    assign start = state == S_WAIT && go;
-    assign retire = state == S_LAST && pipe_q == 3'd0;
+    assign i_ready = state[S_GET] || retire;
+    assign busy = !state[S_GET];
+    assign start = go;
+    assign retire = state[S_LAST] && pipe_q == 3'd0;
     assign head = {wait_cmp_q, wait_ldw_q, wait_dma_q, op_q};
 
     always @(posedge clk) begin
@@ -110,35 +116,27 @@ module ldw #(
         if (pipe_q[1]) col_q <= col_q + 8'd1;
         pipe_q <= {pipe_q[1:0], fire};
 
-        case (state)
-            S_GET:
-                if (i_valid) begin
-                    state <= S_WAIT;
-                    op_q <= i_op;
-                    wait_dma_q <= i_wait_dma;
-                    wait_ldw_q <= i_wait_ldw;
-                    wait_cmp_q <= i_wait_cmp;
-                    wb_addr <= i_wb;
-                    left_q <= i_n;
-                    col_q <= 8'd0;
-                end
-            S_WAIT:
-                if (go) begin
-                    state <= left_q == 8'd0 ? S_LAST : S_READ;
-                    wb_re <= left_q != 8'd0;
-                end
-            S_READ:
-                if (wb_ready) begin
-                    wb_addr <= wb_addr + 16'd1;
-                    left_q  <= left_q - 8'd1;
-                    if (left_q == 8'd1) begin
-                        wb_re <= 1'b0;
-                        state <= S_LAST;
-                    end
-                end
-            default:
-                if (retire) state <= S_GET;
-        endcase
+        if (i_ready) begin
+            op_q <= i_op;
+            wait_dma_q <= i_wait_dma;
+            wait_ldw_q <= i_wait_ldw;
+            wait_cmp_q <= i_wait_cmp;
+            wb_addr <= i_wb;
+            left_q <= i_n;
+            col_q <= 8'd0;
+        end
+        met_q <= !ahead_dma[15] && !ahead_ldw[15] && !ahead_cmp[15];
+        none_q <= left_q == 8'd0;
+        if (fire) begin
+            wb_addr <= wb_addr + 16'd1;
+            left_q  <= left_q - 8'd1;
+        end
+        wb_re <= (go && !none_q) || (wb_re && !read_last);
+        state[S_GET] <= i_ready && !i_valid;
+        state[S_COUNT] <= i_ready && i_valid;
+        state[S_WAIT] <= state[S_COUNT] || (state[S_WAIT] && !go);
+        state[S_READ] <= (go && !none_q) || (state[S_READ] && !read_last);
+        state[S_LAST] <= (go && none_q) || read_last || (state[S_LAST] && !retire);
 
         if (retire) begin
             shadow_full <= 1'b1;
@@ -148,7 +146,7 @@ module ldw #(
         end
 
         if (rst) begin
-            state <= S_GET;
+            state <= 5'd1;
             wb_re <= 1'b0;
             pipe_q <= 3'd0;
             w_fill <= 1'b0;

@@ -8,10 +8,12 @@
 // both stop the dispatch until reset.
 //
 // Names: rd_* request to the read master, rdd_* its data; f_* beats behind the FIFO; q_* the
-// queues' inputs; to_dma, to_ldw, to_cmp: the queue of the instruction in cur_q.
+// queues' inputs, registers; to_dma, to_ldw, to_cmp: the queue of the
+// instruction that becomes cur_q.
 //
-// Timing (hwgen/units/sequencer.py): start in cycle t -> rd_valid in t + 2; an instruction is
-// dispatched two cycles after its last beat was on the bus; at most one per 512 / AXI_BITS cycles.
+// Timing (hwgen/units/sequencer.py): start in cycle t -> rd_valid in t + 3; a request at most every
+// second cycle; an instruction is dispatched two cycles after its last beat was on the bus, at most
+// one per 512 / AXI_BITS + 1 cycles: the beats of the next one leave the FIFO after a dispatch.
 // Reset: control only. Cost (Yosys, 128 bits): 325 LUT, LUT RAM included, 671 FF.
 `default_nettype none
 module sequencer #(
@@ -40,11 +42,11 @@ module sequencer #(
     input  wire [ AXI_BITS-1:0] rdd_data,
 
     output wire [511:0] q_word,
-    output wire         q_dma_valid,
+    output reg          q_dma_valid,
     input  wire         q_dma_ready,
-    output wire         q_ldw_valid,
+    output reg          q_ldw_valid,
     input  wire         q_ldw_ready,
-    output wire         q_cmp_valid,
+    output reg          q_cmp_valid,
     input  wire         q_cmp_ready,
 
     input  wire [15:0] retired_dma,
@@ -73,10 +75,16 @@ module sequencer #(
     reg [AHEAD_LOG2:0] held_q;            // instructions requested and not yet taken from the FIFO
     reg [ADDR_BITS-1:0] next_addr_q;
 
-    wire [2:0] chunk = to_fetch_q >= 16'd4 ? 3'd4 : to_fetch_q[2:0];
-    wire [AHEAD_LOG2:0] chunk_wide = {{(AHEAD_LOG2 - 2) {1'b0}}, chunk};
+    // of these, a cycle later: a request changes them, so that the next one waits for a cycle
+    reg more_q;
+    reg room_q;
+    reg dry_q;                            // all that was requested is taken
+    reg [2:0] chunk_q;                    // instructions of the next request
+
+    wire [AHEAD_LOG2:0] chunk_wide = {{(AHEAD_LOG2 - 2) {1'b0}}, chunk_q};
     localparam [AHEAD_LOG2:0] LIMIT = AHEAD[AHEAD_LOG2:0] - {{(AHEAD_LOG2 - 2) {1'b0}}, 3'd4};
-    wire ask = running && to_fetch_q != 16'd0 && held_q <= LIMIT && (!rd_valid || rd_ready);
+    reg ending_q;              // END is passed: drop what the fetch still brings
+    wire ask = running && more_q && room_q && !rd_valid && !ending_q;
 
     wire f_valid;
     wire f_ready;
@@ -101,24 +109,26 @@ module sequencer #(
     // ---------------------------------------------------------------- dispatch
     reg [511:0] cur_q;
     reg full_q;
-    reg ending_q;              // END is passed: drop what the fetch still brings
+    reg end_q;                 // cur is END
+    reg bad_q;                 // no unit has its opcode
+    reg retired_q;             // all that was issued, a cycle ago
+    reg [2:0] sent_q;          // dispatched a cycle ago to cmp, ldw, dma
     reg [PER_LOG2-1:0] part_q;
 
-    wire [3:0] op;
+    wire [511:0] next = {f_data, cur_q[511:AXI_BITS]};
     wire is_end;
     wire to_dma;
     wire to_ldw;
     wire to_cmp;
-    wire bad = !to_dma && !to_ldw && !to_cmp && !is_end;
+    wire [3:0] unused_op;
     wire stopped = halt || error_opcode || error_end;
-    wire live = full_q && !ending_q && !stopped;
     wire all_retired = issued_dma == retired_dma && issued_ldw == retired_ldw
         && issued_cmp == retired_cmp;
-    wire dry = to_fetch_q == 16'd0 && held_q == {(AHEAD_LOG2 + 1) {1'b0}};
+    wire passed = end_q && retired_q && !stopped;  // END
 
     decode_queue u_decode (
-        .word(cur_q),
-        .op(op),
+        .word(next),
+        .op(unused_op),
         .to_seq(is_end),
         .to_dma(to_dma),
         .to_ldw(to_ldw),
@@ -126,17 +136,16 @@ module sequencer #(
     );
 
     assign q_word = cur_q;
-    assign q_dma_valid = live && to_dma;
-    assign q_ldw_valid = live && to_ldw;
-    assign q_cmp_valid = live && to_cmp;
     assign dispatch = (q_dma_valid && q_dma_ready) || (q_ldw_valid && q_ldw_ready)
         || (q_cmp_valid && q_cmp_ready);
     assign head_valid = full_q;
-    assign head_op = op;
-    assign f_ready = !full_q || dispatch || ending_q;
+    assign head_op = cur_q[3:0];
+    assign f_ready = !full_q || ending_q;
 
     wire take = f_valid && f_ready;
-    wire whole = take && (&part_q);
+    wire whole = f_valid && (&part_q);  // part of one in cur: it is not full
+    wire [AHEAD_LOG2:0] whole_wide = {{AHEAD_LOG2{1'b0}}, whole};
+    wire fresh = whole && !ending_q && !stopped;
 
     always @(posedge clk) begin
         done <= 1'b0;
@@ -145,30 +154,43 @@ module sequencer #(
         if (rd_valid && rd_ready) rd_valid <= 1'b0;
         if (ask) begin
             rd_valid <= 1'b1;
-            rd_addr <= next_addr_q;
-            rd_beats <= {{(BEAT_BITS - 3 - PER_LOG2) {1'b0}}, chunk, {PER_LOG2{1'b0}}};
-            next_addr_q <= next_addr_q + {{(ADDR_BITS - 9) {1'b0}}, chunk, 6'd0};
-            to_fetch_q <= to_fetch_q - {13'd0, chunk};
+            next_addr_q <= next_addr_q + {{(ADDR_BITS - 9) {1'b0}}, chunk_q, 6'd0};
+            to_fetch_q <= to_fetch_q - {13'd0, chunk_q};
         end
-        held_q <= held_q + (ask ? chunk_wide : {(AHEAD_LOG2 + 1) {1'b0}})
-            - {{AHEAD_LOG2{1'b0}}, whole};
+        if (!rd_valid) begin
+            rd_addr <= next_addr_q;
+            rd_beats <= {{(BEAT_BITS - 3 - PER_LOG2) {1'b0}}, chunk_q, {PER_LOG2{1'b0}}};
+        end
+        more_q <= to_fetch_q != 16'd0;
+        chunk_q <= to_fetch_q >= 16'd4 ? 3'd4 : to_fetch_q[2:0];
+        room_q <= held_q <= LIMIT;
+        dry_q <= !start && to_fetch_q == 16'd0 && held_q == {(AHEAD_LOG2 + 1) {1'b0}};
+        held_q <= ask ? held_q + chunk_wide - whole_wide : held_q - whole_wide;
 
         // Dispatch.
         if (take) begin
-            cur_q  <= {f_data, cur_q[511:AXI_BITS]};
+            cur_q  <= next;
             part_q <= part_q + 1'b1;
         end
         full_q <= whole || (full_q && !dispatch);
-        if (q_dma_valid && q_dma_ready) issued_dma <= issued_dma + 16'd1;
-        if (q_ldw_valid && q_ldw_ready) issued_ldw <= issued_ldw + 16'd1;
-        if (q_cmp_valid && q_cmp_ready) issued_cmp <= issued_cmp + 16'd1;
-        if (live && bad) error_opcode <= 1'b1;
-        if (live && is_end && all_retired) begin
+        sent_q <= {q_cmp_valid && q_cmp_ready, q_ldw_valid && q_ldw_ready,
+            q_dma_valid && q_dma_ready};
+        if (sent_q[0]) issued_dma <= issued_dma + 16'd1;
+        if (sent_q[1]) issued_ldw <= issued_ldw + 16'd1;
+        if (sent_q[2]) issued_cmp <= issued_cmp + 16'd1;
+        q_dma_valid <= (fresh && to_dma) || (q_dma_valid && !q_dma_ready && !stopped);
+        q_ldw_valid <= (fresh && to_ldw) || (q_ldw_valid && !q_ldw_ready && !stopped);
+        q_cmp_valid <= (fresh && to_cmp) || (q_cmp_valid && !q_cmp_ready && !stopped);
+        end_q <= (fresh && is_end) || (end_q && !passed);
+        bad_q <= fresh && !to_dma && !to_ldw && !to_cmp && !is_end;
+        retired_q <= all_retired;
+        if (bad_q) error_opcode <= 1'b1;
+        if (passed) begin
             ending_q   <= 1'b1;
             to_fetch_q <= 16'd0;
         end
-        if (running && !ending_q && !stopped && dry && !full_q) error_end <= 1'b1;
-        if (ending_q && dry) begin
+        if (running && !ending_q && !stopped && dry_q && !full_q) error_end <= 1'b1;
+        if (ending_q && dry_q) begin
             done <= 1'b1;
             running <= 1'b0;
             ending_q <= 1'b0;
@@ -187,11 +209,17 @@ module sequencer #(
             error_opcode <= 1'b0;
             error_end <= 1'b0;
             rd_valid <= 1'b0;
+            q_dma_valid <= 1'b0;
+            q_ldw_valid <= 1'b0;
+            q_cmp_valid <= 1'b0;
+            end_q <= 1'b0;
+            bad_q <= 1'b0;
             to_fetch_q <= 16'd0;
             held_q <= {(AHEAD_LOG2 + 1) {1'b0}};
             full_q <= 1'b0;
             ending_q <= 1'b0;
             part_q <= {PER_LOG2{1'b0}};
+            sent_q <= 3'd0;
             issued_dma <= 16'd0;
             issued_ldw <= 16'd0;
             issued_cmp <= 16'd0;

@@ -8,15 +8,14 @@
 //
 // hwgen.engine.numerics.norm_stats. Lane l of acc_word in bits [l*40 +: 40], signed. One beat per
 // cycle with any gaps, phases 0 and 1 in turn: a token per two beats. log2c is 1..10, x 16 bits:
-// |S1| <= 2**25
-// and S2 <= 2**40, so a lane holds at most 2**(40 - log2 LANES) and the tree sums its low
-// 42 - log2 LANES bits exactly; 2**log2c S2 <= 2**50.
+// |S1| <= 2**25 and S2 <= 2**40, so a lane holds at most 2**(40 - log2 LANES) and the tree sums its
+// low 42 - log2 LANES bits exactly; 2**log2c S2 <= 2**50.
 //
 // Latency: phase 1 beat in cycle 0 -> entry written at the end of cycle WRITE_AT = 17 + log2 LANES;
 // a rd_index in a later cycle reads it. busy, a register, from the cycle after the first beat of a
-// token to WRITE_AT of its second, both included. log2c and eps hold while busy. reset (one cycle, not while busy) makes the
-// next token entry 0.
-// rd_index -> outputs one cycle later. Reset: control only; the table keeps its contents.
+// token to WRITE_AT of its second, both included. log2c and eps hold while busy. reset (one cycle,
+// not while busy) makes the next token entry 0. rd_index -> outputs one cycle later. Reset: control
+// only; the table keeps its contents.
 // Cost: LANES - 1 adders of about 40 bits, five DSP48E1, the table.
 `default_nettype none
 module norm_unit #(

@@ -1,8 +1,8 @@
 // First guess of the reciprocal square root: y0 = round(2**14 / sqrt((i + 1/2) / 256)), and
 // q = rshift_round(y0 y0, 14), for i = 64..255 (the top byte of a normalised value).
 //
-// Registered read: 1 cycle. i below 64 gives 0. One block RAM, or about 130 LUT: keep_hierarchy holds
-// Yosys to a tree of LUT6 and wide multiplexers.
+// Registered read: 1 cycle. i below 64 gives 0. One block RAM, or about 130 LUT: keep_hierarchy
+// holds Yosys to a tree of LUT6 and wide multiplexers.
 // The test suite compares it with hwgen.engine.numerics.rsqrt_table().
 `default_nettype none
 (* keep_hierarchy *)
