@@ -78,6 +78,17 @@ def test_boards_have_their_dram_and_their_parts_budget(name):
             assert board.engine == targets.get_target(of).engine
 
 
+def test_the_docs_have_the_dram_of_every_board():
+    text = (Path(__file__).parent.parent / "docs" / "memory.md").read_text()
+    for name, (_, bits, transfers) in BOARDS.items():
+        (row,) = (
+            line for line in text.splitlines() if line.startswith("|") and f"`{name}`" in line
+        )
+        dram = targets.get_target(name).dram
+        speed = f"{float(dram.bytes_per_second) / 1e9:.2f} GB/s"
+        assert f"{bits} bits of {dram.kind}, {transfers} MT/s: {speed}" in row
+
+
 def test_only_boards_bound_memory():
     with_dram = {name for name in targets.target_names() if targets.get_target(name).dram}
     assert with_dram == set(BOARDS)

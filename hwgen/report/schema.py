@@ -75,7 +75,7 @@ class Step(_Section):
 
 
 class Cycles(_Section):
-    """Cycles per frame. `roofline`: what array, lanes and memory port need if never idle.
+    """Cycles per frame. `roofline`: what they were if nothing waited (hwgen.timing.bounds).
 
     All are those of a steady frame; `*_cold` are those of the first one, whose weights go on chip.
     """

@@ -71,7 +71,7 @@ class Tracer:
         """The slowest path that ends at row `capture` of the graph's captures."""
         net, _, cell, place = map(int, self.graph.pins[self.graph.captures[capture, 0]])
         where = self.graph.places[place]
-        end = self._driven_by(place, cell) or f"{where.path}.{where.block.cells[cell]}".lstrip(".")
+        end = self._driven_by(place, cell) or self._cell(place, cell)
         stages: list[Stage] = []
         while True:
             step = self._before(net)
@@ -80,7 +80,15 @@ class Tracer:
                 break
             net = int(self.graph.pins[step, 0])
         stages.reverse()
-        return TimedPath(ns, stages[0].net, end, where.unit, tuple(stages))
+        start = stages[0].net
+        if not start and net in self.launch:
+            start = self._cell(*map(int, self.graph.launches[self.launch[net], [3, 2]]))
+        return TimedPath(ns, start, end, where.unit, tuple(stages))
+
+    def _cell(self, place: int, cell: int) -> str:
+        """Path of a cell."""
+        where = self.graph.places[place]
+        return f"{where.path}.{where.block.cells[cell]}".lstrip(".")
 
     def _before(self, net: int) -> int | None:
         """The pin through which the slowest path comes to a net; None where it starts there."""

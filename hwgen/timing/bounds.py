@@ -66,9 +66,9 @@ class Work:
     memory: float = 0
 
     @property
-    def most(self) -> float:
-        """Cycles of the unit that has most to do."""
-        return max(self.array, self.lanes, self.memory)
+    def compute(self) -> float:
+        """Cycles of array and lanes, which work beside each other."""
+        return max(self.array, self.lanes)
 
 
 def columns(i: Instruction, s: Sizing) -> int:
@@ -99,8 +99,10 @@ def work(program: Program, warm: bool = True, rate: Rate = PORTS_ONLY) -> dict[s
 
 
 def roofline(program: Program, warm: bool = True, rate: Rate = PORTS_ONLY) -> int:
-    """Cycles if array, lanes and memory port each were never idle, per op the slowest of them."""
-    return round(sum(op.most for op in work(program, warm, rate).values()))
+    """Cycles if nothing waited: the larger of what all ops compute, one after another, and of what
+    memory delivers meanwhile."""
+    ops = work(program, warm, rate).values()
+    return round(max(sum(op.compute for op in ops), sum(op.memory for op in ops)))
 
 
 def spent(program: Program, times: list[Times], busy: list[int], total: int) -> list[Spent]:

@@ -17,9 +17,12 @@ from hwgen.emit.folder import load_program
 from hwgen.errors import HwgenError
 from hwgen.ops.attention import Attention
 from hwgen.paths import models_dir
-from hwgen.pipeline import compile_model, run_image, simulate_dir
+from hwgen.pipeline import compile_model, run_image, simulate_dir, synth_dir
 from hwgen.report import load_report
+from hwgen.sim import network
+from hwgen.sim.network import SimResult
 from hwgen.synth.units import elaborate
+from hwgen.timing.memory import Rate
 
 MODEL = models_dir() / "bhvit_micro_digits.pt"
 ODD = 'my "odd" proj\'ekt ü'
@@ -29,7 +32,7 @@ ODD = 'my "odd" proj\'ekt ü'
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("compiled") / ODD / "micro"
     out.parent.mkdir()
-    compile_model(MODEL, "zynq", out)
+    compile_model(MODEL, "pynq-z2", out)  # two memory ports, slower DRAM
     return out
 
 
@@ -39,6 +42,7 @@ def test_every_part_is_there(folder: Path) -> None:
         "image/memory_map.json", "golden/graph.json", "golden/images.npz", "sim/Makefile",
         "sim/input.bin", "sim/expected_output.bin", "host/driver.py", "report.json", "report.html",
         "vendor/build_vivado.tcl", "vendor/engine.xdc", "vendor/time_engine.tcl",
+        "sim/memory.json", "target.json",
     )  # fmt: skip
     assert [name for name in expected if not (folder / name).is_file()] == []
     report = load_report(folder)
@@ -78,6 +82,47 @@ def test_a_target_without_vendor_tools_says_so(tmp_path: Path) -> None:
     assert not (tmp_path / "ecp5" / "vendor").exists()
 
 
+BOARD = """\
+extends = "zu3eg"
+clock_mhz = 240
+axi_ports = 2
+axi_bits = 32
+
+[dram]
+kind = "mine"
+bus_bits = 16
+mega_transfers = 800
+"""
+
+
+def test_a_folder_outlives_the_file_of_its_target(tmp_path: Path, monkeypatch) -> None:
+    file, out = tmp_path / "board.toml", tmp_path / "out"
+    file.write_text(BOARD)
+    target = compile_model(MODEL, str(file), out).target
+    file.unlink()
+    report = load_report(out)
+    assert (report.target.name, report.target.clock_mhz) == ("board", 240)
+    assert (report.config.axi_ports, report.config.axi_bits) == (2, 64)
+    assert report.memory.dram_bytes_per_second == 1.12e9 < report.memory.port_bytes_per_second
+    rates = []
+
+    def fake(*_, rate: Rate, **options) -> SimResult:
+        rates.append(rate)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(network, "simulate_program", fake)
+    with pytest.raises(KeyboardInterrupt):
+        simulate_dir(out, images=1)
+    assert rates == [Rate(7, 12)]  # 1.12 GB/s of 8 bytes at 240 MHz
+    found = []
+    monkeypatch.setattr("hwgen.synth.synthesise", lambda _, t: found.append(t) or {})
+    synth_dir(out)
+    assert found == [target]
+    (out / "target.json").unlink()
+    with pytest.raises(HwgenError, match=r"target\.json: is missing or damaged; .*compile again"):
+        synth_dir(out)
+
+
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
     command = ["make", "-C", str(folder), *arguments, f"PYTHON={sys.executable}"]
     return subprocess.run(command, capture_output=True, text=True, check=False)
@@ -91,6 +136,9 @@ def test_cocotb_regression_runs_on_its_own(folder: Path) -> None:
     done = make(folder / "sim")
     assert done.returncode == 0, (done.stdout + done.stderr)[-2000:]
     assert "3 of 3 tests passed" in done.stdout + done.stderr
+    # the first frame, on the memory model of the regression
+    cycles = load_report(folder).cycles.predicted_cold
+    assert f" {cycles} cycles, outputs equal" in done.stdout + done.stderr
     assert (folder / "sim" / "results.xml").is_file()
     assert not (folder / "sim" / "sim_build").exists()  # built where the path is plain
 
@@ -141,6 +189,7 @@ def test_simulate_and_yosys_read_any_path(folder: Path, tmp_path: Path) -> None:
     report = load_report(folder)
     assert report.check.mismatches == 0
     assert report.cycles.simulated == report.cycles.predicted
+    assert report.cycles.simulated_cold == report.cycles.predicted_cold
     built = {p.name for p in everything(folder.parent.parent) - before}
     assert built == {"build", "Vhwgen_core", "Vhwgen_core.key", "verilator.log"}
     rtl = folder / "rtl"

@@ -17,7 +17,8 @@ from hwgen.schedule.program import schedule
 from hwgen.search import choose
 from hwgen.search.choose import search
 from hwgen.search.work import cycles
-from hwgen.targets import Target, get_target
+from hwgen.targets import Dram, Target, get_target
+from hwgen.timing.memory import Rate
 from hwgen.timing.predict import predict
 from hwgen.units.dma import record_words
 
@@ -111,6 +112,23 @@ def test_the_quick_count_orders_engines_as_the_schedule_does(micro, kw, store_wo
     sizing = search(micro, get_target("zcu102"), sizes).sizing
     exact = predict(schedule(micro, sizing)).cycles
     assert 0.75 * exact < cycles(micro, sizing) < 1.05 * exact
+
+
+@pytest.mark.parametrize("rate", [Rate(4, 5), Rate(2, 5)], ids=str)
+def test_the_quick_count_follows_the_memory(micro, rate) -> None:
+    sizing = search(micro, get_target("zcu102"), {"kw": 128, "store_words": 0}).sizing
+    exact = predict(schedule(micro, sizing), rate=rate).cycles
+    assert 0.75 * exact < cycles(micro, sizing, rate) < 1.05 * exact
+
+
+def test_the_search_counts_with_the_memory_of_the_board(micro) -> None:
+    for mega_transfers in (100, 1050):
+        dram = Dram(kind="DDR3", bus_bits=16, mega_transfers=mega_transfers)
+        board = target(engine={}).model_copy(update={"dram": dram})
+        choice = search(micro, board)
+        count = cycles(micro, choice.sizing, board.rate(choice.sizing.axi_bits))
+        assert count > cycles(micro, choice.sizing)
+        assert choice.reasons[0].endswith(f": about {count:,} cycles")
 
 
 def test_a_target_s_own_engine_is_taken_where_it_holds_the_network_and_is_no_worse(micro) -> None:

@@ -9,6 +9,7 @@ from hwgen.schedule.program import Program, schedule
 from hwgen.search.choose import choose
 from hwgen.targets import get_target
 from hwgen.timing.bounds import Spent, roofline, work
+from hwgen.timing.memory import Rate
 from hwgen.timing.predict import Prediction, predict
 from tests.attention_graphs import attention_graph
 from tests.graphs import conv_graph, random_graph
@@ -40,7 +41,8 @@ def test_busy_cycles_are_those_of_the_instructions(predicted) -> None:
     hidden = 0
     for program, p in predicted:
         asked = work(program)
-        assert p.roofline == roofline(program) == round(sum(w.most for w in asked.values()))
+        bounds = (sum(w.compute for w in asked.values()), sum(w.memory for w in asked.values()))
+        assert p.roofline == roofline(program) == round(max(bounds)) <= p.cycles
         units = {name: unit for name, unit, _ in p.steps}
         partial = {i.step for i in program.compute if i.fields.get("psum_last") == 0}
         for (name, _, _), spent in zip(p.steps[:-1], p.spent):
@@ -58,6 +60,19 @@ def test_busy_cycles_are_those_of_the_instructions(predicted) -> None:
                 assert max(spent.array, spent.lanes) == most, name
             assert (spent.attention > 0) == (units[name] == "ATT"), name
     assert hidden > 0
+
+
+@pytest.mark.parametrize("rate", [Rate(2, 5), Rate(1, 9)], ids=str)
+def test_what_dram_keeps_waiting_is_memory(predicted, rate) -> None:
+    for program, ports in predicted:
+        p = predict(program, rate=rate)
+        assert p.cycles > ports.cycles
+        for (name, _, cycles), spent in zip(p.steps, p.spent, strict=True):
+            assert spent.total == cycles, name
+            assert min(spent.as_dict().values()) >= 0, (name, spent)
+        longer = sum(s.memory for s in p.spent) - sum(s.memory for s in ports.spent)
+        assert 0.9 * (p.cycles - ports.cycles) < longer
+        assert ports.roofline <= p.roofline == roofline(program, rate=rate) <= p.cycles
 
 
 def test_slower_memory_costs_only_waiting() -> None:

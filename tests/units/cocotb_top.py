@@ -143,6 +143,25 @@ async def soft_reset_brings_it_back(dut) -> None:
 
 
 @cocotb.test()
+async def half_a_beat_outside_is_an_error(dut) -> None:
+    """Of two ports only the second one gets it."""
+    loadf = isa.encode("LOADF", base_sel=1, words=4, bytes=1).to_bytes(64, "little")
+    store = isa.encode("STORE", words=1, ddr=(1 << 14) - 32).to_bytes(64, "little")
+    engine = await prepared(dut, seed=6)
+    text = engine.memory.regions["program"][1]
+    for region, code, first in (("input", 1, loadf), ("output", 2, store)):
+        text[:128] = first + program()[-64:]
+        data = engine.memory.regions[region][1]
+        del data[-8:]
+        await engine.start()
+        assert await engine.wait() == code << 4, region
+        data += bytes(8)
+        await engine.soft_reset()
+        await engine.start()
+        assert await engine.wait() == DONE, region
+
+
+@cocotb.test()
 async def errors_stop_until_reset(dut) -> None:
     engine = await prepared(dut, seed=5)
     regs = engine.registers

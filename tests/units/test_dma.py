@@ -16,6 +16,7 @@ from hwgen.engine import isa
 from hwgen.errors import SimulationError
 from hwgen.paths import rtl_source
 from hwgen.sim import harness
+from hwgen.timing.memory import DEPTH, Rate
 from hwgen.tools.lint import lint_verilog
 from hwgen.units.compute_unit import ComputeUnit
 from hwgen.units.decode import write_decoders
@@ -386,13 +387,68 @@ def test_planted_rtl_faults_are_caught(engines, tmp_path):
         assert not behaves(exe, tmp_path, name), name
 
 
+PORT_MUTANTS = {
+    "second port reads plane 0": (
+        "axi_read.v", "k == 0 ? {ADDR_BITS{1'b0}} : plane;", "{ADDR_BITS{k == 2}};"
+    ),
+    "second port writes plane 0": (
+        "axi_write.v", "k == 0 ? {ADDR_BITS{1'b0}} : plane;", "{ADDR_BITS{k == 2}};"
+    ),
+    "a beat is there with port 0": ("axi_read.v", "wire whole = &here;", "wire whole = here[0];"),
+    "a beat is sent with port 0": (
+        "axi_write.v", "(w_valid_q & ~w_ready) == {AXI_PORTS{1'b0}};",
+        "!w_valid_q[0] || w_ready[0];",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PORT_MUTANTS)
+def test_planted_faults_of_two_ports_are_caught(name, engines, tmp_path):
+    file, right, wrong = PORT_MUTANTS[name]
+    files = []
+    for path in sources(tmp_path):
+        text = path.read_text()
+        if path.name == file:
+            assert text.count(right) == 1
+            text = text.replace(right, wrong)
+        (tmp_path / path.name).write_text(text)
+        files.append(tmp_path / path.name)
+    exe = build(tmp_path, CASES["two ports"], files)
+    _, program, outputs = random_files(tmp_path, "two ports", 2)
+
+    def right_outputs(engine: Path) -> bool:
+        ok = program.run(engine, stall_seed=5)["ok"]
+        return ok and [i.output.read_bytes() for i in program.images] == outputs
+
+    assert right_outputs(engines("two ports"))
+    assert not right_outputs(exe)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["micro", "two ports"])
+def test_memory_delivers_at_most_its_rate(case, engines, tmp_path):
+    """Records one after another: the bus is busy all the time."""
+    size, count = 60, 30
+    dma = Dma(CASES[case]["LANES"], CASES[case]["AXI_BITS"])
+    record = isa.encode("LOAD", n_wb=size, crc=zlib.crc32(bytes(32 * size)))
+    words = [record] * count + [isa.encode("END")]
+    beats = size * count * dma.word_beats
+    for rate in (Rate(2, 5), Rate(4, 5)):
+        frame = cycles_of(engines(case), tmp_path, words, rate=rate)
+        floor = (beats - DEPTH) * rate.cycles / rate.beats
+        assert floor < frame["cycles"] < 1.1 * floor + 300
+
+
 # ---------------------------------------------------------------- cycles
 
 
-def cycles_of(exe: Path, folder: Path, words: list[int], weights: bytes = bytes(1 << 16)) -> dict:
+def cycles_of(
+    exe: Path, folder: Path, words: list[int], weights: bytes = bytes(1 << 16), **options
+) -> dict:
     files = Files(folder, b"".join(w.to_bytes(64, "little") for w in words), weights)
     files.image(bytes(1 << 14))
-    report = files.run(exe, latency=LATENCY)
+    report = files.run(exe, latency=LATENCY, **options)
     assert report["ok"], harness.describe(report["frames"][0])
     return report["frames"][0]
 

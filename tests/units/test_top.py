@@ -16,7 +16,12 @@ from tests.units.frame_reference import stub_sources
 from tests.units.test_dma import FRAME
 
 RESET_TESTS = ("soft_reset_brings_it_back", "errors_stop_until_reset")
-TESTS = ("registers_keep_what_is_written", "runs_and_counts", *RESET_TESTS)
+TESTS = (
+    "registers_keep_what_is_written",
+    "runs_and_counts",
+    "half_a_beat_outside_is_an_error",
+    *RESET_TESTS,
+)
 PARAMETERS = {"LANES": 16, "ACT_BITS": 16, "KW": 128, "AXI_BITS": 128, "MAX_BURST": 256}
 TWO_PORTS = PARAMETERS | {"AXI_PORTS": 2}
 
