@@ -156,7 +156,9 @@ def analysed(text: str, tmp_path: Path, target: str = "zynq") -> Timing:
 
 def test_more_logic_is_slower_and_the_path_is_named(tmp_path: Path) -> None:
     short = analysed(SOURCE.replace("DEEP", "a_q ^ 32'd5"), tmp_path)
-    deep = analysed(SOURCE.replace("DEEP", "((a_q + 32'd7) ^ (a_q >> 3)) + {a_q[0], a_q[31:1]}"), tmp_path)
+    deep = analysed(
+        SOURCE.replace("DEEP", "((a_q + 32'd7) ^ (a_q >> 3)) + {a_q[0], a_q[31:1]}"), tmp_path
+    )
     assert deep.critical_ns > short.critical_ns + 1
     assert deep.fmax_mhz == pytest.approx(1000 / deep.critical_ns)
     path = deep.paths[0]

@@ -18,9 +18,8 @@ from hwgen.paths import rtl_source
 from hwgen.sim import harness
 from hwgen.timing.memory import DEPTH, Rate
 from hwgen.tools.lint import lint_verilog
-from hwgen.units.compute_unit import ComputeUnit
+from hwgen.units.compute_unit import SWAP_HEARD, ComputeUnit
 from hwgen.units.decode import write_decoders
-from hwgen.units.compute_unit import SWAP_HEARD
 from hwgen.units.dma import FRONT, RETIRE, Dma
 from hwgen.units.sequencer import (
     LDW_FRONT,

@@ -20,9 +20,9 @@
 // when its r_* are there; r_* the result (r_q: its slot of QM). v: i2 & cm_mask, cm: r_cm;
 // *_phase_q: of the first result of the phase; *_x, *_1: behind a step by xd, by 1. *_go: the
 // step that a stream takes, one cycle after the order.
-// `push` in cycle t -> a step of it in t + 3 at the earliest. The
-// first step of an instruction comes two cycles after the last one of the one before, or later.
-// One result per cycle.  Reset: control only.
+// `push` in cycle t -> a step of it in t + 3 at the earliest. The first step of an instruction
+// comes two cycles after the last one of the one before, or later. One result per cycle.
+// Reset: control only.
 // Cost: 10 adders of 14 or 16 bits, about 1,100 flip-flops, 440 x 8 bits of LUT RAM.
 `default_nettype none
 module result_nest #(

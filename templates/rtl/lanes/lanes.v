@@ -28,7 +28,8 @@
 // pool p > 0: y_word lane j holds rshift_round(sum of lanes k 2^p .. k 2^p + 2^p - 1, p),
 // k = j mod (LANES >> p). y_bits are those of the unpooled lanes.
 // Names: mN_* a mode in cycle N of its beat (m_1: cycle -1), cN_* values at the lanes' pins in
-// cycle N (c3_low and c3_high are the parts of c3), _N other values of cycle N; p_* parameter writes, q_* QM.
+// cycle N (c3_low and c3_high are the parts of c3), _N other values of cycle N; p_* parameter
+// writes, q_* QM.
 // Parameters: LUT RAM; p_sel 0 CM with p_field[1:0] the bank (bank 0 is what mul_kind 0 reads; the
 // others have the slots below 32 only), 1 OM, 2 QM with p_field 0 b, 1 slope, 2 m3, 3 c3[15:0],
 // 4 c3[25:16] (in the low bits), 5 t. c3 holds b3 and the rounding of the second affine step:

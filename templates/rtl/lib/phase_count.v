@@ -1,6 +1,8 @@
-// phase_count: what the order of a nest's level 2 (i2 = 0, xd, 2 xd, ..; 1, 1 + xd, ..) begins with.
+// phase_count: the phases of a nest's level 2, whose order is i2 = 0, xd, 2 xd, ..; 1, 1 + xd, ..
 //
-//   last_phase = min(n2, xd) - 1, one_x = n2 <= xd (a phase has one i2), one_phase = last_phase == 0
+//   last_phase = min(n2, xd) - 1
+//   one_x = n2 <= xd: a phase has one i2
+//   one_phase = last_phase == 0
 //
 // n2 >= 1, xd 1 .. 7. Combinational, three LUTs deep, no carry chain. Cost: 15 LUTs.
 `default_nettype none

@@ -4,8 +4,7 @@
 // XLIN (conv = 0): one row read per result; elements a_base + x a_s2 + i3 a_s3 .. (a_elems of them,
 //   inside one row) go to columns 0 .. of all four quadrants, the other columns are 0; pattern 0.
 // XCONV (conv = 1): 3x3 window of dilation xd around (y0 + i3, x). Token (x, y0 + i3 + dy xd)
-// starts
-//   at element a_base + x a_s2 + (i3 + dy xd) a_s3; quadrant q takes g_len x GU of its bits from
+//   starts at element a_base + x a_s2 + (i3 + dy xd) a_s3; quadrant q takes g_len x GU of its bits from
 //   bit (g_base + (q >> g_qsh) g_step) x GU on, into columns (3 (dx + 1) + (dy + 1)) GS ..; bits
 //   outside [0, height) x [0, width) are 0. pattern = {below, above, right, left outside}. n2 <=
 //   width. The slices of a token lie in one row and in two elements: the one of the first slice,
@@ -189,7 +188,7 @@ module activation_fetch #(
         gel_p <= gel_in[EW-1:0];
     end
 
-    // ---------------------------------------------------------- counters: a column or tap per cycle
+    // -------------------------------------------------------- counters: a column or tap per cycle
     reg conv_q, slow_q, psf_q, psl_q;             // slow: XCONV with three reads a column
     reg [2:0] xd_q, last_phase_q;
     reg [11:0] row_room_q, row_room_w_q;          // at the begin of a row
@@ -203,7 +202,7 @@ module activation_fetch #(
     reg [13:0] up_q, down_q;
     reg [2:0] ph_q;
     reg col0_q, extra_q;                          // first column of a phase; column past n2
-    reg last2_q, right_q, phase_end_q;            // x + xd >= n2, >= width; last column of its phase
+    reg last2_q, right_q, phase_end_q;  // x + xd >= n2, >= width; last column of its phase
     reg lastph_q, nextph_q, last3_q;              // last phase, the one before, last row
     reg pend_q, pleft_q, pright_q, pabove_q, pbelow_q;  // the column before is a result that waits
 
@@ -338,7 +337,7 @@ module activation_fetch #(
         end
     end
 
-    // ---------------------------------------------------------------- address of the column, by steps
+    // -------------------------------------------------------------- address of the column, by steps
     wire [15:0] cstep_in, rstep_in;
     times_xd #(
         .WIDTH(16)
@@ -383,7 +382,7 @@ module activation_fetch #(
         end
     end
 
-    // ------------------------------------------------- requests: the taps' rows, or attention's row
+    // ----------------------------------------------- requests: the taps' rows, or attention's row
     // A beat's flags, one cycle later with its address and two with its requests.
     localparam FLAGS = 15;
     reg [FLAGS-1:0] flags_1, flags_2;
