@@ -4,10 +4,10 @@
 // XLIN (conv = 0): one row read per result; elements a_base + x a_s2 + i3 a_s3 .. (a_elems of them,
 //   inside one row) go to columns 0 .. of all four quadrants, the other columns are 0; pattern 0.
 // XCONV (conv = 1): 3x3 window of dilation xd around (y0 + i3, x). Token (x, y0 + i3 + dy xd)
-//   starts at element a_base + x a_s2 + (i3 + dy xd) a_s3; quadrant q takes g_len x GU of its bits from
-//   bit (g_base + (q >> g_qsh) g_step) x GU on, into columns (3 (dx + 1) + (dy + 1)) GS ..; bits
-//   outside [0, height) x [0, width) are 0. pattern = {below, above, right, left outside}. n2 <=
-//   width. The slices of a token lie in one row and in two elements: the one of the first slice,
+//   starts at element a_base + x a_s2 + (i3 + dy xd) a_s3; quadrant q takes g_len x GU of its bits
+//   from bit (g_base + (q >> g_qsh) g_step) x GU on, into columns (3 (dx + 1) + (dy + 1)) GS ..;
+//   bits outside [0, height) x [0, width) are 0. pattern = {below, above, right, left outside}. n2
+//   <= width. The slices of a token lie in one row and in two elements: the one of the first slice,
 //   the next.
 //
 // XCONV goes through the columns of a phase and keeps two, so that neighbouring results share them.
@@ -337,7 +337,7 @@ module activation_fetch #(
         end
     end
 
-    // -------------------------------------------------------------- address of the column, by steps
+    // ------------------------------------------------------------ address of the column, by steps
     wire [15:0] cstep_in, rstep_in;
     times_xd #(
         .WIDTH(16)
