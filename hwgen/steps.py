@@ -17,7 +17,6 @@ from hwgen.emit import folder as output
 from hwgen.emit.hls_check import check_addresses, check_hls
 from hwgen.emit.image import report_rows
 from hwgen.emit.vendor import why_none, write_vendor
-from hwgen.engine.resources import check_fit
 from hwgen.engine.sizing import Sizing
 from hwgen.inputs import calibration, evaluation_images, noise_images
 from hwgen.ir.graph import Graph
@@ -26,6 +25,7 @@ from hwgen.schedule import program as programs
 from hwgen.search import choose
 from hwgen.synth.hls import hls_section
 from hwgen.targets import Target, keep_target
+from hwgen.targets.fit import check_fit
 
 if TYPE_CHECKING:
     from hwgen.floats.graph import FloatGraph

@@ -256,7 +256,7 @@ def test_help_does_not_import_torch():
 
 def test_the_console_script_exits_with_the_code():
     done = subprocess.run(
-        [sys.executable, "-m", "hwgen", "nothing"], capture_output=True, text=True
+        [sys.executable, "-m", "hwgen", "unknown"], capture_output=True, text=True
     )
     assert done.returncode == 2
-    assert done.stderr == "hwgen: error: No such command 'nothing'; see `hwgen --help`\n"
+    assert done.stderr == "hwgen: error: No such command 'unknown'; see `hwgen --help`\n"

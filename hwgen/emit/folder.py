@@ -15,7 +15,7 @@ from hwgen.emit.rtl import TOP, masters, render, write_rtl
 from hwgen.engine.sizing import Sizing
 from hwgen.paths import sim_dir
 from hwgen.schedule.program import Program
-from hwgen.timing.memory import DEPTH, PORTS_ONLY, Rate
+from hwgen.targets.memory import DEPTH, PORTS_ONLY, Rate
 from hwgen.tools import plain
 
 BACKENDS = ("rtl", "hls", "both")

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from hwgen.emit import serial_wrapper
 from hwgen.emit.rtl import TOP, write_rtl
 from hwgen.emit.time_engine import CLOCK
 from hwgen.engine.sizing import Sizing
 from hwgen.paths import CHECKOUT, templates_dir
-from hwgen.place import wrapper
 from hwgen.targets import get_target
 from hwgen.tools.lint import lint_verilog
 
@@ -182,13 +182,14 @@ def check() -> list[str]:
         plain = {p.name for p in paths}
         files.append(_write_wrapper(Path(folder), files[-1]))
         sources += [Source(f.name, f.read_text()) for f in files if f.name not in plain]
-        return findings(sources) + emitted_lint(files, wrapper.TOP)
+        return findings(sources) + emitted_lint(files, serial_wrapper.TOP)
 
 
 def _write_wrapper(folder: Path, engine: Path) -> Path:
     """The wrapper that is placed and routed, around the engine of the file."""
-    path = folder / f"{wrapper.TOP}.v"
-    path.write_text(wrapper.wrapper_text(TOP, CLOCK, wrapper.read_ports([engine], TOP)))
+    path = folder / f"{serial_wrapper.TOP}.v"
+    ports = serial_wrapper.read_ports([engine], TOP)
+    path.write_text(serial_wrapper.wrapper_text(TOP, CLOCK, ports))
     return path
 
 

@@ -1,4 +1,4 @@
-"""Quick resource estimate of an engine from its sizes, to refuse early what cannot fit.
+"""Quick resource estimate of an engine from its sizes (`hwgen.targets.fit` refuses by it).
 
 Coefficients are fitted to Yosys counts of engines of all shapes (`hwgen.results.residuals`; `hwgen
 synth` counts one engine); an estimate is never reported as synthesis.
@@ -6,23 +6,13 @@ synth` counts one engine); an estimate is never reported as synthesis.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import ceil
 
 from hwgen.engine.sizing import Sizing
-from hwgen.errors import FitError
-from hwgen.targets import Target
 
 RESOURCES = ("lut", "ff", "bram36", "dsp")
 ULTRA_WIDTH, ULTRA_DEPTH = 72, 4096
 ULTRA_COST = 1024 / 129  # of an ultra RAM in BRAM36, by which Yosys chooses
-HELP = {
-    "lut": "--set array_bits= or lanes= smaller",
-    "ff": "--set array_bits= or lanes= smaller",
-    "bram36": "use smaller images or fewer channels",
-    "uram": "--set store_words= smaller",
-    "dsp": "--set lanes= smaller",
-}
 
 
 def block_rams(width: int, depth: int) -> float:
@@ -74,44 +64,3 @@ def estimate(s: Sizing, ultra: bool = False, family: str = "xc7") -> dict[str, f
         "uram": sum(rams for _, rams in either),
         "dsp": 6 * lanes + 8,
     }
-
-
-@dataclass(frozen=True)
-class Excess:
-    """The resource of which an engine needs most beyond a target's budget."""
-
-    resource: str
-    need: int
-    have: int
-    target: str
-
-    @property
-    def ratio(self) -> float:
-        return self.need / max(self.have, 1)
-
-    def __str__(self) -> str:
-        return f"needs about {self.need:,} {self.resource.upper()} of {self.have:,}"
-
-
-def excess(s: Sizing, target: Target) -> Excess | None:
-    """What the estimate exceeds the target's budget by most; None when the engine fits."""
-    need = estimate(s, target.uram > 0, target.family)
-    over = [
-        Excess(name, round(n), getattr(target.budget, name), target.name)
-        for name, n in need.items()
-        if n
-    ]
-    worst = max(over, key=lambda e: e.ratio)
-    return worst if worst.need > worst.have else None
-
-
-def check_fit(s: Sizing, target: Target, network: str) -> None:
-    """Raises FitError when the estimate exceeds the target: what, by how much, what helps."""
-    over = excess(s, target)
-    if over:
-        raise FitError(
-            network,
-            f"needs about {over.need:,} {over.resource.upper()}",
-            f"{over.target} has {over.have:,}, {over.need - over.have:,} too few",
-            f"{HELP[over.resource]}, or take a larger target",
-        )

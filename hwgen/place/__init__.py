@@ -1,8 +1,8 @@
 """Place and route of the emitted engine by open tools, for a clock that was reached, not planned.
 
 The engine has more ports than the package has pins, so a wrapper feeds and reads it serially
-(`wrapper`); Yosys maps both to device cells (`netlist`), nextpnr places and routes them (`flow`),
-and the delays that it wrote give the slowest paths (`sdf`). docs/place.md.
+(`hwgen.emit.serial_wrapper`); Yosys maps both to device cells (`netlist`), nextpnr places and
+routes them (`flow`), and the delays that it wrote give the slowest paths (`sdf`). docs/place.md.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hwgen.emit.rtl import TOP, emitted_rtl
+from hwgen.emit.serial_wrapper import TOP as WRAPPER
+from hwgen.emit.serial_wrapper import read_ports, wrapper_text
 from hwgen.emit.time_engine import CLOCK
 from hwgen.place import flow, netlist
 from hwgen.place.log import read_log
 from hwgen.place.names import family, rtl_name, sources
 from hwgen.place.sdf import Arrivals, Route, read_sdf
-from hwgen.place.wrapper import TOP as WRAPPER
-from hwgen.place.wrapper import read_ports, wrapper_text
 from hwgen.report.schema import Place, PlacedPath, PlacedStep, UsedOf
 from hwgen.targets import Target
 from hwgen.tools.nextpnr import run_nextpnr

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from hwgen.emit.serial_wrapper import CLOCK, PINS
 from hwgen.errors import HwgenError
 from hwgen.place.netlist import FILE as NETLIST
-from hwgen.place.wrapper import CLOCK, PINS
 from hwgen.targets import Target
 from hwgen.tools import nextpnr
 

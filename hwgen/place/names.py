@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from hwgen.place.wrapper import TOP
+from hwgen.emit.serial_wrapper import TOP
 
 INSTANCE = "u_design."  # of the design in the wrapper
 # Yosys names a cell after the net that it drives, `_`, its type and port: vq_q_TRELLIS_FF_Q_18.

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from hwgen.place.wrapper import TOP
+from hwgen.emit.serial_wrapper import TOP
 from hwgen.synth.run import command
 from hwgen.targets import Target
 from hwgen.tools.arguments import ToolPaths

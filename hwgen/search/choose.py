@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from hwgen.engine.resources import estimate, excess
+from hwgen.engine.resources import estimate
 from hwgen.engine.sizing import Sizing
 from hwgen.errors import FitError, HwgenError
 from hwgen.ir.graph import Graph
@@ -14,6 +14,7 @@ from hwgen.passes.separate_streams import separate_streams
 from hwgen.schedule.placement import demand, place
 from hwgen.search.work import cycles
 from hwgen.targets import Target
+from hwgen.targets.fit import excess
 
 BLOCK_DEPTH = 512  # words of a block RAM in its widest shape
 KW = (256, 128, 64)

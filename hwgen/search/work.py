@@ -14,7 +14,7 @@ from hwgen.engine.sizing import Sizing
 from hwgen.ir.graph import Graph
 from hwgen.ops.base import Op
 from hwgen.schedule.plan import plan
-from hwgen.timing.memory import PORTS_ONLY, Rate
+from hwgen.targets.memory import PORTS_ONLY, Rate
 
 
 def kept_words(graph: Graph, s: Sizing) -> Counter[str]:

@@ -21,7 +21,7 @@ import numpy as np
 from hwgen.engine.isa import OPCODES
 from hwgen.errors import SimulationError
 from hwgen.paths import sim_dir
-from hwgen.timing.memory import DEPTH, PORTS_ONLY, Rate
+from hwgen.targets.memory import DEPTH, PORTS_ONLY, Rate
 from hwgen.tools.verilator import verilate
 from hwgen.tools.versions import PathLike
 

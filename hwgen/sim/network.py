@@ -13,7 +13,7 @@ import numpy as np
 
 from hwgen.schedule.program import Program, step_cycles
 from hwgen.sim.harness import LATENCY, Image, build, describe, run
-from hwgen.timing.memory import PORTS_ONLY, Rate
+from hwgen.targets.memory import PORTS_ONLY, Rate
 
 
 @dataclass(frozen=True)

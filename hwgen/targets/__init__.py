@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from hwgen.engine.sizing import Sizing
 from hwgen.errors import HwgenError
-from hwgen.timing.memory import PORTS_ONLY, Rate
+from hwgen.targets.memory import PORTS_ONLY, Rate
 
 FOLDER = Path(__file__).resolve().parent
 SUFFIX = ".toml"  # of a target's file; what ends so after --target is one

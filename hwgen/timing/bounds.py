@@ -30,7 +30,7 @@ from hwgen.engine.isa import CMP_SOURCE
 from hwgen.engine.sizing import Sizing
 from hwgen.schedule.hazards import Instruction
 from hwgen.schedule.program import Program
-from hwgen.timing.memory import PORTS_ONLY, Rate
+from hwgen.targets.memory import PORTS_ONLY, Rate
 from hwgen.units.compute_unit import Times, busy_end, mac_cycles
 from hwgen.units.dma import Dma
 

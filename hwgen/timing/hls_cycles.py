@@ -32,7 +32,7 @@ from hwgen.engine.isa import CMP_SOURCE, INSTR_BITS
 from hwgen.engine.sizing import Sizing
 from hwgen.schedule.hazards import Instruction
 from hwgen.schedule.program import Program
-from hwgen.timing.memory import PORTS_ONLY, Rate
+from hwgen.targets.memory import PORTS_ONLY, Rate
 from hwgen.timing.predict import LATENCY
 from hwgen.units.attention import SCORE_TO_SUM, SUM_TO_LEVELS
 from hwgen.units.compute_unit import RETIRE, SOURCE, STENCIL_BEATS, STENCIL_LEAD

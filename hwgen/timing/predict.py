@@ -13,8 +13,8 @@ from functools import partial
 
 from hwgen.schedule.hazards import Instruction
 from hwgen.schedule.program import Program, program_steps, step_cycles
+from hwgen.targets.memory import PORTS_ONLY, Rate
 from hwgen.timing.bounds import Spent, roofline, spent
-from hwgen.timing.memory import PORTS_ONLY, Rate
 from hwgen.timing.read_bus import ReadBus, Request
 from hwgen.timing.write_ports import WritePorts
 from hwgen.units import dma as dma_unit

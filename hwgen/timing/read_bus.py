@@ -3,7 +3,7 @@
 The program fetch and the DMA each have one request at a time. A request is cut into bursts that end
 at multiples of MAX_BURST beats; a burst is picked every third cycle, the program's first, while
 fewer than IN_FLIGHT beats and BURSTS bursts are outstanding. Beats come in order, the first of a
-burst `latency` cycles after its address, as memory has them (`hwgen.timing.memory`), and leave the
+burst `latency` cycles after its address, as memory has them (`hwgen.targets.memory`), and leave the
 ports' FIFO a cycle later or, the DMA's, when its own has room. A word of a LOADF is written when
 the lanes do not write that memory; the beats behind it wait.
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hwgen.timing.memory import Bucket, Rate
+from hwgen.targets.memory import Bucket, Rate
 from hwgen.units.dma import IN_FLIGHT, MAX_BURST
 
 BURSTS = 8  # outstanding bursts

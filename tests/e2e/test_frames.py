@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 from hwgen.emit.rtl import write_rtl
-from hwgen.engine.resources import excess
 from hwgen.engine.sizing import Sizing
 from hwgen.ir.graph import Graph
 from hwgen.passes.lower import prepare
@@ -23,6 +22,7 @@ from hwgen.schedule.program import schedule
 from hwgen.search.choose import search
 from hwgen.sim.network import Frame, simulate_in_turn, simulate_program
 from hwgen.targets import get_target
+from hwgen.targets.fit import excess
 from hwgen.timing.predict import predict
 from hwgen.zoo.untrained import photographs, untrained
 

@@ -26,7 +26,7 @@ from hwgen.schedule.program import Program, schedule
 from hwgen.search.choose import choose
 from hwgen.sim.network import SimResult, build_simulator, simulate_program
 from hwgen.targets import get_target
-from hwgen.timing.memory import Rate
+from hwgen.targets.memory import Rate
 from hwgen.timing.predict import predict
 from hwgen.train.data import digits_split
 from hwgen.units.dma import record_words

@@ -22,7 +22,7 @@ from hwgen.report import load_report
 from hwgen.sim import network
 from hwgen.sim.network import SimResult
 from hwgen.synth.units import elaborate
-from hwgen.timing.memory import Rate
+from hwgen.targets.memory import Rate
 
 MODEL = models_dir() / "bhvit_micro_digits.pt"
 ODD = 'my "odd" proj\'ekt ü'

@@ -12,7 +12,7 @@ from hwgen.schedule.program import Program, schedule
 from hwgen.search.choose import choose
 from hwgen.sim.network import simulate_program
 from hwgen.targets import get_target
-from hwgen.timing.memory import PORTS_ONLY, Rate
+from hwgen.targets.memory import PORTS_ONLY, Rate
 from hwgen.timing.predict import predict
 from tests.attention_graphs import attention_graph
 from tests.graphs import random_graph

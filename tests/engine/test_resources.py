@@ -6,9 +6,8 @@ import json
 
 import pytest
 
-from hwgen.engine.resources import RESOURCES, check_fit, estimate
+from hwgen.engine.resources import RESOURCES, estimate
 from hwgen.engine.sizing import Sizing
-from hwgen.errors import FitError
 from hwgen.paths import reports_dir
 from hwgen.targets import get_target
 
@@ -30,17 +29,6 @@ def test_within_ten_percent_of_the_recorded_synthesis(point: dict, name: str) ->
 
 def test_the_recorded_engines_differ_in_lanes_and_columns() -> None:
     assert len({(p["sizing"]["lanes"], p["sizing"]["kw"]) for p in POINTS}) >= 3
-
-
-def test_too_large_an_engine_is_refused() -> None:
-    check_fit(MICRO, get_target("zynq"), "micro")
-    with pytest.raises(FitError) as error:
-        check_fit(MICRO.replace(fm_words=1 << 14), get_target("zynq"), "micro")
-    assert str(error.value) == (
-        "micro: needs about 152 BRAM36; zynq has 140, 12 too few; "
-        "use smaller images or fewer channels, or take a larger target"
-    )
-    check_fit(MICRO.replace(fm_words=1 << 14), get_target("zcu102"), "micro")
 
 
 def test_wide_engines_cost_more() -> None:

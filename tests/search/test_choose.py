@@ -7,7 +7,7 @@ from math import ceil
 
 import pytest
 
-from hwgen.engine.resources import Excess, check_fit, estimate, excess
+from hwgen.engine.resources import estimate
 from hwgen.engine.sizing import Sizing
 from hwgen.errors import FitError
 from hwgen.ir.graph import Graph
@@ -18,7 +18,8 @@ from hwgen.search import choose
 from hwgen.search.choose import search
 from hwgen.search.work import cycles
 from hwgen.targets import Dram, Target, get_target
-from hwgen.timing.memory import Rate
+from hwgen.targets.fit import Excess, check_fit, excess
+from hwgen.targets.memory import Rate
 from hwgen.timing.predict import predict
 from hwgen.units.dma import record_words
 

@@ -8,8 +8,8 @@ from hwgen.ir.graph import Graph
 from hwgen.schedule.program import Program, schedule
 from hwgen.search.choose import choose
 from hwgen.targets import get_target
+from hwgen.targets.memory import Rate
 from hwgen.timing.bounds import Spent, roofline, work
-from hwgen.timing.memory import Rate
 from hwgen.timing.predict import Prediction, predict
 from tests.attention_graphs import attention_graph
 from tests.graphs import conv_graph, random_graph

@@ -16,7 +16,7 @@ from hwgen.engine import isa
 from hwgen.errors import SimulationError
 from hwgen.paths import rtl_source
 from hwgen.sim import harness
-from hwgen.timing.memory import DEPTH, Rate
+from hwgen.targets.memory import DEPTH, Rate
 from hwgen.tools.lint import lint_verilog
 from hwgen.units.compute_unit import SWAP_HEARD, ComputeUnit
 from hwgen.units.decode import write_decoders

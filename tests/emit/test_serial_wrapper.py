@@ -11,9 +11,9 @@ import pytest
 
 from hwgen.emit.rtl import TOP as ENGINE
 from hwgen.emit.rtl import write_rtl
+from hwgen.emit.serial_wrapper import TOP, Port, read_ports, wrapper_text
 from hwgen.emit.verilog_style import Source, findings
 from hwgen.engine.sizing import Sizing
-from hwgen.place.wrapper import TOP, Port, read_ports, wrapper_text
 from hwgen.tools import lint_verilog, verilate
 
 PROBE = """\

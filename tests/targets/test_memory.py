@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import pytest
 
-from hwgen.timing.memory import DEPTH, PORTS_ONLY, Bucket, Rate
+from hwgen.targets.memory import DEPTH, PORTS_ONLY, Bucket, Rate
 
 RATES = [Rate(2, 5), Rate(147, 320), Rate(17, 16), Rate(1, 9), Rate(1, 1), PORTS_ONLY]
 
