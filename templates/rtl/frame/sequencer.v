@@ -108,6 +108,7 @@ module sequencer #(
 
     // ---------------------------------------------------------------- dispatch
     reg [511:0] cur_q;
+    reg [3:0] op_q;            // opcode of cur
     reg full_q;
     reg end_q;                 // cur is END
     reg bad_q;                 // no unit has its opcode
@@ -120,7 +121,7 @@ module sequencer #(
     wire to_dma;
     wire to_ldw;
     wire to_cmp;
-    wire [3:0] unused_op;
+    wire [3:0] op;
     wire stopped = halt || error_opcode || error_end;
     wire all_retired = issued_dma == retired_dma && issued_ldw == retired_ldw
         && issued_cmp == retired_cmp;
@@ -128,7 +129,7 @@ module sequencer #(
 
     decode_queue u_decode (
         .word(next),
-        .op(unused_op),
+        .op(op),
         .to_seq(is_end),
         .to_dma(to_dma),
         .to_ldw(to_ldw),
@@ -139,7 +140,7 @@ module sequencer #(
     assign dispatch = (q_dma_valid && q_dma_ready) || (q_ldw_valid && q_ldw_ready)
         || (q_cmp_valid && q_cmp_ready);
     assign head_valid = full_q;
-    assign head_op = cur_q[3:0];
+    assign head_op = op_q;
     assign f_ready = !full_q || ending_q;
 
     wire take = f_valid && f_ready;
@@ -169,7 +170,8 @@ module sequencer #(
 
         // Dispatch.
         if (take) begin
-            cur_q  <= next;
+            cur_q <= next;
+            op_q <= op;
             part_q <= part_q + 1'b1;
         end
         full_q <= whole || (full_q && !dispatch);
