@@ -194,6 +194,7 @@ module activation_fetch #(
     reg [11:0] row_room_q, row_room_w_q;          // at the begin of a row
     reg one_x_q, one_w_q, one_phase_q, single_q;  // flags there; phase_end there
     reg run_q, last_q, bubble_q, fresh_q;         // fresh: no vector of this instruction fired yet
+    reg ready_q;                                  // !run_q || last_q
     reg [1:0] tap_q;                              // slow: tap of the column
     reg col_done_q;                               // the column's last
     reg [11:0] room_q, room_w_q;                  // n2 - 1 - x, width - 1 - x
@@ -213,7 +214,8 @@ module activation_fetch #(
     wire step = run_q && col_done_q;
     wire row_end = phase_end_q && lastph_q;
     wire all_end = row_end && last3_q;
-    assign ready = !run_q || last_q;
+    wire at_once = !conv_p && single_p && last_phase_p == 3'd0 && one_row_p;
+    assign ready = ready_q;
 
     // what holds after the step: within a phase, and at the begin of the next one
     wire [12:0] over = {1'b0, room_q} - {9'd0, xd_q, 1'b0};
@@ -243,8 +245,8 @@ module activation_fetch #(
 
     always @(posedge clk) begin
         run_q <= start || (run_q && !last_q);
-        last_q <= start ? !conv_p && single_p && last_phase_p == 3'd0 && one_row_p
-            : run_q && !last_q && (conv_q ? conv_last : lin_last);
+        last_q <= start ? at_once : run_q && !last_q && (conv_q ? conv_last : lin_last);
+        ready_q <= start ? at_once : !run_q || last_q || (conv_q ? conv_last : lin_last);
         if (run_q) begin
             if (fire) fresh_q <= 1'b0;
             tap_q <= col_done_q ? 2'd0 : tap_q + 2'd1;
@@ -332,6 +334,7 @@ module activation_fetch #(
 
         if (rst) begin
             run_q <= 1'b0;
+            ready_q <= 1'b1;
             last_q <= 1'b0;
             bubble_q <= 1'b0;
         end
