@@ -155,7 +155,7 @@ FAULTS = [
     ("compute_issue.v", "!fronting_q || b_set", "1'b1 || b_set"),
     ("result_delay.v", ".DEPTH(MID_AT - 2), .RESET(0)", ".DEPTH(MID_AT - 3), .RESET(0)"),
     ("compute_decode.v", "!ahead_ldw[15]", "1'b1"),
-    ("feature_ports.v", "f_mem ? !tm_dst : !fm_dst", "1'b1"),
+    ("feature_ports.v", "!(dst_next && dst_next_mem == f_mem)", "1'b1"),
 ]
 
 
