@@ -11,7 +11,7 @@
 // w_fill in s + 1, one word per cycle read from s + 1 on (n of them when never refused), w_we three
 // cycles after the first read, retired and shadow_full in s + n + LDW_TAIL as listed in
 // hwgen/units/sequencer.py.
-// Reset: control only. Cost (Yosys): 111 LUT, 16 L + 116 FF.
+// Reset: control only. Cost (Yosys): 99 LUT, 16 L + 123 FF.
 `default_nettype none
 module ldw #(
     parameter LANES  = 16,
