@@ -203,24 +203,28 @@ module attention_context #(
     // X+6: words of LANES channels, 2 x - sum of the levels
     reg  [2:0]             left_q;  // words to announce
     reg  [1:0]             word_q;
+    wire [1:0]             word_next = last5_q ? 2'd0 : word_q + 2'd1;
     reg                    word_v1, word_v2;  // 1, 2 cycles after c_valid
     reg  [ACC_W-1:0]       levels_q;  // sum of the levels, inverted
-    wire [LANES*ACC_W-1:0] word;
     wire [16*LANES-1:0]    word_acc;
 
     assign finish = word_v2 & (word_q == LAST_WORD);
 
     generate
-        if (WORDS > 1) begin : gen_select
-            assign word = out_q[word_q*LANES*ACC_W +: LANES*ACC_W];
-        end else begin : gen_all
-            wire unused_index = &{1'b0, word_q};
-            assign word = out_q;
+        for (g = 0; g < LANES / 8; g = g + 1) begin : gen_eight
+            wire [1:0] index;
+            wire [8*ACC_W-1:0] choice [0:3];
+            wire [8*ACC_W-1:0] word = choice[index];
+            register_copy #(.WIDTH(2)) u_index (.clk(clk), .d(word_next), .q(index));
+            for (j = 0; j < 4; j = j + 1) begin : gen_word
+                assign choice[j] = out_q[((j%WORDS)*LANES+8*g)*ACC_W +: 8*ACC_W];
+            end
         end
         for (c = 0; c < LANES; c = c + 1) begin : gen_lane
             // 2 x - levels = ~levels - ~(2 x): a subtraction's left operand reaches the carry chain
             // without a LUT, so that the selection of a word and this are one LUT a bit
-            wire [ACC_W+1:0] y = {2'b11, levels_q} - {1'b1, ~word[ACC_W*c +: ACC_W], 1'b1};
+            wire [ACC_W-1:0] x = gen_eight[c/8].word[ACC_W*(c%8) +: ACC_W];
+            wire [ACC_W+1:0] y = {2'b11, levels_q} - {1'b1, ~x, 1'b1};
             assign word_acc[16*c +: 16] = {{(14-ACC_W){y[ACC_W+1]}}, y};
         end
     endgenerate
@@ -235,7 +239,7 @@ module attention_context #(
         word_v2 <= word_v1;
         r_valid <= word_v2;
         left_q  <= (act3_q & last3_q) ? WORDS[2:0] : left_q - {2'b00, left_q != 3'd0};
-        word_q  <= last5_q ? 2'd0 : word_q + 2'd1;
+        word_q  <= word_next;
         if (rst) begin
             c_valid <= 1'b0;
             word_v1 <= 1'b0;
