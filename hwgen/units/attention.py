@@ -39,10 +39,10 @@ class Attention:
     are read while the instruction before computes (the same number: without a gap). row_at: cycles
     from a read of the bit memory to its row.
 
-    Yosys, xc7, flattened (LUT RAM apart): lanes 16, pk 8: 4,790 LUT + 780 as RAM, 4,470 FF,
-    2 DSP; lanes 32, pk 8: 5,120 + 780, 4,670 FF (with max_tokens 64: 4,840 + 744, 4,300 FF, as the
-    memories of 32 groups are no larger than shallower ones); lanes 64, pk 16: 8,840 + 1,560,
-    6,810 FF.
+    Yosys, xc7, flattened (LUT RAM apart): lanes 16, pk 8: 4,755 LUT + 796 as RAM, 5,530 FF,
+    2 DSP; lanes 32, pk 8: 4,757 + 796, 5,720 FF (with max_tokens 64: 4,560 + 760, 5,370 FF, as the
+    memories of 32 groups are no larger than shallower ones); lanes 64, pk 16: 8,813 + 1,576,
+    8,980 FF.
     """
 
     lanes: int = 16

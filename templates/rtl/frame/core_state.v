@@ -6,7 +6,7 @@
 // The first error of a run is kept and halts dispatch and DMA until the next reset of the units;
 // error_code: 1 read response, 2 write response, 3 CRC, 4 opcode, 5 no END. `conflict` keeps a
 // port_conflict in the same way.
-// Reset: control only. Cost: 9 flip-flops.
+// Reset: control only. Cost: 10 flip-flops.
 `default_nettype none
 module core_state (
     input  wire       clk,
@@ -24,7 +24,7 @@ module core_state (
     output wire       flush,
     output wire       unit_rst,
     output wire       run,
-    output wire       halt,
+    output reg        halt,
     output wire [3:0] error_code,
     output wire       conflict
 );
@@ -38,7 +38,6 @@ module core_state (
     assign flush = flush_q;
     assign unit_rst = unit_rst_q;
     assign run = run_late_q;
-    assign halt = error_q != 4'd0;
     assign error_code = error_q;
     assign conflict = conflict_q;
 
@@ -50,6 +49,7 @@ module core_state (
         run_late_q <= run_q;
 
         if (!halt) begin
+            halt <= read_error || write_error || error_crc || error_opcode || error_end;
             if (read_error) error_q <= 4'd1;
             else if (write_error) error_q <= 4'd2;
             else if (error_crc) error_q <= 4'd3;
@@ -59,6 +59,7 @@ module core_state (
         if (port_conflict) conflict_q <= 1'b1;
         if (unit_rst_q) begin
             error_q <= 4'd0;
+            halt <= 1'b0;
             conflict_q <= 1'b0;
         end
         if (rst) begin

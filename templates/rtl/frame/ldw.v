@@ -11,7 +11,7 @@
 // w_fill in s + 1, one word per cycle read from s + 1 on (n of them when never refused), w_we three
 // cycles after the first read, retired and shadow_full in s + n + LDW_TAIL as listed in
 // hwgen/units/sequencer.py.
-// Reset: control only. Cost (Yosys): 111 LUT, 16 L + 116 FF.
+// Reset: control only. Cost (Yosys): 99 LUT, 16 L + 123 FF.
 `default_nettype none
 module ldw #(
     parameter LANES  = 16,
@@ -22,7 +22,7 @@ module ldw #(
 
     // Queue: the low bits of an instruction.
     input  wire              i_valid,
-    output wire              i_ready,
+    output reg               i_ready,
     input  wire [I_BITS-1:0] i_word,
 
     input  wire [15:0] retired_dma,
@@ -43,7 +43,7 @@ module ldw #(
 
     output wire        busy,   // an instruction is held
     output wire        start,  // strobe: its conditions are met
-    output wire        retire, // strobe: it retires
+    output reg         retire, // strobe: it retires
     output wire [51:0] head    // {wait_cmp, wait_ldw, wait_dma, op} of the held instruction
 );
     generate
@@ -92,7 +92,7 @@ module ldw #(
     reg none_q;  // left_q is 0 at first
     reg met_q;
     reg [7:0] col_q;
-    reg [2:0] pipe_q;  // reads in flight; bit 1 set: wb_word is valid now
+    reg [1:0] pipe_q;  // reads in flight; bit 1 set: wb_word is valid now
 
     wire [15:0] ahead_dma = retired_dma - wait_dma_q;
     wire [15:0] ahead_ldw = retired_ldw - wait_ldw_q;
@@ -100,12 +100,12 @@ module ldw #(
     wire go = state[S_WAIT] && met_q && !shadow_full;
     wire read_last = state[S_READ] && wb_ready && left_q == 8'd1;
     wire fire = wb_re && wb_ready;
+    // of the next cycle: nothing is on its way any more
+    wire retires = ((go && none_q) || (state[S_LAST] && !retire)) && pipe_q == 2'd0;
     wire unused = &{1'b0, ahead_dma[14:0], ahead_ldw[14:0], ahead_cmp[14:0]};
 
-    assign i_ready = state[S_GET] || retire;
     assign busy = !state[S_GET];
     assign start = go;
-    assign retire = state[S_LAST] && pipe_q == 3'd0;
     assign head = {wait_cmp_q, wait_ldw_q, wait_dma_q, op_q};
 
     always @(posedge clk) begin
@@ -114,7 +114,7 @@ module ldw #(
         w_col  <= col_q;
         w_data <= wb_word;
         if (pipe_q[1]) col_q <= col_q + 8'd1;
-        pipe_q <= {pipe_q[1:0], fire};
+        pipe_q <= {pipe_q[0], fire};
 
         if (i_ready) begin
             op_q <= i_op;
@@ -132,6 +132,8 @@ module ldw #(
             left_q  <= left_q - 8'd1;
         end
         wb_re <= (go && !none_q) || (wb_re && !read_last);
+        retire <= retires;
+        i_ready <= (i_ready && !i_valid) || retires;
         state[S_GET] <= i_ready && !i_valid;
         state[S_COUNT] <= i_ready && i_valid;
         state[S_WAIT] <= state[S_COUNT] || (state[S_WAIT] && !go);
@@ -147,8 +149,10 @@ module ldw #(
 
         if (rst) begin
             state <= 5'd1;
+            i_ready <= 1'b1;
+            retire <= 1'b0;
             wb_re <= 1'b0;
-            pipe_q <= 3'd0;
+            pipe_q <= 2'd0;
             w_fill <= 1'b0;
             w_we <= 1'b0;
             shadow_full <= 1'b0;
