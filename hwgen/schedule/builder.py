@@ -20,7 +20,6 @@ from hwgen.ops.types import ImageRows, TensorType
 from hwgen.schedule.beside import Beside
 from hwgen.schedule.hazards import IN_FLIGHT, Instruction, Issue, Writes, nest_order
 from hwgen.schedule.layout import Place
-from hwgen.units.attention import Attention
 
 Array = np.ndarray
 
@@ -223,7 +222,7 @@ class Builder:
         conflict = any(issue.conflicts(e, self.places) for e in self.recent)
         if op == "ATT":  # reads while the one before computes, however long that takes
             conflict = conflict or not self.attended.isdisjoint(sources)
-        ins.fields["drain"] = int(conflict or self._without_gap(ins))
+        ins.fields["drain"] = int(conflict)
         if ins.fields["drain"]:
             self.recent.clear()
         if op != "ATT" or ins.fields["drain"]:
@@ -238,17 +237,6 @@ class Builder:
                 del self.recent[:oldest]
                 break
         return ins
-
-    def _without_gap(self, ins: Instruction) -> bool:
-        """True for an ATT whose first result could come right after the last one of the ATT before.
-
-        A SET between the two needs a cycle without a result (result_nest.v). There is one unless a
-        query's words take all the cycles of a query.
-        """
-        if ins.op != "ATT":
-            return False
-        unit = Attention(self.s.lanes, self.s.kw, self.s.pk)
-        return unit.period(ins.fields["tokens"]) == unit.words
 
     def _touched(self, ins: Instruction, sources: list[str]) -> list[tuple[int, int, int]]:
         """(memory, first word, last word + 1) of the feature words that it reads or writes."""

@@ -21,6 +21,7 @@ from hwgen.schedule.steps import STEPS
 from hwgen.schedule.steps.xnor_conv import xnor_conv
 from hwgen.search.choose import choose
 from hwgen.targets import get_target
+from hwgen.units.attention import Attention
 from hwgen.units.dma import record_words
 from hwgen.units.xnor_front import column_cycles
 from tests.attention_graphs import attention_graph
@@ -341,10 +342,13 @@ def test_attention_waits_for_attentions_whose_bits_it_reads() -> None:
     assert [first[name]["tokens"] for name in ("far", "back", "single")] == [144, 144, 36]
 
 
-def test_attention_leaves_a_cycle_for_the_set_between() -> None:
-    """With 16 lanes a query's four words take all its cycles: the next head must not be chained."""
+def test_heads_of_attention_are_chained_with_few_lanes_too() -> None:
+    """With 16 lanes a query has four words; its period leaves a cycle for a SET between heads."""
     graph = load_prepared(models_dir() / "bhvit_micro_digits.pt").prepared.quantize().graph
     program = schedule(graph, choose(graph, get_target("zynq"), {"lanes": 16}))
     heads = [i for i in program.instructions if i.op == "ATT"]
     assert len(heads) > 2
-    assert all(i.fields["drain"] for i in heads)
+    chained = [not i.fields["drain"] for i in heads]
+    assert any(chained)
+    unit = Attention(16, program.sizing.kw, program.sizing.pk)
+    assert all(unit.period(i.fields["tokens"]) > unit.words for i in heads)
