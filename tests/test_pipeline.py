@@ -362,5 +362,6 @@ def test_a_mismatch_leaves_no_cycles(simulated, capsys) -> None:
     assert [s.predicted for s in bad.cycles.steps] == [s.predicted for s in good.cycles.steps]
     assert bad.check.first_mismatch == "step x"
     speed = values.rate(200e6 / good.cycles.predicted)
-    assert f"frames/s    {speed} at 200 MHz (planned, not checked; predicted cycles)" in summary(bad)
+    source = "planned, not checked; predicted cycles"
+    assert f"frames/s    {speed} at 200 MHz ({source})" in summary(bad)
     assert "5,000" not in (folder / "report.html").read_text()
