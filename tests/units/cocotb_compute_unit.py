@@ -93,8 +93,14 @@ class Run:
     ):
         self.bench, self.rng, self.steps, self.gaps = bench, random.Random(seed), steps, gaps
         self.sources, self.norm = Sources(self.rng, steps), Norm(self.rng.randint(3, 25))
-        self.dma, self.ldw = generator.dma - 40, generator.ldw - 40
         self.goal = generator.dma, generator.ldw
+        self.dma, self.ldw = (
+            goal - max((goal - s.fields[wait]) & 0xFFFF for s in steps) - 1
+            for goal, wait in zip(self.goal, ("wait_dma", "wait_ldw"))
+        )
+        # one of the two lags, so that each alone is what an instruction waits for
+        rates = (0.05, 0.01) if seed % 2 else (0.01, 0.05)
+        self.rates = rates if gaps else (1.0, 1.0)
         self.counts: list[tuple[int, int]] = []  # per cycle
         self.accepted, self.starts, self.ends, self.retired = [], [], [], []
         self.front: dict[int, tuple[int, int]] = {}  # instruction -> issue, delivered
@@ -112,9 +118,8 @@ class Run:
         bench.set("i_valid", int(offer))
         if offer:
             bench.set("i_word", self.steps[waiting].word)
-        step = 0.05 if self.gaps else 1.0
-        self.dma += self.dma < self.goal[0] and rng.random() < step
-        self.ldw += self.ldw < self.goal[1] and rng.random() < step
+        self.dma += self.dma < self.goal[0] and rng.random() < self.rates[0]
+        self.ldw += self.ldw < self.goal[1] and rng.random() < self.rates[1]
         bench.set("retired_dma", self.dma & 0xFFFF)
         bench.set("retired_ldw", self.ldw & 0xFFFF)
         self.counts.append((self.dma, self.ldw))

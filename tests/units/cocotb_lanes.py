@@ -20,6 +20,7 @@ UNIT = Lanes(*(int(v) for v in os.environ["LANES_UNIT"].split()))
 SEED = int(os.environ["LANES_SEED"])
 PHASES = int(os.environ["LANES_PHASES"])
 L, A = UNIT.lanes, UNIT.act_bits
+LEAD = 2  # cycles from the kinds, slots and modes of a beat to its words
 SLOTS = {"cm": UNIT.cm_slots, "om": UNIT.om_slots, "qm": UNIT.qm_slots}
 
 assert (IN_KINDS["norm"], MUL_KINDS["norm"], P_SEL["qm"], QM_FIELDS) == (4, 4, 2, FIELDS)
@@ -132,12 +133,6 @@ class Plan:
         if fault == "weight":  # one bit of every CM word of the first load
             for c in range(SLOTS["cm"]):
                 self.drive[c]["p_word"] ^= 1 << 9
-        if fault == "bytes":  # the two weights of every word swapped
-            for entry in self.drive.values():
-                if entry.get("mul_kind") == WEIGHT:
-                    low = int("00ff" * L, 16)
-                    word = entry["in_weight"]
-                    entry["in_weight"] = (word & low) << 8 | word >> 8 & low
         if fault == "bank":  # banks 1 and 2 swapped in the first load
             for c in range(start_of_work):
                 entry = self.drive.get(c, {})
@@ -161,15 +156,19 @@ class Plan:
             # anything but the last beat may carry noise
             modes = {k: v for k, v in r.modes.items() if end and k in WIDTHS}
             self.at(
-                cycle, in_valid=1, in_kind=r.kind, mul_kind=r.mul, first=int(i == 0),
-                last=int(end), is_max=int(r.is_max), in_feat=pack(beat["feat"], A),
-                in_pop=pack(beat["pop"], 16), in_acc=pack(beat["acc"], 16),
-                in_scalar=beat["scalar"] & 0xFFFF, in_extra=pack(beat["extra"], 16),
-                in_stencil=int(beat["stencil"]),
-                in_words=pack(np.concatenate(beat["words"]), A),
-                in_weight=pack(beat["weight"], 16),
-                mean2=beat["mean2"] & 0x3FFFF, norm_r=beat["norm_r"],
+                cycle - LEAD, in_valid=1, in_kind=r.kind, mul_kind=r.mul, first=int(i == 0),
+                last=int(end), is_max=int(r.is_max),
                 cm_slot=beat["cm_slot"], om_slot=beat["om_slot"], **modes,
+            )  # fmt: skip
+            weight = beat["weight"]
+            if fault == "bytes" and r.mul == WEIGHT:  # the two weights of every word swapped
+                weight = (weight & 0xFF) << 8 | weight >> 8 & 0xFF
+            self.at(
+                cycle, in_feat=pack(beat["feat"], A), in_pop=pack(beat["pop"], 16),
+                in_acc=pack(beat["acc"], 16), in_scalar=beat["scalar"] & 0xFFFF,
+                in_extra=pack(beat["extra"], 16), in_stencil=int(beat["stencil"]),
+                in_words=pack(np.concatenate(beat["words"]), A), in_weight=pack(weight, 16),
+                mean2=beat["mean2"] & 0x3FFFF, norm_r=beat["norm_r"],
             )  # fmt: skip
             cycle += 1
         done = cycle - 1
