@@ -93,6 +93,7 @@ MUTANTS = {
         "row_step_p == ODD_ROWS",
         "1'b1",
     ),
+    "no bypass": ("partial_sums.v", "store_3 && index_3 == index_1", "1'b0"),
 }
 
 

@@ -2,15 +2,17 @@
 //
 // Result i of an instruction (i counts from 0 at `i_restart`):
 //   value = pop + (i_first ? 0 : PS[i]);  i_last ? output value : PS[i] <= value.
-// Exact for any distance between two uses of an index, down to one cycle (two bypasses).
+// Exact for any distance between two uses of an index of two cycles or more (a bypass for two).
+// One does not occur: within an instruction the index counts, and between two instructions lies a
+// cycle without a vector (activation_fetch.v).
 // An index is stored only below PS_WORDS; the compiler keeps an instruction that stores within it.
 //
-// Names: i_* the vector's flags; r_* results; _1, _2, _3 the cycles behind t; near, far: the
-// vector 1, 2 cycles before stores the same index.
+// Names: i_* the vector's flags; r_* results; _1, _2, _3 the cycles behind t; again: the vector
+// two cycles before stores the same index.
 //
 // Timing: i_* in cycle t, pop in cycle t + 2, r_* in cycle t + 3, from registers. One result per
 // cycle, no back-pressure. Reset: control only. Cost: PS_WORDS x 16 L bits of RAM, 48 L FF, 17 LUT
-// a lane: a bit of the sum is one LUT, with the bypasses in it.
+// a lane: a bit of the sum is one LUT, with the bypass in it.
 `default_nettype none
 module partial_sums #(
     parameter LANES = 16,
@@ -46,23 +48,22 @@ module partial_sums #(
     reg [AW-1:0] index_1, index_2, index_3;
     reg [W-1:0] held_2, sum_3, sum_4;
 
-    wire near = !first_1 && store_2 && index_2 == index_1;
-    wire far = !first_1 && store_3 && index_3 == index_1;
+    wire again = !first_1 && store_3 && index_3 == index_1;
     wire [W-1:0] sum;
     genvar l;
     generate
         for (l = 0; l < LANES; l = l + 1) begin : gen_lane
-            wire near_2, far_2;
+            wire again_2;
             wire unused = &{1'b0, pop[16*l+:16]};
             register_copy #(
-                .WIDTH(2)
+                .WIDTH(1)
             ) u_bypass (
                 .clk(clk),
-                .d({near, far}),
-                .q({near_2, far_2})
+                .d(again),
+                .q(again_2)
             );
             assign sum[16*l+:16] = {{(16 - POP_W) {1'b0}}, pop[16*l+:POP_W]}
-                + (near_2 ? sum_3[16*l+:16] : far_2 ? sum_4[16*l+:16] : held_2[16*l+:16]);
+                + (again_2 ? sum_4[16*l+:16] : held_2[16*l+:16]);
         end
     endgenerate
 

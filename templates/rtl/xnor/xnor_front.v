@@ -17,9 +17,9 @@
 // bm_*: one element write per cycle. att_*: see activation_fetch.v, only while no XNOR op issues.
 // Timing: first r_valid 11 cycles after an XLIN's start; all cycle formulas and the constants are
 // in hwgen/units/xnor_front.py. One XLIN result per cycle; one XCONV result per cycle when rows of
-// the image that are xd apart are an odd number of BM rows apart, else one per three; no gap
-// between instructions (XCONV: one cycle). Reset: control only; weights and memories keep their
-// contents.
+// the image that are xd apart are an odd number of BM rows apart, else one per three; between
+// two instructions at least one cycle without a vector. Reset: control only; weights and memories
+// keep their contents.
 // Cost (Yosys, xc7; 1,024 rows, 256 partial sums): L = 16, KW = 128: 5,240 LUT, 8,150 FF, 12
 // RAMB36.
 `default_nettype none
