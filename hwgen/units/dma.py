@@ -65,6 +65,7 @@ class Dma:
         "rtl/host/axi_write.v",
         "rtl/lib/crc32.v",
         "rtl/lib/fifo_lut.v",
+        "rtl/lib/register_copy.v",
     )
     decoders = ("decode_header", "decode_dma_op", "decode_load", "decode_loadf", "decode_store")
 

@@ -159,7 +159,7 @@ FAULTS = [
     ("feature_ports.v", "!(dst_next && dst_next_mem == f_mem)", "1'b1"),
     ("mac_nest.v", "step2_q ? done_next : done", "done"),
     ("compute_issue.v", "flight_q != {4'd0, retired}", "flight_q != 7'd0"),
-    ("result_nest.v", "(retire_c || !current_q ? 3'd0 : after_q)", "after_q"),
+    ("result_nest.v", "retire_c || !current_q ? {2'd0, mark} :", ""),
 ]
 
 

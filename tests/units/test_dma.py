@@ -46,6 +46,7 @@ FRAME = [
     "axi_write",
     "crc32",
     "fifo_lut",
+    "register_copy",
     "ldw",
     "weight_buffer",
     "weight_store",

@@ -257,13 +257,23 @@ module compute_decode (
         b_cm_x <= cm_x;
     end
 
-    assign i_ready = !a_valid_q || load_b;
+    // (for the queue from registers of its own: within, it enables all of A)
+    wire         a_next = !a_valid_q || load_b;
+    wire         a_valid_d = i_valid || !a_next;
+    wire         b_valid_d = load_b || (b_valid_q && !take);
+    wire         a_full, b_full;
+
+    register_copy #(.WIDTH(2)) u_full (
+        .clk(clk), .d({a_valid_d && !rst, b_valid_d && !rst}), .q({a_full, b_full})
+    );
+
+    assign i_ready = !a_full || !b_full || take;
     assign holds = a_valid_q || b_valid_q;
     assign b_valid = b_valid_q;
     assign b_wait_ok = b_ok_q;
 
     always @(posedge clk) begin
-        if (i_ready) a_q <= i_word;
+        if (a_next) a_q <= i_word;
         if (load_b) begin
             b_q <= a_q;
             b_set <= is_set;
@@ -288,8 +298,8 @@ module compute_decode (
             b_cm_wrap <= cm_wrap;
         end
         b_ok_q <= load_b ? a_reached : b_reached || b_ok_q;
-        a_valid_q <= i_valid || !i_ready;
-        b_valid_q <= load_b || (b_valid_q && !take);
+        a_valid_q <= a_valid_d;
+        b_valid_q <= b_valid_d;
         if (rst) begin
             a_valid_q <= 1'b0;
             b_valid_q <= 1'b0;

@@ -56,6 +56,7 @@ module mac_nest (
     // ---- counters
     reg         busy_q;
     reg         ends_q;             // last beat of the instruction
+    reg         free_q;             // not busy, or ends_q
     reg         stat_q;
     reg         stencil_q;
     reg  [11:0] n0_q;               // n0 - 1
@@ -87,7 +88,10 @@ module mac_nest (
         .done_next(done_next)
     );
 
-    assign free = !busy_q || ends_q;
+    wire        ends_d = load ? one0 && one1 && n2 == 12'd1 && n3 == 12'd1
+        : busy_q && !ends_q && last0_d && last1_d && (step2_q ? done_next : done);
+
+    assign free = free_q;
 
     always @(posedge clk) begin
         if (load) begin
@@ -119,12 +123,13 @@ module mac_nest (
         end
         busy_q <= load || (busy_q && !ends_q);
         step2_q <= load ? one0 && one1 : busy_q && !ends_q && last0_d && last1_d;
-        ends_q <= load ? one0 && one1 && n2 == 12'd1 && n3 == 12'd1
-            : busy_q && !ends_q && last0_d && last1_d && (step2_q ? done_next : done);
+        ends_q <= ends_d;
+        free_q <= ends_d || !(load || (busy_q && !ends_q));
         if (rst) begin
             busy_q <= 1'b0;
             step2_q <= 1'b0;
             ends_q <= 1'b0;
+            free_q <= 1'b1;
         end
     end
 

@@ -109,6 +109,7 @@ module result_nest #(
     wire             n_none;
     wire             pop = next_q && !current_q && !n_none;
     wire             mark = next_q && n_none && after_q != 3'd6;
+    wire [2:0]       after_more = after_q + {2'd0, mark};
     wire             refill = waits_q && (!next_q || pop || mark);
     // with refill, the later one, chosen last
     wire [AW:0]      pushed = count_q + {{AW{1'b0}}, push};
@@ -145,7 +146,7 @@ module result_nest #(
         full_q <= !refill && pushed == QUEUE[AW:0];
         next_q <= refill || (next_q && !pop && !mark);
         current_q <= pop || (current_q && !retire_c);
-        after_q <= (retire_c || !current_q ? 3'd0 : after_q) + {2'd0, mark};
+        after_q <= retire_c || !current_q ? {2'd0, mark} : after_more;
         if (rst) begin
             after_q <= 3'd0;
             write_q <= {AW{1'b0}};

@@ -41,6 +41,7 @@ module result_order (
     reg         phase_end_q;    // last phase of the row
     reg         near_end_q;     // the one before
     reg         row_end_q;      // last row
+    reg         done_q;         // all three
 
     // what holds after the step
     wire [11:0] room_x = room_q - {9'd0, xd_q};
@@ -52,13 +53,15 @@ module result_order (
     assign step_x = !x_end_q;
     assign step_phase = x_end_q && !phase_end_q;
     assign step_row = x_end_q && phase_end_q && !row_end_q;
-    assign done = x_end_q && phase_end_q && row_end_q;
+    assign done = done_q;
     assign i2 = i2_q;
     assign done_next = step_x ? over_x[12] && phase_end_q && row_end_q
         : step_phase ? over_phase[12] && near_end_q && row_end_q
         : one_x_q && one_phase_q && rows_q == 12'd1;
 
     always @(posedge clk) begin
+        if (load) done_q <= one_x && one_phase && n3 == 12'd1;
+        else if (step) done_q <= done_next;
         if (load) begin
             last_i2_q <= n2 - 12'd1;
             before_i2_q <= n2 - 12'd2;

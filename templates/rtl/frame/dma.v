@@ -295,7 +295,7 @@ module dma #(
         .st_we(st_we),
         .st_re(st_re),
         .st_addr(st_addr),
-        .f_step(f_we || fr_taken),
+        .f_step(f_we || fr_line_q[1]),
         .f_addr(f_addr)
     );
 

@@ -140,6 +140,11 @@ module axi_write #(
 
     // ---------------------------------------------------------------- beats
     wire load = hungry_q && (s_valid || flush);
+    wire hungry_d = !load && busy_q && clear;
+    wire take_data;  // hungry_q, for the data
+
+    register_copy #(.WIDTH(1)) u_take_data (.clk(clk), .d(hungry_d && !rst), .q(take_data));
+
     wire clear = (w_valid_q & ~w_ready) == {AXI_PORTS{1'b0}};
 
     assign c_ready = !owed_q;
@@ -174,9 +179,9 @@ module axi_write #(
         can_q <= !pick && !busy_q && (aw_valid_q & ~aw_ready) == {AXI_PORTS{1'b0}} && (&room);
 
         w_valid_q <= load ? {AXI_PORTS{1'b1}} : w_valid_q & ~w_ready;
-        hungry_q  <= !load && busy_q && clear;
+        hungry_q  <= hungry_d;
         last_q    <= left_q == 8'd0;
-        if (hungry_q) begin
+        if (take_data) begin
             w_data_q   <= s_data;
             w_strobe_q <= !flush;
             w_last_q   <= last_q;

@@ -31,6 +31,8 @@ module fifo_lut #(
     reg [WIDTH-1:0] mem[0:DEPTH-1];
     reg [AW-1:0] wr_q;
     reg [AW-1:0] rd_q;
+    reg [AW-1:0] wr_next_q;  // wr_q + 1
+    reg [AW-1:0] rd_next_q;
     reg valid_q;
     reg ready_q;
 
@@ -40,23 +42,29 @@ module fifo_lut #(
 
     wire push = s_valid && ready_q;
     wire pop = valid_q && m_ready;
-    wire [AW-1:0] rd_next = rd_q + 1'b1;
-    wire [AW-1:0] wr_next = wr_q + 1'b1;
-    wire one_left = rd_next == wr_q;  // while there is one at least
-    wire one_free = wr_next == rd_q;  // while there is room for one
+    wire one_left = rd_next_q == wr_q;  // while there is one at least
+    wire one_free = wr_next_q == rd_q;  // while there is room for one
 
     always @(posedge clk) begin
         if (push) mem[wr_q] <= s_data;
     end
 
     always @(posedge clk) begin
-        if (push) wr_q <= wr_next;
-        if (pop) rd_q <= rd_next;
+        if (push) begin
+            wr_q <= wr_next_q;
+            wr_next_q <= wr_next_q + 1'b1;
+        end
+        if (pop) begin
+            rd_q <= rd_next_q;
+            rd_next_q <= rd_next_q + 1'b1;
+        end
         valid_q <= push || (valid_q && !(pop && one_left));
         ready_q <= pop || (ready_q && !(push && one_free));
         if (rst) begin
             wr_q <= {AW{1'b0}};
             rd_q <= {AW{1'b0}};
+            wr_next_q <= {{AW - 1{1'b0}}, 1'b1};
+            rd_next_q <= {{AW - 1{1'b0}}, 1'b1};
             valid_q <= 1'b0;
             ready_q <= 1'b1;
         end

@@ -25,8 +25,8 @@
 // is outside (hwgen/units/xnor_front.py has the formulas). ready is high again in the last of them:
 // a start may come in the next cycle. A vector is in `act` six cycles after the cycle in which it
 // fires.
-// `w_swap` (while ready; earlier ones are held until then) gives `swap` six cycles later: vectors
-// of this and later starts come after it, earlier ones before.
+// `w_swap` (while ready; earlier ones are held until then) gives `swap` five cycles later: the
+// vectors of this and later starts come two cycles after it or later, earlier ones before.
 // att_row: the row of att_addr's element rotated right so that the element is at bit 0, four cycles
 // after att_re, which may be high from two cycles after the last issue on, until the next start.
 //
@@ -466,7 +466,7 @@ module activation_fetch #(
     end
     delay_line #(
         .WIDTH(1),
-        .DEPTH(6),
+        .DEPTH(5),
         .RESET(1)
     ) u_swap (
         .clk(clk),

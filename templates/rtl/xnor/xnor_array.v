@@ -2,9 +2,10 @@
 //
 // pop[16*l +: 16] = popcount(xnor(act of lane l's quadrant, current weights of lane l)); lanes
 // q L/4 .. (q + 1) L/4 - 1 see act[q*KW +: KW].
-// Weights: `w_fill` sets all shadow bits, `w_we` writes columns 16 w_col .. 16 w_col + 15 of every
-// lane (lane l in w_data[16*l +: 16]), `swap` copies shadow to current; the vector in `act` in the
-// next cycle is the first that sees them. Vectors already counted are not disturbed.
+// Weights: `w_fill` sets all shadow bits a cycle later, `w_we` writes columns 16 w_col .. 16 w_col
+// + 15 of every lane (lane l in w_data[16*l +: 16]), `swap` copies shadow to current a cycle later;
+// the vector in `act` two cycles after it is the first that sees them. Vectors already counted are
+// not disturbed.
 // Latency: pop is valid POP_AT = 5 cycles after act. One vector per cycle. Reset: none (data only).
 // Cost: 2 L KW FF for the weights (shadow writes use set and clock enable, no LUT) and L popcounts,
 // about 1.22 LUT and 0.85 FF a bit.
@@ -39,10 +40,18 @@ module xnor_array #(
         for (g = 0; g < GROUPS; g = g + 1) begin : gen_group
             reg [GW-1:0] shadow_q;
             reg [GW-1:0] current_q;
+            wire fill_1, swap_1;
+            register_copy #(
+                .WIDTH(2)
+            ) u_copy (
+                .clk(clk),
+                .d({w_fill, swap}),
+                .q({fill_1, swap_1})
+            );
             always @(posedge clk) begin
-                if (w_fill) shadow_q <= {GW{1'b1}};
+                if (fill_1) shadow_q <= {GW{1'b1}};
                 else if (w_we && w_col == g) shadow_q <= w_data;
-                if (swap) current_q <= shadow_q;
+                if (swap_1) current_q <= shadow_q;
             end
             assign current[g*GW+:GW] = current_q;
         end

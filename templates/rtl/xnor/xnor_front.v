@@ -130,15 +130,15 @@ module xnor_front #(
         .act(act)
     );
 
-    // The swap reaches the array six cycles after it was taken; the fill must not overtake it.
-    reg fill_1, fill_2;
+    // The swap reaches the weights six cycles after it was taken; the fill must not overtake it.
+    reg fill_1;
     wire [16*LANES-1:0] pop;
     xnor_array #(
         .LANES(LANES),
         .KW(KW)
     ) u_array (
         .clk(clk),
-        .w_fill(fill_2),
+        .w_fill(fill_1),
         .w_we(w_we),
         .w_col(w_col),
         .w_data(w_data),
@@ -152,7 +152,6 @@ module xnor_front #(
     reg [6:0] flags_1, flags_2, flags_3;
     always @(posedge clk) begin
         fill_1  <= w_fill;
-        fill_2  <= fill_1;
         flags_1 <= {v_restart, v_first, v_last, v_pattern};
         flags_2 <= flags_1;
         flags_3 <= flags_2;
@@ -162,7 +161,6 @@ module xnor_front #(
         c_pattern <= flags_2[3:0];
         if (rst) begin
             fill_1  <= 1'b0;
-            fill_2  <= 1'b0;
             valid_1 <= 1'b0;
             valid_2 <= 1'b0;
             valid_3 <= 1'b0;
