@@ -44,12 +44,12 @@ module compute_decode (
     output reg          b_macs,
     output reg          b_stat,
     output reg          b_apply,
-    output wire         b_set_taps,   // of SET: which
-    output wire         b_set_att,
-    output wire         b_set_norm,
-    output wire         b_set_table,
-    output wire         b_drain,
-    output wire         b_swap,
+    output reg          b_set_taps,   // SET of ..
+    output reg          b_set_att,
+    output reg          b_set_norm,
+    output reg          b_set_table,
+    output reg          b_drain,      // not of a SET, nor is swap
+    output reg          b_swap,
     output wire [11:0]  b_n0,
     output wire [7:0]   b_n1,
     output wire [11:0]  b_n2,
@@ -60,9 +60,11 @@ module compute_decode (
     output reg  [2:0]   b_last_phase, // phase_count of n2, and of the MAC nest's level 2
     output reg          b_one_x,      //   .. one cycle behind the fields
     output reg          b_one_phase,
+    output reg          b_one_row,    // n3 = 1
     output reg  [2:0]   b_mac_last_phase,
     output reg          b_mac_one_x,
     output reg          b_mac_one_phase,
+    output reg          b_mac_one_row,
     output wire [7:0]   b_cm_base,
     output wire [7:0]   b_cm_s0,
     output wire [7:0]   b_cm_s1,
@@ -105,6 +107,7 @@ module compute_decode (
     // ---- fields of A
     wire [15:0]  a_wait_dma, a_wait_ldw;
     wire         is_set, is_xlin, is_xconv, is_macv, is_macs, is_att, is_lnstat, is_lnapply;
+    wire         is_taps, is_kappa, is_norm, is_table, drain, swap;
     wire [2:0]   xd;
     wire [7:0]   cm_mask, cm_s2;
     wire [13:0]  pre_s2, mid_s2, out_s2, dst_s2;
@@ -120,7 +123,10 @@ module compute_decode (
         .is_macs(is_macs), .is_att(is_att), .is_lnstat(is_lnstat), .is_lnapply(is_lnapply)
     );
     decode_nest u_a_nest (
-        .word(a_q), .drain(), .swap(), .n0(), .n1(), .n2(), .n3(), .xd(xd)
+        .word(a_q), .drain(drain), .swap(swap), .n0(), .n1(), .n2(), .n3(), .xd(xd)
+    );
+    decode_set u_a_set (
+        .word(a_q), .is_taps(is_taps), .is_att(is_kappa), .is_norm(is_norm), .is_table(is_table)
     );
     decode_slots u_a_slots (
         .word(a_q), .cm_base(), .cm_s0(), .cm_s1(), .cm_mask(cm_mask), .cm_s2(cm_s2), .om_base(),
@@ -157,13 +163,8 @@ module compute_decode (
     decode_header u_header (
         .word(b_q), .op(b_op), .wait_dma(b_wait_dma), .wait_ldw(b_wait_ldw), .wait_cmp(b_wait_cmp)
     );
-    decode_set u_set (
-        .word(b_q), .is_taps(b_set_taps), .is_att(b_set_att), .is_norm(b_set_norm),
-        .is_table(b_set_table)
-    );
     decode_nest u_nest (
-        .word(b_q), .drain(b_drain), .swap(b_swap), .n0(b_n0), .n1(b_n1), .n2(b_n2), .n3(b_n3),
-        .xd(b_xd)
+        .word(b_q), .drain(), .swap(), .n0(b_n0), .n1(b_n1), .n2(b_n2), .n3(b_n3), .xd(b_xd)
     );
     decode_slots u_slots (
         .word(b_q), .cm_base(b_cm_base), .cm_s0(b_cm_s0), .cm_s1(b_cm_s1_field),
@@ -238,6 +239,7 @@ module compute_decode (
     // ---- one cycle behind B. A stencil has xd = 1 and more columns than that.
     wire [2:0]   last_phase;
     wire         one_x, one_phase;
+    wire         one_row = b_n3 == 12'd1;
 
     phase_count u_phases (
         .n2(b_n2), .xd(b_xd), .last_phase(last_phase), .one_x(one_x), .one_phase(one_phase)
@@ -247,9 +249,11 @@ module compute_decode (
         b_last_phase <= last_phase;
         b_one_x <= one_x;
         b_one_phase <= one_phase;
+        b_one_row <= one_row;
         b_mac_last_phase <= last_phase & {3{!b_stencil}};
         b_mac_one_x <= one_x && !b_stencil;
         b_mac_one_phase <= one_phase || b_stencil;
+        b_mac_one_row <= one_row || b_stencil;
         b_mac_n2 <= b_stencil ? b_n3 + LEAD : b_n2;
         b_mac_n3 <= b_stencil ? 12'd1 : b_n3;
         b_src_s1 <= b_taps ? 20'd0 : b_s1;
@@ -277,6 +281,12 @@ module compute_decode (
         if (load_b) begin
             b_q <= a_q;
             b_set <= is_set;
+            b_set_taps <= is_set && is_taps;
+            b_set_att <= is_set && is_kappa;
+            b_set_norm <= is_set && is_norm;
+            b_set_table <= is_set && is_table;
+            b_drain <= drain && !is_set;
+            b_swap <= swap && !is_set;
             b_xnor <= is_xlin || is_xconv;
             b_conv <= is_xconv;
             b_att <= is_att;

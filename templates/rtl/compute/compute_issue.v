@@ -30,7 +30,7 @@ module compute_issue #(
     input  wire        b_valid,
     input  wire        b_wait_ok,
     input  wire        b_set,
-    input  wire        b_set_taps,  // of SET: which
+    input  wire        b_set_taps,  // SET of ..
     input  wire        b_set_att,
     input  wire        b_set_norm,
     input  wire        b_set_table,
@@ -38,7 +38,7 @@ module compute_issue #(
     input  wire        b_att,
     input  wire        b_mac,
     input  wire        b_apply,
-    input  wire        b_drain,
+    input  wire        b_drain,     // not of a SET, nor is swap
     input  wire        b_swap,
     input  wire        b_psum_last,
     output wire        take,
@@ -90,16 +90,17 @@ module compute_issue #(
     // SET taps, SET table: cycles to its last one
     reg        setting_q;
     reg [3:0]  left_q;
+    reg        last_q;        // the one before it
 
     wire idle = !start_q && !setting_q;
     wire source_ok = mac_free && at_ready && (xf_ready || (open_q && (b_mac || b_set)));
     wire order_ok = !fronting_q || b_set || (b_xnor && !front_att_q) || (b_att && front_att_q);
-    wire norm_ok = !(b_apply || (b_set && b_set_norm)) || !(noisy_q || norm_busy);
-    wire table_ok = !(b_set && b_set_table) || !flying_q || tables_q;
-    wire flags_ok = b_set || ((!b_drain || !flying_q) && (!b_swap || shadow_full));
+    wire norm_ok = !(b_apply || b_set_norm) || !(noisy_q || norm_busy);
+    wire quiet_ok = !(b_drain || (b_set_table && !tables_q)) || !flying_q;
+    wire swap_ok = !b_swap || shadow_full;
     wire go = b_valid && b_wait_ok && idle && source_ok && !queue_full && order_ok && norm_ok
-        && table_ok && flags_ok;
-    wire long_set = b_set && (b_set_taps || b_set_table);
+        && quiet_ok && swap_ok;
+    wire long_set = b_set_taps || b_set_table;
     wire has_front = att_q || (xnor_q && !partial_q);
 
     assign mac_start = mac_q;
@@ -111,7 +112,7 @@ module compute_issue #(
     assign set_table = set_table_q;
     assign swap = swap_q;
     // a register of its own for what frees the decoder
-    wire take_d = (go && !long_set) || (setting_q && left_q == 4'd2);
+    wire take_d = (go && !long_set) || last_q;
 
     register_copy #(.WIDTH(1)) u_take (.clk(clk), .d(take_d), .q(take));
 
@@ -131,15 +132,16 @@ module compute_issue #(
         att_q <= go && b_att;
         partial_q <= go && b_xnor && !b_psum_last;
         set_q <= go && b_set;
-        swap_q <= go && !b_set && b_swap;
-        set_taps_q <= go && b_set && b_set_taps;
-        set_att_q <= go && b_set && b_set_att;
-        set_norm_q <= go && b_set && b_set_norm;
-        set_table_q <= go && b_set && b_set_table;
+        swap_q <= go && b_swap;
+        set_taps_q <= go && b_set_taps;
+        set_att_q <= go && b_set_att;
+        set_norm_q <= go && b_set_norm;
+        set_table_q <= go && b_set_table;
         // its last cycle: that of the start, or when the count ends
         take_q <= take_d;
         setting_q <= (go && long_set) || (setting_q && !take_q);
         left_q <= setting_q ? left_q - 4'd1 : b_set_taps ? TAPS_CYCLES : TABLE_CYCLES;
+        last_q <= setting_q && left_q == 4'd3;
 
         retired_q <= retired_q + {13'd0, retired};
         flight_q <= flight_next;
@@ -164,6 +166,7 @@ module compute_issue #(
             set_table_q <= 1'b0;
             take_q <= 1'b0;
             setting_q <= 1'b0;
+            last_q <= 1'b0;
             retired_q <= 16'd0;
             flight_q <= 7'd0;
             flying_q <= 1'b0;

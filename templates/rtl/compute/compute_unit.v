@@ -123,7 +123,8 @@ module compute_unit #(
     wire [11:0]  b_n0, b_n2, b_n3, b_mac_n2, b_mac_n3;
     wire [7:0]   b_n1;
     wire [2:0]   b_xd, b_last_phase, b_mac_last_phase;
-    wire         b_one_x, b_one_phase, b_mac_one_x, b_mac_one_phase;
+    wire         b_one_x, b_one_phase, b_one_row;
+    wire         b_mac_one_x, b_mac_one_phase, b_mac_one_row;
     wire [7:0]   b_cm_base, b_cm_s0, b_cm_s1, b_cm_mask;
     wire [7:0]   b_cm_x, b_cm_1, b_cm_wrap, b_om_base;
     wire [15:0]  b_wb;
@@ -149,8 +150,9 @@ module compute_unit #(
         .b_n0(b_n0), .b_n1(b_n1), .b_n2(b_n2), .b_n3(b_n3), .b_mac_n2(b_mac_n2),
         .b_mac_n3(b_mac_n3), .b_xd(b_xd),
         .b_last_phase(b_last_phase), .b_one_x(b_one_x), .b_one_phase(b_one_phase),
+        .b_one_row(b_one_row),
         .b_mac_last_phase(b_mac_last_phase), .b_mac_one_x(b_mac_one_x),
-        .b_mac_one_phase(b_mac_one_phase),
+        .b_mac_one_phase(b_mac_one_phase), .b_mac_one_row(b_mac_one_row),
         .b_cm_base(b_cm_base), .b_cm_s0(b_cm_s0), .b_cm_s1(b_cm_s1), .b_wb(b_wb),
         .b_cm_mask(b_cm_mask), .b_cm_x(b_cm_x), .b_cm_1(b_cm_1), .b_cm_wrap(b_cm_wrap),
         .b_om_base(b_om_base),
@@ -246,6 +248,7 @@ module compute_unit #(
         .macs(b_macs), .stat(b_stat), .apply(b_apply),
         .n0(b_n0), .n1(b_n1), .n2(b_mac_n2), .n3(b_mac_n3), .one_row(b_n2 == 12'd1), .xd(b_xd),
         .last_phase(b_mac_last_phase), .one_x(b_mac_one_x), .one_phase(b_mac_one_phase),
+        .one_row(b_mac_one_row),
         .s1(b_src_s1), .s2(b_src_s2), .x2(b_src_x2),
         .cm_base(b_cm_base), .cm_s0(b_cm_s0), .cm_s1(b_cm_s1), .wb_base(b_wb),
         .share(b_q_mask), .index_reset(nu_reset), .stat_beat(stat_beat),
@@ -340,7 +343,7 @@ module compute_unit #(
         .p_none(b_set || (b_xnor && !b_psum_last)), .p_xnor(b_xnor), .p_att(b_att),
         .p_macs(b_macs), .p_stat(b_stat), .p_apply(b_apply),
         .p_n2(b_n2), .p_n3(b_n3), .p_xd(b_xd), .p_last_phase(b_last_phase),
-        .p_one_x(b_one_x), .p_one_phase(b_one_phase),
+        .p_one_x(b_one_x), .p_one_phase(b_one_phase), .p_one_row(b_one_row),
         .p_cm_base(b_cm_base), .p_cm_mask(b_cm_mask), .p_cm_x(b_cm_x), .p_cm_1(b_cm_1),
         .p_cm_wrap(b_cm_wrap),
         .p_om_base(b_om_base), .p_q_base(b_q_base), .p_q_mask(b_q_mask),

@@ -33,6 +33,7 @@ module mac_front #(
     input  wire [2:0]                  last_phase,  // phase_count of levels 2
     input  wire                        one_x,
     input  wire                        one_phase,
+    input  wire                        one_row,
     input  wire [19:0]                 s1,          // strides as they apply
     input  wire [19:0]                 s2,
     input  wire [19:0]                 x2,          // xd s2
@@ -96,6 +97,7 @@ module mac_front #(
     mac_nest u_nest (
         .clk(clk), .rst(rst), .load(load), .n0(n0), .n1(n1), .n2(n2), .n3(n3), .xd(xd),
         .last_phase(last_phase), .one_x(one_x), .one_phase(one_phase),
+        .one_row(one_row),
         .base(base), .s0({{2{s0[17]}}, s0}), .s1(s1), .s2(s2), .s3({{2{s3[17]}}, s3}), .x2(x2),
         .cm_base(cm_base), .cm_s0(cm_s0), .cm_s1(cm_s1), .wb_base(wb_base), .stat(stat),
         .stencil(stencil), .free(free), .valid(n_valid), .addr(n_addr), .pos(n_pos),

@@ -27,6 +27,7 @@ module mac_nest (
     input  wire [2:0]  last_phase,  // phase_count of n2, xd
     input  wire        one_x,
     input  wire        one_phase,
+    input  wire        one_row,     // n3 = 1
     input  wire [19:0] base,
     input  wire [19:0] s0,
     input  wire [19:0] s1,
@@ -83,12 +84,12 @@ module mac_nest (
 
     result_order u_order (
         .clk(clk), .load(load), .n2(n2), .n3(n3), .xd(xd), .last_phase(last_phase), .one_x(one_x),
-        .one_phase(one_phase), .step(step2_q),
+        .one_phase(one_phase), .one_row(one_row), .step(step2_q),
         .i2(order_i2), .step_x(step_x), .step_phase(step_phase), .step_row(step_row), .done(done),
         .done_next(done_next)
     );
 
-    wire        ends_d = load ? one0 && one1 && n2 == 12'd1 && n3 == 12'd1
+    wire        ends_d = load ? one0 && one1 && one_x && one_phase && one_row
         : busy_q && !ends_q && last0_d && last1_d && (step2_q ? done_next : done);
 
     assign free = free_q;

@@ -44,6 +44,7 @@ module result_nest #(
     input  wire [2:0]  p_last_phase,  // phase_count of n2, xd
     input  wire        p_one_x,
     input  wire        p_one_phase,
+    input  wire        p_one_row,     // n3 = 1
     input  wire [7:0]  p_cm_base,
     input  wire [7:0]  p_cm_mask,
     input  wire [7:0]  p_cm_x,      // step of (i2 & cm_mask) cm_s2 when i2 grows by xd,
@@ -84,7 +85,7 @@ module result_nest #(
     output wire [15:0] r_bit
 );
     localparam AW = $clog2(QUEUE);
-    localparam ENTRY = 6 + 32 + 5*8 + 8 + 12 + 4*58 + 65 + 21 + 5;
+    localparam ENTRY = 6 + 32 + 5*8 + 9 + 12 + 4*58 + 65 + 21 + 5;
 
     generate
         if (QUEUE < 4 || QUEUE > 16 || (1 << AW) != QUEUE) begin : gen_guard_queue
@@ -101,16 +102,18 @@ module result_nest #(
     reg              waits_q;       // count_q != 0
     reg              full_q;
     reg              next_q;        // n_* is valid
+    reg              some_q;        // .. and has results
     reg  [ENTRY-1:0] n_q;
     reg              current_q;
     reg  [2:0]       after_q;       // without results, behind the current one, not yet retired
 
     wire             retire_c;      // the current one ends
     wire             n_none;
-    wire             pop = next_q && !current_q && !n_none;
+    wire             pop = some_q && !current_q;
     wire             mark = next_q && n_none && after_q != 3'd6;
     wire [2:0]       after_more = after_q + {2'd0, mark};
     wire             refill = waits_q && (!next_q || pop || mark);
+    wire [ENTRY-1:0] oldest = queue_q[read_q];
     // with refill, the later one, chosen last
     wire [AW:0]      pushed = count_q + {{AW{1'b0}}, push};
     wire [AW:0]      taken = count_q - {{AW{1'b0}}, !push};
@@ -118,7 +121,7 @@ module result_nest #(
     wire             n_xnor, n_att, n_macs, n_stat, n_apply;
     wire [11:0]      n_n2, n_n3;
     wire [2:0]       n_xd, n_last_phase;
-    wire             n_one_x, n_one_phase;
+    wire             n_one_x, n_one_phase, n_one_row;
     wire [7:0]       n_cm_base, n_cm_mask, n_cm_x, n_cm_1, n_cm_wrap, n_om_base;
     wire [5:0]       n_q_base, n_q_mask;
     wire [57:0]      n_pre, n_mid, n_out, n_dst;
@@ -127,7 +130,7 @@ module result_nest #(
     wire [4:0]       n_pool;
 
     assign {n_none, n_xnor, n_att, n_macs, n_stat, n_apply, n_n2, n_n3, n_xd,
-        n_last_phase, n_one_x, n_one_phase, n_cm_base, n_cm_mask,
+        n_last_phase, n_one_x, n_one_phase, n_one_row, n_cm_base, n_cm_mask,
         n_cm_x, n_cm_1, n_cm_wrap, n_om_base, n_q_base, n_q_mask,
         n_pre, n_mid, n_out, n_dst, n_bit, n_modes, n_pool} = n_q;
 
@@ -135,12 +138,13 @@ module result_nest #(
         if (push)
             queue_q[write_q] <= {
                 p_none, p_xnor, p_att, p_macs, p_stat, p_apply, p_n2, p_n3, p_xd,
-                p_last_phase, p_one_x, p_one_phase,
+                p_last_phase, p_one_x, p_one_phase, p_one_row,
                 p_cm_base, p_cm_mask, p_cm_x, p_cm_1, p_cm_wrap, p_om_base,
                 p_q_base, p_q_mask, p_pre, p_mid, p_out, p_dst, p_bit, p_modes, p_pool};
         write_q <= write_q + {{AW-1{1'b0}}, push};
         read_q <= read_q + {{AW-1{1'b0}}, refill};
-        if (refill) n_q <= queue_q[read_q];
+        if (refill) n_q <= oldest;
+        some_q <= refill ? !oldest[ENTRY-1] : some_q && !pop;
         count_q <= refill ? taken : pushed;
         waits_q <= refill ? taken != {AW+1{1'b0}} : pushed != {AW+1{1'b0}};
         full_q <= !refill && pushed == QUEUE[AW:0];
@@ -155,6 +159,7 @@ module result_nest #(
             waits_q <= 1'b0;
             full_q <= 1'b0;
             next_q <= 1'b0;
+            some_q <= 1'b0;
             current_q <= 1'b0;
         end
     end
@@ -173,6 +178,7 @@ module result_nest #(
         .last_phase(n_last_phase),
         .one_x(n_one_x),
         .one_phase(n_one_phase),
+        .one_row(n_one_row),
         .step(step),
         .i2(i2),
         .step_x(step_x),

@@ -1,8 +1,7 @@
 // result_order: counters of nest levels 2 and 3, i2 in the order 0, xd, 2 xd, .. ; 1, 1 + xd, ..
 //
-// `load` takes n2, n3 (>= 1), xd (1..7) and what phase_count makes of them, and starts at
-// i2 = i3 = 0; `step` moves to the next
-// result. Of step_x, step_phase, step_row, done exactly one is high: what the next step does
+// `load` takes n2, n3 (>= 1), xd (1..7), what phase_count makes of them and whether n3 is 1
+// (one_row), and starts at i2 = i3 = 0; `step` moves to the next result. Of step_x, step_phase, step_row, done exactly one is high: what the next step does
 // (done: this is the last result). Latency 1 cycle, one step per cycle. Reset: none.
 // Every sum starts at registers and is selected behind the adder: one carry chain and two LUTs.
 // Cost: five adders of 12 or 13 bits, about 95 flip-flops.
@@ -16,6 +15,7 @@ module result_order (
     input  wire [2:0]  last_phase,
     input  wire        one_x,
     input  wire        one_phase,
+    input  wire        one_row,
     input  wire        step,
     output wire [11:0] i2,
     output wire        step_x,
@@ -60,7 +60,7 @@ module result_order (
         : one_x_q && one_phase_q && rows_q == 12'd1;
 
     always @(posedge clk) begin
-        if (load) done_q <= one_x && one_phase && n3 == 12'd1;
+        if (load) done_q <= one_x && one_phase && one_row;
         else if (step) done_q <= done_next;
         if (load) begin
             last_i2_q <= n2 - 12'd1;
@@ -70,7 +70,7 @@ module result_order (
             one_x_q <= one_x;
             one_phase_q <= one_phase;
             rows_q <= n3 - 12'd1;
-            row_end_q <= n3 == 12'd1;
+            row_end_q <= one_row;
         end else if (step && step_row) begin
             rows_q <= rows_q - 12'd1;
             row_end_q <= rows_q == 12'd1;
