@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from hwgen.emit.folder import BACKENDS, load_program
 from hwgen.errors import HwgenError
 from hwgen.inputs import read_image
 from hwgen.report import load_report, sections, update_report
+from hwgen.report.schema import Timing
 from hwgen.saved import FOLDER, save
 from hwgen.schedule.program import Program
 from hwgen.steps import State
@@ -128,9 +129,9 @@ def simulate_dir(
     update_report(folder, **sections.simulated(load_report(folder), result))
 
 
-def synth_dir(folder: Path) -> None:
+def synth_dir(folder: Path, *, engines: MutableMapping[str, Timing] | None = None) -> None:
     """Count the emitted RTL's resources with Yosys, unit by unit, and estimate its clock where the
-    family's delays are known; put both in the report."""
+    family's delays are known; put both in the report. engines: as for `timing_dir`."""
     from hwgen.sta.cells import known
     from hwgen.synth import synthesise
 
@@ -141,7 +142,7 @@ def synth_dir(folder: Path) -> None:
     target = kept_target(folder)
     update_report(folder, resources=synthesise(folder, target))
     if known(target.family):
-        timing_dir(folder)
+        timing_dir(folder, engines=engines)
 
 
 def timing_dir(
@@ -149,12 +150,14 @@ def timing_dir(
     *,
     nets: Mapping[str, float] | None = None,
     vivado: Mapping[str, Path] | None = None,
+    engines: MutableMapping[str, Timing] | None = None,
 ) -> list[str]:
     """Static timing of the emitted RTL (hwgen.sta); puts it, and frames/s at the clock that it
     allows, in the report.
 
     nets: fields of `hwgen.sta.NetModel` that replace its defaults. vivado: a user's reports,
-    "timing" and "utilization"; the lines that are returned show them beside ours.
+    "timing" and "utilization"; the lines that are returned show them beside ours. engines: timing
+    of those analysed before, so that networks of one engine share it.
     """
     from hwgen.sta import NetModel, analyse
     from hwgen.vivado_reports import beside_lines, read_reports
@@ -164,7 +167,7 @@ def timing_dir(
     report = load_report(folder)
     require_rtl(folder, "timing")
     read = read_reports(vivado or {})  # a wrong file is told before the analysis
-    found = analyse(folder, kept_target(folder), nets=NetModel(**(nets or {})))
+    found = analyse(folder, kept_target(folder), nets=NetModel(**(nets or {})), kept=engines)
     update_report(folder, **sections.timed(report, found))
     return beside_lines(load_report(folder), *read)
 

@@ -19,27 +19,51 @@ class Clock:
 
     mhz: float
     source: str
+    words: str  # of the source where there is little room, behind "MHz"
+
+    @property
+    def label(self) -> str:
+        """For a cell of a table: 190.8 MHz estimated."""
+        return f"{self.mhz:.4g} MHz {self.words}"
+
+    def rate(self, cycles: int | None) -> float | None:
+        """Frames per second of so many cycles a frame."""
+        return None if cycles is None else self.mhz * 1e6 / cycles
 
 
 def clock(planned_mhz: float, timing: Timing) -> Clock:
     """The smaller of the planned and the estimated clock."""
     if timing.fmax_mhz is None:
-        return Clock(planned_mhz, UNCHECKED)
+        return Clock(planned_mhz, UNCHECKED, UNCHECKED)
     if timing.fmax_mhz < planned_mhz:
-        return Clock(timing.fmax_mhz, ESTIMATED)
-    return Clock(planned_mhz, f"{PLANNED}; {timing.fmax_mhz:.0f} MHz {ESTIMATED}")
+        return Clock(timing.fmax_mhz, ESTIMATED, "estimated")
+    text = f"{PLANNED}; {timing.fmax_mhz:.0f} MHz"
+    return Clock(planned_mhz, f"{text} {ESTIMATED}", f"{text} estimated")
+
+
+def of(report: Report) -> Clock:
+    """The clock that all rates of a report are told for."""
+    return clock(report.target.clock_mhz, report.timing)
+
+
+def hls(report: Report) -> Clock:
+    """The same clock for the HLS engine, whose own nobody estimates: an estimate is the RTL's."""
+    found = of(report)
+    words = "estimated for the RTL" if found.mhz < report.target.clock_mhz else UNCHECKED
+    return Clock(found.mhz, words, words)
+
+
+def port_bytes_per_second(report: Report) -> float:
+    """What all memory ports together move at `of(report)`, each way."""
+    return report.config.axi_bits / 8 * of(report).mhz * 1e6
 
 
 def speed(report: Report) -> dict[str, Any]:
     """The section `fps` for what the report knows of cycles and timing."""
-    found, cycles = clock(report.target.clock_mhz, report.timing), report.cycles
-
-    def rate(count: int | None) -> float | None:
-        return None if count is None else found.mhz * 1e6 / count
-
+    found, cycles = of(report), report.cycles
     return {
-        "predicted": rate(cycles.predicted),
-        "simulated": rate(cycles.simulated),
+        "predicted": found.rate(cycles.predicted),
+        "simulated": found.rate(cycles.simulated),
         "clock_mhz": found.mhz,
         "clock_source": found.source,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hwgen.report import values
+from hwgen.report import clock, values
 from hwgen.report.schema import Hls, HlsFunction, Report
 
 RESOURCES = (("lut", "LUT"), ("ff", "FF"), ("bram36", "BRAM36"), ("dsp", "DSP"))
@@ -15,21 +15,21 @@ def totals(report: Report) -> list[dict[str, Any]]:
     """Rows of the comparison: what, RTL and where from, HLS, what the part has."""
     c, r, h, budget = report.cycles, report.resources, report.hls, report.target.budget
     simulated = c.simulated is not None
-    source = "simulated" if simulated else "predicted"
+    source, cycles = ("simulated", c.simulated) if simulated else ("predicted", c.predicted)
     rows = [
         {
             "name": "cycles per frame",
-            "rtl": values.count(c.simulated if simulated else c.predicted),
+            "rtl": values.count(cycles),
             "source": source,
             "hls": values.count(h.cycles),
             "available": "",
             "over": False,
         },
         {
-            "name": f"frames/s (HLS: at the planned {report.target.clock_mhz:g} MHz)",
-            "rtl": values.rate(report.fps.simulated or report.fps.predicted),
+            "name": "frames/s (clock)",
+            "rtl": _rate(clock.of(report), cycles),
             "source": source,
-            "hls": values.rate(h.fps),
+            "hls": _rate(clock.hls(report), h.cycles),
             "available": "",
             "over": False,
         },
@@ -47,6 +47,10 @@ def totals(report: Report) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _rate(at: clock.Clock, cycles: int | None) -> str:
+    return values.MISSING if cycles is None else f"{values.rate(at.rate(cycles))} ({at.label})"
 
 
 def function_rows(report: Report) -> list[dict[str, Any]]:

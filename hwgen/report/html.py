@@ -101,7 +101,7 @@ def _facts(report: Report) -> list[tuple[str, str]]:
 
 def _tiles(report: Report) -> list[dict[str, str]]:
     cycles, fps, fidelity, check = report.cycles, report.fps, report.fidelity, report.check
-    found = clock.clock(report.target.clock_mhz, report.timing)
+    found = clock.of(report)
     at = f"at {found.mhz:.4g} MHz, {found.source}"
     simulated = cycles.simulated is not None
     source = "simulated" if simulated else "predicted"

@@ -91,7 +91,7 @@ class Cycles(_Section):
 class Memory(_Section):
     """Bytes that a frame reads from DDR (predicted), and of the weight image those kept on chip.
 
-    Bandwidth: of all ports together at the target's clock, each way; of the board's DRAM, reads and
+    Bandwidth: of all ports together at the planned clock, each way; of the board's DRAM, reads and
     writes together (`dram` says which and with what efficiency; None: no board, no bound). Cycles,
     predicted and simulated, are those of the smaller one.
     """
@@ -196,7 +196,8 @@ class HlsFunction(_Section):
 
 class Hls(_Section):
     """The HLS engine. Everything is estimated: from the program (cycles) and the sizes (resources);
-    nothing was synthesised. `functions` add up to the other values."""
+    nothing was synthesised. `functions` add up to the other values. fps: at the clock of `Fps`,
+    which is planned or the RTL's."""
 
     source: str = "estimated"
     cycles: int | None = None

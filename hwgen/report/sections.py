@@ -97,10 +97,12 @@ def simulated(report: Report, result: SimResult) -> Sections:
 
 
 def timed(report: Report, timing: Timing) -> Sections:
-    """timing, and frames/s at the clock that it allows."""
+    """timing, and frames/s at the clock that it allows, those of the HLS engine too."""
+    now = report.model_copy(update={"timing": timing})
     return {
         "timing": timing.model_dump(),
-        "fps": clock.speed(report.model_copy(update={"timing": timing})),
+        "fps": clock.speed(now),
+        "hls": {"fps": clock.hls(now).rate(report.hls.cycles)},
     }
 
 

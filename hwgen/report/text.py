@@ -69,11 +69,11 @@ def worst(rows: Sequence[Closeness]) -> Closeness:
 
 
 def bandwidth(report: Report) -> str:
-    """What the memory ports move, and what the board's DRAM delivers of it."""
+    """What the memory ports move at the clock of frames/s, and what the board's DRAM delivers."""
     config, memory = report.config, report.memory
     ports = f"{config.axi_ports} port{'s' if config.axi_ports > 1 else ''}"
-    bits = f"{config.axi_bits // config.axi_ports} bits x {report.target.clock_mhz:g} MHz"
-    text = f"{ports} x {bits} = {values.gigabytes(memory.port_bytes_per_second)}"
+    bits = f"{config.axi_bits // config.axi_ports} bits x {clock.of(report).mhz:.4g} MHz"
+    text = f"{ports} x {bits} = {values.gigabytes(clock.port_bytes_per_second(report))}"
     if memory.dram is None:
         return f"{text}; no board, DRAM as fast as that"
     return f"{text}; {memory.dram} = {values.gigabytes(memory.dram_bytes_per_second)}"
@@ -116,7 +116,7 @@ def summary(report: Report) -> list[str]:
             f"weights     {values.megabytes(report.memory.kept_bytes, report.memory.weight_bytes)} "
             f"stay on chip; first frame {values.count(cycles.predicted_cold)} cycles (predicted)"
         )
-    speed, at = fps.simulated or fps.predicted, clock.clock(report.target.clock_mhz, report.timing)
+    speed, at = fps.simulated or fps.predicted, clock.of(report)
     if speed is not None:
         source = "simulated cycles" if fps.simulated else "predicted cycles"
         lines.append(

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from hwgen.report import values
 from hwgen.report.schema import Report
 from hwgen.report.values import table_row
+from hwgen.results import claims
 
 SUFFIX = "_untrained"
 BHVIT = "[BHViT, Table 2](https://arxiv.org/abs/2503.02394)"
@@ -26,7 +27,7 @@ PUBLISHED = {
 }
 COLUMNS = (
     "network", "top-1, published", "OPs, 10⁸", "size, MB", "target", "cycles, simulated",
-    "frames/s at the planned clock", "LUT, Yosys",
+    claims.RATE, claims.MEMORY, "LUT, Yosys",
 )  # fmt: skip
 
 
@@ -48,16 +49,16 @@ def lines(reports: Iterable[Report]) -> list[str]:
         "and 32 per other parameter:",
         "",
         table_row(COLUMNS),
-        table_row(["---"] + ["---:"] * 3 + ["---"] + ["---:"] * 3),
+        table_row(["---"] + ["---:"] * 3 + ["---"] + ["---:"] * 4),
     ]
     for (label, accuracy), report in rows:
-        model, res = report.model, report.resources
+        model = report.model
         ops = model.binary_macs / 64 + model.float_macs
         size = model.binary_weights / 8 + 4 * (model.params - model.binary_weights)
         cells = (
             label, f"{accuracy} %", f"{ops / 1e8:.2f}", f"{size / 1e6:.2f}", report.target.name,
-            values.count(report.cycles.simulated), values.rate(report.fps.simulated),
-            values.count(res.lut),
+            values.count(report.cycles.simulated), claims.rate(report), claims.memory(report),
+            claims.share(report, "lut"),
         )  # fmt: skip
         out.append(table_row(cells))
     return out

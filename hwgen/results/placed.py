@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from hwgen.report import place, values
 from hwgen.report.schema import Report
 from hwgen.report.values import table_row
+from hwgen.results import claims
 
 COLUMNS = (
-    "network", "part", "MHz reached (asked for)", "frames/s at that clock", "sites", "slowest path",
+    "network", "part", "MHz reached (asked for)", "frames/s at that clock", claims.MEMORY, "sites",
+    "slowest path",
 )  # fmt: skip
 
 
@@ -24,14 +26,14 @@ def lines(reports: Iterable[Report]) -> list[str]:
         "clock is that of the slowest path after routing:",
         "",
         table_row(COLUMNS),
-        table_row(["---"] * 2 + ["---:"] * 2 + ["---"] * 2),
+        table_row(["---"] * 2 + ["---:"] * 3 + ["---"] * 2),
     ]
     for report in rows:
         found, slowest = report.place, report.place.paths[:1]
         cells = (
             report.model.name, found.part or values.MISSING,
             f"{found.fmax_mhz:.1f} ({found.goal_mhz:g})",
-            values.rate(place.frames_per_second(report)),
+            values.rate(place.frames_per_second(report)), claims.memory(report, found.fmax_mhz),
             ", ".join(
                 f"{name} {values.count(n)} ({values.percent(n / there, 0)})"
                 for name, n, there in place.used(found)

@@ -15,13 +15,13 @@ from hwgen.report import values
 from hwgen.report.schema import Bench, FidelityTable, Report
 from hwgen.report.text import worst
 from hwgen.report.values import table_row
-from hwgen.results import compare, placed
+from hwgen.results import claims, compare, placed
 
 BEGIN = "<!-- numbers:begin -->"
 END = "<!-- numbers:end -->"
 COLUMNS = (
     "network", "target", "accuracy, golden model (float)", "cycles, simulated (predicted)",
-    "frames/s at the planned clock", "binary GOPS sustained", "array use",
+    claims.RATE, claims.MEMORY, "binary GOPS sustained", "array use",
     "LUT, Yosys", "BRAM36, Yosys", "DSP, Yosys", "tensors checked in RTL",
 )  # fmt: skip
 
@@ -91,9 +91,7 @@ def _fidelity_lines(fidelity: FidelityTable) -> list[str]:
 
 
 def _report_cells(report: Report) -> list[str]:
-    cycles, fps, res, budget = report.cycles, report.fps, report.resources, report.target.budget
-    fidelity, check = report.fidelity, report.check
-    speed = values.rate(fps.simulated or fps.predicted)
+    cycles, fidelity, check = report.cycles, report.fidelity, report.check
     checked = values.MISSING
     if check.tensors is not None:
         checked = f"{values.count(check.tensors)}, {values.count(check.mismatches)} differ"
@@ -102,20 +100,18 @@ def _report_cells(report: Report) -> list[str]:
         report.target.name,
         f"{values.percent(fidelity.accuracy_int)} ({values.percent(fidelity.accuracy_float)})",
         f"{values.count(cycles.simulated)} ({values.count(cycles.predicted)})",
-        speed if fps.simulated or not fps.predicted else f"{speed} (predicted)",
+        claims.rate(report),
+        claims.memory(report),
         _sustained(report),
         values.percent(_array_use(report), 0),
-        *(
-            f"{values.count(getattr(res, key))} ({values.percent(_share(res, budget, key), 0)})"
-            for key in ("lut", "bram36", "dsp")
-        ),
+        *(claims.share(report, key) for key in ("lut", "bram36", "dsp")),
         checked,
     ]
 
 
 def _sustained(report: Report) -> str:
-    """Two operations per binary multiply-accumulate, at the planned clock."""
-    fps, macs = report.fps.simulated or report.fps.predicted, report.model.binary_macs
+    """Two operations per binary multiply-accumulate, at the clock of frames/s."""
+    fps, macs = claims.frames_per_second(report), report.model.binary_macs
     return values.rate(2 * macs * fps / 1e9) if fps and macs else values.MISSING
 
 
@@ -124,10 +120,6 @@ def _array_use(report: Report) -> float | None:
     cycles = report.cycles.simulated or report.cycles.predicted
     macs, bits = report.model.binary_macs, report.config.array_bits
     return macs / (cycles * bits) if cycles and macs and bits else None
-
-
-def _share(res, budget, key: str) -> float | None:
-    return values.ratio(getattr(res, key), getattr(budget, key))
 
 
 def fill(text: str, block: str, page: str = "README.md", begin: str = BEGIN, end: str = END) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from hwgen.atomic import write_text_atomic
@@ -28,7 +28,7 @@ _ON_CHIP = {
     "store_words": 13824, "store_ultra": 1,
 }  # fmt: skip
 _WIDE = {"act_bits": 12, "gu": 16, "gs": 16, "bm_rows": 2048}
-SWEEP = (
+SWEEP = (  # axi_bits: of a beat, over as many ports as the target has (`engine`)
     ("zynq", Sizing(lanes=16, kw=64, gs=4, **_SMALL)),
     ("zynq", Sizing(lanes=16, kw=128, **_SMALL)),
     ("zynq", Sizing(lanes=16, kw=256, gs=16, axi_bits=64, **_SMALL)),
@@ -38,6 +38,11 @@ SWEEP = (
     ("zynq", Sizing(lanes=64, kw=256, fm_words=3584, tm_words=1024, **_WIDE)),
     ("kv260", Sizing(lanes=64, kw=256, gu=16, gs=16, strip_tokens=448, **_ON_CHIP)),
 )
+
+
+def engine(target_name: str, s: Sizing) -> Sizing:
+    """An engine of the sweep, with as many memory ports as its target has."""
+    return replace(s, axi_ports=get_target(target_name).axi_ports)
 
 
 def point(target_name: str, s: Sizing) -> dict:
@@ -60,7 +65,7 @@ def point(target_name: str, s: Sizing) -> dict:
 def main() -> None:
     points = []
     for target, sizing in SWEEP:
-        points.append(point(target, sizing))
+        points.append(point(target, engine(target, sizing)))
         p = points[-1]
         print(target, sizing.lanes, sizing.kw, sizing.act_bits, p["counted"], p["residual"])
     write_text_atomic(reports_dir() / "resource_model.json", json.dumps(points, indent=1) + "\n")

@@ -7,8 +7,9 @@ placed: the result is an estimate, and says so.
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from hwgen.sta.nets import NetModel
 from hwgen.sta.paths import TimedPath, Tracer
 from hwgen.sta.source import Sources
 from hwgen.synth import output_files
-from hwgen.synth.run import command, netlists
+from hwgen.synth.run import command, flow, netlists
 from hwgen.synth.units import REST, elaborate_with_lines, split, top_module
 from hwgen.targets import Target
 from hwgen.tools.versions import require
@@ -40,13 +41,28 @@ def analyse(
     nets: NetModel | None = None,
     cache: Path | None = None,
     jobs: int | None = None,
+    kept: MutableMapping[str, Timing] | None = None,
 ) -> Timing:
     """Timing of an output folder of `hwgen compile`, the `timing` section of its report.
 
+    kept: timing of engines by their content; a folder with one of them is not analysed again.
     Raises: HwgenError where the folder is no such output or the family has no delays; ToolError for
     a cell without a delay, or a loop without a register.
     """
-    return analyse_rtl(output_files(folder), TOP, target, nets=nets, cache=cache, jobs=jobs)
+    files, model = output_files(folder), nets or NetModel()
+    if kept is None:
+        return analyse_rtl(files, TOP, target, nets=model, cache=cache, jobs=jobs)
+    key = engine_key(files, target, model)
+    if key not in kept:
+        kept[key] = analyse_rtl(files, TOP, target, nets=model, cache=cache, jobs=jobs)
+    return kept[key]
+
+
+def engine_key(files: Sequence[Path], target: Target, nets: NetModel) -> str:
+    """Hash of all that the timing of an engine depends on; its network is no part of it."""
+    parts: list[object] = [target.family, target.clock_mhz, flow(target), nets]
+    parts += [(path.name, path.read_text()) for path in files]
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def analyse_rtl(

@@ -1,6 +1,7 @@
 """A made-up report with the shape of a real one; nothing in it was measured."""
 
-from hwgen.report.schema import Place, PlacedPath, PlacedStep, Report, UsedOf
+from hwgen.report import sections
+from hwgen.report.schema import Place, PlacedPath, PlacedStep, Report, Timing, UsedOf
 
 
 def report(
@@ -78,6 +79,29 @@ def report(
             },
         }
     )
+
+
+def timed(fmax_mhz: float, old: Report | None = None) -> Report:
+    """The sample, or another report, with an estimated clock."""
+    old = old or report()
+    timing = Timing(source="estimated", nets="made up", clock_mhz=200, fmax_mhz=fmax_mhz)
+    body = old.model_dump(by_alias=True)
+    for name, section in sections.timed(old, timing).items():
+        body[name] |= section
+    return Report.model_validate(body)
+
+
+def of_old(now: Report) -> dict:
+    """A report as hwgen wrote it before there were estimated clocks, boards and two ports."""
+    body = now.model_dump(by_alias=True)
+    for name in ("timing", "place"):
+        del body[name]
+    for name in ("port_bytes_per_second", "dram", "dram_bytes_per_second"):
+        del body["memory"][name]
+    for name in ("clock_mhz", "clock_source"):
+        del body["fps"][name]
+    del body["config"]["axi_ports"]
+    return body
 
 
 def step(name, unit, cycles):

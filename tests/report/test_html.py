@@ -202,17 +202,31 @@ def test_blocks_have_a_table_for_float_signs_and_one_for_their_own(page):
     assert "Blocks against" not in without
 
 
-def hls_text(**options):
-    page = render_report(sample.report(hls=True, **options), sample.graph(), sample.MEMORY_MAP)
+def hls_text(fmax_mhz=None, **options):
+    report = sample.report(hls=True, **options)
+    report = sample.timed(fmax_mhz, report) if fmax_mhz else report
+    page = render_report(report, sample.graph(), sample.MEMORY_MAP)
     text = " ".join(" ".join(parse(page).text).split())
     return text[text.index("RTL and HLS side by side") : text.index("Checks")]
+
+
+@pytest.mark.parametrize(
+    ("fmax_mhz", "rtl", "hls"),
+    [
+        (190, "2,520 (190 MHz estimated)", "631 (190 MHz estimated for the RTL)"),
+        (212, "2,652 (200 MHz planned; 212 MHz estimated)", "664 (200 MHz planned, not checked)"),
+    ],
+)
+def test_rtl_and_hls_run_at_one_clock(fmax_mhz, rtl, hls):
+    assert f"frames/s (clock) {rtl} simulated {hls} estimated" in hls_text(fmax_mhz)
 
 
 def test_rtl_and_hls_stand_side_by_side_with_their_sources():
     text = hls_text()
     for words in (
         "cycles per frame 75,411 simulated 301,200 estimated",
-        "frames/s (HLS: at the planned 200 MHz) 2,652 simulated 664 estimated",
+        "frames/s (clock) 2,652 (200 MHz planned, not checked) simulated "
+        "664 (200 MHz planned, not checked) estimated",
         "LUT 20,930 Yosys 61,050 estimated 53,200",
         "BRAM36 61.5 Yosys 84.5 estimated 140",
         "does not fit xc7z020clg400-1",

@@ -126,6 +126,20 @@ def test_a_part_without_a_board_says_so():
     )
 
 
+def test_frames_and_ports_are_told_for_the_smaller_clock():
+    slow, fast = sample.timed(190.0, sample.report(hls=True)), sample.timed(212.0)
+    assert summary(slow)[4].startswith("memory      2 ports x 64 bits x 190 MHz = 3.04 GB/s; DDR3")
+    assert summary(slow)[6] == (
+        "frames/s    2,520 at 190 MHz (estimated, no placement; simulated cycles)"
+    )
+    assert slow.hls.fps == pytest.approx(190e6 / 301_200)
+    assert slow.fps.simulated == pytest.approx(190e6 / 75_411)
+    assert summary(fast)[4] == BANDWIDTH
+    assert summary(fast)[6] == (
+        "frames/s    2,652 at 200 MHz (planned; 212 MHz estimated, no placement; simulated cycles)"
+    )
+
+
 def test_summary_says_where_numbers_come_from():
     assert summary(sample.report()) == [
         "bhvit_sample on zynq (xc7z020clg400-1): 2,048 XNOR bits, 16 lanes",

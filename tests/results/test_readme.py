@@ -30,11 +30,12 @@ def test_numbers_of_a_report_and_a_bench(tmp_path):
     (tmp_path / "other.json").write_text("[]")
     assert readme.numbers(tmp_path).splitlines() == [
         "| network | target | accuracy, golden model (float) | cycles, simulated (predicted) "
-        "| frames/s at the planned clock | binary GOPS sustained | array use "
+        "| frames/s (clock) | memory bandwidth | binary GOPS sustained | array use "
         "| LUT, Yosys | BRAM36, Yosys | DSP, Yosys "
         "| tensors checked in RTL |",
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-        "| bhvit_sample | zynq | 96.4 % (96.7 %) | 75,411 (75,354) | 2,652 | 27.2 | 3 % "
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| bhvit_sample | zynq | 96.4 % (96.7 %) | 75,411 (75,354) "
+        "| 2,652 (200 MHz planned, not checked) | ports 3.20 GB/s, DRAM 1.47 GB/s | 27.2 | 3 % "
         "| 20,930 (39 %) "
         "| 61.5 (44 %) | 48 (22 %) | 1,472, 0 differ |",
         "",
@@ -65,10 +66,11 @@ def test_what_was_placed_and_routed(tmp_path):
     lines = readme.numbers(tmp_path).splitlines()
     assert lines[4].startswith("Engines that were really placed and routed, by open tools")
     assert lines[6:] == [
-        "| network | part | MHz reached (asked for) | frames/s at that clock | sites "
-        "| slowest path |",
-        "| --- | --- | ---: | ---: | --- | --- |",
-        "| bhvit_sample | LFE5UM5G-85F-8BG381C | 71.2 (80) | 945 | LUT4 67,881 (81 %), "
+        "| network | part | MHz reached (asked for) | frames/s at that clock "
+        "| memory bandwidth | sites | slowest path |",
+        "| --- | --- | ---: | ---: | ---: | --- | --- |",
+        "| bhvit_sample | LFE5UM5G-85F-8BG381C | 71.2 (80) | 945 "
+        "| ports 1.14 GB/s, DRAM 1.47 GB/s | LUT4 67,881 (81 %), "
         "FF 40,432 (48 %), DP16KD 83 (40 %), MULT18X18D 106 (68 %) "
         "| `u_fetch.conv_q` to `u_compute.addr_q` |",
     ]
@@ -81,7 +83,9 @@ def test_nothing_is_claimed_without_reports(tmp_path):
 def test_predicted_speed_says_so(tmp_path):
     (tmp_path / "small.json").write_text(sample.report(simulated=False).to_json())
     row = readme.numbers(tmp_path).splitlines()[2]
-    assert "| – (75,354) | 2,654 (predicted) | 27.2 | 3 % | – (–) |" in row
+    speed = "2,654 (200 MHz planned, not checked; predicted cycles)"
+    memory = "ports 3.20 GB/s, DRAM 1.47 GB/s"
+    assert f"| – (75,354) | {speed} | {memory} | 27.2 | 3 % | – (–) |" in row
 
 
 def test_fill_replaces_only_the_block():
