@@ -21,13 +21,18 @@ class Clock:
     source: str
 
 
+def estimate(timing: Timing) -> str:
+    """What kind of estimate a timing section is: its source less the tools in brackets."""
+    return (timing.source or ESTIMATED).partition(" (")[0]
+
+
 def clock(planned_mhz: float, timing: Timing) -> Clock:
     """The smaller of the planned and the estimated clock."""
     if timing.fmax_mhz is None:
         return Clock(planned_mhz, UNCHECKED)
     if timing.fmax_mhz < planned_mhz:
-        return Clock(timing.fmax_mhz, ESTIMATED)
-    return Clock(planned_mhz, f"{PLANNED}; {timing.fmax_mhz:.0f} MHz {ESTIMATED}")
+        return Clock(timing.fmax_mhz, estimate(timing))
+    return Clock(planned_mhz, f"{PLANNED}; {timing.fmax_mhz:.0f} MHz {estimate(timing)}")
 
 
 def speed(report: Report) -> dict[str, Any]:

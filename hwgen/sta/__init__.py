@@ -38,15 +38,20 @@ def analyse(
     target: Target,
     *,
     nets: NetModel | None = None,
+    factor: float | None = None,
     cache: Path | None = None,
     jobs: int | None = None,
 ) -> Timing:
     """Timing of an output folder of `hwgen compile`, the `timing` section of its report.
 
-    Raises: HwgenError where the folder is no such output or the family has no delays; ToolError for
-    a cell without a delay, or a loop without a register.
+    factor: what delays of 7-series, cells and nets, are multiplied with; None: hwgen's own for the
+    target's family (cells.py).
+    Raises: HwgenError where the folder is no such output, the family has no delays or the factor is
+    none; ToolError for a cell without a delay, or a loop without a register.
     """
-    return analyse_rtl(output_files(folder), TOP, target, nets=nets, cache=cache, jobs=jobs)
+    return analyse_rtl(
+        output_files(folder), TOP, target, nets=nets, factor=factor, cache=cache, jobs=jobs
+    )
 
 
 def analyse_rtl(
@@ -55,12 +60,13 @@ def analyse_rtl(
     target: Target,
     *,
     nets: NetModel | None = None,
+    factor: float | None = None,
     parameters: dict[str, int] | None = None,
     cache: Path | None = None,
     jobs: int | None = None,
 ) -> Timing:
-    """Timing of the design `top`."""
-    model, scale = nets or NetModel(), derating(target.family)
+    """Timing of the design `top`; the rest as `analyse`."""
+    model, scale = nets or NetModel(), derating(target.family, factor)
     with tempfile.TemporaryDirectory(prefix="hwgen_sta_") as tmp:
         modules, lines = elaborate_with_lines(files, top, Path(tmp), parameters)
     units = split(modules, top)
@@ -71,7 +77,9 @@ def analyse_rtl(
     graph = build(blocks(inside, target.family), root.removeprefix("\\"), bases)
     sources = Sources(modules, lines, root)
     version = ".".join(map(str, require("pyosys")))
-    source = f"estimated, no placement (Yosys {version} {command(target)}, unit by unit)"
+    derated = f"by a derating of {scale:g} from 7-series, " if scale != 1 else ""
+    tool = f"Yosys {version} {command(target)}, unit by unit"
+    source = f"{derated}estimated, no placement ({tool})"
     return _timing(graph, bases, target, model, scale, sources, source)
 
 
