@@ -171,6 +171,12 @@ def timing(
     net_limit: Annotated[
         float | None, typer.Option(min=0, help="ns of the slowest net; default 2.2.")
     ] = None,
+    derating: Annotated[
+        float | None,
+        typer.Option(
+            help="What all delays of 7-series are multiplied with; default: 0.72 for UltraScale+."
+        ),
+    ] = None,
     vivado: Annotated[
         Path | None,
         typer.Option(metavar="REPORT", help="Show Vivado's report_timing_summary beside it."),
@@ -186,6 +192,7 @@ def timing(
     lines = _pipeline().timing_dir(
         folder,
         nets={k: v for k, v in given.items() if v is not None},
+        factor=derating,
         vivado={k: v for k, v in files.items() if v is not None},
     )
     _show(folder)

@@ -149,25 +149,30 @@ def timing_dir(
     folder: Path,
     *,
     nets: Mapping[str, float] | None = None,
+    factor: float | None = None,
     vivado: Mapping[str, Path] | None = None,
     engines: MutableMapping[str, Timing] | None = None,
 ) -> list[str]:
     """Static timing of the emitted RTL (hwgen.sta); puts it, and frames/s at the clock that it
     allows, in the report.
 
-    nets: fields of `hwgen.sta.NetModel` that replace its defaults. vivado: a user's reports,
-    "timing" and "utilization"; the lines that are returned show them beside ours. engines: timing
-    of those analysed before, so that networks of one engine share it.
+    nets: fields of `hwgen.sta.NetModel` that replace its defaults. factor: replaces the derating of
+    the target's family (hwgen.sta.cells). vivado: a user's reports, "timing" and "utilization"; the
+    lines that are returned show them beside ours. engines: timing of those analysed before, so that
+    networks of one engine share it.
     """
     from hwgen.sta import NetModel, analyse
+    from hwgen.sta.cells import checked_derating
     from hwgen.vivado_reports import beside_lines, read_reports
 
+    checked_derating(factor)
     folder = Path(folder)
     require_finished(folder, "timing")
     report = load_report(folder)
     require_rtl(folder, "timing")
     read = read_reports(vivado or {})  # a wrong file is told before the analysis
-    found = analyse(folder, kept_target(folder), nets=NetModel(**(nets or {})), kept=engines)
+    model = NetModel(**(nets or {}))
+    found = analyse(folder, kept_target(folder), nets=model, factor=factor, kept=engines)
     update_report(folder, **sections.timed(report, found))
     return beside_lines(load_report(folder), *read)
 

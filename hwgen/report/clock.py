@@ -31,14 +31,19 @@ class Clock:
         return None if cycles is None else self.mhz * 1e6 / cycles
 
 
+def estimate(timing: Timing) -> str:
+    """What kind of estimate a timing section is: its source less the tools in brackets."""
+    return (timing.source or ESTIMATED).partition(" (")[0]
+
+
 def clock(planned_mhz: float, timing: Timing) -> Clock:
     """The smaller of the planned and the estimated clock."""
     if timing.fmax_mhz is None:
         return Clock(planned_mhz, UNCHECKED, UNCHECKED)
     if timing.fmax_mhz < planned_mhz:
-        return Clock(timing.fmax_mhz, ESTIMATED, "estimated")
+        return Clock(timing.fmax_mhz, estimate(timing), "estimated")
     text = f"{PLANNED}; {timing.fmax_mhz:.0f} MHz"
-    return Clock(planned_mhz, f"{text} {ESTIMATED}", f"{text} estimated")
+    return Clock(planned_mhz, f"{text} {estimate(timing)}", f"{text} estimated")
 
 
 def of(report: Report) -> Clock:

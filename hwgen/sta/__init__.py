@@ -39,28 +39,34 @@ def analyse(
     target: Target,
     *,
     nets: NetModel | None = None,
+    factor: float | None = None,
     cache: Path | None = None,
     jobs: int | None = None,
     kept: MutableMapping[str, Timing] | None = None,
 ) -> Timing:
     """Timing of an output folder of `hwgen compile`, the `timing` section of its report.
 
-    kept: timing of engines by their content; a folder with one of them is not analysed again.
-    Raises: HwgenError where the folder is no such output or the family has no delays; ToolError for
-    a cell without a delay, or a loop without a register.
+    factor: what delays of 7-series, cells and nets, are multiplied with; None: hwgen's own for the
+    target's family (cells.py). kept: timing of engines by their content; a folder with one of them
+    is not analysed again.
+    Raises: HwgenError where the folder is no such output, the family has no delays or the factor is
+    none; ToolError for a cell without a delay, or a loop without a register.
     """
     files, model = output_files(folder), nets or NetModel()
-    if kept is None:
-        return analyse_rtl(files, TOP, target, nets=model, cache=cache, jobs=jobs)
-    key = engine_key(files, target, model)
+    kept = {} if kept is None else kept
+    key = engine_key(files, target, model, factor)
     if key not in kept:
-        kept[key] = analyse_rtl(files, TOP, target, nets=model, cache=cache, jobs=jobs)
+        kept[key] = analyse_rtl(
+            files, TOP, target, nets=model, factor=factor, cache=cache, jobs=jobs
+        )
     return kept[key]
 
 
-def engine_key(files: Sequence[Path], target: Target, nets: NetModel) -> str:
+def engine_key(
+    files: Sequence[Path], target: Target, nets: NetModel, factor: float | None = None
+) -> str:
     """Hash of all that the timing of an engine depends on; its network is no part of it."""
-    parts: list[object] = [target.family, target.clock_mhz, flow(target), nets]
+    parts: list[object] = [target.family, target.clock_mhz, flow(target), nets, factor]
     parts += [(path.name, path.read_text()) for path in files]
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
@@ -71,12 +77,13 @@ def analyse_rtl(
     target: Target,
     *,
     nets: NetModel | None = None,
+    factor: float | None = None,
     parameters: dict[str, int] | None = None,
     cache: Path | None = None,
     jobs: int | None = None,
 ) -> Timing:
-    """Timing of the design `top`."""
-    model, scale = nets or NetModel(), derating(target.family)
+    """Timing of the design `top`; the rest as `analyse`."""
+    model, scale = nets or NetModel(), derating(target.family, factor)
     with tempfile.TemporaryDirectory(prefix="hwgen_sta_") as tmp:
         modules, lines = elaborate_with_lines(files, top, Path(tmp), parameters)
     units = split(modules, top)
@@ -87,7 +94,9 @@ def analyse_rtl(
     graph = build(blocks(inside, target.family), root.removeprefix("\\"), bases)
     sources = Sources(modules, lines, root)
     version = ".".join(map(str, require("pyosys")))
-    source = f"estimated, no placement (Yosys {version} {command(target)}, unit by unit)"
+    derated = f"by a derating of {scale:g} from 7-series, " if scale != 1 else ""
+    tool = f"Yosys {version} {command(target)}, unit by unit"
+    source = f"{derated}estimated, no placement ({tool})"
     return _timing(graph, bases, target, model, scale, sources, source)
 
 

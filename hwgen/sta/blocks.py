@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hwgen.errors import ToolError
-from hwgen.sta.cells import CellModel, Kind, models
+from hwgen.sta.cells import models
+from hwgen.sta.like import CellModel, Kind
 from hwgen.sta.nets import driver_kinds, sink_kind
 from hwgen.synth.netlist import Bit, Modules
 
@@ -51,8 +52,8 @@ def blocks(modules: Modules, family: str = "xc7") -> dict[str, Block]:
         for kind, values, _ in module["cells"].values()
         if kind not in modules
     }
-    known = models(kinds)
-    return {name: _block(name, module, modules, known) for name, module in modules.items()}
+    known = models(kinds, family)
+    return {name: _block(name, module, modules, known, family) for name, module in modules.items()}
 
 
 def _parameters(values: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
@@ -60,7 +61,11 @@ def _parameters(values: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 
 
 def _block(
-    name: str, module: Mapping[str, dict], modules: Modules, known: Mapping[Kind, CellModel]
+    name: str,
+    module: Mapping[str, dict],
+    modules: Modules,
+    known: Mapping[Kind, CellModel],
+    family: str,
 ) -> Block:
     index: dict[Bit, int] = {}
 
@@ -83,13 +88,14 @@ def _block(
             continue
         model = known.get((kind, _parameters(values)))
         if model is None:
-            raise _unknown(name, f"{kind} {instance}")
+            raise _unknown(family, name, f"{kind} {instance}")
         at, row_of = len(cells), {}
         cells.append(instance)
         types.append(kind)
         outputs: dict[tuple[str, int], int] = {}
         for port, (way, bits) in connections.items():
-            for k, bit in enumerate(bits):
+            # Yosys connects wires to block RAMs of UltraScale+ that are wider than the ports.
+            for k, bit in enumerate(bits[: model.widths[port]]):
                 end = net(bit)
                 if end < 0 or port in model.clocks:
                     continue
@@ -98,7 +104,7 @@ def _block(
                     drivers.append((end, driver_kinds(kind, port, k)))
                     continue
                 if not model.knows((port, k)):
-                    raise _unknown(name, f"{kind}.{port}[{k}] of {instance}")
+                    raise _unknown(family, name, f"{kind}.{port}[{k}] of {instance}")
                 row_of[port, k] = len(pins)
                 pins.append((end, sink_kind(kind, port), at))
         for (source, target), ps in model.arcs.items():
@@ -109,7 +115,7 @@ def _block(
         driven = {target for _, target in model.arcs} | model.launches.keys()
         odd = next((p for p in outputs if p not in driven), None)
         if odd is not None:
-            raise _unknown(name, f"{kind}.{odd[0]}[{odd[1]}] of {instance}")
+            raise _unknown(family, name, f"{kind}.{odd[0]}[{odd[1]}] of {instance}")
     names: dict[int, str] = {}
     for signal, bits in sorted(module["names"].items(), key=lambda item: _plainness(item[0])):
         for k, bit in enumerate(bits):
@@ -133,7 +139,8 @@ def _array(rows: Iterable[tuple[int, ...]], width: int) -> np.ndarray:
     return np.array(list(rows), dtype=np.int64).reshape(-1, width)
 
 
-def _unknown(module: str, what: str) -> ToolError:
+def _unknown(family: str, module: str, what: str) -> ToolError:
     return ToolError(
-        module, what, "has no delay", "add it to hwgen/sta/xc7.toml: a path never counts as 0 ns"
-    )
+        module, what, "has no delay",
+        f"add it to hwgen/sta/{family}.toml: a path never counts as 0 ns",
+    )  # fmt: skip

@@ -2,7 +2,9 @@
 
 7-series: the `specify` blocks of Yosys's cells_sim.v, whose numbers are those of Project X-Ray for
 the -1 speed grade (slow corner), elaborated by Yosys for the parameters of each cell; what they
-leave out is in xc7.toml. A pin that neither has is an error where a signal reaches it.
+leave out is in xc7.toml. UltraScale+: the same, for cells that 7-series lacks those of the 7-series
+cell of the same function (like.py, xcup.toml), all of it times a derating. A pin that none of them
+has is an error where a signal reaches it.
 """
 
 from __future__ import annotations
@@ -11,22 +13,31 @@ import json
 import tempfile
 import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 from hwgen.errors import HwgenError
+from hwgen.sta.like import (
+    FOLDER,
+    CellModel,
+    Kind,
+    Pin,
+    Ports,
+    assemble,
+    keep,
+    mapped,
+    recipe,
+    widths,
+)
 from hwgen.tools.yosys import run_yosys
 
-Pin = tuple[str, int]  # port, bit
-Parameters = tuple[tuple[str, str], ...]  # as in a netlist, sorted
-Kind = tuple[str, Parameters]
-
-FOLDER = Path(__file__).resolve().parent
 LIBRARY = "+/xilinx/cells_sim.v"
+BLACK_BOXES = "+/xilinx/cells_xtra.v"
 
-
-DERATING = {"xc7": 1.0}  # of cells and nets, by Yosys's family
+# What the delays of 7-series, cells and nets, are multiplied with, by Yosys's family. xcup: 16 nm
+# against 28 nm; docs/timing.md says where 0.72 comes from and how far it can be off.
+DERATING = {"xc7": 1.0, "xcup": 0.72}
+LARGEST = 10.0  # factor that a user may give
 
 
 def known(family: str) -> bool:
@@ -34,54 +45,66 @@ def known(family: str) -> bool:
     return family in DERATING
 
 
-def derating(family: str) -> float:
-    """What all delays of a family are multiplied with.
+def derating(family: str, given: float | None = None) -> float:
+    """What all delays of a family are multiplied with: `given`, else DERATING.
 
-    Raises: HwgenError for a family without delays.
+    Raises: HwgenError for a family without delays; as `checked_derating`.
     """
     if not known(family):
         raise HwgenError(
             "timing", family, f"cell delays are known of {', '.join(DERATING)}",
             "`hwgen place` gives the clock of an ECP5",
         )  # fmt: skip
-    return DERATING[family]
+    checked_derating(given)
+    return DERATING[family] if given is None else given
 
 
-@dataclass
-class CellModel:
-    """Delays of one cell type with its parameters, in ps.
-
-    arcs: (input, output) -> delay; launches: output -> clock to output; setups: input -> setup
-    time before the clock edge; clocks: ports that are clocks.
-    """
-
-    arcs: dict[tuple[Pin, Pin], int] = field(default_factory=dict)
-    launches: dict[Pin, int] = field(default_factory=dict)
-    setups: dict[Pin, int] = field(default_factory=dict)
-    clocks: set[str] = field(default_factory=set)
-
-    def knows(self, pin: Pin) -> bool:
-        """Whether a signal at the input `pin` has a delay."""
-        return pin in self.setups or any(source == pin for source, _ in self.arcs)
+def checked_derating(given: float | None) -> None:
+    """Raises: HwgenError for a factor that is not above 0 and at most LARGEST."""
+    if given is not None and not 0 < given <= LARGEST:  # NaN is neither
+        raise HwgenError(
+            "--derating", f"{given:g}", f"must be above 0 and at most {LARGEST:g}",
+            f"without it: {', '.join(f'{f:g} for {name}' for name, f in DERATING.items())}",
+        )  # fmt: skip
 
 
-def models(kinds: Collection[Kind]) -> dict[Kind, CellModel]:
-    """A model of each kind of cell; those that the library lacks are missing in the result."""
+def models(kinds: Collection[Kind], family: str = "xc7") -> dict[Kind, CellModel]:
+    """A model of each kind of cell, in ps of 7-series; those that the library lacks, and those used
+    in a way that it has no delays for, are missing in the result."""
+    recipes = {kind: r for kind in kinds if (r := recipe(family, kind)) is not None}
+    own = {kind for kind in kinds if not mapped(family, kind[0])}
+    own |= {part.kind for r in recipes.values() for part in r.parts}
+    modules = _elaborated(own | {(cell, ()) for cell, _ in recipes}, xtra=bool(recipes))
+    known = {}
+    for kind in own & modules.keys():
+        known[kind] = _model(modules[kind])
+        _supplement(known[kind], kind[0], modules[kind]["ports"])
+
+    def of(kind: Kind) -> tuple[CellModel, Ports] | None:
+        return (known[kind], modules[kind]["ports"]) if kind in known else None
+
+    made = {
+        kind: model
+        for kind, r in recipes.items()
+        if (model := assemble(r, modules[kind[0], ()]["ports"], of)) is not None
+    }
+    return {kind: known[kind] for kind in kinds if kind in known} | made
+
+
+def _elaborated(kinds: Collection[Kind], *, xtra: bool) -> dict[Kind, dict]:
+    """Yosys's module of every kind of cell that its library has; xtra: and its black boxes."""
     order = sorted(kinds)
     with tempfile.TemporaryDirectory(prefix="hwgen_sta_") as tmp:
         top, out = Path(tmp) / "top.v", Path(tmp) / "cells.json"
         top.write_text(_instances(order))
-        script = [f"read_verilog -specify -defer {LIBRARY}", f'read_verilog "{top}"']
+        script = [f"read_verilog -lib {BLACK_BOXES}"] if xtra else []
+        script += [f"read_verilog -specify -defer {LIBRARY}", f'read_verilog "{top}"']
         script += ["hierarchy -top hwgen_cells", "proc", f'write_json "{out}"']
         run_yosys(script)
         written = json.loads(out.read_text())["modules"]
-    found = {}
-    for n, kind in enumerate(order):
-        module = written.get(written["hwgen_cells"]["cells"][f"c{n}"]["type"])
-        if module is not None:
-            found[kind] = _model(module)
-            _supplement(found[kind], kind[0], module["ports"])
-    return found
+    used = written["hwgen_cells"]["cells"]
+    types = {kind: used[f"c{n}"]["type"] for n, kind in enumerate(order)}
+    return {kind: written[name] for kind, name in types.items() if name in written}
 
 
 def _supplement(model: CellModel, cell: str, ports: Mapping[str, dict]) -> None:
@@ -137,7 +160,7 @@ def _model(module: dict) -> CellModel:
     def at(cell: dict, port: str) -> list[list[Pin]]:
         return [pins.get(bit, []) for bit in cell["connections"][port]]
 
-    model = CellModel()
+    model = CellModel(widths=widths(module["ports"]))
     for cell in module["cells"].values():
         parameters = cell["parameters"]
         if cell["type"] in ("$specify2", "$specify3"):
@@ -146,18 +169,18 @@ def _model(module: dict) -> CellModel:
             if cell["type"] == "$specify3":
                 model.clocks |= {port for pin in source for port, _ in pin}
                 for pin in (p for many in target for p in many):
-                    _keep(model.launches, pin, ps)
+                    keep(model.launches, pin, ps)
                 continue
             full = int(parameters["FULL"], 2) or len(source) != len(target)
             pairs = [(a, b) for a in source for b in target] if full else zip(source, target)
             for a, b in pairs:
                 for pair in ((x, y) for x in a for y in b):
-                    _keep(model.arcs, pair, ps)
+                    keep(model.arcs, pair, ps)
         elif cell["type"] == "$specrule" and parameters["TYPE"] == "$setup":
             model.clocks |= {port for pin in at(cell, "DST") for port, _ in pin}
             ps = _largest(parameters, "T_LIMIT_MAX")
             for pin in (p for many in at(cell, "SRC") for p in many):
-                _keep(model.setups, pin, ps)
+                keep(model.setups, pin, ps)
     return model
 
 
@@ -167,9 +190,3 @@ def _largest(parameters: Mapping[str, str], *names: str) -> int | None:
     if any(set(v) - set("01") for v in values):
         return None
     return max(int(v, 2) for v in values)
-
-
-def _keep(table: dict, key: object, ps: int | None) -> None:
-    """Conditions are not looked at: the largest of all times counts."""
-    if ps is not None:
-        table[key] = max(ps, table.get(key, 0))

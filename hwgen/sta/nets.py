@@ -17,21 +17,21 @@ from dataclasses import dataclass
 import numpy as np
 
 # Kinds of dedicated connections. A sink is of one kind; a driver may serve several (a bit each).
-GENERAL, CARRY, WIDE7, WIDE8, CASCADE, SUM, DATA = range(7)
+GENERAL, CARRY, WIDE7, WIDE8, WIDE9, CASCADE, SUM, DATA = range(8)
 ALONE = (SUM, DATA)  # only where the net has no other sink
 _SINKS = {
-    ("CARRY4", "CI"): CARRY,
-    ("CARRY4", "S"): SUM,
+    **{(carry, "CI"): CARRY for carry in ("CARRY4", "CARRY8")},
+    **{(carry, "S"): SUM for carry in ("CARRY4", "CARRY8")},
     ("MUXF7", "I0"): WIDE7, ("MUXF7", "I1"): WIDE7,
     ("MUXF8", "I0"): WIDE8, ("MUXF8", "I1"): WIDE8,
-    ("DSP48E1", "PCIN"): CASCADE, ("DSP48E1", "ACIN"): CASCADE, ("DSP48E1", "BCIN"): CASCADE,
+    ("MUXF9", "I0"): WIDE9, ("MUXF9", "I1"): WIDE9,
+    **{(f"DSP48E{n}", f"{bus}CIN"): CASCADE for n in "12" for bus in "PAB"},
     **{(ff, "D"): DATA for ff in ("FDRE", "FDSE", "FDCE", "FDPE")},
 }  # fmt: skip
 _DRIVERS = {
-    ("MUXF7", "O"): (WIDE8, DATA), ("MUXF8", "O"): (DATA,),
-    ("CARRY4", "O"): (DATA,), ("CARRY4", "CO"): (DATA,),
-    ("DSP48E1", "PCOUT"): (CASCADE,), ("DSP48E1", "ACOUT"): (CASCADE,),
-    ("DSP48E1", "BCOUT"): (CASCADE,),
+    ("MUXF7", "O"): (WIDE8, DATA), ("MUXF8", "O"): (WIDE9, DATA), ("MUXF9", "O"): (DATA,),
+    **{(carry, bus): (DATA,) for carry in ("CARRY4", "CARRY8") for bus in ("O", "CO")},
+    **{(f"DSP48E{n}", f"{bus}COUT"): (CASCADE,) for n in "12" for bus in "PAB"},
 }  # fmt: skip
 
 
@@ -43,7 +43,7 @@ def sink_kind(cell: str, port: str) -> int:
 def driver_kinds(cell: str, port: str, bit: int) -> int:
     """Kinds that an output of a cell serves, as a bit mask."""
     kinds = (WIDE7, SUM, DATA) if cell.startswith("LUT") else _DRIVERS.get((cell, port), ())
-    if (cell, port, bit) == ("CARRY4", "CO", 3):
+    if (cell, port, bit) in (("CARRY4", "CO", 3), ("CARRY8", "CO", 7)):
         kinds = (CARRY, DATA)
     return sum(1 << kind for kind in kinds)
 

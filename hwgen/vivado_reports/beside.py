@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hwgen.report import values
-from hwgen.report.clock import ESTIMATED
+from hwgen.report.clock import estimate
 from hwgen.report.schema import Report, Resources5
 from hwgen.vivado_reports.text import Header
 from hwgen.vivado_reports.timing import VivadoTiming, read_timing
@@ -104,7 +104,7 @@ def beside_lines(
     """Lines of the terminal: our numbers and those of the user's files."""
     rows: list[Row] = []
     if timing is not None:
-        rows += timing_rows(timing, report.timing.fmax_mhz, ESTIMATED)
+        rows += timing_rows(timing, report.timing.fmax_mhz, estimate(report.timing))
     if utilization is not None:
         rows += utilization_rows(utilization, report.resources, report.resources.source or "")
     if not rows:

@@ -84,7 +84,9 @@ def report(
 def timed(fmax_mhz: float, old: Report | None = None) -> Report:
     """The sample, or another report, with an estimated clock."""
     old = old or report()
-    timing = Timing(source="estimated", nets="made up", clock_mhz=200, fmax_mhz=fmax_mhz)
+    timing = Timing(
+        source="estimated, no placement (Yosys)", nets="made up", clock_mhz=200, fmax_mhz=fmax_mhz
+    )
     body = old.model_dump(by_alias=True)
     for name, section in sections.timed(old, timing).items():
         body[name] |= section

@@ -71,7 +71,7 @@ def test_frames_of_one_run_share_the_engines(tmp_path, monkeypatch):
     assert len(given) == 2
 
 
-@pytest.mark.parametrize(("target", "clocks"), [("zynq", [190.0]), ("kv260", [])])
+@pytest.mark.parametrize(("target", "clocks"), [("zynq", [190.0]), ("ecp5-85k", [])])
 def test_a_report_is_recorded_with_its_clock(tmp_path, monkeypatch, target, clocks):
     """One without an estimate gets it first, where there are delays; another stays as it is."""
     found = []

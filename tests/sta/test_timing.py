@@ -4,44 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
+from hwgen.cli import main
 from hwgen.errors import HwgenError
+from hwgen.report import render_report, sections
+from hwgen.report.clock import summary_lines
 from hwgen.report.schema import Timing
 from hwgen.sta import NetModel, analyse_rtl
 from hwgen.sta.blocks import blocks
 from hwgen.sta.cells import models
-from hwgen.sta.graph import build, capture_times, launched, propagate, wires
-from hwgen.synth.netlist import Modules
 from hwgen.targets import get_target
+from tests.report import sample
+from tests.sta.handmade import CLK_TO_Q, ff, lut, module, slowest
 
-NETS = NetModel(base=1.0, slope=0.5, limit=3.0)
-CLK_TO_Q, CE_SETUP, LUT6_I0, LUT6_I5 = 303, 109, 642, 127  # of cells_sim.v
-
-
-def ff(d: object, q: int, ce: object = "1") -> list:
-    """A flip-flop of a hand-made netlist, its clock on bit 1000."""
-    pins = {"C": ["input", [1000]], "CE": ["input", [ce]], "D": ["input", [d]]}
-    return ["FDRE", {}, pins | {"R": ["input", ["0"]], "Q": ["output", [q]]}]
-
-
-def lut(inputs: list, out: int) -> list:
-    pins = {f"I{k}": ["input", [bit]] for k, bit in enumerate(inputs)}
-    return [f"LUT{len(inputs)}", {}, pins | {"O": ["output", [out]]}]
-
-
-def module(cells: dict, ports: dict | None = None, names: dict | None = None) -> dict:
-    clk = {"clk": ["input", [1000]]}
-    return {"ports": clk | (ports or {}), "cells": cells, "names": names or {}}
-
-
-def slowest(modules: Modules, top: str = "top", nets: NetModel = NETS) -> float:
-    """ns of the slowest path."""
-    graph = build(blocks(modules), top, {})
-    wire, _ = wires(graph, nets)
-    arrival = propagate(graph, wire, launched(graph), np.arange(len(graph.arcs)))
-    return float(capture_times(graph, wire, arrival).max())
+CE_SETUP, LUT6_I0, LUT6_I5 = 109, 642, 127  # of cells_sim.v
 
 
 def test_a_lut_between_two_registers() -> None:
@@ -187,3 +164,60 @@ def test_a_wider_net_model_is_slower(tmp_path: Path) -> None:
 def test_a_family_without_delays_is_refused(tmp_path: Path) -> None:
     with pytest.raises(HwgenError, match="cell delays are known of xc7"):
         analysed(SOURCE.replace("DEEP", "a_q"), tmp_path, "ecp5-85k")
+
+
+MULTIPLIED = SOURCE.replace("DEEP", "a_q[31:16] * a_q[15:0] + 32'd5")
+
+
+@pytest.fixture(scope="module")
+def derated(tmp_path_factory: pytest.TempPathFactory) -> Timing:
+    return analysed(MULTIPLIED, tmp_path_factory.mktemp("derated"), "kv260")
+
+
+def test_ultrascale_plus_has_an_estimate_by_a_derating(derated: Timing, tmp_path: Path) -> None:
+    """Every ns of the same netlist is in proportion to the factor; the source names it."""
+    assert derated.source.startswith(
+        "by a derating of 0.72 from 7-series, estimated, no placement (Yosys "
+    )
+    assert "all delays x 0.72" in derated.nets
+    file = tmp_path / "top.v"
+    file.write_text(MULTIPLIED)
+    half, whole = (
+        analyse_rtl([file], "top", get_target("kv260"), factor=f, cache=tmp_path) for f in (0.5, 1)
+    )
+    assert half.critical_ns == pytest.approx(whole.critical_ns / 2)
+    assert derated.critical_ns == pytest.approx(whole.critical_ns * 0.72)
+    assert half.source.startswith("by a derating of 0.5 from 7-series, estimated, no placement (")
+    assert whole.source.startswith("estimated, no placement (")
+    assert "DSP48E2" in [stage.cell for stage in derated.paths[0].stages]
+
+
+def test_reports_say_that_an_estimate_is_derated(derated: Timing) -> None:
+    """Text, JSON and HTML; frames/s are for the smaller of the planned 250 MHz and the estimate."""
+    said = "by a derating of 0.72 from 7-series, estimated, no placement"
+    planned = get_target("kv260").clock_mhz
+    assert planned == 250
+    report = sample.report()
+    report.target.clock_mhz = planned
+    for fmax in (200.0, 300.0):
+        timing = derated.model_copy(update={"fmax_mhz": fmax})
+        found = type(report).model_validate(report.model_dump() | sections.timed(report, timing))
+        assert found.fps.clock_mhz == min(fmax, planned)
+        source = said if fmax < planned else f"planned; 300 MHz {said}"
+        assert found.fps.clock_source == source
+        assert found.fps.predicted == pytest.approx(
+            min(fmax, planned) * 1e6 / report.cycles.predicted
+        )
+        assert said in "\n".join(summary_lines(found))
+        assert said in found.model_dump_json()
+        assert said in render_report(found)
+
+
+@pytest.mark.parametrize("bad", ["0", "-0.5", "11", "nan", "inf", "fast"])
+def test_a_wrong_derating_is_one_line(bad: str, capsys: pytest.CaptureFixture, tmp_path) -> None:
+    assert main(["timing", str(tmp_path), "--derating", bad]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert "--derating" in err
+    assert "must be above 0 and at most 10" in err or bad == "fast"
