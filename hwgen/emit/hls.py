@@ -29,7 +29,7 @@ IMAGES = 16  # at most; fewer where their expected writes take more than DATA_BY
 DATA_BYTES = 64 << 20
 NOT_HLS = (
     "store_words",
-    "store_ultra",
+    "ultra",
     "dma_bits",
     "ldw_bits",
 )  # sizes that the C++ has no use for

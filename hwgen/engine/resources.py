@@ -12,6 +12,7 @@ from hwgen.engine.sizing import Sizing
 
 RESOURCES = ("lut", "ff", "bram36", "dsp")
 ULTRA_WIDTH, ULTRA_DEPTH = 72, 4096
+PIECE = 2048  # words of a piece of FM or TM, at most
 ULTRA_COST = 1024 / 129  # of an ultra RAM in BRAM36, by which Yosys chooses
 
 
@@ -22,27 +23,32 @@ def block_rams(width: int, depth: int) -> float:
     return min(wide, deep) / 2
 
 
-def _feature_memory(s: Sizing, words: int, ultra: bool) -> tuple[float, int]:
-    """(BRAM36, URAM) of FM or TM, eight memories side by side."""
+def feature_memory(s: Sizing, words: int) -> tuple[float, int]:
+    """(BRAM36, URAM) of FM or TM (feature_memory.v)."""
     width = s.lanes * s.act_bits // 8
+    if not s.ultra:
+        ninths, rest = divmod(width, 9)
+        narrow = 0 < rest <= 4 and words > PIECE
+        quads = 2 * (ninths + (rest > 0 and not narrow))
+        return quads * block_rams(36, words) + (4 * ceil(words / 4096) if narrow else 0), 0
     blocks = block_rams(width, words)
     rams = ceil(width / ULTRA_WIDTH) * ceil(words / ULTRA_DEPTH)
-    return (0, 8 * rams) if ultra and ULTRA_COST * rams <= blocks else (8 * blocks, 0)
+    return (0, 8 * rams) if ULTRA_COST * rams <= blocks else (8 * blocks, 0)
 
 
 def _store(s: Sizing) -> tuple[float, int]:
     """(BRAM36, URAM) of the weight store: rows and tail."""
     (rows, tail), width = s.store_rows, 16 * s.lanes
     blocks = block_rams(width, tail)
-    if s.store_ultra:
+    if s.ultra:
         return blocks, ceil(width / ULTRA_WIDTH) * rows
     return blocks + block_rams(width, rows * ULTRA_DEPTH), 0
 
 
-def estimate(s: Sizing, ultra: bool = False, family: str = "xc7") -> dict[str, float]:
+def estimate(s: Sizing, family: str = "xc7") -> dict[str, float]:
     """Estimated lut, ff, bram36, uram, dsp of the whole engine.
 
-    ultra: the part has ultra RAM; family: Yosys's, it packs less around the multipliers of others.
+    family: Yosys's, it packs less around the multipliers of others.
     """
     lanes = s.lanes
     banks = 48 * 32  # of CM: no LUT RAM is shallower
@@ -53,7 +59,7 @@ def estimate(s: Sizing, ultra: bool = False, family: str = "xc7") -> dict[str, f
     if family != "xc7":
         lut_lane, ff_lane = lut_lane + 320, ff_lane + 640
     lut_rest = 10600 + 11.3 * s.kw + 460 * s.pk
-    either = [_feature_memory(s, n, ultra) for n in (s.fm_words, s.tm_words)] + [_store(s)]
+    either = [feature_memory(s, n) for n in (s.fm_words, s.tm_words)] + [_store(s)]
     return {
         "lut": lanes * lut_lane + lut_rest,
         "ff": lanes * ff_lane + 12150 + 3.3 * s.kw,

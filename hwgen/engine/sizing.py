@@ -40,7 +40,7 @@ class Sizing:
     nt_words: int = 64
     pk: int = 8
     store_words: int = 0  # weight store; 0: none
-    store_ultra: int = 0  # 1: its rows of 4,096 words are ultra RAM
+    ultra: int = 0  # 1: ultra RAM may hold FM and TM, and holds rows of the weight store
     strip_tokens: int = 0  # of the schedule, not of the RTL: `plan`
 
     def __post_init__(self) -> None:
@@ -74,7 +74,7 @@ class Sizing:
                 0 <= self.store_words <= 1 << 16 and self.store_words % 2 == 0,
                 "even, 0 to 65536",
             ),
-            "store_ultra": (self.store_ultra in (0, 1), "0 or 1"),
+            "ultra": (self.ultra in (0, 1), "0 or 1"),
         }
         for name, (good, valid) in rules.items():
             if not good:

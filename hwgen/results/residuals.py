@@ -25,7 +25,7 @@ from hwgen.targets import get_target
 _SMALL = {"fm_words": 2560, "tm_words": 1024, "bm_rows": 2048}
 _ON_CHIP = {
     "fm_words": 4096, "tm_words": 1536, "bm_rows": 2048, "wb_words": 512, "ps_words": 256,
-    "store_words": 13824, "store_ultra": 1,
+    "store_words": 13824, "ultra": 1,
 }  # fmt: skip
 _WIDE = {"act_bits": 12, "gu": 16, "gs": 16, "bm_rows": 2048}
 SWEEP = (  # axi_bits: of a beat, over as many ports as the target has (`engine`)
@@ -51,7 +51,7 @@ def point(target_name: str, s: Sizing) -> dict:
     with tempfile.TemporaryDirectory(prefix="hwgen_sweep_") as folder:
         total, _ = count_rtl(write_rtl(Path(folder), s), TOP, target)
     counted = {name: getattr(total, name) for name in RESOURCES}
-    model = estimate(s, target.uram > 0, target.family)
+    model = estimate(s, target.family)
     return {
         "target": target_name,
         "sizing": asdict(s),

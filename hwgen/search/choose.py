@@ -132,9 +132,8 @@ def with_store(graph: Graph, s: Sizing, target: Target, fixed: dict[str, int]) -
     if "store_words" in fixed:
         return s
     all_words = sum(op.record_words(s) for op in graph.ops)
-    ultra = fixed.get("store_ultra", int(target.uram > 0))
     for words in range(min(_blocks(all_words), 1 << 16), 0, -BLOCK_DEPTH):
-        full = s.replace(store_words=words, store_ultra=ultra)
+        full = s.replace(store_words=words)
         if excess(full, target) is None:
             gains = ENOUGH * _cycles(graph, full, target) <= _cycles(graph, s, target)
             return full if gains or words >= all_words else s
@@ -199,6 +198,7 @@ def _base(graph: Graph, target: Target, fixed: dict[str, int], strip_tokens: int
         axi_ports=fixed.get("axi_ports", target.axi_ports),
         axi_bits=fixed.get("axi_bits", min(target.beat_bits, lanes * 8)),
         act_bits=fixed["act_bits"], strip_tokens=strip_tokens,
+        ultra=fixed.get("ultra", int(target.uram > 0)),
         fm_words=BLOCK_DEPTH, tm_words=BLOCK_DEPTH, bm_rows=4 * BLOCK_DEPTH,
     )  # fmt: skip
 

@@ -186,7 +186,7 @@ def _with_base(path: Path, own: dict[str, Any]) -> dict[str, Any]:
 
 
 def _checked(path: Path, fields: dict[str, Any]) -> Target:
-    """The target, its engine with the ports that it has."""
+    """The target, its engine with the ports and the kind of memory that it has."""
     example = f"see {FOLDER / 'zynq.toml'}"
     try:
         target = Target(**fields)
@@ -199,17 +199,18 @@ def _checked(path: Path, fields: dict[str, Any]) -> Target:
         )
     if not target.engine:
         return target
-    ports = {"axi_ports": target.axi_ports, "axi_bits": target.beat_bits}
+    own = {"axi_ports": target.axi_ports, "axi_bits": target.beat_bits}
+    own["ultra"] = int(target.uram > 0)
     for name in target.engine:
         if name in AXI_SIZES or name not in Sizing.__dataclass_fields__:
             rule = "is the target's own" if name in AXI_SIZES else "is not a size of the engine"
             raise HwgenError(f"{path}: engine", name, rule, example)
     try:
-        Sizing(**(ports | target.engine))
+        Sizing(**(own | target.engine))
     except HwgenError as error:
         value, rule, *_ = error.line.removeprefix("sizing: ").split("; ")
         raise HwgenError(f"{path}: engine", value, rule, example) from error
-    return target.model_copy(update={"engine": ports | target.engine})
+    return target.model_copy(update={"engine": own | target.engine})
 
 
 def _refused(path: Path, error: ValidationError, example: str) -> HwgenError:

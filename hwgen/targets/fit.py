@@ -37,7 +37,7 @@ class Excess:
 
 def excess(s: Sizing, target: Target) -> Excess | None:
     """What the estimate exceeds the target's budget by most; None when the engine fits."""
-    need = estimate(s, target.uram > 0, target.family)
+    need = estimate(s, target.family)
     over = [
         Excess(name, round(n), getattr(target.budget, name), target.name)
         for name, n in need.items()

@@ -23,7 +23,7 @@ def test_within_ten_percent_of_the_recorded_synthesis(point: dict, name: str) ->
     assert "synth_xilinx" in point["source"]
     counted = point["counted"][name]
     target = get_target(point["target"])
-    model = estimate(Sizing(**point["sizing"]), target.uram > 0, target.family)
+    model = estimate(Sizing(**point["sizing"]), target.family)
     assert abs(model[name] - counted) <= 0.1 * counted
 
 

@@ -70,12 +70,12 @@ def test_weights_stay_on_chip_where_there_is_room(micro) -> None:
 def test_ultra_ram_holds_whole_rows_of_the_store(micro) -> None:
     part = target(family="xcup", uram=8, bram36=64)
     s = search(micro, part).sizing
-    assert s.store_ultra == 1
+    assert s.ultra == 1
     assert s.store_words > 4096
-    need = estimate(s, ultra=True)
+    need = estimate(s)
     assert need["uram"] == 4  # 256 bits of 72
     assert need["bram36"] <= 64
-    assert estimate(s.replace(store_ultra=0), ultra=True)["bram36"] > 64
+    assert estimate(s.replace(ultra=0))["bram36"] > 64
 
 
 def test_narrow_features_where_nothing_else_fits(micro, monkeypatch) -> None:

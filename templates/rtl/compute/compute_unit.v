@@ -40,7 +40,8 @@ module compute_unit #(
     parameter QM_SLOTS   = 16,
     parameter NT_WORDS   = 64,
     parameter PK         = 4,
-    parameter MAX_TOKENS = 256
+    parameter MAX_TOKENS = 256,
+    parameter ULTRA      = 0     // 1: FM and TM may lie in ultra RAM
 ) (
     input  wire                      clk,
     input  wire                      rst,
@@ -404,7 +405,9 @@ module compute_unit #(
     );
 
     // ---- memories
-    feature_ports #(.LANES(LANES), .ACT_BITS(A), .FM_WORDS(FM_WORDS), .TM_WORDS(TM_WORDS)) u_ports (
+    feature_ports #(
+        .LANES(LANES), .ACT_BITS(A), .FM_WORDS(FM_WORDS), .TM_WORDS(TM_WORDS), .ULTRA(ULTRA)
+    ) u_ports (
         .clk(clk), .rst(rst),
         .src_fm_re(src_fm_re), .src_tm_re(src_tm_re), .src_addr(src_addr),
         .pre_re(pre_re), .mid_re(mid_re), .out_re(out_re),

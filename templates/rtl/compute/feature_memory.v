@@ -3,10 +3,10 @@
 //   we[g] -> mem[waddr] lanes g LANES/8 .. (g+1) LANES/8 - 1 = wword      (8 lane groups)
 //   rword = mem[raddr], 2 cycles after re (block RAM read, output register)
 //
-// ULTRA = 0: pieces of 2,048 words x 18 bits, the shape of a block RAM with a write enable for
-// every 9 bits. A lane group takes whole ninths; what is left of it, 4 bits or fewer, lies in a
-// memory 4 bits wide where that takes fewer block RAMs. So words of 2,048 m need a read multiplexer
-// of m inputs: one LUT a bit up to 8,192 words.
+// ULTRA = 0: pieces of 2,048 words x 18 bits, a shape of a block RAM with a write enable for every
+// 9 bits, and 36 bits wide for up to 512 words behind the last whole 1,024. A lane group takes whole
+// ninths; what is left of it, 4 bits or fewer, lies in a memory 4 bits wide where that takes fewer
+// block RAMs. So 2,048 m words need a read multiplexer of m inputs: one LUT a bit up to 8,192 words.
 // ULTRA = 1: a memory for each group, block or ultra RAM as the tool chooses.
 //
 // Throughput: one write and one read per cycle. A read in the cycle of a write of the same word
@@ -29,9 +29,11 @@ module feature_memory #(
     output wire [WIDTH-1:0] rword
 );
     localparam GROUP = WIDTH / 8;
-    localparam BANK_AW = AW < 11 ? AW : 11;
-    localparam BANK = 1 << BANK_AW;
-    localparam BANKS = (WORDS + BANK - 1) / BANK;
+    localparam BEHIND = WORDS % 1024;
+    localparam TAIL = BEHIND <= 512 ? BEHIND : 0;  // words in pieces of 36 bits
+    localparam FIRST = WORDS - TAIL;               // the first of them
+    localparam BANKS = (FIRST + 2047) / 2048;
+    localparam WAYS = BANKS + (TAIL != 0 ? 1 : 0);  // the tail is the last
     localparam REST = GROUP % 9;
     localparam NARROW = REST != 0 && REST <= 4 && WORDS > 2048;  // the rest in a memory of its own
     localparam NINTHS = GROUP / 9 + (REST != 0 && !NARROW ? 1 : 0);  // of a group
@@ -66,18 +68,24 @@ module feature_memory #(
         end else begin : gen_banks
             wire [18*PAIRS-1:0] wninths;  // group 0 lowest, padded
             wire [18*PAIRS-1:0] rninths;
-            wire [BANKS-1:0]    wbank;    // one-hot
-            wire [BANKS-1:0]    rbank;    // of the word that is read
+            wire [WAYS-1:0]     wway;     // one-hot
+            wire [WAYS-1:0]     rway;     // of the word that is read
+            wire [13:0]         wat = {{14 - AW{1'b0}}, waddr};
+            wire [13:0]         rat = {{14 - AW{1'b0}}, raddr};
+            reg  [3:0]          part_q;   // of the address that is read
 
-            if (BANKS == 1) begin : gen_one
-                assign wbank = 1'b1;
-                assign rbank = 1'b1;
-            end else begin : gen_select
-                reg [AW-BANK_AW-1:0] bank_q;
-                always @(posedge clk) if (re) bank_q <= raddr[AW-1:BANK_AW];
-                for (b = 0; b < BANKS; b = b + 1) begin : gen_bank
-                    assign wbank[b] = waddr[AW-1:BANK_AW] == b;
-                    assign rbank[b] = bank_q == b;
+            always @(posedge clk) if (re) part_q <= rat[13:10];
+            for (b = 0; b < WAYS; b = b + 1) begin : gen_way
+                if (WAYS == 1) begin : gen_only
+                    wire unused = &{1'b0, part_q, wat[13:10]};
+                    assign wway[b] = 1'b1;
+                    assign rway[b] = 1'b1;
+                end else if (b == BANKS) begin : gen_tail
+                    assign wway[b] = wat[13:10] == FIRST / 1024;
+                    assign rway[b] = part_q == FIRST / 1024;
+                end else begin : gen_bank
+                    assign wway[b] = wat[13:11] == b && !(TAIL != 0 && wway[WAYS-1]);
+                    assign rway[b] = part_q[3:1] == b && !(TAIL != 0 && rway[WAYS-1]);
                 end
             end
             for (g = 0; g < 8; g = g + 1) begin : gen_group
@@ -102,39 +110,53 @@ module feature_memory #(
                     assign rword[g*GROUP + 9*NINTHS +: REST] = word_q;
                 end
             end
-            for (p = 0; p < PAIRS; p = p + 1) begin : gen_pair
-                localparam LOW = 2 * p / NINTHS;         // the groups of the two ninths
-                localparam HIGH = (2 * p + 1) / NINTHS;
-                wire [18*BANKS-1:0] read;
-                reg  [17:0]         word_q;
-                reg  [17:0]         word;
-                integer             k;
-
-                for (b = 0; b < BANKS; b = b + 1) begin : gen_bank
-                    localparam DEPTH = b < BANKS - 1 ? BANK : WORDS - b * BANK;
+            wire [18*PAIRS*WAYS-1:0] read;  // way 0 lowest
+            for (b = 0; b < BANKS; b = b + 1) begin : gen_bank
+                localparam DEPTH = b < BANKS - 1 ? 2048 : FIRST - 2048 * b;
+                for (p = 0; p < PAIRS; p = p + 1) begin : gen_pair
                     reg [17:0] mem [0:DEPTH-1];
                     reg [17:0] read_q;
+                    integer    k;
 
                     always @(posedge clk) begin
-                        if (we[LOW] && wbank[b])
-                            mem[waddr[BANK_AW-1:0]][8:0] <= wninths[18*p +: 9];
-                        if (we[HIGH] && wbank[b])
-                            mem[waddr[BANK_AW-1:0]][17:9] <= wninths[18*p + 9 +: 9];
-                        if (re) read_q <= mem[raddr[BANK_AW-1:0]];
+                        for (k = 0; k < 2; k = k + 1)
+                            if (we[(2 * p + k) / NINTHS] && wway[b])
+                                mem[wat[10:0]][9*k +: 9] <= wninths[18*p + 9*k +: 9];
+                        if (re) read_q <= mem[rat[10:0]];
                     end
 
-                    assign read[18*b +: 18] = read_q;
+                    assign read[18*(PAIRS*b + p) +: 18] = read_q;
                 end
-
-                always @* begin
-                    word = 18'd0;
-                    for (k = 0; k < BANKS; k = k + 1)
-                        word = word | (read[18*k +: 18] & {18{rbank[k]}});
-                end
-                always @(posedge clk) word_q <= word;
-
-                assign rninths[18*p +: 18] = word_q;
             end
+            if (TAIL != 0) begin : gen_tail
+                for (p = 0; p < PAIRS; p = p + 2) begin : gen_quad
+                    reg [35:0] mem [0:TAIL-1];
+                    reg [35:0] read_q;
+                    integer    k;
+
+                    always @(posedge clk) begin
+                        for (k = 0; k < 4; k = k + 1)
+                            if (we[(2 * p + k) / NINTHS] && wway[WAYS-1])
+                                mem[wat[8:0]][9*k +: 9] <= wninths[18*p + 9*k +: 9];
+                        if (re) read_q <= mem[rat[8:0]];
+                    end
+
+                    assign read[18*(PAIRS*BANKS + p) +: 36] = read_q;
+                end
+            end
+
+            reg [18*PAIRS-1:0] word;
+            reg [18*PAIRS-1:0] word_q;
+            integer            w;
+
+            always @* begin
+                word = {18*PAIRS{1'b0}};
+                for (w = 0; w < WAYS; w = w + 1)
+                    word = word | (read[18*PAIRS*w +: 18*PAIRS] & {18*PAIRS{rway[w]}});
+            end
+            always @(posedge clk) word_q <= word;
+
+            assign rninths = word_q;
         end
     endgenerate
 endmodule

@@ -15,7 +15,8 @@ module feature_ports #(
     parameter LANES    = 16,
     parameter ACT_BITS = 16,
     parameter FM_WORDS = 1024,
-    parameter TM_WORDS = 1024
+    parameter TM_WORDS = 1024,
+    parameter ULTRA    = 0
 ) (
     input  wire                      clk,
     input  wire                      rst,
@@ -95,35 +96,43 @@ module feature_ports #(
 
     assign conflict = conflict_q;
 
-    // writes
-    reg  fm_dst;
-    reg  tm_dst;
-    wire fm_dst_d = dst_next && !dst_next_mem;
-    wire tm_dst_d = dst_next && dst_next_mem;
+    // writes; a copy of the choice for addresses and enables, and for every quarter of the word
+    wire       fm_dst_d = dst_next && !dst_next_mem && !rst;
+    wire       tm_dst_d = dst_next && dst_next_mem && !rst;
+    wire       fm_dst, tm_dst;
+    wire [3:0] fm_dst_word, tm_dst_word;
 
-    always @(posedge clk) begin
-        fm_dst <= fm_dst_d;
-        tm_dst <= tm_dst_d;
-        if (rst) begin
-            fm_dst <= 1'b0;
-            tm_dst <= 1'b0;
-        end
-    end
+    register_copy #(.WIDTH(2)) u_dst (
+        .clk(clk), .d({fm_dst_d, tm_dst_d}), .q({fm_dst, tm_dst})
+    );
 
     assign f_ready = !(dst_next && dst_next_mem == f_mem);
 
-    wire [W-1:0]  f_cut;
+    wire [W-1:0]  f_cut, fm_wword, tm_wword;
     wire [13:0]   fm_waddr = fm_dst ? dst_at : f_addr;
     wire [13:0]   tm_waddr = tm_dst ? dst_at : f_addr;
     wire [7:0]    fm_we = fm_dst ? dst_mask : {8{f_we && !f_mem}};
     wire [7:0]    tm_we = tm_dst ? dst_mask : {8{f_we && f_mem}};
 
-    feature_memory #(.WORDS(FM_WORDS), .WIDTH(W), .AW(FM_AW)) u_fm (
-        .clk(clk), .we(fm_we), .waddr(fm_waddr[FM_AW-1:0]), .wword(fm_dst ? dst_word : f_cut),
+    genvar k;
+    generate
+        for (k = 0; k < 4; k = k + 1) begin : gen_quarter
+            register_copy #(.WIDTH(2)) u_dst_word (
+                .clk(clk), .d({fm_dst_d, tm_dst_d}), .q({fm_dst_word[k], tm_dst_word[k]})
+            );
+            assign fm_wword[k*W/4 +: W/4] =
+                fm_dst_word[k] ? dst_word[k*W/4 +: W/4] : f_cut[k*W/4 +: W/4];
+            assign tm_wword[k*W/4 +: W/4] =
+                tm_dst_word[k] ? dst_word[k*W/4 +: W/4] : f_cut[k*W/4 +: W/4];
+        end
+    endgenerate
+
+    feature_memory #(.WORDS(FM_WORDS), .WIDTH(W), .AW(FM_AW), .ULTRA(ULTRA)) u_fm (
+        .clk(clk), .we(fm_we), .waddr(fm_waddr[FM_AW-1:0]), .wword(fm_wword),
         .re(fm_re_q), .raddr(fm_raddr_q[FM_AW-1:0]), .rword(fm_word)
     );
-    feature_memory #(.WORDS(TM_WORDS), .WIDTH(W), .AW(TM_AW)) u_tm (
-        .clk(clk), .we(tm_we), .waddr(tm_waddr[TM_AW-1:0]), .wword(tm_dst ? dst_word : f_cut),
+    feature_memory #(.WORDS(TM_WORDS), .WIDTH(W), .AW(TM_AW), .ULTRA(ULTRA)) u_tm (
+        .clk(clk), .we(tm_we), .waddr(tm_waddr[TM_AW-1:0]), .wword(tm_wword),
         .re(tm_re_q), .raddr(tm_raddr_q[TM_AW-1:0]), .rword(tm_word)
     );
 

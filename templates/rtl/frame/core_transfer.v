@@ -19,7 +19,7 @@ module core_transfer #(
     parameter BEAT_BITS   = 21,
     parameter WB_WORDS    = 1024,
     parameter STORE_WORDS = 0,
-    parameter STORE_ULTRA = 0,
+    parameter ULTRA = 0,
     parameter DMA_BITS    = 256,
     parameter LDW_BITS    = 128
 ) (
@@ -127,7 +127,7 @@ module core_transfer #(
     generate
         if (STORE_WORDS != 0) begin : gen_store
             weight_store #(
-                .WIDTH(16 * LANES), .WORDS(STORE_WORDS), .ULTRA(STORE_ULTRA)
+                .WIDTH(16 * LANES), .WORDS(STORE_WORDS), .ULTRA(ULTRA)
             ) u_store (
                 .clk(clk), .rst(store_rst), .start(start), .finished(finished), .forget(forget),
                 .warm(warm), .full(store_full),

@@ -44,7 +44,7 @@ module hwgen_core #(
     parameter NT_WORDS    = 64,
     parameter PK          = 4,
     parameter STORE_WORDS = 0,  // 0: no weight store
-    parameter STORE_ULTRA = 0,
+    parameter ULTRA = 0,
     parameter DMA_BITS    = 256,  // bits of an instruction that these queues keep: isa.queue_bits
     parameter LDW_BITS    = 128,
     parameter MAX_TOKENS  = 256,
@@ -252,7 +252,7 @@ module hwgen_core #(
 
     core_transfer #(
         .LANES(LANES), .AXI_BITS(AXI_BITS), .ADDR_BITS(INNER_BITS), .BEAT_BITS(BEAT_BITS),
-        .WB_WORDS(WB_WORDS), .STORE_WORDS(STORE_WORDS), .STORE_ULTRA(STORE_ULTRA),
+        .WB_WORDS(WB_WORDS), .STORE_WORDS(STORE_WORDS), .ULTRA(ULTRA),
         .DMA_BITS(DMA_BITS), .LDW_BITS(LDW_BITS)
     ) u_transfer (
         .clk(clk), .rst(unit_rst), .halt(halt),
@@ -284,7 +284,7 @@ module hwgen_core #(
         .LANES(LANES), .ACT_BITS(ACT_BITS), .KW(KW), .GU(GU), .GS(GS), .FM_WORDS(FM_WORDS),
         .TM_WORDS(TM_WORDS), .BM_ROWS(BM_ROWS), .PS_WORDS(PS_WORDS), .CM_SLOTS(CM_SLOTS),
         .OM_SLOTS(OM_SLOTS), .QM_SLOTS(QM_SLOTS), .NT_WORDS(NT_WORDS), .PK(PK),
-        .MAX_TOKENS(MAX_TOKENS)
+        .MAX_TOKENS(MAX_TOKENS), .ULTRA(ULTRA)
     ) u_compute (
         .clk(clk), .rst(unit_rst),
         .i_valid(cmp_valid), .i_ready(cmp_ready), .i_word(cmp_word),
