@@ -9,14 +9,13 @@ bus serves one more burst, and what that makes known comes later than the burst.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 from hwgen.schedule.hazards import Instruction
 from hwgen.schedule.program import Program, program_steps, step_cycles
 from hwgen.targets.memory import PORTS_ONLY, Rate
 from hwgen.timing.bounds import Spent, roofline, spent
 from hwgen.timing.read_bus import ReadBus, Request
-from hwgen.timing.write_ports import WritePorts
+from hwgen.timing.write_port import WritePort
 from hwgen.units import dma as dma_unit
 from hwgen.units import sequencer as seq
 from hwgen.units.attention import Attention, Run
@@ -52,7 +51,7 @@ class _Predictor:
         self.program, self.latency, self.warm = program, latency, warm
         self.beats = 512 // s.axi_bits  # of an instruction
         self.bus, self.unit = ReadBus(latency, rate, self.beats), Dma(s.lanes, s.axi_bits)
-        self.attention, self.ports = Attention(s.lanes, s.kw, s.pk), WritePorts()
+        self.attention, self.port = Attention(s.lanes, s.kw, s.pk), WritePort()
         self.model = CycleModel()
         self.norm_latency = NormUnit(s.lanes, s.nt_words).write_at
         self.queues = {q: [i for i in program.instructions if i.queue == q] for q in UNITS}
@@ -205,7 +204,7 @@ class _Predictor:
             opened = self._open(start)
             self.read = self.bus.dma = Request(start + REQUEST, place, beats, opened + 1)
             if i.op == "LOADF":
-                self.read.free = partial(self.ports.free, i.fields["mem"])
+                self.read.free = self.port.free
                 self.read.word_beats = self.unit.word_beats // (2 if i.fields["bytes"] else 1)
             return True
         if self.warm and i.fields.get("keep"):
@@ -313,11 +312,11 @@ class _Predictor:
                 assert before is None, f"{i.step}: ATT starts in cycle {t.start}, not {start}"
                 run = self.attention.run(t.start, f["queries"], f["tokens"])
             self.att = run
-            self.ports.attention(f, run, self.attention)
+            self.port.attention(f, run, self.attention)
         elif delivered:
-            self.ports.xnor(f, t.start, results)
+            self.port.xnor(f, t.start, results)
         elif i.op in ("MACV", "MACS", "LNAPPLY"):
-            self.ports.mac(f, t.start)
+            self.port.mac(f, t.start)
         if i.op == "MACS" and not f.get("quad"):
             self.macs.append((t.start + 1 + READ_WB, t.issue_end + READ_WB))
         if i.op not in ("ATT", "SET"):

@@ -44,6 +44,7 @@ DECODE = 3  # from the transfer out of the queue to the earliest start
 SOURCE = 8  # from a nest beat to stage 0 of the lanes
 ANNOUNCED = 3  # from the step of result_nest to the result's words at stage 0
 READ = 3  # from a request to FM or TM to its word
+STORE_AT = READ + 1  # a read of STORE -> its word
 SWAP_HEARD = 2  # from a swap to the cycle in which the weight loader is told
 READ_WB = 6  # from a nest beat to its read of the weight buffer (MACS without quad)
 RETIRE = Y_AT + 1  # from stage 0 to the retired count

@@ -12,7 +12,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge
 
 from hwgen.engine.isa import QM_FIELDS, SET_KINDS
-from hwgen.units.compute_unit import ANNOUNCED, READ, SWAP_HEARD, CycleModel
+from hwgen.units.compute_unit import ANNOUNCED, STORE_AT, SWAP_HEARD, CycleModel
 from tests.units.compute_programs import FREE, Generator, StandIn, Step
 from tests.units.compute_standins import (
     Bench,
@@ -306,13 +306,13 @@ async def program(dut, seed: int, count: int, gaps: bool) -> None:
     for mem in (0, 1):
         used = SIZES[mem] - FREE
         after[mem][used:] = traffic.memory[mem][used:]
-        for addr in range(SIZES[mem] + READ):
+        for addr in range(SIZES[mem] + STORE_AT):
             bench.set("fr_mem", mem)
             bench.set("fr_addr", min(addr, SIZES[mem] - 1))
             await bench.settle()
-            if addr >= READ:
-                word = pack(after[mem][addr - READ], 16)
-                assert bench.get("fr_word") == word, (mem, addr - READ)
+            if addr >= STORE_AT:
+                word = pack(after[mem][addr - STORE_AT], 16)
+                assert bench.get("fr_word") == word, (mem, addr - STORE_AT)
             await bench.end()
     dut._log.info(f"{len(steps)} instructions, {len(words)} words, {bench.cycle - origin} cycles")
 

@@ -9,6 +9,7 @@ import numpy as np
 from cocotb.triggers import FallingEdge, ReadOnly
 
 from hwgen.engine.isa import CMP_SOURCE
+from hwgen.units.compute_unit import STORE_AT
 from tests.units.compute_programs import FREE, Step
 from tests.units.isa_reference import Machine, norm_gain, rsqrt_fixed, shift_round
 
@@ -142,7 +143,7 @@ class Traffic:
         self.act_bits = machine.act_bits
         self.write = self.request = None
         self.granted = False  # f_ready was high: the word is written in this cycle
-        self.pipe: deque = deque([None, None, None])
+        self.pipe: deque = deque([None] * STORE_AT)
         self.waited = [0, 0]
 
     def inputs(self) -> None:

@@ -249,7 +249,7 @@ module compute_unit #(
         .macs(b_macs), .stat(b_stat), .apply(b_apply),
         .n0(b_n0), .n1(b_n1), .n2(b_mac_n2), .n3(b_mac_n3), .one_row(b_n2 == 12'd1), .xd(b_xd),
         .last_phase(b_mac_last_phase), .one_x(b_mac_one_x), .one_phase(b_mac_one_phase),
-        .one_row(b_mac_one_row),
+        .one_n3(b_mac_one_row),
         .s1(b_src_s1), .s2(b_src_s2), .x2(b_src_x2),
         .cm_base(b_cm_base), .cm_s0(b_cm_s0), .cm_s1(b_cm_s1), .wb_base(b_wb),
         .share(b_q_mask), .index_reset(nu_reset), .stat_beat(stat_beat),
@@ -257,7 +257,7 @@ module compute_unit #(
         .taps_width(taps_width), .taps_wsx(taps_wsx), .taps_padded(taps_padded),
         .taps_pad(taps_pad),
         .fm_re(src_fm_re), .tm_re(src_tm_re), .re_addr(src_addr),
-        .fm_word(fm_word), .tm_word(tm_word),
+        .fm_word(fm_word), .tm_word(tm_word), .fr_mem(fr_mem), .fr_word(fr_word),
         .wbr_re(wbr_re), .wbr_addr(wbr_addr), .nt_index(nu_index),
         .m_valid(m_valid), .m_first(m_first), .m_last(m_last), .m_step_next(m_step_next),
         .m_stat(m_stat), .m_phase(m_phase), .m_quad(m_quad), .m_cm(m_cm), .s_feat(s_feat),
@@ -416,7 +416,7 @@ module compute_unit #(
         .dst_mask(dst_mask), .dst_word(l_y_word),
         .f_we(f_we), .f_mem(f_mem), .f_addr(f_addr), .f_word(f_word), .f_ready(f_ready),
         .fr_re(fr_re), .fr_mem(fr_mem), .fr_addr(fr_addr), .fr_ready(fr_ready),
-        .fr_word(fr_word), .fm_word(fm_word), .tm_word(tm_word), .conflict(port_conflict)
+        .fm_word(fm_word), .tm_word(tm_word), .conflict(port_conflict)
     );
 
     // ---- traces

@@ -74,18 +74,21 @@ module feature_memory #(
             wire [13:0]         rat = {{14 - AW{1'b0}}, raddr};
             reg  [3:0]          part_q;   // of the address that is read
 
+            localparam [3:0] TAIL_AT = FIRST[13:10];
+            wire unused_at = &{1'b0, part_q, wat, rat};
+
             always @(posedge clk) if (re) part_q <= rat[13:10];
             for (b = 0; b < WAYS; b = b + 1) begin : gen_way
+                localparam [2:0] NUMBER = b;
                 if (WAYS == 1) begin : gen_only
-                    wire unused = &{1'b0, part_q, wat[13:10]};
                     assign wway[b] = 1'b1;
                     assign rway[b] = 1'b1;
                 end else if (b == BANKS) begin : gen_tail
-                    assign wway[b] = wat[13:10] == FIRST / 1024;
-                    assign rway[b] = part_q == FIRST / 1024;
+                    assign wway[b] = wat[13:10] == TAIL_AT;
+                    assign rway[b] = part_q == TAIL_AT;
                 end else begin : gen_bank
-                    assign wway[b] = wat[13:11] == b && !(TAIL != 0 && wway[WAYS-1]);
-                    assign rway[b] = part_q[3:1] == b && !(TAIL != 0 && rway[WAYS-1]);
+                    assign wway[b] = wat[13:11] == NUMBER && !(TAIL != 0 && wway[WAYS-1]);
+                    assign rway[b] = part_q[3:1] == NUMBER && !(TAIL != 0 && rway[WAYS-1]);
                 end
             end
             for (g = 0; g < 8; g = g + 1) begin : gen_group
@@ -93,7 +96,8 @@ module feature_memory #(
                 assign wninths[g*9*NINTHS +: TAKEN] = wword[g*GROUP +: TAKEN];
                 assign rword[g*GROUP +: TAKEN] = rninths[g*9*NINTHS +: TAKEN];
                 if (TAKEN < 9 * NINTHS) begin : gen_pad
-                    assign wninths[g*9*NINTHS + TAKEN +: 9*NINTHS - TAKEN] = 0;
+                    assign wninths[g*9*NINTHS + TAKEN +: 9*NINTHS - TAKEN] =
+                        {9*NINTHS - TAKEN{1'b0}};
                     wire unused = &{1'b0, rninths[g*9*NINTHS + TAKEN +: 9*NINTHS - TAKEN]};
                 end
                 if (NARROW) begin : gen_narrow
@@ -113,6 +117,7 @@ module feature_memory #(
             wire [18*PAIRS*WAYS-1:0] read;  // way 0 lowest
             for (b = 0; b < BANKS; b = b + 1) begin : gen_bank
                 localparam DEPTH = b < BANKS - 1 ? 2048 : FIRST - 2048 * b;
+                localparam DEPTH_AW = DEPTH > 1 ? $clog2(DEPTH) : 1;
                 for (p = 0; p < PAIRS; p = p + 1) begin : gen_pair
                     reg [17:0] mem [0:DEPTH-1];
                     reg [17:0] read_q;
@@ -121,14 +126,15 @@ module feature_memory #(
                     always @(posedge clk) begin
                         for (k = 0; k < 2; k = k + 1)
                             if (we[(2 * p + k) / NINTHS] && wway[b])
-                                mem[wat[10:0]][9*k +: 9] <= wninths[18*p + 9*k +: 9];
-                        if (re) read_q <= mem[rat[10:0]];
+                                mem[wat[DEPTH_AW-1:0]][9*k +: 9] <= wninths[18*p + 9*k +: 9];
+                        if (re) read_q <= mem[rat[DEPTH_AW-1:0]];
                     end
 
                     assign read[18*(PAIRS*b + p) +: 18] = read_q;
                 end
             end
             if (TAIL != 0) begin : gen_tail
+                localparam DEPTH_AW = TAIL > 1 ? $clog2(TAIL) : 1;
                 for (p = 0; p < PAIRS; p = p + 2) begin : gen_quad
                     reg [35:0] mem [0:TAIL-1];
                     reg [35:0] read_q;
@@ -137,8 +143,8 @@ module feature_memory #(
                     always @(posedge clk) begin
                         for (k = 0; k < 4; k = k + 1)
                             if (we[(2 * p + k) / NINTHS] && wway[WAYS-1])
-                                mem[wat[8:0]][9*k +: 9] <= wninths[18*p + 9*k +: 9];
-                        if (re) read_q <= mem[rat[8:0]];
+                                mem[wat[DEPTH_AW-1:0]][9*k +: 9] <= wninths[18*p + 9*k +: 9];
+                        if (re) read_q <= mem[rat[DEPTH_AW-1:0]];
                     end
 
                     assign read[18*(PAIRS*BANKS + p) +: 36] = read_q;

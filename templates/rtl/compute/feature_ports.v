@@ -1,15 +1,15 @@
 // feature_ports: FM and TM with their port multiplexers.
 //
-// Read port of each memory: source, pre, mid or out word of the compute pipeline; else STORE.
+// Read port of each memory: source, pre, mid or out word of the compute pipeline; else STORE, while
+// the source reads neither: its choice of FM or TM is STORE's too (mac_source.v).
 // Two of the pipeline on one port in a cycle: conflict, kept until rst (the address is then the
-// OR of both). Write port: result of the lanes (8 lane groups); else DMA: f_ready says
-// that a word with f_we in the next cycle is written. dst_next and its memory come a cycle before
-// the write, so that the choice is a register.
-// fm_word, tm_word, fr_word: 3 cycles after their request (merged, memory, output register);
-// fr_word is sign-extended to 16 bits.
+// OR of both). Write port, one word and one address for both memories: result of the lanes (8 lane
+// groups); else DMA: f_ready says that a word with f_we in the next cycle is written. dst_next and
+// its memory come a cycle before the write, so that the choice is a register.
+// fm_word, tm_word: 3 cycles after their request (merged, memory, output register).
 // Names: src_*, pre_*, mid_*, out_* reads of the compute pipeline, dst_* its writes; fr_* STORE's
 // reads, f_* DMA's writes; fm_*, tm_* the ports of the two memories.
-// Reset: control only. Cost: the memories, 150 LUTs, LANES x 16 LUTs for fr_word.
+// Reset: control only. Cost: the memories, 150 LUTs, a LUT a bit for the word that is written.
 `default_nettype none
 module feature_ports #(
     parameter LANES    = 16,
@@ -43,7 +43,6 @@ module feature_ports #(
     input  wire                      fr_mem,
     input  wire [13:0]               fr_addr,
     output wire                      fr_ready,
-    output wire [16*LANES-1:0]       fr_word,
     output wire [LANES*ACT_BITS-1:0] fm_word,
     output wire [LANES*ACT_BITS-1:0] tm_word,
     output wire                      conflict
@@ -59,7 +58,7 @@ module feature_ports #(
     wire       fm_read = fm_wants != 4'd0;
     wire       tm_read = tm_wants != 4'd0;
 
-    assign fr_ready = fr_mem ? !tm_read : !fm_read;
+    assign fr_ready = !src_fm_re && !src_tm_re && (fr_mem ? !tm_read : !fm_read);
 
     wire [13:0] fm_raddr_d = (src_addr & {14{fm_wants[3]}}) | (pre_at & {14{fm_wants[2]}})
         | (mid_at & {14{fm_wants[1]}}) | (out_at & {14{fm_wants[0]}})
@@ -96,66 +95,48 @@ module feature_ports #(
 
     assign conflict = conflict_q;
 
-    // writes; a copy of the choice for addresses and enables, and for every quarter of the word
-    wire       fm_dst_d = dst_next && !dst_next_mem && !rst;
-    wire       tm_dst_d = dst_next && dst_next_mem && !rst;
-    wire       fm_dst, tm_dst;
-    wire [3:0] fm_dst_word, tm_dst_word;
+    // writes; copies of the choice for addresses and enables, and for every eighth of the word
+    wire         dst_d = dst_next && !rst;
+    wire         dst, dst_mem;
+    wire [W-1:0] f_cut, wword;
 
-    register_copy #(.WIDTH(2)) u_dst (
-        .clk(clk), .d({fm_dst_d, tm_dst_d}), .q({fm_dst, tm_dst})
-    );
+    register_copy #(.WIDTH(2)) u_dst (.clk(clk), .d({dst_d, dst_next_mem}), .q({dst, dst_mem}));
 
-    assign f_ready = !(dst_next && dst_next_mem == f_mem);
+    assign f_ready = !dst_next;
 
-    wire [W-1:0]  f_cut, fm_wword, tm_wword;
-    wire [13:0]   fm_waddr = fm_dst ? dst_at : f_addr;
-    wire [13:0]   tm_waddr = tm_dst ? dst_at : f_addr;
-    wire [7:0]    fm_we = fm_dst ? dst_mask : {8{f_we && !f_mem}};
-    wire [7:0]    tm_we = tm_dst ? dst_mask : {8{f_we && f_mem}};
+    wire [13:0]   waddr = dst ? dst_at : f_addr;
+    wire [7:0]    fm_we = dst ? dst_mask & {8{!dst_mem}} : {8{f_we && !f_mem}};
+    wire [7:0]    tm_we = dst ? dst_mask & {8{dst_mem}} : {8{f_we && f_mem}};
 
     genvar k;
     generate
-        for (k = 0; k < 4; k = k + 1) begin : gen_quarter
-            register_copy #(.WIDTH(2)) u_dst_word (
-                .clk(clk), .d({fm_dst_d, tm_dst_d}), .q({fm_dst_word[k], tm_dst_word[k]})
-            );
-            assign fm_wword[k*W/4 +: W/4] =
-                fm_dst_word[k] ? dst_word[k*W/4 +: W/4] : f_cut[k*W/4 +: W/4];
-            assign tm_wword[k*W/4 +: W/4] =
-                tm_dst_word[k] ? dst_word[k*W/4 +: W/4] : f_cut[k*W/4 +: W/4];
+        for (k = 0; k < 8; k = k + 1) begin : gen_eighth
+            wire take;
+            register_copy #(.WIDTH(1)) u_take (.clk(clk), .d(dst_d), .q(take));
+            assign wword[k*W/8 +: W/8] = take ? dst_word[k*W/8 +: W/8] : f_cut[k*W/8 +: W/8];
         end
     endgenerate
 
     feature_memory #(.WORDS(FM_WORDS), .WIDTH(W), .AW(FM_AW), .ULTRA(ULTRA)) u_fm (
-        .clk(clk), .we(fm_we), .waddr(fm_waddr[FM_AW-1:0]), .wword(fm_wword),
+        .clk(clk), .we(fm_we), .waddr(waddr[FM_AW-1:0]), .wword(wword),
         .re(fm_re_q), .raddr(fm_raddr_q[FM_AW-1:0]), .rword(fm_word)
     );
     feature_memory #(.WORDS(TM_WORDS), .WIDTH(W), .AW(TM_AW), .ULTRA(ULTRA)) u_tm (
-        .clk(clk), .we(tm_we), .waddr(tm_waddr[TM_AW-1:0]), .wword(tm_wword),
+        .clk(clk), .we(tm_we), .waddr(waddr[TM_AW-1:0]), .wword(wword),
         .re(tm_re_q), .raddr(tm_raddr_q[TM_AW-1:0]), .rword(tm_word)
     );
 
     // 16 bits per lane outside
-    wire         fr_sel;
-    wire [W-1:0] fr_cut = fr_sel ? tm_word : fm_word;
-
-    delay_line #(.WIDTH(1), .DEPTH(3), .RESET(0)) u_fr_sel (
-        .clk(clk), .rst(rst), .d(fr_mem), .q(fr_sel)
-    );
-
     genvar l;
     generate
         for (l = 0; l < LANES; l = l + 1) begin : gen_lane
             assign f_cut[l*A +: A] = f_word[l*16 +: A];
-            assign fr_word[l*16 +: A] = fr_cut[l*A +: A];
-            if (A < 16) begin : gen_sign
-                assign fr_word[l*16 + A +: 16 - A] = {16 - A{fr_cut[l*A + A - 1]}};
+            if (A < 16) begin : gen_cut
                 wire unused = &{1'b0, f_word[l*16 + A +: 16 - A]};
             end
         end
     endgenerate
 
-    wire unused_addr = &{1'b0, fm_raddr_q, tm_raddr_q, fm_waddr, tm_waddr};
+    wire unused_addr = &{1'b0, fm_raddr_q, tm_raddr_q, waddr};
 endmodule
 `default_nettype wire

@@ -33,7 +33,7 @@ module mac_front #(
     input  wire [2:0]                  last_phase,  // phase_count of levels 2
     input  wire                        one_x,
     input  wire                        one_phase,
-    input  wire                        one_row,
+    input  wire                        one_n3,
     input  wire [19:0]                 s1,          // strides as they apply
     input  wire [19:0]                 s2,
     input  wire [19:0]                 x2,          // xd s2
@@ -59,6 +59,8 @@ module mac_front #(
     output wire [13:0]                 re_addr,
     input  wire [LANES*ACT_BITS-1:0]   fm_word,
     input  wire [LANES*ACT_BITS-1:0]   tm_word,
+    input  wire                        fr_mem,      // STORE: mac_source.v
+    output wire [16*LANES-1:0]         fr_word,
     output wire                        wbr_re,
     output wire [15:0]                 wbr_addr,
     output wire [NT_AW-1:0]            nt_index,
@@ -97,7 +99,7 @@ module mac_front #(
     mac_nest u_nest (
         .clk(clk), .rst(rst), .load(load), .n0(n0), .n1(n1), .n2(n2), .n3(n3), .xd(xd),
         .last_phase(last_phase), .one_x(one_x), .one_phase(one_phase),
-        .one_row(one_row),
+        .one_row(one_n3),
         .base(base), .s0({{2{s0[17]}}, s0}), .s1(s1), .s2(s2), .s3({{2{s3[17]}}, s3}), .x2(x2),
         .cm_base(cm_base), .cm_s0(cm_s0), .cm_s1(cm_s1), .wb_base(wb_base), .stat(stat),
         .stencil(stencil), .free(free), .valid(n_valid), .addr(n_addr), .pos(n_pos),
@@ -116,6 +118,7 @@ module mac_front #(
         .tap_offset(tap_offset), .tap_dx(tap_dx), .tap_out(tap_out),
         .width(taps_width), .wsx(taps_wsx), .padded(taps_padded), .pad(taps_pad),
         .fm_re(fm_re), .tm_re(tm_re), .re_addr(re_addr), .fm_word(fm_word), .tm_word(tm_word),
+        .fr_mem(fr_mem), .fr_word(fr_word),
         .wbr_re(wbr_re), .wbr_addr(wbr_addr), .nt_index(nt_index),
         .m_valid(m_valid), .m_first(m_first), .m_last(m_last), .m_step_next(m_step_next),
         .m_stat(m_stat), .m_phase(m_phase), .m_quad(m_quad), .m_cm(m_cm), .s_feat(s_feat),

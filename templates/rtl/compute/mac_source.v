@@ -7,7 +7,8 @@
 //   stage 4  m_*: the beat is announced
 //   stage 5  WB read request
 //   stage 5  words at the memories' outputs
-//   stage 6  the word of the memory that was read
+//   stage 6  the word of the memory that was read; of STORE's where no beat reads (fr_word: 4 cycles
+//            after its request), sign-extended to 16 bits
 //   stage 7  in_feat, in_scalar, in_extra: stage 0 of the lanes
 //
 // MACS: addr counts elements, word = addr / LANES, lane = addr mod LANES. A beat takes two
@@ -68,6 +69,8 @@ module mac_source #(
     output wire [13:0]               re_addr,
     input  wire [LANES*ACT_BITS-1:0] fm_word,
     input  wire [LANES*ACT_BITS-1:0] tm_word,
+    input  wire                      fr_mem,
+    output wire [16*LANES-1:0]       fr_word,
     output wire                      wbr_re,
     output wire [15:0]               wbr_addr,
     output wire [NT_AW-1:0]          nt_index,
@@ -177,6 +180,7 @@ module mac_source #(
     reg              beat_3_q, beat_4_q, valid_4_q;
     reg  [FLAGS-1:0] flags_3_q, flags_4_q;
     reg  [LL-1:0]    lane_3_q, lane_4_q;
+    reg              mem_3_q, mem_4_q;
 
     always @(posedge clk) begin
         beat_3_q <= fm_re_2_q || tm_re_2_q;
@@ -184,6 +188,8 @@ module mac_source #(
         valid_4_q <= beat_3_q && !flags_3_q[9];
         flags_3_q <= flags_2_q;
         flags_4_q <= flags_3_q;
+        mem_3_q <= fm_re_2_q || tm_re_2_q ? tm_re_2_q : fr_mem;
+        mem_4_q <= mem_3_q;
         lane_3_q <= addr_2[LL-1:0];
         lane_4_q <= lane_3_q;
         if (rst) begin
@@ -231,7 +237,7 @@ module mac_source #(
         end
     end
 
-    register_copy #(.WIDTH(1)) u_mem (.clk(clk), .d(flags_4_q[5]), .q(mem_5));
+    register_copy #(.WIDTH(1)) u_mem (.clk(clk), .d(mem_4_q), .q(mem_5));
     register_copy #(.WIDTH(LL)) u_lane (.clk(clk), .d(lane_5_q), .q(lane_6));
     register_copy #(.WIDTH(3)) u_kind (.clk(clk), .d(flags_5_q[8:6]), .q(kind_6));
 
@@ -263,6 +269,16 @@ module mac_source #(
                 extra_7_q[k*ACT_BITS +: ACT_BITS]};
             wire unused_wide = &{1'b0, wide};
             assign s_extra[16*k +: 16] = wide[15:0];
+        end
+    endgenerate
+
+    generate
+        for (k = 0; k < LANES; k = k + 1) begin : gen_fr
+            assign fr_word[16*k +: ACT_BITS] = word_6_q[ACT_BITS*k +: ACT_BITS];
+            if (ACT_BITS < 16) begin : gen_sign
+                assign fr_word[16*k + ACT_BITS +: 16 - ACT_BITS] =
+                    {16 - ACT_BITS{word_6_q[ACT_BITS*(k+1)-1]}};
+            end
         end
     endgenerate
 

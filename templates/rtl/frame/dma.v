@@ -34,7 +34,7 @@ module dma #(
     parameter ADDR_BITS   = 32,
     parameter BEAT_BITS   = 21,
     parameter STORE_WORDS = 0,    // 0: `keep` is not decoded
-    parameter FR_AT       = 3,    // cycles from a read of FM or TM to its word
+    parameter FR_AT       = 4,    // cycles from a read of FM or TM to its word
     parameter I_BITS      = 256   // bits of an instruction that the queue keeps: isa.queue_bits
 ) (
     input wire clk,

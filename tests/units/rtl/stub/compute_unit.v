@@ -180,8 +180,8 @@ module compute_unit #(
     assign f_ready = !stall || lfsr[1:0] != 2'd0;
     assign fr_ready = !stall || lfsr[3:2] != 2'd0;
     reg f_was_ready;
-    reg [16*LANES-1:0] fr1, fr2, fr3;
-    assign fr_word = fr3;
+    reg [16*LANES-1:0] fr1, fr2, fr3, fr4;
+    assign fr_word = fr4;
 
     integer j;
     always @(posedge clk) begin
@@ -189,6 +189,7 @@ module compute_unit #(
         fr1  <= mem[{fr_mem, fr_addr}];
         fr2  <= fr1;
         fr3  <= fr2;
+        fr4  <= fr3;
         f_was_ready <= f_ready;
         if (f_we && f_was_ready) mem[{f_mem, f_addr}] <= f_word;
         if (v2) mem[{dst_mem, dst}] <= y;

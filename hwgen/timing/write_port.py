@@ -1,4 +1,4 @@
-"""Write ports of FM and TM: the lanes' results, and LOADF words between them (feature_ports.v)."""
+"""Write port of FM and TM: the lanes' results, and LOADF words between them (feature_ports.v)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class _Writes(NamedTuple):
     cycles: Container[int]
 
 
-class WritePorts:
-    """Cycles in which the lanes write each memory, added in the order of the instructions."""
+class WritePort:
+    """Cycles in which the lanes write either memory, added in the order of the instructions."""
 
     def __init__(self) -> None:
-        self._writes: tuple[list[_Writes], list[_Writes]] = ([], [])
+        self._writes: list[_Writes] = []
 
     def mac(self, fields: Mapping[str, int], start: int) -> None:
         """Results of MACV, MACS and LNAPPLY."""
@@ -55,12 +55,12 @@ class WritePorts:
     def _add(self, fields: Mapping[str, int], cycles: range | list[int]) -> None:
         if fields.get("dst_en"):
             held = cycles if isinstance(cycles, range) else frozenset(cycles)
-            self._writes[fields["dst_mem"]].append(_Writes(cycles[-1], held))
+            self._writes.append(_Writes(cycles[-1], held))
 
-    def free(self, memory: int, cycle: int) -> int:
-        """The first cycle from `cycle` on in which the lanes do not write the memory."""
+    def free(self, cycle: int) -> int:
+        """The first cycle from `cycle` on in which the lanes write neither memory."""
         near = []
-        for writes in reversed(self._writes[memory]):
+        for writes in reversed(self._writes):
             if writes.last < cycle:
                 break
             near.append(writes.cycles)
