@@ -56,6 +56,7 @@ class Lanes:
         "rtl/lib/param_ram.v",
         "rtl/lib/delay_line.v",
         "rtl/lib/register_copy.v",
+        "rtl/lib/delay_ram.v",
     )
 
     def parameters(self) -> dict[str, int]:

@@ -110,10 +110,20 @@ module result_nest #(
     wire             retire_c;      // the current one ends
     wire             n_none;
     wire             pop = some_q && !current_q;
+    wire             some_d, current_d;
+    wire             some_c, current_c;  // copies for what a pop loads
+    wire             pop_c = some_c && !current_c;
+
+    register_copy #(.WIDTH(2)) u_pop (
+        .clk(clk), .d({some_d && !rst, current_d && !rst}), .q({some_c, current_c})
+    );
+
     wire             mark = next_q && n_none && after_q != 3'd6;
     wire [2:0]       after_more = after_q + {2'd0, mark};
     wire             refill = waits_q && (!next_q || pop || mark);
     wire [ENTRY-1:0] oldest = queue_q[read_q];
+    assign some_d = refill ? !oldest[ENTRY-1] : some_q && !pop;
+    assign current_d = pop || (current_q && !retire_c);
     // with refill, the later one, chosen last
     wire [AW:0]      pushed = count_q + {{AW{1'b0}}, push};
     wire [AW:0]      taken = count_q - {{AW{1'b0}}, !push};
@@ -144,12 +154,12 @@ module result_nest #(
         write_q <= write_q + {{AW-1{1'b0}}, push};
         read_q <= read_q + {{AW-1{1'b0}}, refill};
         if (refill) n_q <= oldest;
-        some_q <= refill ? !oldest[ENTRY-1] : some_q && !pop;
+        some_q <= some_d;
         count_q <= refill ? taken : pushed;
         waits_q <= refill ? taken != {AW+1{1'b0}} : pushed != {AW+1{1'b0}};
         full_q <= !refill && pushed == QUEUE[AW:0];
         next_q <= refill || (next_q && !pop && !mark);
-        current_q <= pop || (current_q && !retire_c);
+        current_q <= current_d;
         after_q <= retire_c || !current_q ? {2'd0, mark} : after_more;
         if (rst) begin
             after_q <= 3'd0;
@@ -229,7 +239,7 @@ module result_nest #(
     end
 
     always @(posedge clk) begin
-        if (pop) begin
+        if (pop_c) begin
             c_xnor_q <= n_xnor;
             c_att_q <= n_att;
             c_macs_q <= n_macs;

@@ -81,6 +81,8 @@ module lane #(
     // residual, threshold
     input  wire signed [ACT_BITS-1:0] c21_out,
     output wire signed [ACT_BITS-1:0] c24_y,
+    output wire [17:0]                c15_y3,       // comes back in cycle 24
+    input  wire [17:0]                c24_y3,
     input  wire signed [15:0]         c23_t,
     input  wire                       c24_bit_y3,
     output wire                       c25_bit
@@ -329,14 +331,10 @@ module lane #(
         ? $signed({sum_23[18], {(A-1){~sum_23[18]}}}) : $signed(sum_23[A-1:0]);
 
     // ---- 23, 24: value >= t where t - value - 1 is negative
-    wire [17:0] y3_24;
-    delay_line #(.WIDTH(18), .DEPTH(9), .RESET(0)) u_y3 (
-        .clk(clk), .rst(1'b0), .d(y3_15), .q(y3_24)
-    );
     reg signed [A-1:0] y6_24;
     reg signed [15:0]  t_24;
     reg                bit_25;
-    wire [17:0] value_24 = c24_bit_y3 ? y3_24 : {{(18-A){y6_24[A-1]}}, y6_24};
+    wire [17:0] value_24 = c24_bit_y3 ? c24_y3 : {{(18-A){y6_24[A-1]}}, y6_24};
     wire [18:0] rest_24 = {{3{t_24[15]}}, t_24} + {~value_24[17], ~value_24};
     wire unused_rest = &{1'b0, rest_24[17:0]};
     always @(posedge clk) begin
@@ -344,6 +342,7 @@ module lane #(
         t_24   <= c23_t;
         bit_25 <= rest_24[18];
     end
+    assign c15_y3 = y3_15;
     assign c24_y = y6_24;
     assign c25_bit = bit_25;
 endmodule

@@ -348,6 +348,7 @@ module lanes #(
     // ---- lanes
     wire [LANES*A-1:0] c24_y;
     wire [LANES-1:0]   c25_bits;
+    wire [18*LANES-1:0] c15_y3, c24_y3;
     wire [LANES*6-1:0]  c11_chord;
     wire [LANES*16-1:0] c11_chord_slope;
     wire [LANES*16-1:0] c11_chord_intercept;
@@ -399,11 +400,17 @@ module lanes #(
                 .c16_m3(q_data[(2*LANES+l)*16 +: 16]),
                 .c18_c3({c3_high[l*10 +: 10], c3_low[l*16 +: 16]}), .c20_sh3(m20_sh3[2*G +: 2]),
                 .c21_out(out_word[l*A +: A]), .c24_y(c24_y[l*A +: A]),
+                .c15_y3(c15_y3[18*l +: 18]), .c24_y3(c24_y3[18*l +: 18]),
                 .c23_t(q_data[(3*LANES+l)*16 +: 16]), .c24_bit_y3(m24_bit_y3[G]),
                 .c25_bit(c25_bits[l])
             );
         end
     endgenerate
+
+    // y3 waits for the threshold in LUT RAM, two thirds of a shift register
+    delay_ram #(.WIDTH(18*LANES), .PART(144), .DEPTH(9)) u_y3 (
+        .clk(clk), .rst(rst), .d(c15_y3), .q(c24_y3)
+    );
 
     // ---- 24, 25, 26: pooling. The + 1 of the pairs is the rounding of every later average, and
     // an average with the bits below it is the sum that the next stage needs.
