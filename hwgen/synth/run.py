@@ -64,7 +64,7 @@ def _packs(target: Target) -> bool:
 
 
 def flow(target: Target) -> Flow:
-    """The steps of `description(target)` from elaborated RTLIL to mapped cells, without I/O buffers.
+    """The steps of `description(target)`, elaborated RTLIL to mapped cells, without I/O buffers.
 
     UltraScale: multipliers are mapped by the step `map_dsp` of 7-series, which packs registers,
     pre-adders and post-adders into DSP48E1; dsp48e2.v makes each a DSP48E2 of the same function.

@@ -169,9 +169,8 @@ def instance(ports: dict[str, str], parameters: dict[str, str]) -> str:
         declared.append(f"{way} [{width or 0}:0] {name}")
         pins.append(f".{name}({ports.get(name, name)})")
     values = ", ".join(f".{name}({text})" for name, text in parameters.items())
-    return f"module dut ({', '.join(declared)});\nDSP48E1 #({values}) u_dsp ({', '.join(pins)});" + (
-        "\nendmodule\n"
-    )
+    head = f"module dut ({', '.join(declared)});"
+    return f"{head}\nDSP48E1 #({values}) u_dsp ({', '.join(pins)});\nendmodule\n"
 
 
 CONSTANT = {"INMODE": "5'b00000", "CARRYINSEL": "3'b000"}
@@ -205,9 +204,9 @@ def test_every_port_of_a_dsp48e1_is_the_same_one_of_a_dsp48e2(tmp_path: Path) ->
     assert ends.pop("D") == bits["D"] + [bits["D"][24]] * 2
     assert ends.pop("OPMODE") == bits["OPMODE"] + ["0", "0"]
     assert (ends.pop("INMODE"), ends.pop("CARRYINSEL")) == (["0"] * 5, ["0"] * 3)
-    same = {name: pins for name, pins in bits.items() if name not in (*CONSTANT, "A", "D", "OPMODE")}
-    assert ends == same
-    assert len(same) == 49 - 5
+    others = {"A", "D", "OPMODE", *CONSTANT}
+    assert ends == {name: pins for name, pins in bits.items() if name not in others}
+    assert len(ends) == 49 - len(others)
 
 
 def test_the_pre_adder_of_a_dsp48e1_is_the_one_before_a(tmp_path: Path) -> None:
