@@ -42,7 +42,8 @@ def _store(s: Sizing) -> tuple[float, int]:
 def estimate(s: Sizing, ultra: bool = False, family: str = "xc7") -> dict[str, float]:
     """Estimated lut, ff, bram36, uram, dsp of the whole engine.
 
-    ultra: the part has ultra RAM; family: Yosys's, it packs less around the multipliers of others.
+    ultra: the part has ultra RAM; family: Yosys's; it packs nothing into multipliers of ECP5, and
+    lookup tables as memory have seven ports that read on UltraScale, three on 7-series.
     """
     lanes = s.lanes
     banks = 48 * 32  # of CM: no LUT RAM is shallower
@@ -50,8 +51,10 @@ def estimate(s: Sizing, ultra: bool = False, family: str = "xc7") -> dict[str, f
     # arithmetic, pooling, address and DMA multiplexers; parameters; an array row
     lut_lane = 540 + 5 * s.act_bits + slots / 48 + 1.22 * s.kw
     ff_lane = 485 + 2 * s.kw + 0.9 * s.kw + 120
-    if family != "xc7":
+    if family == "ecp5":
         lut_lane, ff_lane = lut_lane + 320, ff_lane + 640
+    elif family != "xc7":
+        lut_lane -= 27
     lut_rest = 10600 + 11.3 * s.kw + 460 * s.pk
     either = [_feature_memory(s, n, ultra) for n in (s.fm_words, s.tm_words)] + [_store(s)]
     return {
