@@ -42,8 +42,8 @@ def _store(s: Sizing) -> tuple[float, int]:
 def estimate(s: Sizing, ultra: bool = False, family: str = "xc7") -> dict[str, float]:
     """Estimated lut, ff, bram36, uram, dsp of the whole engine.
 
-    ultra: the part has ultra RAM; family: Yosys's; it packs nothing into multipliers of ECP5, and
-    lookup tables as memory have seven ports that read on UltraScale, three on 7-series.
+    ultra: the part has ultra RAM; family: Yosys's; it packs nothing into multipliers of ECP5. That
+    of UltraScale: the rows of a weight store of ultra RAM, less LUT RAM.
     """
     lanes = s.lanes
     banks = 48 * 32  # of CM: no LUT RAM is shallower
@@ -54,7 +54,7 @@ def estimate(s: Sizing, ultra: bool = False, family: str = "xc7") -> dict[str, f
     if family == "ecp5":
         lut_lane, ff_lane = lut_lane + 320, ff_lane + 640
     elif family != "xc7":
-        lut_lane -= 27
+        lut_lane, ff_lane = lut_lane + 57, ff_lane + 54
     lut_rest = 10600 + 11.3 * s.kw + 460 * s.pk
     either = [_feature_memory(s, n, ultra) for n in (s.fm_words, s.tm_words)] + [_store(s)]
     return {

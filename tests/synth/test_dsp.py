@@ -331,7 +331,7 @@ def test_what_is_packed_is_the_same_before_and_after_it_is_a_dsp48e2(
     width = int(found[1]) if (found := re.search(r"\[(\d+):", y)) else 0
     (tmp_path / "bench.v").write_text(BENCH.format(w=width, cycles=CYCLES))
     (tmp_path / "dsp48e1.v").write_text(dsp48e1())
-    files = [*sorted(tmp_path.glob("*.v")), HERE / "dsp48e2_model.v"]
+    files = [*sorted(tmp_path.glob("*.v")), HERE / "DSP48E2.v"]
     sim = tmp_path / "sim"
     subprocess.run(["iverilog", "-g2012", "-s", "bench", "-o", sim, *files], check=True)
     log = subprocess.run([sim], capture_output=True, text=True, check=True).stdout

@@ -1,6 +1,8 @@
 // DSP48E2 as UG579 describes it, for simulation: what hwgen/synth/dsp48e2.v makes of a DSP48E1. No
 // other use of it is modelled, and what is not modelled ends the simulation.
+`default_nettype none
 `timescale 1ns / 1ps
+
 module DSP48E2 (
     output     [29:0] ACOUT,
     output     [17:0] BCOUT,
@@ -48,7 +50,7 @@ module DSP48E2 (
     parameter [8:0] IS_OPMODE_INVERTED = 0;
 
     localparam INVERTED = IS_CARRYIN_INVERTED || IS_CLK_INVERTED || |IS_ALUMODE_INVERTED
-                       || |IS_INMODE_INVERTED || |IS_OPMODE_INVERTED;
+        || |IS_INMODE_INVERTED || |IS_OPMODE_INVERTED;
     initial
         if (BMULTSEL != "B" || PREADDINSEL != "A" || USE_WIDEXOR != "FALSE" || INVERTED
             || AUTORESET_PATDET != "NO_RESET" || SEL_MASK != "MASK" || SEL_PATTERN != "PATTERN"
@@ -80,9 +82,9 @@ module DSP48E2 (
     wire signed [44:0] m = MREG == 0 ? product : m_q;
 
     wire [47:0] w = OPMODE[8:7] == 2'b00 ? 48'd0 : OPMODE[8:7] == 2'b01 ? p_q
-                  : OPMODE[8:7] == 2'b10 ? RND : c;
+        : OPMODE[8:7] == 2'b10 ? RND : c;
     wire [47:0] x = OPMODE[1:0] == 2'b00 ? 48'd0 : OPMODE[1:0] == 2'b01 ? {{3{m[44]}}, m}
-                  : OPMODE[1:0] == 2'b10 ? p_q : {a, b};
+        : OPMODE[1:0] == 2'b10 ? p_q : {a, b};
     wire [47:0] y = OPMODE[3:2] == 2'b10 ? {48{1'b1}} : OPMODE[3:2] == 2'b11 ? c : 48'd0;
     reg [47:0] z;
     always @* case (OPMODE[6:4])
@@ -95,7 +97,7 @@ module DSP48E2 (
         default: z = 48'dx;
     endcase
 
-    // ALUMODE 0000: Z + (W + X + Y + CIN); 0011: Z - (W + X + Y + CIN); in parts of 12, 24 or 48 bits
+    // ALUMODE 0000: Z + (W + X + Y + CIN); 0011: Z - (..); in parts of 12, 24 or 48 bits
     localparam PART = USE_SIMD == "FOUR12" ? 12 : USE_SIMD == "TWO24" ? 24 : 48;
     wire cin = CARRYIN;
     wire [47:0] alu;
@@ -103,13 +105,14 @@ module DSP48E2 (
     generate
         for (k = 0; k < 48 / PART; k = k + 1) begin : gen_part
             wire [PART-1:0] others = w[k*PART +: PART] + x[k*PART +: PART] + y[k*PART +: PART]
-                                   + (k == 0 ? cin : 1'b0);
-            assign alu[k*PART +: PART] = ALUMODE == 4'b0011 ? z[k*PART +: PART] - others
-                                                            : z[k*PART +: PART] + others;
+                + (k == 0 ? cin : 1'b0);
+            wire [PART-1:0] base = z[k*PART +: PART];
+            assign alu[k*PART +: PART] = ALUMODE == 4'b0011 ? base - others : base + others;
         end
     endgenerate
     always @(ALUMODE or CARRYINSEL or INMODE)
-        if ((ALUMODE != 4'b0000 && ALUMODE != 4'b0011) || CARRYINSEL != 0 || INMODE[4] || INMODE[1:0])
+        if ((ALUMODE != 4'b0000 && ALUMODE != 4'b0011) || CARRYINSEL != 0 || INMODE[4]
+            || INMODE[1:0])
             $fatal(1, "a mode of DSP48E2 that is not modelled");
 
     wire detect = USE_PATTERN_DETECT == "PATDET" ? &(~(alu ^ PATTERN) | MASK) : 1'b1;
@@ -144,3 +147,5 @@ module DSP48E2 (
         end
     end
 endmodule
+
+`default_nettype wire
