@@ -48,7 +48,8 @@ def _store(s: Sizing) -> tuple[float, int]:
 def estimate(s: Sizing, family: str = "xc7") -> dict[str, float]:
     """Estimated lut, ff, bram36, uram, dsp of the whole engine.
 
-    family: Yosys's, it packs less around the multipliers of others.
+    family: Yosys's. It packs nothing into multipliers of ECP5; what
+    UltraScale adds: the rows of a weight store of ultra RAM, less LUT RAM.
     """
     lanes = s.lanes
     banks = 48 * 32  # of CM: no LUT RAM is shallower
@@ -56,8 +57,10 @@ def estimate(s: Sizing, family: str = "xc7") -> dict[str, float]:
     # arithmetic, pooling, address and DMA multiplexers; parameters; an array row
     lut_lane = 540 + 5 * s.act_bits + slots / 48 + 1.22 * s.kw
     ff_lane = 485 + 2 * s.kw + 0.9 * s.kw + 120
-    if family != "xc7":
+    if family == "ecp5":
         lut_lane, ff_lane = lut_lane + 320, ff_lane + 640
+    elif family != "xc7":
+        lut_lane, ff_lane = lut_lane + 57, ff_lane + 54
     lut_rest = 10600 + 11.3 * s.kw + 460 * s.pk
     either = [feature_memory(s, n) for n in (s.fm_words, s.tm_words)] + [_store(s)]
     return {

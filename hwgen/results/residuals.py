@@ -19,7 +19,7 @@ from hwgen.engine.resources import RESOURCES, estimate
 from hwgen.engine.sizing import Sizing
 from hwgen.paths import reports_dir
 from hwgen.synth import count_rtl
-from hwgen.synth.run import command
+from hwgen.synth.run import description
 from hwgen.targets import get_target
 
 _SMALL = {"fm_words": 2560, "tm_words": 1024, "bm_rows": 2048}
@@ -55,7 +55,7 @@ def point(target_name: str, s: Sizing) -> dict:
     return {
         "target": target_name,
         "sizing": asdict(s),
-        "source": command(target),
+        "source": description(target),
         "counted": counted,
         "estimated": {name: round(model[name], 1) for name in RESOURCES},
         "residual": {name: round(model[name] / counted[name] - 1, 4) for name in RESOURCES},

@@ -23,7 +23,7 @@ from hwgen.sta.nets import NetModel
 from hwgen.sta.paths import TimedPath, Tracer
 from hwgen.sta.source import Sources
 from hwgen.synth import output_files
-from hwgen.synth.run import command, flow, netlists
+from hwgen.synth.run import description, flow, netlists
 from hwgen.synth.units import REST, elaborate_with_lines, split, top_module
 from hwgen.targets import Target
 from hwgen.tools.versions import require
@@ -95,7 +95,7 @@ def analyse_rtl(
     sources = Sources(modules, lines, root)
     version = ".".join(map(str, require("pyosys")))
     derated = f"by a derating of {scale:g} from 7-series, " if scale != 1 else ""
-    tool = f"Yosys {version} {command(target)}, unit by unit"
+    tool = f"Yosys {version} {description(target)}, unit by unit"
     source = f"{derated}estimated, no placement ({tool})"
     return _timing(graph, bases, target, model, scale, sources, source)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from hwgen.emit.rtl import TOP, emitted_rtl, not_an_output
 from hwgen.engine.sizing import Sizing
 from hwgen.synth.count import Count, count
-from hwgen.synth.run import cell_counts, command
+from hwgen.synth.run import cell_counts, description
 from hwgen.synth.units import elaborate, split
 from hwgen.targets import Target
 from hwgen.tools.versions import require
@@ -31,7 +31,7 @@ def synthesise(
     total, by_unit = count_rtl(files, TOP, target, cache=cache, jobs=jobs)
     version = ".".join(map(str, require("pyosys")))
     return {
-        "source": f"Yosys {version} {command(target)}, unit by unit",
+        "source": f"Yosys {version} {description(target)}, unit by unit",
         **total.numbers(),
         "by_unit": by_unit,
         "fits": not total.over(target),

@@ -29,45 +29,77 @@ from hwgen.tools.versions import cpu_jobs, require
 
 FORMAT = 3  # of the kept results
 CHILD = Path(__file__).with_name("child.py")
+DSP48E2 = Path(__file__).with_name("dsp48e2.v")
 NETLIST = ".net.json.gz"
 
 
 @dataclass(frozen=True)
 class Flow:
-    """Yosys commands for a target: once, then for every unit before, at and after its memories."""
+    """Yosys commands for a target: once, then for every unit before, at and after its memories.
+
+    files: (name, text) of files in the folder that Yosys runs in.
+    """
 
     setup: tuple[str, ...]
-    before: str
+    before: tuple[str, ...]
     memory: str
     after: str
+    files: tuple[tuple[str, str], ...] = ()
 
 
 def command(target: Target) -> str:
-    """The synthesis command, as the report names it."""
+    """The synthesis command of Yosys."""
     return "synth_ecp5" if target.family == "ecp5" else f"synth_xilinx -family {target.family}"
 
 
+def description(target: Target) -> str:
+    """The synthesis command, as the report names it: what `flow` does differently beside it."""
+    packed = f"; map_dsp of xc7, then {DSP48E2.name}"
+    return command(target) + (packed if _packs(target) else "")
+
+
+def _packs(target: Target) -> bool:
+    """Whether `flow` packs DSPs as for 7-series: Yosys packs nothing into DSP48E2."""
+    return target.family in ("xcu", "xcup")
+
+
 def flow(target: Target) -> Flow:
-    """The steps of `command(target)` from elaborated RTLIL to mapped cells, without I/O buffers."""
+    """The steps of `description(target)`, elaborated RTLIL to mapped cells, without I/O buffers.
+
+    UltraScale: multipliers are mapped by the step `map_dsp` of 7-series, which packs registers,
+    pre-adders and post-adders into DSP48E1; dsp48e2.v makes each a DSP48E2 of the same function.
+    One that it cannot is an error.
+    """
     if target.family == "ecp5":
-        library, run, ram = (
-            "+/lattice/cells_sim_ecp5.v +/lattice/cells_bb_ecp5.v",
-            command(target),
-            "map_ram",
+        run = command(target)
+        return Flow(
+            ("read_verilog -lib -specify +/lattice/cells_sim_ecp5.v +/lattice/cells_bb_ecp5.v",),
+            (f"{run} -run coarse:map_ram",),
+            f"{run} -run map_ram:map_ffram",
+            f"{run} -run map_ffram:check",
         )
-        start = "coarse"
-    else:
-        library, ram, start = "+/xilinx/cells_sim.v", "map_memory", "prepare"
-        if target.family != "xc7":  # DSP48E2; a cell that is not known loses its outputs
-            library += " +/xilinx/cells_xtra.v"
-        run = f"{command(target)} -flatten -noiopad -noclkbuf"
-        if target.uram and target.family == "xcup":
-            run += " -uram"  # ultra RAM only where the device has it
+    library, options = "+/xilinx/cells_sim.v", "-flatten -noiopad -noclkbuf"
+    run = f"{command(target)} {options}"
+    if target.uram and target.family == "xcup":
+        run += " -uram"  # ultra RAM only where the device has it
+    before: tuple[str, ...] = (f"{run} -run prepare:map_memory",)
+    files: tuple[tuple[str, str], ...] = ()
+    if _packs(target):
+        library += " +/xilinx/cells_xtra.v"  # DSP48E2; a cell that is not known loses its outputs
+        before = (
+            f"{run} -run prepare:map_dsp",
+            f"synth_xilinx -family xc7 {options} -run map_dsp:coarse",
+            f"techmap -map {DSP48E2.name}",
+            "select -assert-none t:DSP48E1",
+            f"{run} -run coarse:map_memory",
+        )
+        files = ((DSP48E2.name, DSP48E2.read_text()),)
     return Flow(
-        setup=(f"read_verilog -lib -specify {library}",),
-        before=f"{run} -run {start}:{ram}",
-        memory=f"{run} -run {ram}:map_ffram",
-        after=f"{run} -run map_ffram:check",
+        (f"read_verilog -lib -specify {library}",),
+        before,
+        f"{run} -run map_memory:map_ffram",
+        f"{run} -run map_ffram:check",
+        files,
     )
 
 
@@ -147,6 +179,8 @@ def _synthesise(
     texts = {u.top: rtlil(modules, u) for u in units}
     steps = flow(target)
     with tempfile.TemporaryDirectory(prefix="hwgen_synth_") as tmp:
+        for name, text in steps.files:
+            (Path(tmp) / name).write_text(text)
         folders = {u.top: Path(tmp) / str(n) for n, u in enumerate(units)}
         designs = []
         # The longest first, so that no long one is left for the end.
@@ -154,7 +188,7 @@ def _synthesise(
             at = folders[top]
             at.mkdir()
             (at / "unit.il").write_text(texts[top])
-            read = [f'read_rtlil "{at}/unit.il"', "hierarchy -check -auto-top", steps.before]
+            read = [f'read_rtlil "{at}/unit.il"', "hierarchy -check -auto-top", *steps.before]
             stat = f'tee -q -o "{at}/cells.json" stat -json'
             designs.append(
                 {"name": top, "folder": str(at), "before": read, "memory": [steps.memory],
@@ -162,7 +196,11 @@ def _synthesise(
             )  # fmt: skip
         job = {"jobs": jobs, "setup": steps.setup, "designs": designs}
         done = subprocess.run(
-            [sys.executable, str(CHILD)], input=json.dumps(job), capture_output=True, text=True
+            [sys.executable, str(CHILD)],
+            input=json.dumps(job),
+            capture_output=True,
+            text=True,
+            cwd=tmp,
         )
         failed = [top for top in done.stdout.splitlines() if top in folders]
         if failed or done.returncode:

@@ -105,6 +105,42 @@ def test_the_pre_adder_counts_where_it_is_used() -> None:
     assert not model("DSP48E2", **BARE).knows(("D", 0))
 
 
+AD = {"AMULTSEL": "AD", "PREADDINSEL": "A", "BMULTSEL": "B", "USE_WIDEXOR": "FALSE"}
+
+
+@pytest.mark.parametrize(
+    ("registers", "a", "d", "p"),
+    [
+        # the first register after each pin; the last before P
+        ({"A": "1", "D": "1", "AD": "1", "M": "1", "P": "1"}, 254, 248, 329),
+        ({"AD": "1", "M": "1", "P": "1"}, 2400, 1195, 329),  # A: the worse of AD and M
+        ({"AD": "1"}, 1283, 1195, 2958),
+        ({"M": "1"}, 2400, 2310, 1671),
+        ({"D": "1", "M": "1"}, 2400, 248, 1671),
+        ({"A": "1", "D": "1"}, 254, 248, 3935),
+        ({"P": "1"}, 3723, 3635, 329),
+    ],
+)  # fmt: skip
+def test_registers_around_the_pre_adder(registers: dict, a: int, d: int, p: int) -> None:
+    packed = model("DSP48E2", **BARE | AD | {f"{name}REG": n for name, n in registers.items()})
+    assert packed.setups["A", 24] == packed.setups["A", 26] == round(a * 1.12)
+    assert packed.setups["D", 0] == packed.setups["D", 26] == round(d * 1.12)
+    # P is as slow as PCOUT, its twin on the same wires
+    assert packed.launches["P", 0] >= round(p * 1.12)
+    ends = {end for (source, _), end in packed.arcs.items() if source[0] in ("A", "D")}
+    assert not ends
+
+
+def test_a_cascade_into_the_post_adder_has_no_net() -> None:
+    """From MREG over PCOUT into PCIN and P's register; no placement can lengthen it."""
+    pcin = cell("DSP48E2", {"PCIN": list(range(100, 148)), "CLK": 1000}, {"P": [5]},
+                **BARE | {"PREG": "1"})  # fmt: skip
+    m = cell("DSP48E2", {"A": ["0"] * 30, "CLK": 1000}, {"PCOUT": list(range(100, 148))},
+             **BARE | {"MREG": "1"})  # fmt: skip
+    found = us(netlist(m=m, p=pcin))
+    assert found == pytest.approx((round(1819 * 1.12) + round(1025 * 1.12)) / 1000)
+
+
 @pytest.mark.parametrize(("kind", "bits"), [("RAMB36E2", 32), ("RAMB18E2", 16)])
 def test_block_ram_with_and_without_its_output_register(kind: str, bits: int) -> None:
     ram = model(kind, DOA_REG="0", DOB_REG="1")
@@ -180,8 +216,9 @@ def test_every_cell_of_the_table_has_a_model() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "pin"),
-    [("DSP48E2", "OPMODE"), ("RAMB36E2", "CASDINA"), ("URAM288", "INJECT_SBITERR_A"),
-     ("CARRY8", "CI_TOP"), ("RAM64X8SW", "A")],
+    [("DSP48E2", "OPMODE"), ("DSP48E2", "CARRYCASCIN"), ("DSP48E2", "MULTSIGNIN"),
+     ("RAMB36E2", "CASDINA"), ("URAM288", "INJECT_SBITERR_A"), ("CARRY8", "CI_TOP"),
+     ("RAM64X8SW", "A")],
 )  # fmt: skip
 def test_a_pin_without_a_delay_stays_an_error(kind: str, pin: str) -> None:
     bad = netlist(a=ff("0", 1), x=cell(kind, {pin: 1}, {}))
