@@ -4,9 +4,10 @@
 //   rword = mem[raddr], 2 cycles after re (block RAM read, output register)
 //
 // ULTRA = 0: pieces of 2,048 words x 18 bits, a shape of a block RAM with a write enable for every
-// 9 bits, and 36 bits wide for up to 512 words behind the last whole 1,024. A lane group takes whole
-// ninths; what is left of it, 4 bits or fewer, lies in a memory 4 bits wide where that takes fewer
-// block RAMs. So 2,048 m words need a read multiplexer of m inputs: one LUT a bit up to 8,192 words.
+// 9 bits, and 36 bits wide for up to 512 words behind the last whole 1,024. A lane group takes
+// whole ninths; what is left of it, 4 bits or fewer, lies in a memory 4 bits wide where that takes
+// fewer block RAMs. So 2,048 m words need a read multiplexer of m inputs: one LUT a bit up to 8,192
+// words.
 // ULTRA = 1: a memory for each group, block or ultra RAM as the tool chooses.
 //
 // Throughput: one write and one read per cycle. A read in the cycle of a write of the same word
@@ -101,6 +102,7 @@ module feature_memory #(
                     wire unused = &{1'b0, rninths[g*9*NINTHS + TAKEN +: 9*NINTHS - TAKEN]};
                 end
                 if (NARROW) begin : gen_narrow
+                    (* ram_style = "auto" *)
                     reg [REST-1:0] mem [0:WORDS-1];
                     reg [REST-1:0] read_q;
                     reg [REST-1:0] word_q;
@@ -119,6 +121,7 @@ module feature_memory #(
                 localparam DEPTH = b < BANKS - 1 ? 2048 : FIRST - 2048 * b;
                 localparam DEPTH_AW = DEPTH > 1 ? $clog2(DEPTH) : 1;
                 for (p = 0; p < PAIRS; p = p + 1) begin : gen_pair
+                    (* ram_style = "auto" *)
                     reg [17:0] mem [0:DEPTH-1];
                     reg [17:0] read_q;
                     integer    k;
@@ -136,6 +139,7 @@ module feature_memory #(
             if (TAIL != 0) begin : gen_tail
                 localparam DEPTH_AW = TAIL > 1 ? $clog2(TAIL) : 1;
                 for (p = 0; p < PAIRS; p = p + 2) begin : gen_quad
+                    (* ram_style = "auto" *)
                     reg [35:0] mem [0:TAIL-1];
                     reg [35:0] read_q;
                     integer    k;

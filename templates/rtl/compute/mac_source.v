@@ -7,8 +7,8 @@
 //   stage 4  m_*: the beat is announced
 //   stage 5  WB read request
 //   stage 5  words at the memories' outputs
-//   stage 6  the word of the memory that was read; of STORE's where no beat reads (fr_word: 4 cycles
-//            after its request), sign-extended to 16 bits
+//   stage 6  the word of the memory that was read; of STORE's where no beat reads (fr_word, 4
+//            cycles after its request, sign-extended to 16 bits)
 //   stage 7  in_feat, in_scalar, in_extra: stage 0 of the lanes
 //
 // MACS: addr counts elements, word = addr / LANES, lane = addr mod LANES. A beat takes two

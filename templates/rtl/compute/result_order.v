@@ -1,8 +1,9 @@
 // result_order: counters of nest levels 2 and 3, i2 in the order 0, xd, 2 xd, .. ; 1, 1 + xd, ..
 //
 // `load` takes n2, n3 (>= 1), xd (1..7), what phase_count makes of them and whether n3 is 1
-// (one_row), and starts at i2 = i3 = 0; `step` moves to the next result. Of step_x, step_phase, step_row, done exactly one is high: what the next step does
-// (done: this is the last result). Latency 1 cycle, one step per cycle. Reset: none.
+// (one_row), and starts at i2 = i3 = 0; `step` moves to the next result. Of step_x, step_phase,
+// step_row, done exactly one is high: what the next step does (done: this is the last result; it
+// means nothing behind the last step). Latency 1 cycle, one step per cycle. Reset: none.
 // Every sum starts at registers and is selected behind the adder: one carry chain and two LUTs.
 // Cost: five adders of 12 or 13 bits, about 95 flip-flops.
 `default_nettype none
