@@ -14,7 +14,7 @@ from hwgen.units.decode import write_decoders
 
 START_TO_AR = 8  # busy -> first program address on the bus
 FETCH_TAIL = 4  # first beat of an instruction + its beats - 1 -> dispatch, see first_dispatch
-AHEAD = 16  # instructions the fetch runs ahead
+AHEAD = 8  # instructions the fetch runs ahead
 CHUNK = 4  # instructions of a request
 QUEUE_DEPTH = 8  # of each of the three queues
 END_CYCLES = 5  # last retire strobe -> end of the run: cycles = retire + END_CYCLES

@@ -1,8 +1,8 @@
 // dma_pack: beats of the read bus to words, words to beats of the write bus, and the CRC.
 //
 //   beats -> FIFO -> beat register -> word register (lane 0 lowest) -> word
-//   word of the weight store, 2 cycles after st_re ---^    |
-//   fr_word of FM or TM ------------------------------^    +-> wrd_data, beat by beat
+//   word of the weight store, 2 cycles after st_re ---^
+//   fr_word of FM or TM -> a register of its own -> wrd_data, beat by beat
 //
 // `take` begins an instruction: `beats` to come (or words of the store). `complete`, or `put` of
 // a LOAD: in the next cycle the word register holds a word, which stays for that cycle; longer
@@ -94,7 +94,6 @@ module dma_pack #(
     assign last = last_q;
     assign left = left_q;
     assign drained = !beat_v && fetched_q == 2'd0;
-    assign wrd_data = word[AXI_BITS-1:0];
 
     fifo_lut #(
         .WIDTH(AXI_BITS),
@@ -120,23 +119,23 @@ module dma_pack #(
         .crc(crc_now)
     );
 
-    // STORE sends the word from below; what is shifted in is never sent.
     dma_word #(
         .LANES(LANES),
         .AXI_BITS(AXI_BITS),
-        .STORE(STORE)
+        .STORE(STORE),
+        .PART_W(PER_LOG2)
     ) u_word (
         .clk(clk),
-        .shift_in(use_q),
-        .sending(sending),
-        .sent(sent),
+        .put(use_q),
+        .part(part_q),
         .bytes(bytes_q),
         .beat(beat_q),
         .fr_take(fr_take),
         .fr_word(fr_word),
         .st_take(fetched_q[1]),
         .st_word(st_word),
-        .word(word)
+        .word(word),
+        .wrd_data(wrd_data)
     );
 
     always @(posedge clk) begin

@@ -1,56 +1,65 @@
-// dma_word: the word register of the DMA, lane 0 lowest.
+// dma_word: the word of the DMA, lane 0 lowest, in parts of a beat.
 //
-//   shift_in, or sent while sending: a beat enters from above, the others move down; with `bytes`
-//   the beat's bytes enter as 16 bits each. fr_take, st_take: a whole word of FM or TM, of the
-//   weight store, instead.
+//   put: the beat becomes part `part`; with `bytes` its bytes become the low halves of the lanes of
+//   parts 2 part and 2 part + 1. st_take: a whole word of the weight
+//   store instead. fr_take: a word of FM or TM, kept beside; wrd_data is its part `part`.
 //
-// Combinational into one register. keep_hierarchy: Yosys maps its enable, with the most sinks of
-// the DMA, as shallow as it can. Reset: none. Cost: a LUT a bit.
+// Combinational into one register, which only its enable distinguishes from the other parts'.
+// keep_hierarchy: Yosys maps the enables, with the most sinks of the DMA, as shallow as it can.
+// Reset: none. Cost (Yosys): two LUTs a bit of a beat, LANES x 16 flip-flops, and for what STORE
+// sends as many flip-flops as its word has bits and a LUT a bit of a beat; with a store one a bit.
 `default_nettype none
 (* keep_hierarchy *)
 module dma_word #(
     parameter LANES    = 16,
     parameter AXI_BITS = 128,
-    parameter STORE    = 0     // 0: no st_take
+    parameter STORE    = 0,    // 0: no st_take
+    parameter PART_W   = 1     // clog2(16 LANES / AXI_BITS)
 ) (
     input  wire                clk,
-    input  wire                shift_in,
-    input  wire                sending,
-    input  wire                sent,
+    input  wire                put,
+    input  wire [PART_W-1:0]   part,
     input  wire                bytes,
     input  wire [AXI_BITS-1:0] beat,
     input  wire                fr_take,
     input  wire [16*LANES-1:0] fr_word,
     input  wire                st_take,
     input  wire [16*LANES-1:0] st_word,
-    output reg  [16*LANES-1:0] word
+    output wire [16*LANES-1:0] word,
+    output wire [AXI_BITS-1:0] wrd_data
 );
-    localparam WORD = 16 * LANES;
+    localparam PARTS = 1 << PART_W;
 
-    localparam LOW = WORD - 2 * AXI_BITS;  // bits below a beat of bytes
-
-    wire [WORD-1:0] beats = {beat, word[WORD-1:AXI_BITS]};
-    wire [WORD-1:0] shifted;
+    reg [16*LANES-1:0] word_q, fr_q;
     wire stored = STORE != 0 && st_take;
-    wire shift = shift_in || (sending && sent);
 
-    genvar b;
+    // what an even and an odd part would become: bytes from the lower, the upper half of the beat
+    wire [2*AXI_BITS-1:0] come;
+    genvar b, p;
     generate
-        // (and, not a choice of 0: as that it would become a reset with an enable of its own)
         for (b = 0; b < AXI_BITS / 8; b = b + 1) begin : gen_byte
-            assign shifted[LOW+16*b+8+:8] = beats[LOW+16*b+8+:8] & {8{!bytes}};
-            assign shifted[LOW+16*b+:8] = bytes ? beat[8*b+:8] : beats[LOW+16*b+:8];
+            localparam [0:0] UPPER = b >= AXI_BITS / 16;
+            localparam AT = 2 * b - (UPPER ? AXI_BITS / 8 : 0);  // byte of the part
+            assign come[UPPER*AXI_BITS+8*AT+:8] = bytes ? beat[8*b+:8] : beat[8*AT+:8];
+            assign come[UPPER*AXI_BITS+8*AT+8+:8] = beat[8*AT+8+:8] & {8{!bytes}};
         end
-        if (LOW != 0) begin : gen_low
-            assign shifted[LOW-1:0] = bytes ? word[WORD-1:2*AXI_BITS] : beats[LOW-1:0];
+        for (p = 0; p < PARTS; p = p + 1) begin : gen_part
+            localparam [PART_W:0] NUMBER = p;
+            wire here = part == (bytes ? NUMBER[PART_W:1] : NUMBER[PART_W-1:0]);
+            always @(posedge clk) begin
+                if ((put && here) || stored)
+                    word_q[p*AXI_BITS+:AXI_BITS] <= stored ? st_word[p*AXI_BITS+:AXI_BITS]
+                        : come[(p%2)*AXI_BITS+:AXI_BITS];
+            end
         end
         if (STORE == 0) begin : gen_unused
             wire unused = &{1'b0, st_take, st_word};
         end
     endgenerate
 
-    always @(posedge clk) begin
-        if (shift || fr_take || stored) word <= fr_take ? fr_word : stored ? st_word : shifted;
-    end
+    always @(posedge clk) if (fr_take) fr_q <= fr_word;
+
+    assign word = word_q;
+    assign wrd_data = fr_q[part*AXI_BITS+:AXI_BITS];
 endmodule
 `default_nettype wire

@@ -20,7 +20,7 @@ module sequencer #(
     parameter AXI_BITS  = 128,
     parameter ADDR_BITS = 32,
     parameter BEAT_BITS = 21,
-    parameter AHEAD     = 16   // instructions, a power of two >= 8
+    parameter AHEAD     = 8    // instructions, a power of two >= 8
 ) (
     input wire clk,
     input wire rst,

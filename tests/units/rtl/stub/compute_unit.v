@@ -26,7 +26,8 @@ module compute_unit #(
     parameter QM_SLOTS   = 16,
     parameter NT_WORDS   = 64,
     parameter PK         = 4,
-    parameter MAX_TOKENS = 256
+    parameter MAX_TOKENS = 256,
+    parameter ULTRA = 0
 ) (
     input  wire                      clk,
     input  wire                      rst,
