@@ -67,7 +67,7 @@ module activation_window #(
     reg [2:0] load_1, load_2, zero_1, zero_2;     // taps read, taps outside
     reg [5:0] bank_1, bank_2;
     reg [EW-1:0] off_1, off_2, woff_1;            // element of the read; of the first slice
-    reg [EPR-1:0] emask_1, emask_2, emask_3;
+    reg [EPR-1:0] emask_1, emask_2;               // attention reads without `fire`: all
     reg [TU-1:0] tmask_1, tmask_2, tmask_3;
     reg [4*PW-1:0] gpos_1, gpos_2, gpos_3;
 
@@ -84,7 +84,7 @@ module activation_window #(
         bank_1 <= bank;
         off_1 <= off;
         woff_1 <= off + gel;
-        emask_1 <= emask;
+        emask_1 <= fire ? emask : {EPR{1'b1}};
         tmask_1 <= tmask;
         gpos_1 <= gpos;
 
@@ -109,7 +109,6 @@ module activation_window #(
         psf_3 <= psf_2;
         psl_3 <= psl_2;
         conv_3 <= conv_2;
-        emask_3 <= emask_2;
         pattern_3 <= pattern_2;
         left_3 <= conv_2 && !pattern_2[0];
         right_3 <= conv_2 && !pattern_2[1];
@@ -156,7 +155,7 @@ module activation_window #(
     wire [GS-1:0] tmask_bits;
     generate
         for (e = 0; e < EPR; e = e + 1) begin : gen_emask_bits
-            assign emask_bits[e*LANES+:LANES] = {LANES{emask_3[e]}};
+            assign emask_bits[e*LANES+:LANES] = {LANES{emask_2[e]}};
         end
         for (u = 0; u < TU; u = u + 1) begin : gen_tmask_bits
             assign tmask_bits[u*GU+:GU] = {GU{tmask_3[u]}};
@@ -164,9 +163,8 @@ module activation_window #(
     endgenerate
 
     reg [KW-1:0] rot_q;
-    always @(posedge clk) rot_q <= rotated;
+    always @(posedge clk) rot_q <= rotated & emask_bits;  // 0 for a vector of XCONV
     assign att_row = rot_q;
-    wire [KW-1:0] lin = rot_q & emask_bits;       // 0 for XCONV
 
     // -------------------------------------------------------------- XCONV: the window of every tap
     // The two elements with a token's slices, the even one low: bit i of the window is a bit with
@@ -222,14 +220,14 @@ module activation_window #(
             always @(posedge clk) begin
                 if (shift_3) sh_q <= {column, sh_q[3*GS+:3*GS]};
                 if (fire_3)
-                    act[q*KW+:TAPS] <= lin[TAPS-1:0]
+                    act[q*KW+:TAPS] <= rot_q[TAPS-1:0]
                         | {column & mask & {3 * GS{right_3}},
                             sh_q[3*GS+:3*GS] & mask & {3 * GS{conv_3}},
                             sh_q[0+:3*GS] & mask & {3 * GS{left_3}}};
             end
             if (TAPS < KW) begin : gen_rest
                 always @(posedge clk)
-                    if (fire_3) act[q*KW+TAPS+:KW-TAPS] <= lin[KW-1:TAPS];
+                    if (fire_3) act[q*KW+TAPS+:KW-TAPS] <= rot_q[KW-1:TAPS];
             end
         end
     endgenerate
