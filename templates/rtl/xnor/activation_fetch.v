@@ -27,7 +27,7 @@
 // fires.
 // `w_swap` (while ready; earlier ones are held until then) gives `swap` five cycles later: the
 // vectors of this and later starts come two cycles after it or later, earlier ones before.
-// att_row: the row of att_addr's element rotated right so that the element is at bit 0, four cycles
+// att_row: the row of att_addr's element shifted right so that the element is at bit 0, four cycles
 // after att_re, which may be high from two cycles after the last issue on, until the next start.
 //
 // Here are the settings of the instruction and the order of the reads; activation_window.v makes

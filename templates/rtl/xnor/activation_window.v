@@ -1,6 +1,6 @@
 // activation_window: from the rows of the bit memory to the activation vectors of XLIN and XCONV.
 //
-//   XLIN   the row, rotated so that its element comes first, and masked
+//   XLIN   the row, shifted so that its element comes first, and masked
 //   XCONV  the window of every tap, two elements of its row -> the tap's slices -> a column of
 //          every quadrant; the two columns before it and the new one are the vector
 // (what goes where: activation_fetch.v, which gives the beats). A beat loads the windows of the
@@ -9,10 +9,10 @@
 // before, and pattern says which of its neighbours are outside.
 //
 // Names: _1, _2, _3 are stages: inputs without a number belong to the cycle of the read request;
-// _1: the memory reads; _2: bm_rows; _3: the windows and the rotated row are in win_q and rot_q;
+// _1: the memory reads; _2: bm_rows; _3: the windows and the shifted row are in win_q and row_q;
 // then act and v_*. psf, psl: psum_first, psum_last; off, woff: element of the read and
 // of the first slice in their row; sh_q: the two columns before.
-// att_row: bm_rows rotated, for attention, three cycles after its request (with bank and off).
+// att_row: bm_rows shifted, for attention, three cycles after its request (with bank and off).
 // Timing: `fire` in cycle t -> act in t + 4; one beat per cycle. Reset: control only. Cost:
 // in that of activation_fetch.
 `default_nettype none
@@ -129,24 +129,24 @@ module activation_window #(
     end
 
     // ------------------------------------------------------------- XLIN and attention: a whole row
-    function [KW-1:0] rotate;                     // right by elements
+    function [KW-1:0] shift_out;                  // right by elements
         input [KW-1:0] row;
         input [EW-1:0] by;
         integer i;
         begin
-            rotate = row;
+            shift_out = row;
             for (i = 0; (LANES << i) < KW; i = i + 1)
-                if (by[i]) rotate = (rotate >> (LANES << i)) | (rotate << (KW - (LANES << i)));
+                if (by[i]) shift_out = shift_out >> (LANES << i);
         end
     endfunction
     wire [KW-1:0] row = bm_rows[bank_2[1:0]*KW+:KW];
-    wire [KW-1:0] rotated;
+    wire [KW-1:0] shifted;
     generate
-        if (EPR == 1) begin : gen_rotate_none
+        if (EPR == 1) begin : gen_whole_row
             wire unused = off_2[0];
-            assign rotated = row;
-        end else begin : gen_rotate
-            assign rotated = rotate(row, off_2);
+            assign shifted = row;
+        end else begin : gen_shift
+            assign shifted = shift_out(row, off_2);
         end
     endgenerate
 
@@ -162,9 +162,9 @@ module activation_window #(
         end
     endgenerate
 
-    reg [KW-1:0] rot_q;
-    always @(posedge clk) rot_q <= rotated & emask_bits;  // 0 for a vector of XCONV
-    assign att_row = rot_q;
+    reg [KW-1:0] row_q;
+    always @(posedge clk) row_q <= shifted & emask_bits;  // 0 for a vector of XCONV
+    assign att_row = row_q;
 
     // -------------------------------------------------------------- XCONV: the window of every tap
     // The two elements with a token's slices, the even one low: bit i of the window is a bit with
@@ -220,14 +220,14 @@ module activation_window #(
             always @(posedge clk) begin
                 if (shift_3) sh_q <= {column, sh_q[3*GS+:3*GS]};
                 if (fire_3)
-                    act[q*KW+:TAPS] <= rot_q[TAPS-1:0]
+                    act[q*KW+:TAPS] <= row_q[TAPS-1:0]
                         | {column & mask & {3 * GS{right_3}},
                             sh_q[3*GS+:3*GS] & mask & {3 * GS{conv_3}},
                             sh_q[0+:3*GS] & mask & {3 * GS{left_3}}};
             end
             if (TAPS < KW) begin : gen_rest
                 always @(posedge clk)
-                    if (fire_3) act[q*KW+TAPS+:KW-TAPS] <= rot_q[KW-1:TAPS];
+                    if (fire_3) act[q*KW+TAPS+:KW-TAPS] <= row_q[KW-1:TAPS];
             end
         end
     endgenerate
