@@ -27,6 +27,8 @@ class NormUnit:
     verilog = (
         "rtl/lanes/norm_unit.v",
         "rtl/lib/adder_tree.v",
+        "rtl/lib/adder_eight.v",
+        "rtl/lib/count5.v",
         "rtl/lib/rsqrt.v",
         "rtl/lib/rsqrt_rom.v",
     )

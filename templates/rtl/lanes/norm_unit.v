@@ -8,8 +8,8 @@
 //
 // hwgen.engine.numerics.norm_stats. Lane l of acc_word in bits [l*40 +: 40], signed. One beat per
 // cycle with any gaps, phases 0 and 1 in turn: a token per two beats. log2c is 1..10, x 16 bits:
-// |S1| <= 2**25 and S2 <= 2**40, so a lane holds at most 2**(40 - log2 LANES) and the tree sums its
-// low 42 - log2 LANES bits exactly; 2**log2c S2 <= 2**50.
+// |S1| <= 2**25 and S2 <= 2**40, so a lane's squares are 0 .. 2**(40 - log2 LANES): the tree sums the
+// low 41 - log2 LANES bits, unsigned; of S1, 26 bits count. 2**log2c S2 <= 2**50.
 //
 // Latency: phase 1 beat in cycle 0 -> entry written at the end of cycle WRITE_AT = 17 + log2 LANES;
 // a rd_index in a later cycle reads it. busy, a register, from the cycle after the first beat of a
@@ -37,7 +37,7 @@ module norm_unit #(
     output reg                         busy
 );
     localparam LOG2_L   = $clog2(LANES);
-    localparam LANE_W   = 42 - LOG2_L;
+    localparam LANE_W   = 41 - LOG2_L;
     localparam INDEX_W  = $clog2(NT_WORDS);
     localparam WRITE_AT = 17 + LOG2_L;
 
@@ -71,7 +71,7 @@ module norm_unit #(
 
     // ------------------------------------------------------------------ sum over the lanes
     wire [LANE_W*LANES-1:0] lanes;
-    wire [41:0]             sum;
+    wire [40:0]             sum;
 
     genvar l;
     generate
@@ -81,7 +81,7 @@ module norm_unit #(
         end
     endgenerate
 
-    adder_tree #(.N(LANES), .W(LANE_W), .SIGNED(1), .LOG2_N(LOG2_L)) u_tree (
+    adder_tree #(.N(LANES), .W(LANE_W), .LOG2_N(LOG2_L)) u_tree (
         .clk(clk), .in(lanes), .sum(sum)
     );
 
@@ -104,7 +104,7 @@ module norm_unit #(
     wire signed [26:0] twice = $signed({s1_q, 1'b0}) >>> right_q;
     wire signed [26:0] mean  = (twice_q + 27'sd1) >>> 1;
 
-    wire unused_bits = &{1'b0, sum[41], mean[26:18]};
+    wire unused_bits = &{1'b0, mean[26:18]};
 
     always @(posedge clk) begin
         right_q <= log2c - 4'd1;
@@ -112,7 +112,7 @@ module norm_unit #(
             s1_q  <= $signed(sum[25:0]);
             mag_q <= sum[25] ? 26'd0 - sum[25:0] : sum[25:0];
         end
-        s2_q <= sum[40:0];
+        s2_q <= sum;
         {hh_q, hl_q, ll_q} <= {hh, hl, ll};
 
         {hh2_q, hl2_q, ll2_q} <= {hh_q, hl_q, ll_q};
