@@ -10,7 +10,8 @@ from hwgen.paths import templates_dir
 
 EARLY = 18  # queries start when so many values are still to be read
 SCORE_TO_SUM = 7  # cycles from a query's last group to its row sum, plus log2(PK)
-SUM_TO_LEVELS = 16  # from there to the thresholds: product, bound, search
+SUM_TO_LEVELS = 15  # from there to the thresholds: product, bound, search
+LEVELS_TO_CONTEXT = 7  # and to the first result word, up to 8 keys per cycle
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,9 @@ class Attention:
     are read while the instruction before computes (the same number: without a gap). row_at: cycles
     from a read of the bit memory to its row.
 
-    Yosys, xc7, flattened (LUT RAM apart): lanes 16, pk 8: 4,755 LUT + 796 as RAM, 5,530 FF,
-    2 DSP; lanes 32, pk 8: 4,757 + 796, 5,720 FF (with max_tokens 64: 4,560 + 760, 5,370 FF, as the
-    memories of 32 groups are no larger than shallower ones); lanes 64, pk 16: 8,813 + 1,576,
-    8,980 FF.
+    Yosys, xc7, LUT RAM and the popcounts among them: lanes 16, pk 8: 3,527 LUT, 7,617 FF, 2 DSP;
+    lanes 32, pk 8: 3,539 LUT, 7,806 FF (with max_tokens 64: 3,424 LUT, 7,454 FF, as the memories of
+    32 groups are no larger than shallower ones); lanes 64, pk 16: 6,633 LUT, 13,849 FF.
     """
 
     lanes: int = 16
@@ -57,12 +57,16 @@ class Attention:
         "rtl/attention/attention_score.v",
         "rtl/attention/attention_levels.v",
         "rtl/attention/attention_search.v",
+        "rtl/attention/attention_weight.v",
         "rtl/attention/attention_exp.v",
         "rtl/attention/attention_context.v",
-        "rtl/attention/attention_pair.v",
-        "rtl/attention/attention_vadd.v",
+        "rtl/attention/attention_level.v",
+        "rtl/attention/attention_reaches.v",
+        "rtl/attention/attention_sum.v",
         "rtl/attention/attention_bank.v",
         "rtl/lib/adder_tree.v",
+        "rtl/lib/adder_eight.v",
+        "rtl/lib/count5.v",
         "rtl/lib/delay_line.v",
         "rtl/lib/register_copy.v",
         "rtl/lib/popcount.v",
@@ -104,7 +108,12 @@ class Attention:
     def query_latency(self, tokens: int) -> int:
         """Cycles from the first scores of a query to its first result word."""
         depth = SCORE_TO_SUM + (self.pk.bit_length() - 1) + SUM_TO_LEVELS
-        return 2 * self.groups(tokens) + depth + 5
+        return 2 * self.groups(tokens) + depth + self.levels_to_context
+
+    @property
+    def levels_to_context(self) -> int:
+        """Cycles from a query's thresholds to its first result word, less its groups."""
+        return LEVELS_TO_CONTEXT + max(self.pk.bit_length() - 1 - 3, 0)
 
     def cycles(self, queries: int, tokens: int) -> int:
         """Cycles from start (idle unit) to the last result word, both counted."""
@@ -140,7 +149,7 @@ class Attention:
             first = max(fed + 1, follow)
         last = first + (queries - 1) * period + self.row_at + self.query_latency(tokens)
         last += self.words + 1
-        free = last - self.words - 4
+        free = last - self.words - self.levels_to_context + 1
         ready = (
             max(_Reads(*reads.taken, (first, period, queries)).leave(begin, 2 * tokens), fed) + 1
         )

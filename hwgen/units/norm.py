@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hwgen.paths import templates_dir
 
-RSQRT_LATENCY = 12
+RSQRT_LATENCY = 10
 MAX_LOG2C = 10  # 42-bit sums hold 2**10 squares of 16-bit values
 
 
@@ -17,8 +17,8 @@ class NormUnit:
 
     lanes: power of two >= 16; words: table entries (tokens), a power of two.
 
-    Yosys, xc7: lanes 16, words 64: 1,326 LUT + 52 as RAM, 1,249 FF, 5 DSP; lanes 64, words 4,096:
-    4,383 LUT + 3,328 as RAM, 3,051 FF, 5 DSP.
+    Yosys, xc7, LUT RAM among them: lanes 16, words 64: 989 LUT, 1,077 FF, 5 DSP; lanes 32: 1,423
+    LUT, 1,607 FF; lanes 64, words 4,096: 6,883 LUT (3,328 as RAM), 2,643 FF.
     """
 
     lanes: int = 16
@@ -27,6 +27,8 @@ class NormUnit:
     verilog = (
         "rtl/lanes/norm_unit.v",
         "rtl/lib/adder_tree.v",
+        "rtl/lib/adder_eight.v",
+        "rtl/lib/count5.v",
         "rtl/lib/rsqrt.v",
         "rtl/lib/rsqrt_rom.v",
     )
@@ -48,4 +50,4 @@ class NormUnit:
         `busy` is high up to that cycle (from the cycle after the first beat); an index given in a
         later cycle reads the entry.
         """
-        return (self.lanes.bit_length() - 1) + 5 + RSQRT_LATENCY
+        return (self.lanes.bit_length() - 1) + 6 + RSQRT_LATENCY

@@ -94,7 +94,7 @@ def test_other_sizes(unit, tmp_path, monkeypatch):
 
 @pytest.mark.full
 def test_padding_keys_that_count_are_seen(tmp_path, monkeypatch):
-    edit = ("attention_context.v", "~last1_q | tail_mask[j]", "~last1_q | 1'b1")
+    edit = ("attention_context.v", "~last_t[1] | tail_mask[j]", "~last_t[1] | 1'b1")
     runner = build(UNITS[0], tmp_path, monkeypatch, edit)
     assert simulate(runner, UNITS[0], tmp_path, runs=4, only="one_by_one") == (1, 1)
 

@@ -12,7 +12,8 @@
 // Order: keys, then values are read, one token per cycle; queries follow each other P cycles apart:
 //   G = ceil(tokens / PK);  P = max(G, 64/LANES + 1, 3)
 // From start to the last result word, when started idle (both cycles counted):
-//   max(tokens + 1, 2 tokens - 17) + (queries - 1) P + 2 G + 32 + ROW_AT + log2(PK) + 64/LANES
+//   max(tokens + 1, 2 tokens - 17) + (queries - 1) P + 2 G + 33 + ROW_AT + log2(PK) + 64/LANES
+// and log2(PK / 8) more with PK above 8
 // (hwgen/units/attention.py). Nothing stalls: every stage has a fixed latency. All outputs are
 // registers.
 //
@@ -65,7 +66,7 @@ module attention #(
     localparam ACC_W   = $clog2(3 * MAX_TOKENS + 1);
     localparam DELAY_W = $clog2(MAX_TOKENS / PK + LOG2_PK + 20);
     localparam A       = 7 + LOG2_PK;  // cycles from a query's last group to its row sum
-    localparam X       = A + 16;  // .. to its thresholds
+    localparam X       = A + 15;  // .. to its thresholds
     localparam [GROUP_W-1:0] ONE = 1;
 
     generate
@@ -186,18 +187,19 @@ module attention #(
     reg  [1:0]  neg_q;
     reg  [1:0]  put_q;  // kappa_2, kappa_3 are written
     reg         put_buf_q;
-    reg  [47:0] kappa_q;
+    reg  [23:0] kappa2_q, kappa3_q;
     (* ram_style = "distributed" *)
     reg  [23:0] kappas [0:7];  // word {buffer, k - 1}
     wire [23:0] kappa = kappas[{kappa_buf_q, last_t[A+3], last_t[A+2]}];
 
     always @(posedge clk) begin
         if (start || put_q != 2'b00) begin
-            kappas[{start ? start_buf : put_buf_q, put_q}] <= start ? kappa1 : kappa_q[23:0];
+            kappas[{start ? start_buf : put_buf_q, put_q}]
+                <= start ? kappa1 : put_q[0] ? kappa2_q : kappa3_q;
         end
-        kappa_q   <= start ? {kappa3, kappa2} : {24'd0, kappa_q[47:24]};
         put_q     <= {put_q[0], start};
         if (start) begin
+            {kappa3_q, kappa2_q} <= {kappa3, kappa2};
             put_buf_q        <= start_buf;
             neg_q[start_buf] <= neg;
         end

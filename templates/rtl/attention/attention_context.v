@@ -1,7 +1,7 @@
 // Context of a query: context[c] = sum_j level_j (v_j[c] ? +1 : -1), 64 channels,
 // PK keys per cycle.
 //
-//   level_j = sum over k of ((p_j >= r_k) ^ neg), 0 where the key's mask bit is 0;
+//   level_j = sum over k of ((p_j >= r_k) ^ neg), 0 where the key does not count (attention_level);
 //   context[c] = 2 sum_j level_j v_j[c] - sum_j level_j.
 //
 // Scores wait in a circular buffer (DELAY groups) from the cycle of p_we until they are used. start
@@ -9,13 +9,12 @@
 // cycles apart, with the query's buffer and whether it is the last one of its instruction: group g
 // is read in X+g; r, r_neg hold from X+1 on for `groups` cycles; the values of group g are read in
 // X+1+g; freed in the last of these cycles if the query is the last one; word w of the result
-// (channels w*LANES .., signed 16 bits per lane) in X+6+groups+w, 64/LANES words; finish one cycle
-// before the last. The sum of a group is bit-sliced: bit b of all channels is one vector, few LUTs
-// and a fast simulation. Channel 64, whose values are all 1, sums the levels.
-// Names: a number before _q is the cycle after X (p1_q, act2_q, last5_q); level_q and v_q belong to
-// X+2, quad_q to X+3, part_q to X+4. r, r_neg are the thresholds, r_acc the result,
-// c_next announces a word of it.
-// Reset: control only.
+// (channels w*LANES .., signed 16 bits per lane) in X+AT+2+groups+w, 64/LANES words; finish one
+// cycle before the last. AT: the sum of a group is there in X+AT, 4 cycles after v_q and drop_q
+// (X+2), with PK above 8 log2(PK / 8) more. Channel 64, whose values are all 1, sums the levels.
+// Names: r, r_neg are the thresholds, r_acc the result, c_next announces a word of it; *_t: bit i
+// belongs to X+i; drop: levels, inverted; low: what a channel's sum of PART_W bits is added to.
+// Reset: control only. Cost: see hwgen/units/attention.py.
 `default_nettype none
 module attention_context #(
     parameter LANES    = 16,
@@ -46,16 +45,16 @@ module attention_context #(
 );
     localparam WORDS  = 64 / LANES;
     localparam C      = 65;  // channels
-    localparam PAIRS  = PK / 2;
-    localparam QUADS  = PK / 4;
+    localparam EIGHTS = (PK > 8) ? PK / 8 : 1;
     localparam PART_W = LOG2_PK + 2;  // bits of 3 * PK
+    localparam AT     = (PK > 8) ? LOG2_PK + 3 : 6;  // the sum of a group is there in X+AT
     localparam [GROUP_W-1:0] ONE = 1;
 
     // X: read the scores of a group
     (* ram_style = "distributed" *)
     reg  [7*PK-1:0]    scores [0:(1<<DELAY_W)-1];
     reg  [DELAY_W-1:0] score_wr_q, score_rd_q;
-    reg                run_q, end_q;
+    reg                run_q;
     reg  [GROUP_W-1:0] group_q;  // the next one
     reg  [GROUP_W-1:0] v_addr_q;
     reg  [7*PK-1:0]    p1_q;
@@ -67,7 +66,6 @@ module attention_context #(
     always @(posedge clk) begin
         if (p_we) scores[score_wr_q] <= p;
         p1_q <= scores[score_rd_q];
-        if (start) end_q <= start_end;
         group_q    <= start ? ONE : group_q + ONE;
         v_addr_q   <= start ? first_addr : v_addr_q + ONE;
         run_q      <= active & ~last;
@@ -81,113 +79,93 @@ module attention_context #(
     end
 
     // X+1: levels, values
-    reg                act1_q, first1_q, last1_q;
-    wire [2*PK-1:0]    level;
-    reg  [2*PK-1:0]    level_q;
+    reg                end_q;    // the query is its instruction's last one
+    reg  [AT:1]        first_t;  // bit i: X+i of the first group of a query
+    reg  [AT+1:1]      last_t;   // of the last one
+    wire [2*PK-1:0]    drop;     // levels, inverted
+    reg  [2*PK-1:0]    drop_q;
     wire [64*PK-1:0]   v;
     reg  [64*PK-1:0]   v_q;
 
-    assign freed = act1_q & last1_q & end_q;
-
-    genvar j, c, g, l;
-    generate
-        for (j = 0; j < PK; j = j + 1) begin : gen_level
-            wire [6:0] pj = p1_q[7*j +: 7];
-            wire       k1 = (pj >= r[6:0]) ^ r_neg;
-            wire       k2 = (pj >= r[13:7]) ^ r_neg;
-            wire       k3 = (pj >= r[20:14]) ^ r_neg;
-            wire       on = ~last1_q | tail_mask[j];
-            assign level[2*j]   = on & (k1 ^ k2 ^ k3);
-            assign level[2*j+1] = on & ((k1 & k2) | (k3 & (k1 ^ k2)));
-        end
-    endgenerate
-
-    // X+2: sums of four keys; X+3: sum of the group; X+4: accumulate; X+5: take over
-    reg act2_q, first2_q, last2_q, act3_q, first3_q, last3_q;
-    reg act4_q, last4_q, last5_q;
+    assign freed = last_t[1] & end_q;
 
     always @(posedge clk) begin
-        level_q  <= level;
-        v_q      <= v;
-        first1_q <= start;
-        last1_q  <= last;
-        {first2_q, last2_q} <= {first1_q, last1_q};
-        {first3_q, last3_q} <= {first2_q, last2_q};
-        last4_q <= last3_q;
-        act1_q  <= active;
-        act2_q  <= act1_q;
-        act3_q  <= act2_q;
-        act4_q  <= act3_q;
-        last5_q <= act4_q & last4_q;
-        if (rst) begin
-            act1_q  <= 1'b0;
-            act2_q  <= 1'b0;
-            act3_q  <= 1'b0;
-            act4_q  <= 1'b0;
-            last5_q <= 1'b0;
-        end
+        drop_q  <= drop;
+        v_q     <= v;
+        first_t <= {first_t[AT-1:1], start};
+        last_t  <= {last_t[AT:1], active & last};
+        if (start) end_q <= start_end;
+        if (rst) last_t <= {(AT+1){1'b0}};
     end
 
-    wire [3*C*PAIRS-1:0] pair;
-    wire [4*C*QUADS-1:0] quad;
-    reg  [4*C*QUADS-1:0] quad_q;
-
+    genvar j, c, g;
     generate
-        for (j = 0; j < PK; j = j + 1) begin : gen_bank
+        for (j = 0; j < PK; j = j + 1) begin : gen_key
+            attention_level u_level (
+                .p(p1_q[7*j +: 7]), .r(r), .neg(r_neg), .on(~last_t[1] | tail_mask[j]),
+                .drop(drop[2*j +: 2])
+            );
             attention_bank #(.ADDR_W(GROUP_W)) u_bank (
                 .clk(clk), .we(we[j]), .waddr(waddr), .wdata(wdata),
                 .raddr(v_addr_q), .rdata(v[64*j +: 64])
             );
         end
-        for (j = 0; j < PAIRS; j = j + 1) begin : gen_pair
-            attention_pair #(.W(C)) u_pair (
-                .va({1'b1, v_q[128*j +: 64]}), .vb({1'b1, v_q[128*j+64 +: 64]}),
-                .la(level_q[4*j +: 2]), .lb(level_q[4*j+2 +: 2]), .s(pair[3*C*j +: 3*C])
+    endgenerate
+
+    // X+2: sums of eight keys, 4 cycles; of the group
+    wire [5*C*EIGHTS-1:0] eight;
+    wire [PART_W*C-1:0]   part;
+
+    generate
+        for (j = 0; j < EIGHTS; j = j + 1) begin : gen_eight
+            wire [8*C-1:0] keys;
+            wire [15:0]    drops;
+            for (g = 0; g < 8; g = g + 1) begin : gen_key
+                if (8 * j + g < PK) begin : gen_used
+                    assign keys[C*g +: C]  = {1'b1, v_q[64*(8*j+g) +: 64]};
+                    assign drops[2*g +: 2] = drop_q[2*(8*j+g) +: 2];
+                end else begin : gen_none
+                    assign keys[C*g +: C]  = {C{1'b0}};
+                    assign drops[2*g +: 2] = 2'b11;
+                end
+            end
+            attention_sum #(.W(C)) u_sum (
+                .clk(clk), .v(keys), .drop(drops), .sum(eight[5*C*j +: 5*C])
             );
         end
-        for (j = 0; j < QUADS; j = j + 1) begin : gen_quad
-            attention_vadd #(.W(C), .N(3)) u_add (
-                .a(pair[6*C*j +: 3*C]), .b(pair[6*C*j+3*C +: 3*C]), .s(quad[4*C*j +: 4*C])
-            );
+        for (c = 0; c < C; c = c + 1) begin : gen_part
+            if (EIGHTS == 1) begin : gen_one
+                wire unused_high = eight[5*c+4];  // 0 with four keys
+                assign part[PART_W*c +: PART_W] = eight[5*c +: PART_W];
+            end else begin : gen_more
+                wire [5*EIGHTS-1:0] of_eight;
+                for (j = 0; j < EIGHTS; j = j + 1) begin : gen_eight
+                    assign of_eight[5*j +: 5] = eight[5*(C*j+c) +: 5];
+                end
+                adder_tree #(.N(EIGHTS), .W(5), .LOG2_N(LOG2_PK - 3)) u_tree (
+                    .clk(clk), .in(of_eight), .sum(part[PART_W*c +: PART_W])
+                );
+            end
         end
     endgenerate
 
-    reg [C*PART_W-1:0] part_q;
-    reg [C*ACC_W-1:0]  acc_q;  // channel c in bits [c*ACC_W +: ACC_W]
-    reg [64*ACC_W-1:0] out_q;  // acc_q of a finished query, without the levels
+    // X+AT: accumulate; X+AT+1: take over
+    reg  [C*ACC_W-1:0] acc_q;  // channel c in bits [c*ACC_W +: ACC_W]
+    reg  [64*ACC_W-1:0] out_q;  // acc_q of a finished query, without the levels
 
     generate
-        // level l: QUADS >> l numbers of 4 + l planes
-        for (l = 0; l < LOG2_PK - 1; l = l + 1) begin : gen_sum
-            wire [C*(4+l)*(QUADS>>l)-1:0] n;
-            if (l == 0) begin : gen_first
-                assign n = quad_q;
-            end else begin : gen_next
-                for (j = 0; j < (QUADS >> l); j = j + 1) begin : gen_add
-                    attention_vadd #(.W(C), .N(3 + l)) u_add (
-                        .a(gen_sum[l-1].n[C*(3+l)*2*j +: C*(3+l)]),
-                        .b(gen_sum[l-1].n[C*(3+l)*(2*j+1) +: C*(3+l)]),
-                        .s(n[C*(4+l)*j +: C*(4+l)])
-                    );
-                end
-            end
-        end
-        // from here on by channel: carry chains are smaller for wide sums
         for (g = 0; g < 4; g = g + 1) begin : gen_fourth
-            wire add, first, take;
-            register_copy #(.WIDTH(3)) u_control (
-                .clk(clk), .d({act3_q, first3_q, act4_q & last4_q}), .q({add, first, take})
+            wire first, take;
+            register_copy #(.WIDTH(2)) u_control (
+                .clk(clk), .d({first_t[AT-1], last_t[AT]}), .q({first, take})
             );
             for (c = g; c < C; c = c + 4) begin : gen_channel
-                wire [PART_W-1:0] part;
-                for (l = 0; l < PART_W; l = l + 1) begin : gen_bit
-                    assign part[l] = part_q[C*l+c];
-                end
+                // The first group's sum has no high bits: these are cleared by the flip-flops.
+                wire [PART_W-1:0] low = first ? {PART_W{1'b0}} : acc_q[ACC_W*c +: PART_W];
                 always @(posedge clk) begin
-                    if (add) begin
-                        acc_q[ACC_W*c +: ACC_W] <= {{(ACC_W-PART_W){1'b0}}, part}
-                            + (first ? {ACC_W{1'b0}} : acc_q[ACC_W*c +: ACC_W]);
-                    end
+                    acc_q[ACC_W*c +: ACC_W] <= {{(ACC_W-PART_W){1'b0}}, part[PART_W*c +: PART_W]}
+                        + {acc_q[ACC_W*c+PART_W +: ACC_W-PART_W], low};
+                    if (first) acc_q[ACC_W*c+PART_W +: ACC_W-PART_W] <= {(ACC_W-PART_W){1'b0}};
                 end
                 if (c < 64) begin : gen_out
                     always @(posedge clk) begin
@@ -198,7 +176,7 @@ module attention_context #(
         end
     endgenerate
 
-    // X+6: words of LANES channels, 2 x - sum of the levels
+    // X+AT+2: words of LANES channels, 2 x - sum of the levels
     reg  [2:0]             left_q;  // words left
     reg  [1:0]             word_q;  // the first of them
     reg  [ACC_W-1:0]       levels_q;  // sum of the levels, inverted
@@ -209,7 +187,7 @@ module attention_context #(
 
     // The words of a query are announced from when its last sums are on their way.
     reg [WORDS-1:0] coming_q;
-    wire [WORDS-1:0] coming = act3_q && last3_q ? {WORDS{1'b1}} : coming_q >> 1;
+    wire [WORDS-1:0] coming = last_t[AT-1] ? {WORDS{1'b1}} : coming_q >> 1;
     assign c_next = coming[0];
 
     generate
@@ -228,13 +206,11 @@ module attention_context #(
     endgenerate
 
     always @(posedge clk) begin
-        quad_q  <= quad;
-        part_q  <= gen_sum[LOG2_PK-2].n;
-        if (last5_q) levels_q <= ~acc_q[64*ACC_W +: ACC_W];
+        if (last_t[AT+1]) levels_q <= ~acc_q[64*ACC_W +: ACC_W];
         r_acc   <= word_acc;
         coming_q <= coming;
-        left_q  <= last5_q ? WORDS[2:0] : left_q - {2'b00, left_q != 3'd0};
-        word_q  <= last5_q ? 2'd0 : word_q + 2'd1;
+        left_q  <= last_t[AT+1] ? WORDS[2:0] : left_q - {2'b00, left_q != 3'd0};
+        word_q  <= last_t[AT+1] ? 2'd0 : word_q + 2'd1;
         if (rst) begin
             coming_q <= {WORDS{1'b0}};
             left_q  <= 3'd0;

@@ -6,7 +6,7 @@
 // Timing, A = 7 + log2(PK): in cycle 5 p and mask (keys that count; 0 in idle cycles), in cycle
 // 6 + log2(PK) first (group is the first of its query); A = cycle in which the sum of a query's
 // last group is complete, then sum_load; kappa, kappa_neg of k = 1, 2, 3 in A+1, A+2, A+3; load in
-// A+16 with neg: then r_k (k in bits [(k-1)*7 +: 7]) and r_neg stay from A+17 until the next load,
+// A+15 with neg: then r_k (k in bits [(k-1)*7 +: 7]) and r_neg stay from A+16 until the next load,
 // at least 3 cycles.
 // Names: a number before _q is the cycle after A for k = 1; r_next, r1_q, r2_q are the last three
 // answers of the search, the newest first.
@@ -32,22 +32,25 @@ module attention_levels #(
     localparam HIGH_W  = SUM_W - 17;
     localparam TREE_W  = 24 + LOG2_PK;
 
-    wire [24*PK-1:0]  exp_d;
-    reg  [24*PK-1:0]  exp_q;
+    wire [24*PK-1:0]  exp_q;
     wire [TREE_W-1:0] group_sum;
 
     genvar j;
     generate
         for (j = 0; j < PK; j = j + 1) begin : gen_key
-            wire [23:0] e;
-            attention_exp u_exp (.p(p[7*j +: 7]), .e(e));
-            assign exp_d[24*j +: 24] = e & {24{mask[j]}};
+            // EXP[64] = 2**23, the others are less: six bits of p choose, and the flip-flops clear
+            wire [22:0] e;
+            reg  [23:0] e_q;
+            attention_weight u_weight (.p(p[7*j +: 6]), .e(e));
+            always @(posedge clk) begin
+                e_q <= {mask[j] & p[7*j+6], e};
+                if (!mask[j] || p[7*j+6]) e_q[22:0] <= 23'd0;
+            end
+            assign exp_q[24*j +: 24] = e_q;
         end
     endgenerate
 
-    always @(posedge clk) exp_q <= exp_d;
-
-    adder_tree #(.N(PK), .W(24), .SIGNED(0), .LOG2_N(LOG2_PK)) u_tree (
+    adder_tree #(.N(PK), .W(24), .LOG2_N(LOG2_PK)) u_tree (
         .clk(clk), .in(exp_q), .sum(group_sum)
     );
 
@@ -57,17 +60,15 @@ module attention_levels #(
     reg  [HIGH_W-1:0]  high2_q, high3_q;
     reg  [23:0]        kappa2_q;
     wire [23:0]        kappa3;  // beside the DSPs: no cascade
-    reg                neg2_q, neg3_q, neg4_q, neg5_q;
+    reg                neg2_q, neg3_q;
     reg  [40:0]        prod3_q, prod4_q;  // low, in one DSP
     reg  [HIGH_W+23:0] prod_q, theta_q;  // high, and without the lowest 17 bits; the other DSP
-    reg  [16:0]        theta_low_q;  // A+5 .. A+7
-    reg  [23:0]        whole_q;  // A+6 .. A+8: theta / 2**20, not rounded; 24 bits
-    reg                up_q, over_q;  // round up; more than 24 bits
-    reg  [24:0]        bound_q;  // A+7 .. A+9; bit 24: 24 bits are too few
+    reg  [24:0]        bound_q;  // A+6 .. A+8; bit 24: 24 bits are too few
+    // rounds theta / 2**20 up, with neg to the next one above
+    wire [20:0]        round = {neg3_q, {20{~neg3_q}}};
 
-    wire [24:0] bound = {1'b0, whole_q} + {24'd0, up_q};
-
-    wire [6:0] r_next;  // A+14 .. A+16
+    wire [6:0] r_next;  // A+13 .. A+15
+    wire       unused_theta = &{1'b0, theta_q[2:0], prod4_q[16:0]};
     reg  [6:0] r1_q, r2_q;
 
     register_copy #(.WIDTH(24)) u_kappa3 (.clk(clk), .d(kappa2_q), .q(kappa3));
@@ -75,7 +76,9 @@ module attention_levels #(
     attention_search u_search (.clk(clk), .bound(bound_q), .r(r_next));
 
     always @(posedge clk) begin
-        acc_q       <= (first ? {SUM_W{1'b0}} : acc_q) + {{(SUM_W-TREE_W){1'b0}}, group_sum};
+        acc_q       <= {{(SUM_W-TREE_W){1'b0}}, group_sum}
+            + {acc_q[SUM_W-1:TREE_W], first ? {TREE_W{1'b0}} : acc_q[TREE_W-1:0]};
+        if (first) acc_q[SUM_W-1:TREE_W] <= {(SUM_W-TREE_W){1'b0}};
         if (sum_load) sum_q <= acc_q;
         low_q       <= sum_q[16:0];
         kappa2_q    <= kappa;
@@ -84,16 +87,10 @@ module attention_levels #(
         high2_q     <= sum_q[SUM_W-1:17];
         high3_q     <= high2_q;
         neg3_q      <= neg2_q;
-        prod4_q     <= prod3_q;
+        prod4_q     <= prod3_q + {20'd0, round};
         prod_q      <= {24'd0, high3_q} * {{HIGH_W{1'b0}}, kappa3};
-        neg4_q      <= neg3_q;
         theta_q     <= prod_q + {{(HIGH_W){1'b0}}, prod4_q[40:17]};
-        theta_low_q <= prod4_q[16:0];
-        neg5_q      <= neg4_q;
-        whole_q     <= theta_q[26:3];
-        up_q        <= neg5_q | (|{theta_q[2:0], theta_low_q});
-        over_q      <= |theta_q[HIGH_W+23:27];
-        bound_q     <= {over_q | bound[24], bound[23:0]};
+        bound_q     <= {|theta_q[HIGH_W+23:27], theta_q[26:3]};
         r1_q        <= r_next;
         r2_q        <= r1_q;
         if (load) begin

@@ -8,15 +8,15 @@
 //
 // hwgen.engine.numerics.norm_stats. Lane l of acc_word in bits [l*40 +: 40], signed. One beat per
 // cycle with any gaps, phases 0 and 1 in turn: a token per two beats. log2c is 1..10, x 16 bits:
-// |S1| <= 2**25 and S2 <= 2**40, so a lane holds at most 2**(40 - log2 LANES) and the tree sums its
-// low 42 - log2 LANES bits exactly; 2**log2c S2 <= 2**50.
+// |S1| <= 2**25 and S2 <= 2**40, so a lane's squares are 0 .. 2**(40 - log2 LANES): the tree sums
+// the low 41 - log2 LANES bits, unsigned; of S1, 26 bits count. 2**log2c S2 <= 2**50.
 //
-// Latency: phase 1 beat in cycle 0 -> entry written at the end of cycle WRITE_AT = 17 + log2 LANES;
+// Latency: phase 1 beat in cycle 0 -> entry written at the end of cycle WRITE_AT = 16 + log2 LANES;
 // a rd_index in a later cycle reads it. busy, a register, from the cycle after the first beat of a
 // token to WRITE_AT of its second, both included. log2c and eps hold while busy. reset (one cycle,
 // not while busy) makes the next token entry 0. rd_index -> outputs one cycle later. Reset: control
 // only; the table keeps its contents.
-// Cost: LANES - 1 adders of about 40 bits, five DSP48E1, the table.
+// Cost: adder_tree of LANES numbers of about 36 bits, five DSP48E1, the table.
 `default_nettype none
 module norm_unit #(
     parameter LANES    = 16,  // a power of two, 4 .. 256
@@ -37,9 +37,9 @@ module norm_unit #(
     output reg                         busy
 );
     localparam LOG2_L   = $clog2(LANES);
-    localparam LANE_W   = 42 - LOG2_L;
+    localparam LANE_W   = 41 - LOG2_L;
     localparam INDEX_W  = $clog2(NT_WORDS);
-    localparam WRITE_AT = 17 + LOG2_L;
+    localparam WRITE_AT = 16 + LOG2_L;
 
     generate
         if (LANES < 4 || LANES > 256 || (1 << LOG2_L) != LANES) begin : gen_lanes
@@ -71,7 +71,7 @@ module norm_unit #(
 
     // ------------------------------------------------------------------ sum over the lanes
     wire [LANE_W*LANES-1:0] lanes;
-    wire [41:0]             sum;
+    wire [40:0]             sum;
 
     genvar l;
     generate
@@ -81,67 +81,85 @@ module norm_unit #(
         end
     endgenerate
 
-    adder_tree #(.N(LANES), .W(LANE_W), .SIGNED(1), .LOG2_N(LOG2_L)) u_tree (
+    adder_tree #(.N(LANES), .W(LANE_W), .LOG2_N(LOG2_L)) u_tree (
         .clk(clk), .in(lanes), .sum(sum)
     );
 
-    // ------------------------------------------------------------------ V, 4 cycles, and mean2
-    reg signed [25:0] s1_q;
-    reg        [25:0] mag_q;  // |S1|
-    reg        [40:0] s2_q;
-    reg        [25:0] hh_q, hl_q, ll_q;  // products of the halves of |S1|
-    reg        [25:0] hh2_q, hl2_q, ll2_q;
-    reg        [3:0]  right_q;  // log2c - 1
-    reg        [51:0] scaled_q, square_q;
-    reg signed [26:0] twice_q;  // 2 S1 / 2**(log2c - 1)
-    reg        [52:0] plus_q;
-    reg        [53:0] value_q;
-    reg        [17:0] mean2_q;
+    // ------------------------------------------------------------------ V, 5 cycles, and mean2
+    // S1 = 2**13 high + low; low low, high low and high high, each plus what the one before has above
+    // its lowest bits. S1 is there a cycle before S2 at least, and held.
+    reg  signed [25:0] s1_q;
+    wire signed [12:0] high = s1_q[25:13];
+    wire signed [13:0] low  = {1'b0, s1_q[12:0]};
+    reg  signed [12:0] high1_q, high2_q;
+    reg  signed [13:0] low1_q;
+    reg  signed [27:0] ll1_q, ll2_q;
+    reg  signed [26:0] hl2_q, hl3_q;
+    reg  signed [25:0] hh3_q, hh4_q;
+    reg         [13:0] ll3_q, ll4_q;
+    reg         [11:0] hl4_q;
+    wire        [51:0] square = {hh4_q, hl4_q, ll4_q};
+    reg         [40:0] s2_q, s2_late_q;
+    reg         [3:0]  right_q;  // log2c - 1, 0..9: shifts of 0..3, then of 0, 4, 8
+    reg         [43:0] scaled_q;
+    wire        [51:0] scaled = right_q[3] ? {scaled_q, 8'd0}  // 2**(log2c - 1) S2
+        : right_q[2] ? {4'd0, scaled_q, 4'd0} : {8'd0, scaled_q};
+    reg  signed [26:0] twice_q;  // 2 S1 / 2**(log2c - 1)
+    wire signed [26:0] twice = right_q[3] ? twice_q >>> 8 : right_q[2] ? twice_q >>> 4 : twice_q;
+    reg         [52:0] plus_q;
+    reg         [53:0] value_q;
+    reg         [17:0] mean2_q;
 
-    wire        [25:0] hh    = {13'd0, mag_q[25:13]} * {13'd0, mag_q[25:13]};
-    wire        [25:0] hl    = {13'd0, mag_q[25:13]} * {13'd0, mag_q[12:0]};
-    wire        [25:0] ll    = {13'd0, mag_q[12:0]} * {13'd0, mag_q[12:0]};
-    wire signed [26:0] twice = $signed({s1_q, 1'b0}) >>> right_q;
-    wire signed [26:0] mean  = (twice_q + 27'sd1) >>> 1;
+    // sums as subtractions: the left operand is a register (or 0) that reaches the carry chain
+    // without a LUT, so that the choice of the shift and the sum are one LUT a bit
+    wire [53:0] plus = {1'b0, eps, 1'b0} - {1'b1, ~scaled[50:0], 2'b11};
+    wire [18:0] mean = 19'd0 - ~twice[18:0];
 
-    wire unused_bits = &{1'b0, sum[41], mean[26:18]};
+    wire unused_bits = &{1'b0, scaled[51], plus[0], mean[0], twice[26:19], ll2_q[27:26]};
 
     always @(posedge clk) begin
         right_q <= log2c - 4'd1;
-        if (sum_t[LOG2_L]) begin  // held until phase 1 is there
-            s1_q  <= $signed(sum[25:0]);
-            mag_q <= sum[25] ? 26'd0 - sum[25:0] : sum[25:0];
-        end
-        s2_q <= sum[40:0];
-        {hh_q, hl_q, ll_q} <= {hh, hl, ll};
+        if (sum_t[LOG2_L]) s1_q <= sum[25:0];
+        {high2_q, high1_q} <= {high1_q, high};
+        low1_q    <= low;
+        ll1_q     <= low * low;
+        ll2_q     <= ll1_q;
+        hl2_q     <= high1_q * low1_q;
+        hl3_q     <= hl2_q + $signed({15'd0, ll2_q[25:14]});
+        hh3_q     <= high2_q * high2_q;
+        hh4_q     <= hh3_q + $signed({{11{hl3_q[26]}}, hl3_q[26:12]});
+        {ll4_q, ll3_q} <= {ll3_q, ll2_q[13:0]};
+        hl4_q     <= hl3_q[11:0];
 
-        {hh2_q, hl2_q, ll2_q} <= {hh_q, hl_q, ll_q};
-        scaled_q <= {11'd0, s2_q} << log2c;
-        twice_q  <= twice;
+        s2_q      <= sum;
+        s2_late_q <= s2_q;
+        scaled_q  <= {3'd0, s2_late_q} << right_q[1:0];
+        plus_q    <= plus[53:1];
+        value_q   <= {1'b0, plus_q} - {2'b00, square};
 
-        square_q <= {hh2_q, ll2_q} + {12'd0, hl2_q, 14'd0};
-        plus_q   <= {1'b0, scaled_q} + {1'b0, eps};
-        mean2_q  <= mean[17:0];
-
-        value_q <= {1'b0, plus_q} - {2'b00, square_q};
+        twice_q   <= $signed({s1_q, 1'b0}) >>> right_q[1:0];
+        mean2_q   <= mean[18:1];
     end
 
-    // ----------------------------------------------------------- reciprocal square root, 12 cycles
+    // ----------------------------------------------------------- reciprocal square root, 10 cycles
     wire [14:0]      r;
     wire [4:0]       h;
-    reg  [18*14-1:0] mean2_d;  // oldest highest
+    reg  [18*13-1:0] mean2_d;  // oldest highest
 
     rsqrt u_rsqrt (.clk(clk), .value(value_q), .r(r), .h(h));
 
-    always @(posedge clk) mean2_d <= {mean2_d[18*13-1:0], mean2_q};
+    always @(posedge clk) mean2_d <= {mean2_d[18*12-1:0], mean2_q};
 
     // The lanes have eight shifts: r loses the bits in between. h leads r by three cycles.
     reg  [5:0]  above_q;  // h - log2c
     reg  [4:0]  less_q;   // full - 1 = max(above, 0) + 2, at most 27
-    reg  [3:0]  drop_q;
+    reg  [3:0]  drop_q;   // at most 11: shifts of 0..3, then of 0, 4, 8
+    reg  [1:0]  drop_high_q;
     reg  [4:0]  shift0_q, shift_q;
     reg  [15:0] cut_q;
-    wire [14:0] scale = cut_q[15:1] + {14'd0, cut_q[0]};
+    wire [15:0] cut   = drop_high_q[1] ? cut_q >> 8 : drop_high_q[0] ? cut_q >> 4 : cut_q;
+    wire [15:0] scale = 16'd0 - ~cut;
+    wire        unused_scale = scale[0];
 
     always @(posedge clk) begin
         above_q  <= {1'b0, h} - {2'b00, log2c};
@@ -149,7 +167,8 @@ module norm_unit #(
         shift0_q <= less_q[4] ? 5'd17 : {less_q[4:1], 1'b1};
         drop_q   <= less_q[4] ? less_q[3:0] : {3'd0, less_q[0]};
         shift_q  <= shift0_q;
-        cut_q    <= {r, 1'b0} >> drop_q;
+        cut_q    <= {r, 1'b0} >> drop_q[1:0];
+        drop_high_q <= drop_q[3:2];
     end
 
     // ------------------------------------------------------------------ table
@@ -163,7 +182,7 @@ module norm_unit #(
     assign norm_shift = {1'b0, entry_q[4:0]};
 
     always @(posedge clk) begin
-        if (square_t[WRITE_AT]) table_mem[index_q] <= {mean2_d[18*13 +: 18], scale, shift_q};
+        if (square_t[WRITE_AT]) table_mem[index_q] <= {mean2_d[18*12 +: 18], scale[15:1], shift_q};
         entry_q <= table_mem[rd_index];
         index_q <= index_q + {{(INDEX_W-1){1'b0}}, square_t[WRITE_AT]};
         if (rst || reset) index_q <= {INDEX_W{1'b0}};
