@@ -42,7 +42,6 @@ class XnorFront:
         "rtl/xnor/activation_fetch.v",
         "rtl/xnor/activation_window.v",
         "rtl/lib/times_xd.v",
-        "rtl/lib/stream_addr.v",
         "rtl/lib/phase_count.v",
         "rtl/lib/delay_line.v",
         "rtl/xnor/xnor_array.v",

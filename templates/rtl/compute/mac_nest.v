@@ -4,15 +4,16 @@
 //   cm = cm_base + i0 cm_s0 + i1 cm_s1 (modulo 256), wb = wb_base + running count of a result
 //
 // by adders only; i2 in the order of result_order. Two stages: counters, and one cycle later the
-// addresses. `load` (instruction stable in that cycle) in
+// addresses, which choose among sums that are ready. `load` (instruction stable in that cycle) in
 // cycle t -> counters run in t + 1 .. t + n0 n1 n2 n3, beats are in t + 2 .., without gaps;
 // `free` is high when the counters are idle or in their last cycle.
 // stat (LNSTAT): first and last frame every level 1 iteration instead of the whole result.
 // stencil: every level 1 iteration is a result.
 // Names: *0, *1 (one0_q, last1_q, s0_q ..): level 0, 1; level1_*: at i0 = 0 of this level 1
-// iteration; *_go: the step that the addresses take, one cycle after the counters, a copy for each
+// iteration; at_*_q: the address that the next step of a result takes (x, phase, row: levels 2 and
+// 3 in the order of result_order); *_go: that step, one cycle after the counters, a copy for each
 // use.
-// Reset: control only. Cost: 10 adders of 8 to 20 bits, about 450 flip-flops.
+// Reset: control only. Cost: 12 adders of 8 to 20 bits, about 400 flip-flops.
 `default_nettype none
 module mac_nest (
     input  wire        clk,
@@ -142,14 +143,16 @@ module mac_nest (
     reg [3:0]  tap_q;
     reg [11:0] i2_q;
     wire [3:0] go;                  // {result, step of a result, level 1}
-    wire [3:0] pos_go;
-    wire [1:0] addr_go, cm_go;      // without the step
+    wire [3:0] addr_go, pos_go;
+    wire [2:0] at_go;               // without level 1
+    wire [1:0] cm_go;               // without the step
 
     assign go = {load || (last0_q && last1_q),
         load ? 2'd0 : step_x ? 2'd1 : step_phase ? 2'd2 : 2'd3, last0_q};
 
-    register_copy #(.WIDTH(2)) u_addr_go (.clk(clk), .d({go[3], go[0]}), .q(addr_go));
+    register_copy #(.WIDTH(4)) u_addr_go (.clk(clk), .d(go), .q(addr_go));
     register_copy #(.WIDTH(4)) u_pos_go (.clk(clk), .d(go), .q(pos_go));
+    register_copy #(.WIDTH(3)) u_at_go (.clk(clk), .d(go[3:1]), .q(at_go));
     register_copy #(.WIDTH(2)) u_cm_go (.clk(clk), .d({go[3], go[0]}), .q(cm_go));
     wire       unused = step_row;
 
@@ -184,25 +187,32 @@ module mac_nest (
         end
     end
 
-    // results: as in stream_addr.v
-    wire [19:0] pos_to;
-    stream_addr #(.WIDTH(20)) u_pos (
-        .clk(clk), .base(base_q), .s2(s2_q), .s3(s3_q), .x2(x2_q), .move(pos_go[3]),
-        .step(pos_go[2:1]), .to(pos_to), .addr(pos)
-    );
-
-    // beats of a result
     reg  [19:0] addr_q;
     reg  [19:0] level1_q;           // addr at i0 = 0 of this level 1 iteration
+    reg  [19:0] pos_q;
+    reg  [19:0] at_x_q, at_phase_q, at_row_q;
     reg  [7:0]  cm_q, cm_level1_q;
     reg  [15:0] wb_q;
+    wire [19:0] addr_to = addr_go[2:1] == 2'd0 ? base_q : addr_go[2:1] == 2'd1 ? at_x_q
+        : addr_go[2:1] == 2'd2 ? at_phase_q : at_row_q;
+    wire [19:0] pos_to = pos_go[2:1] == 2'd0 ? base_q : pos_go[2:1] == 2'd1 ? at_x_q
+        : pos_go[2:1] == 2'd2 ? at_phase_q : at_row_q;
+    wire [19:0] at_to = at_go[1:0] == 2'd0 ? base_q : at_go[1:0] == 2'd1 ? at_x_q
+        : at_go[1:0] == 2'd2 ? at_phase_q : at_row_q;
+    wire [19:0] row_to = at_go[1:0] == 2'd0 ? base_q : at_go[1:0] == 2'd2 ? at_phase_q : at_row_q;
     wire [19:0] next0 = addr_q + s0_q;
     wire [19:0] next1 = level1_q + s1_q;
     wire [7:0]  cm_next1 = cm_level1_q + cm_s1_q;
 
     always @(posedge clk) begin
-        addr_q <= addr_go[1] ? pos_to : addr_go[0] ? next1 : next0;
+        addr_q <= addr_go[3] ? addr_to : addr_go[0] ? next1 : next0;
         if (pos_go[3] || pos_go[0]) level1_q <= pos_go[3] ? pos_to : next1;
+        if (pos_go[3]) pos_q <= pos_to;
+        if (at_go[2]) begin
+            at_x_q <= at_to + x2_q;
+            if (at_go[1:0] != 2'd1) at_phase_q <= row_to + s2_q;
+            if (at_go[1:0] == 2'd0 || at_go[1:0] == 2'd3) at_row_q <= row_to + s3_q;
+        end
         cm_q <= cm_go[1] ? cm_base_q : cm_go[0] ? cm_next1 : cm_q + cm_s0_q;
         if (cm_go[0]) cm_level1_q <= cm_next1;
         if (cm_go[1]) cm_level1_q <= cm_base_q;
@@ -211,6 +221,7 @@ module mac_nest (
 
     assign valid = valid_q;
     assign addr = addr_q;
+    assign pos = pos_q;
     assign tap = tap_q;
     assign i2 = i2_q;
     assign phase = phase_q;

@@ -317,32 +317,29 @@ module result_nest #(
     end
 
     // ---- streams
-    wire [13:0] next_pre, next_mid, next_out, next_dst;
-    wire [15:0] next_bit;
-
     stream_addr #(.WIDTH(14)) u_pre (
         .clk(clk), .base(c_pre_q[14:1]), .s2(c_pre_q[28:15]), .s3(c_pre_q[42:29]),
-        .x2(c_pre_q[56:43]), .move(pre_go[2]), .step(pre_go[1:0]), .to(next_pre),
+        .x2(c_pre_q[56:43]), .move(pre_go[2]), .step(pre_go[1:0]),
         .addr(r_pre[13:0])
     );
     stream_addr #(.WIDTH(14)) u_mid (
         .clk(clk), .base(c_mid_q[14:1]), .s2(c_mid_q[28:15]), .s3(c_mid_q[42:29]),
-        .x2(c_mid_q[56:43]), .move(mid_go[2]), .step(mid_go[1:0]), .to(next_mid),
+        .x2(c_mid_q[56:43]), .move(mid_go[2]), .step(mid_go[1:0]),
         .addr(r_mid[13:0])
     );
     stream_addr #(.WIDTH(14)) u_out (
         .clk(clk), .base(c_out_q[14:1]), .s2(c_out_q[28:15]), .s3(c_out_q[42:29]),
-        .x2(c_out_q[56:43]), .move(out_go[2]), .step(out_go[1:0]), .to(next_out),
+        .x2(c_out_q[56:43]), .move(out_go[2]), .step(out_go[1:0]),
         .addr(r_out[13:0])
     );
     stream_addr #(.WIDTH(14)) u_dst (
         .clk(clk), .base(c_dst_q[14:1]), .s2(c_dst_q[28:15]), .s3(c_dst_q[42:29]),
-        .x2(c_dst_q[56:43]), .move(dst_go[2]), .step(dst_go[1:0]), .to(next_dst),
+        .x2(c_dst_q[56:43]), .move(dst_go[2]), .step(dst_go[1:0]),
         .addr(r_dst[13:0])
     );
     stream_addr #(.WIDTH(16)) u_bit (
         .clk(clk), .base(c_bit_q[15:0]), .s2(c_bit_q[31:16]), .s3(c_bit_q[47:32]),
-        .x2(c_bit_q[63:48]), .move(bit_go[2]), .step(bit_go[1:0]), .to(next_bit),
+        .x2(c_bit_q[63:48]), .move(bit_go[2]), .step(bit_go[1:0]),
         .addr(r_bit)
     );
 
@@ -356,6 +353,6 @@ module result_nest #(
     assign r_pool = d_pool_q;
     assign r_dst_mask = d_dst_mask_q;
 
-    wire unused = &{1'b0, i2[11:6], done_next, next_pre, next_mid, next_out, next_dst, next_bit};
+    wire unused = &{1'b0, i2[11:6], done_next};
 endmodule
 `default_nettype wire

@@ -86,8 +86,8 @@ module norm_unit #(
     );
 
     // ------------------------------------------------------------------ V, 5 cycles, and mean2
-    // S1 = 2**13 high + low; low low, high low and high high, each plus what the one before has above
-    // its lowest bits. S1 is there a cycle before S2 at least, and held.
+    // S1 = 2**13 high + low; low low, high low and high high, each plus what the one before has
+    // above its lowest bits. S1 is there a cycle before S2 at least, and held.
     reg  signed [25:0] s1_q;
     wire signed [12:0] high = s1_q[25:13];
     wire signed [13:0] low  = {1'b0, s1_q[12:0]};

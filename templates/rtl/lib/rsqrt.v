@@ -17,8 +17,8 @@ module rsqrt (
     output reg  [14:0] r,
     output wire [4:0]  h
 );
-    // Clip and normalise: pairs of leading zeros are shifted out, 16 and 8, 4, 2 and 1 of them. What
-    // a shift needs to know is counted a cycle before or beside it.
+    // Clip and normalise: pairs of leading zeros are shifted out, 16 and 8, 4, 2 and 1 of them.
+    // What a shift needs to know is counted a cycle before or beside it.
     wire        over = ~value[53] & value[52];  // above 52 bits: all ones
     reg  [51:0] value1_q;
     reg         small1_q;  // below 1

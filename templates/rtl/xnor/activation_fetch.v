@@ -359,7 +359,10 @@ module activation_fetch #(
     reg [15:0] base_q, s2_q, s3_q, cstep_q;
     reg [1:0] go_q;                               // 0 start, 1 column, 2 phase, 3 row
     reg move_q;
-    wire [15:0] at_f, unused_to;
+    reg [15:0] at_f, next_col_f, next_phase_f, next_row_f;
+    wire [15:0] from = go_q == 2'd0 ? base_q : go_q == 2'd1 ? next_col_f
+        : go_q == 2'd2 ? next_phase_f : next_row_f;
+    wire [15:0] row_from = go_q == 2'd0 ? base_q : next_row_f;
 
     always @(posedge clk) begin
         if (start) begin
@@ -370,21 +373,17 @@ module activation_fetch #(
         end
         move_q <= start || step;
         go_q <= start ? 2'd0 : !phase_end_q ? 2'd1 : !lastph_q ? 2'd2 : 2'd3;
+        if (move_q) begin
+            at_f <= from;
+            next_col_f <= from + cstep_q;
+            if (go_q == 2'd0 || go_q == 2'd3) begin
+                next_phase_f <= row_from + s2_q;
+                next_row_f <= row_from + s3_q;
+            end else if (go_q == 2'd2) begin
+                next_phase_f <= next_phase_f + s2_q;
+            end
+        end
     end
-
-    stream_addr #(
-        .WIDTH(16)
-    ) u_at (
-        .clk (clk),
-        .base(base_q),
-        .s2  (s2_q),
-        .s3  (s3_q),
-        .x2  (cstep_q),
-        .move(move_q),
-        .step(go_q),
-        .to  (unused_to),
-        .addr(at_f)
-    );
 
     // ----------------------------------------------- requests: the taps' rows, or attention's row
     // A beat's flags, one cycle later with its address and two with its requests.
