@@ -55,17 +55,17 @@ def estimate(s: Sizing, family: str = "xc7") -> dict[str, float]:
     banks = 48 * 32  # of CM: no LUT RAM is shallower
     slots = 16 * s.cm_slots + banks + 16 * s.om_slots + 90 * max(32, s.qm_slots)  # bits of a lane
     # arithmetic, pooling, address and DMA multiplexers; parameters; an array row
-    lut_lane = 540 + 5 * s.act_bits + slots / 48 + 1.22 * s.kw
-    ff_lane = 485 + 2 * s.kw + 0.9 * s.kw + 120
+    lut_lane = 338 + 23 * s.act_bits + slots / 48 + s.kw
+    ff_lane = 875 + 2.69 * s.kw
     if family == "ecp5":
         lut_lane, ff_lane = lut_lane + 320, ff_lane + 640
     elif family != "xc7":
-        lut_lane, ff_lane = lut_lane + 57, ff_lane + 54
-    lut_rest = 10600 + 11.3 * s.kw + 460 * s.pk
+        lut_lane, ff_lane = lut_lane - 10, ff_lane + 81
+    lut_rest = 7090 + 12.6 * s.kw + 270 * s.pk
     either = [feature_memory(s, n) for n in (s.fm_words, s.tm_words)] + [_store(s)]
     return {
         "lut": lanes * lut_lane + lut_rest,
-        "ff": lanes * ff_lane + 12150 + 3.3 * s.kw,
+        "ff": lanes * ff_lane + 11780 + 10.45 * s.kw + 651 * s.pk,
         "bram36": sum(blocks for blocks, _ in either)
         + 4 * ceil(s.kw / 64) * ceil(s.bm_rows / 2048)  # byte writes: 64 of 72 bits
         + block_rams(16 * lanes, s.wb_words)
