@@ -29,12 +29,11 @@ class Lanes:
     """`lanes` array: one result per lane and cycle, hwgen.ops.post.Post in hardware.
 
     lanes: power of two >= 16; act_bits 8..16; slots: powers of two (CM, OM up to 256, QM up to 64).
-    Cost (Yosys synth_xilinx -family xc7, module by module, LUT sites with RAM and SRL): a lane 327,
-    419 FF, 6 DSP (323, 407, 6 with 12 bits) and 34 for its share of a table of chords. 16 lanes
-    with slots 64, 64, 32: 8,548 LUT, 7,943 FF, 97 DSP (8,355, 7,479, 97 with 12 bits); slots 32,
-    32, 32: 8,204 (8,011) LUT. A ROM of GELU instead of the tables saved 145. Of these the three
-    further products of a beat take 88 LUT and 3 DSP a lane: 32 LUT hold their weights, 40 the
-    accumulator, which has no place left in a DSP.
+    Cost (Yosys synth_xilinx -family xc7, module by module, LUT sites with RAM and SRL): a lane 309,
+    435 FF, 6 DSP (305, 419, 6 with 12 bits) and 34 LUT for its share of a table of chords. 16
+    lanes with slots 64, 64, 32: 8,981 LUT, 10,321 FF, 97 DSP. Of these the three further products
+    of a beat take 88 LUT and 3 DSP a lane: 32 LUT hold their weights, 40 the accumulator, which
+    has no place left in a DSP.
     """
 
     lanes: int = 16

@@ -15,7 +15,7 @@
 // xd, cm_mask, cm_s2, pre_s2 .. bit_s2, taps, stencil); b_* belongs to B, and so do the fields
 // that are passed on packed (pre_en, pre_base, pre_s3 .., sh1 .. pool_pos). *_ahead_*: retired
 // - wait.
-// Reset: control only. Cost: about 1,100 flip-flops, 16 adders of up to 20 bits.
+// Reset: control only. Cost: about 450 LUTs, 1,200 flip-flops.
 `default_nettype none
 // verilator lint_off PINCONNECTEMPTY
 // (a decoder has all fields of its group; a unit leaves open those that it does not need)

@@ -19,7 +19,7 @@
 // its start; SET in its last cycle.
 // Names: b_* the prepared instruction (compute_decode.v); xf_*, at_* xnor_front and attention;
 // front_* XNOR and ATT instructions with results to come; t_* traces.
-// Reset: control only. Cost: about 80 flip-flops, 90 LUTs.
+// Reset: control only. Cost: about 60 flip-flops, 60 LUTs.
 `default_nettype none
 module compute_issue #(
     parameter LN_QUIET = 14

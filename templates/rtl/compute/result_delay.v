@@ -10,7 +10,7 @@
 // the request with {mem, addr}; _on, _sel when its word is there: whether there is one, and its
 // memory.
 // So every instruction in flight keeps its own addresses and enables. Throughput one result per
-// cycle. Reset: valid flags only. Cost: about 60 shift-register LUTs, 100 flip-flops.
+// cycle. Reset: valid flags only. Cost: about 80 shift-register LUTs, 360 flip-flops.
 `default_nettype none
 module result_delay #(
     parameter PRE_AT = 8,

@@ -5,7 +5,7 @@
 // step_row, done exactly one is high: what the next step does (done: this is the last result; it
 // means nothing behind the last step). Latency 1 cycle, one step per cycle. Reset: none.
 // Every sum starts at registers and is selected behind the adder: one carry chain and two LUTs.
-// Cost: five adders of 12 or 13 bits, about 95 flip-flops.
+// Cost: five adders of 12 or 13 bits, about 90 flip-flops.
 `default_nettype none
 module result_order (
     input  wire        clk,

@@ -6,7 +6,7 @@
 // The first error of a run is kept and halts dispatch and DMA until the next reset of the units;
 // error_code: 1 read response, 2 write response, 3 CRC, 4 opcode, 5 no END. `conflict` keeps a
 // port_conflict in the same way.
-// Reset: control only. Cost: 10 flip-flops.
+// Reset: control only. Cost: 9 flip-flops.
 `default_nettype none
 module core_state (
     input  wire       clk,

@@ -14,7 +14,7 @@
 // Timing (hwgen/units/sequencer.py): start in cycle t -> rd_valid in t + 3; a request at most every
 // second cycle; an instruction is dispatched two cycles after its last beat was on the bus, at most
 // one per 512 / AXI_BITS + 1 cycles: the beats of the next one leave the FIFO after a dispatch.
-// Reset: control only. Cost (Yosys, 128 bits): 345 LUT, LUT RAM included, 693 FF.
+// Reset: control only. Cost (Yosys, 128 bits): 252 LUT, LUT RAM included, 695 FF.
 `default_nettype none
 module sequencer #(
     parameter AXI_BITS  = 128,

@@ -12,7 +12,7 @@
 // Timing: request accepted in cycle t -> aw_valid in t + 3; a beat every other cycle, so that no
 // w_ready reaches s_ready within a cycle: a frame stores its logits only. `flush` completes a
 // started burst with empty strobes and drops the rest; `idle` tells when nothing is outstanding.
-// Reset: control only. Cost (Yosys): 163 LUT, 277 FF; two ports 207 LUT, 315 FF.
+// Reset: control only. Cost (Yosys): 164 LUT, 278 FF; two ports 208 LUT, 316 FF.
 `default_nettype none
 module axi_write #(
     parameter AXI_PORTS = 1,    // 1 or 2

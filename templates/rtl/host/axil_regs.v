@@ -38,7 +38,7 @@
 // One access at a time; a write is taken in the cycle after both its parts are offered and answered
 // in the next one, a read is answered 3 cycles after its address; always OKAY, unknown addresses
 // read 0. Counters show an event 2 cycles later (run_counter.v). Reset: control only.
-// Cost (Yosys): 448 LUT, 796 FF.
+// Cost (Yosys): 454 LUT, 796 FF.
 `default_nettype none
 module axil_regs #(
     parameter AXI_PORTS = 1,

@@ -27,7 +27,7 @@
 // `c1_max` is for features only (the other kinds are wider than the maximum). acc wraps at 40
 // bits; everything else keeps all its bits up to the saturation in the equations.
 // One beat per cycle, no stall, no reset (validity is kept by lanes.v).
-// Cost (Yosys, xc7): 309 LUT, 18 SRL16, 419 FF, 6 DSP48 with A = 16; 305, 18, 407, 6 with 12.
+// Cost (Yosys, xc7): 309 LUT, 435 FF, 6 DSP48 with A = 16; 305, 419, 6 with 12.
 `default_nettype none
 module lane #(
     parameter ACT_BITS = 16

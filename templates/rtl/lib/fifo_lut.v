@@ -3,7 +3,7 @@
 // s_* in, m_* out; a transfer happens on valid && ready, `m_data` holds until taken. `s_ready` does
 // not depend on `m_ready`. Latency: a word written in cycle t is at the output in cycle t + 1.
 // Both flags are registers. One word in and one out per cycle. Reset: pointers and flags only. Cost
-// (Yosys, DEPTH up to 32): one RAM32M (4 LUT) per 6 bits of WIDTH, 13 LUT, 14 FF. Not for more than
+// (Yosys, DEPTH up to 32): one RAM32M (4 LUT) per 6 bits of WIDTH, 14 LUT, 22 FF. Not for more than
 // about 64 words: use a block RAM.
 `default_nettype none
 module fifo_lut #(

@@ -114,6 +114,9 @@ module activation_window #(
         right_3 <= conv_2 && !pattern_2[1];
         tmask_3 <= tmask_2;
         gpos_3 <= gpos_2;
+        // XLIN shifts nothing. The clear keeps gpos_3 a flip-flop: the output of a shift register
+        // (SRL) is 1.2 ns later.
+        if (!conv_2) gpos_3 <= {4 * PW{1'b0}};
 
         v_valid <= fire_3;
         v_restart <= restart_3;

@@ -20,7 +20,7 @@
 // the image that are xd apart are an odd number of BM rows apart, else one per three; between
 // two instructions at least one cycle without a vector. Reset: control only; weights and memories
 // keep their contents.
-// Cost (Yosys, xc7; 1,024 rows, 256 partial sums): L = 16, KW = 128: 5,240 LUT, 8,150 FF, 12
+// Cost (Yosys, xc7; 1,024 rows, 256 partial sums): L = 16, KW = 128: 4,900 LUT, 8,800 FF, 12
 // RAMB36.
 `default_nettype none
 module xnor_front #(
