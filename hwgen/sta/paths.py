@@ -123,5 +123,5 @@ class Tracer:
 
 
 def _word(signal: str) -> str:
-    """A signal without its bit and without instance numbers."""
-    return re.sub(r"\[\d+\]", "", signal)
+    """A signal without its bit, instance numbers and the numbers of a memory's blocks."""
+    return re.sub(r"\[\d+\]|(?:\.\d+)+$", "", signal)

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from hwgen.synth.units import Module
 
-_BIT = re.compile(r"\[\d+\]$")
+# The bit of a word; the row and column of a block that a memory was mapped to.
+_BIT = re.compile(r"\[\d+\]$|(?:\.\d+)+$")
 
 
 class Sources:
@@ -20,7 +21,7 @@ class Sources:
         self.modules, self.lines, self.top = modules, lines, top
 
     def line(self, signal: str) -> str:
-        """ "file.v:12" of `u_a.u_b.signal[3]`; "" where no source line is known."""
+        """ "file.v:12" of `u_a.u_b.signal[3]` or `u_a.mem.0.3`; "" where no line is known."""
         module, rest = self.top, signal
         while True:
             found = self.lines.get((module, _BIT.sub("", rest))) or self.lines.get((module, rest))

@@ -47,7 +47,7 @@ _MODULE = re.compile(r"^module (\S+)$", re.M)
 _CELL = re.compile(r"^  cell (\S+) (\S+)$", re.M)
 _SRC = re.compile(r"^ *attribute \\src \".*\"\n", re.M)
 _AT = re.compile(r'^  attribute \\src "([^"|]+?:\d+)')
-_WIRE = re.compile(r"^  wire .*?\\(\S+)$")
+_WIRE = re.compile(r"^  (?:wire|memory) .*?\\(\S+)$")
 _NUMBER = re.compile(r"\$(\d+)(?=[\s\[\]]|$)")
 
 

@@ -150,6 +150,34 @@ def test_more_logic_is_slower_and_the_path_is_named(tmp_path: Path) -> None:
     assert "no placement" in deep.source
 
 
+MEMORY = """\
+module top (
+    input  wire        clk,
+    input  wire        we,
+    input  wire [ 4:0] at,
+    input  wire [11:0] d,
+    output reg  [11:0] y
+);
+    reg [11:0] d_q;
+    reg [ 4:0] at_q;
+    reg        we_q;
+    (* ram_style = "distributed" *) reg [11:0] kept[0:31];
+    always @(posedge clk) begin
+        {d_q, at_q, we_q} <= {d, at, we};
+        if (we_q) kept[at_q] <= d_q ^ {12{at_q[0]}};
+        y <= kept[at_q];
+    end
+endmodule
+"""
+
+
+def test_a_path_into_a_memory_is_listed_once_with_its_line(tmp_path: Path) -> None:
+    """LUT RAM of 12 bits is two blocks, kept.0.0 and kept.0.1."""
+    into = [path for path in analysed(MEMORY, tmp_path).paths if path.end.startswith("kept")]
+    assert len(into) == len({path.start.split("[")[0] for path in into}) > 0
+    assert {path.end_line for path in into} == {"top.v:11"}
+
+
 def test_a_wider_net_model_is_slower(tmp_path: Path) -> None:
     file = tmp_path / "top.v"
     file.write_text(SOURCE.replace("DEEP", "a_q + 32'd5"))
