@@ -132,8 +132,14 @@ def fill(text: str, block: str, page: str = "README.md", begin: str = BEGIN, end
 
 
 def main() -> None:
+    """README, and the tables of hwgen.results.pages."""
+    from hwgen.results import pages
+
     path = CHECKOUT / "README.md"
     write_text_atomic(path, fill(path.read_text(), numbers(reports_dir())))
+    for page in pages.PAGES:
+        path = CHECKOUT / "docs" / page
+        write_text_atomic(path, pages.filled(page, path.read_text(), reports_dir()))
 
 
 if __name__ == "__main__":

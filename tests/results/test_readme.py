@@ -5,7 +5,7 @@ import pytest
 from hwgen.errors import HwgenError
 from hwgen.paths import CHECKOUT
 from hwgen.report.schema import Bench, BenchResult, FidelityTable
-from hwgen.results import readme
+from hwgen.results import pages, readme
 from tests.report import sample
 
 
@@ -13,6 +13,14 @@ def test_readme_is_what_reports_say():
     text = (CHECKOUT / "README.md").read_text()
     folder = CHECKOUT / "reports"
     assert readme.fill(text, readme.numbers(folder)) == text, (
+        "run `.venv/bin/python -m hwgen.results.readme`"
+    )
+
+
+@pytest.mark.parametrize("page", pages.PAGES)
+def test_tables_of_the_docs_are_what_reports_say(page):
+    text = (CHECKOUT / "docs" / page).read_text()
+    assert pages.filled(page, text, CHECKOUT / "reports") == text, (
         "run `.venv/bin/python -m hwgen.results.readme`"
     )
 
