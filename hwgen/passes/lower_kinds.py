@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from hwgen import ops
-from hwgen.engine.numerics import KAPPA_FRAC, SH2_SHIFTS
+from hwgen.engine.numerics import KAPPA_FRAC, SH2_SHIFTS, norm_width
 from hwgen.floats import kinds
 from hwgen.floats.kinds.base import Node
 from hwgen.ops.base import Op
@@ -175,7 +175,8 @@ def _window_part(at: Site) -> Body:
 
 @lowers(kinds.LayerNorm)
 def _layer_norm(at: Site) -> Body:
-    eps = round(at.node.layout.channels**2 * at.node["eps"] * 2.0 ** (2 * at.frac))
+    log2c, _ = norm_width(at.node.layout.channels)
+    eps = round(at.node["eps"] * 2.0 ** (2 * (log2c + at.frac)))
     window = at.node["window"]
     in_grid = at.grid if window else (0, 0)
     return ops.layernorm.LayerNorm, {"eps": eps, "window": window, "in_grid": in_grid}

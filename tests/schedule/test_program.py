@@ -25,7 +25,7 @@ from hwgen.units.attention import Attention
 from hwgen.units.dma import record_words
 from hwgen.units.xnor_front import column_cycles
 from tests.attention_graphs import attention_graph
-from tests.graphs import conv_graph, patch_graph, random_graph
+from tests.graphs import conv_graph, norm_graph, patch_graph, random_graph
 from tests.strided_graphs import strided_graph
 from tests.units.isa_reference import Fault, Machine
 
@@ -82,6 +82,20 @@ def first_difference(program: Program, machine: Machine, values: dict[str, np.nd
 )
 def test_program_gives_the_golden_tensors(sizes: dict) -> None:
     check(random_graph(SEED), sizes)
+
+
+@pytest.mark.parametrize(
+    ("c", "sizes", "words"),
+    [(192, {}, {4, 8}), (320, {}, {4, 16}), (448, {"qm_slots": 16}, {4, 8, 16})],
+)
+def test_layer_norm_of_any_width_gives_the_golden_tensors(
+    c: int, sizes: dict, words: set[int]
+) -> None:
+    """12, 20 and 28 words, in groups of powers of two; with fewer QM slots than words each group
+    brings its own constants."""
+    program = check(norm_graph(c), sizes)
+    groups = {i.fields["q_mask"] + 1 for i in program.instructions if i.op == "LNAPPLY"}
+    assert groups == words
 
 
 @pytest.mark.parametrize(

@@ -42,12 +42,13 @@ def _conv3x3(b: Builder, op: XnorConv, part: Part | None) -> None:
             f"--set gu={cg & -cg}",
         )
     per_word = max(1, lanes // group_out)  # groups that one output word spans
-    if per_word not in (1, 2, 4) or group_out % quarter:
+    whole = group_out % lanes == 0 or per_word * group_out == lanes
+    if per_word not in (1, 2, 4) or not whole:
         raise FitError(
             op.name,
             f"{group_out} outputs per group",
-            f"{quarter} lanes must share a group",
-            "use fewer groups",
+            f"a word of {lanes} lanes must lie in one group, or hold 2 or 4 whole groups",
+            f"use groups of a multiple of {lanes} outputs",
         )
     g_qsh = {1: 2, 2: 1, 4: 0}[per_word]
     slices = [(c, min(s.gs, cg - c)) for c in range(0, cg, s.gs)]
