@@ -135,7 +135,7 @@ def layer_norm(im: Importer, m: nn.LayerNorm, _: Tensor, x: View) -> View:
     layout = im.channel_axis(x, -1, "LayerNorm")
     if tuple(m.normalized_shape) != (layout.channels,):
         raise im.unsupported(f"LayerNorm over {m.normalized_shape}", "supported: the channels")
-    params = {"eps": float(m.eps), "window": 0}
+    params = {"eps": float(m.eps), "window": 0, "channels": 0}
     norm = View(im.emit(LayerNorm, (x.node,), params), x.axes)
     if m.weight is None:
         return norm
@@ -254,7 +254,7 @@ def token_builder(im: Importer, m: hnn.TokenBuilder, _: Tensor, x: View) -> View
         merge = im.emit(Add, (largest, average), {}, "merge")
     else:
         merge = average_pool(im, x, w, "avg")
-    params = {"eps": float(m.norm.eps), "window": w}
+    params = {"eps": float(m.norm.eps), "window": w, "channels": 0}
     norm = View(im.emit(LayerNorm, (x.node, merge), params, "norm"), WINDOWS)
     return im.affine(norm, _array(m.norm.weight), _array(m.norm.bias), "affine")
 

@@ -175,11 +175,17 @@ def _window_part(at: Site) -> Body:
 
 @lowers(kinds.LayerNorm)
 def _layer_norm(at: Site) -> Body:
-    log2c, _ = norm_width(at.node.layout.channels)
+    channels = at.node["channels"]
+    log2c, _ = norm_width(channels or at.node.layout.channels)
     eps = round(at.node["eps"] * 2.0 ** (2 * (log2c + at.frac)))
     window = at.node["window"]
     in_grid = at.grid if window else (0, 0)
-    return ops.layernorm.LayerNorm, {"eps": eps, "window": window, "in_grid": in_grid}
+    return ops.layernorm.LayerNorm, {
+        "eps": eps,
+        "channels": channels,
+        "window": window,
+        "in_grid": in_grid,
+    }
 
 
 @lowers(kinds.Attention)

@@ -364,14 +364,14 @@ def examples() -> dict[str, Example]:
 
     put(
         kinds.LayerNorm,
-        {"eps": 1e-3, "window": 0},
+        {"eps": 1e-3, "window": 0, "channels": 0},
         (row,),
         row,
         lambda x: F.layer_norm(x, (3,), eps=1e-3),
     )
     put(
         kinds.LayerNorm,
-        {"eps": 1e-3, "window": 3},
+        {"eps": 1e-3, "window": 3, "channels": 0},
         (big, on_grid(2, 2, 3)),
         full,
         norm_with_merge_tokens,

@@ -166,12 +166,6 @@ def test_unsupported(case: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_channels_must_fill_words() -> None:
-    layer = BinaryConv2d(32, 40, 3, padding=1)
-    with pytest.raises(HwgenError, match=r"^layer: 40 channels; must be a multiple of 16"):
-        lower(Around(layer, out=40))
-
-
 def test_nan() -> None:
     module = small_attention_net()
     module.bn.weight.data[3] = float("nan")

@@ -117,9 +117,7 @@ class Norm:
         self.delay, self.table, self.made, self.sum, self.until = delay, {}, 0, 0, -1
         self.due: deque = deque()
 
-    def take(
-        self, cycle: int, phase: int, value: int, log2c: int, scale: int, eps: int
-    ) -> None:
+    def take(self, cycle: int, phase: int, value: int, log2c: int, scale: int, eps: int) -> None:
         value = (value * scale + 0x8000) >> 16
         if not phase:
             self.sum = value

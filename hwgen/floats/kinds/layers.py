@@ -98,7 +98,7 @@ class Conv(Kind):
         "padding": Int(), "pad": Reals("C"), "quad": Flag(),
     }  # fmt: skip
     anchor = True
-    step = elementwise = makes_signs = joins_inputs = False
+    step = elementwise = makes_signs = joins_inputs = by_number = False
     reads = Reads.VALUES
     factors, offset, weights = "weight", "bias", "weight"
     frac = None
@@ -128,7 +128,7 @@ class CrossFilter(Kind):
         "pad": Reals("C", optional=True),
     }  # fmt: skip
     anchor = True
-    step = elementwise = makes_signs = joins_inputs = False
+    step = elementwise = makes_signs = joins_inputs = by_number = False
     reads = Reads.VALUES
     factors, offset, weights = "coeff", "bias", None
     frac = None

@@ -125,7 +125,13 @@ class _Norm:
         on. Level 2 runs over all words of a row's tokens where they are all of them."""
         place = run.place
         if count == self.words:
-            walks = [(Walk(run.n2 * count, run.n3, 0, run.n2, w2=1, token0=run.result), run.token, run.pitch)]
+            walks = [
+                (
+                    Walk(run.n2 * count, run.n3, 0, run.n2, w2=1, token0=run.result),
+                    run.token,
+                    run.pitch,
+                )
+            ]
         else:
             walks = [
                 (
@@ -148,5 +154,12 @@ class _Norm:
                 "q_mask": count - 1,
             }
             self.b.compute(
-                "LNAPPLY", block, [place.tensor], streams, dst, bit, **fields, **post_fields(self.op)
+                "LNAPPLY",
+                block,
+                [place.tensor],
+                streams,
+                dst,
+                bit,
+                **fields,
+                **post_fields(self.op),
             )

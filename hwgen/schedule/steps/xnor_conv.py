@@ -33,7 +33,6 @@ def _conv3x3(b: Builder, op: XnorConv, part: Part | None) -> None:
     lanes, (height, width) = s.lanes, op.in_grid
     out_channels, _, _, cg = op.weight.shape
     group_out = out_channels // op.groups
-    quarter = lanes // 4
     if cg % s.gu:
         raise FitError(
             op.name,
