@@ -69,9 +69,8 @@ def binary_linear(im: Importer, m: hnn.BinaryLinear, _: Tensor, x: View) -> View
 
 
 def binary_conv(im: Importer, m: hnn.BinaryConv2d, _: Tensor, x: View) -> View:
-    layout = im.require(x, IMAGE, "BinaryConv2d")
+    im.require(x, IMAGE, "BinaryConv2d")
     k, s = m.kernel_size, m.stride
-    _must_divide(im, "BinaryConv2d", layout, k, s, m.padding)
     scale, sign = _signs(m)
     bias = zeros(len(scale)) if m.bias is None else _array(m.bias)
     bits = (_sign(im, x),)

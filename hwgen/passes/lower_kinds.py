@@ -100,6 +100,7 @@ def _xnor_linear(at: Site) -> Body:
 @lowers(kinds.XnorConv)
 def _xnor_conv(at: Site) -> Body:
     params = {"weight": at.weight_bits(), "m": at.m, "in_grid": at.grid}
+    params["border"] = at.node["padding"]
     return ops.xnor.XnorConv, params | at.take("stride", "dilation", "groups")
 
 

@@ -119,15 +119,10 @@ UNSUPPORTED = {
         Around(nn.Conv2d(32, 32, 3, groups=2)),
         r"^layer: Conv2d kernel=\(3, 3\) .* groups=2; supported: .* no dilation or groups$",
     ),
-    "binary convolution": (
-        Around(BinaryConv2d(32, 32, 3, stride=2, padding=0)),
-        r"^layer: xnor_conv kernel=3 stride=2 padding=0 .*; or kernel 3, stride 1, padding = dil",
-    ),
-    "binary convolution on an odd grid": (
-        nn.Sequential(
-            nn.Conv2d(3, 32, 32, stride=32), BinaryConv2d(32, 32, 3, 2, padding=1)
-        ),
-        r"^1: xnor_conv kernel=3 .* grid=\(1, 1\); .*; or kernel 3, stride 2, padding 1 on an even",
+    "binary convolution of padding": (
+        Around(BinaryConv2d(32, 32, 1, padding=1)),
+        r"^layer: xnor_conv kernel=1 padding=1 dilation=1 grid=\(8, 8\); supported: every result "
+        r"sees the image$",
     ),
     "axis": (
         Around(BinaryLinear(8, 8)),

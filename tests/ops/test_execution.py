@@ -22,6 +22,7 @@ from hwgen.engine.numerics import (
 from hwgen.ir import TensorType
 from hwgen.ops.post import Post
 from tests.ops.operands import RNG, bits, check, feature, image_of, ints, make, pm, tokens_of
+from tests.strided_graphs import KERNELS
 
 
 def test_xnor_linear() -> None:
@@ -61,6 +62,20 @@ def test_xnor_conv(kernel: int, stride: int, dilation: int, groups: int) -> None
         image_of(pm(a).numpy(), grid).double(), pm(w).permute(0, 3, 1, 2).double(), None, stride,
         dilation if stride < kernel else 0, dilation, groups,
     )  # fmt: skip
+    check(op, tokens_of(want) * torch.from_numpy(m), a)
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=str)
+def test_xnor_conv_of_any_kernel_on_an_odd_grid(kernel: tuple[int, ...]) -> None:
+    (k, stride, border, dilation, groups), grid = kernel, (9, 7)
+    a, m, w = bits(2, 63, 16), ints(32), bits(32, k, k, 16 // groups)
+    op = make(ops.xnor.XnorConv, weight=w, m=m, stride=stride, dilation=dilation, groups=groups,
+              in_grid=grid, border=border)  # fmt: skip
+    want = F.conv2d(
+        image_of(pm(a).numpy(), grid).double(), pm(w).permute(0, 3, 1, 2).double(), None, stride,
+        border, dilation, groups,
+    )  # fmt: skip
+    assert op.out_grid() == tuple(want.shape[2:])
     check(op, tokens_of(want) * torch.from_numpy(m), a)
 
 
