@@ -14,6 +14,15 @@ KERNELS = (
     (3, 2, 1, 1, 2), (3, 1, 1, 2, 1), (2, 1, 1, 1, 1), (4, 2, 1, 1, 2), (3, 3, 0, 1, 1),
     (7, 2, 3, 1, 1), (3, 1, 1, 1, 2), (2, 2, 0, 1, 1),
 )  # fmt: skip
+DENSE = (
+    (3, 1, 1),
+    (1, 2, 0),
+    (3, 2, 1),
+    (5, 2, 2),
+    (3, 1, 0),
+    (2, 2, 1),
+    (2, 2, 0),
+)  # k, s, border
 CHANNELS = (32, 64, 128, 256, 64)
 GROUPS = (1, 2, 1, 1)
 
@@ -63,7 +72,7 @@ def strided_graph(
 
 
 def kernel_graph(height: int = 9, width: int = 7, c: int = 32, seed: int = 0) -> Graph:
-    """Binary convolutions of every kind of kernel, all of the same bits on an odd grid."""
+    """Binary and other convolutions of every kind of kernel, all of one value on an odd grid."""
     m = Maker(seed)
     stem = m.add(
         PatchConv, "stem", ["image"], m.post(c, "bits", sh1=5), (height * width, c),
@@ -78,6 +87,14 @@ def kernel_graph(height: int = 9, width: int = 7, c: int = 32, seed: int = 0) ->
             XnorConv, f"k{k}s{s}p{p}d{d}g{g}", [f"{stem}.bits"], m.post(c, "rp", "bits", sh1=5),
             (grid[0] * grid[1], c), grid, weight=m.weight(c, k, k, c // g), m=m.ints(-300, 300, c),
             stride=s, dilation=d, groups=g, in_grid=(height, width), border=p,
+        )  # fmt: skip
+    for k, s, p in DENSE:
+        grid = ((height + 2 * p - k) // s + 1, (width + 2 * p - k) // s + 1)
+        top = (1 << (weight_bits(k, c) - 1)) - 1
+        m.add(
+            PatchConv, f"dense k{k}s{s}p{p}", [stem], m.post(c, "rp", "bits", sh1=13),
+            (grid[0] * grid[1], c), grid, weight=m.ints(-top, top + 1, c, k, k, c),
+            in_grid=(height, width), stride=s, border=p,
         )  # fmt: skip
     mean = m.ints(-3000, 3000, c)
     x = m.add(TokenMean, "mean", [stem], m.post(c, sh1=13), (1, c), (1, 1), m=mean)

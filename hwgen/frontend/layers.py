@@ -18,6 +18,7 @@ from hwgen.floats.kinds import (
     Add,
     Attention,
     Conv,
+    Input,
     LayerNorm,
     MaxPool,
     MergeMax,
@@ -101,10 +102,12 @@ def conv(im: Importer, m: nn.Conv2d, _: Tensor, x: View) -> View:
             f"dilation={m.dilation} groups={m.groups}",
             "supported: square kernel, stride and zero padding, no dilation or groups",
         )
-    _must_divide(im, "Conv2d", layout, k, s, padding[0])
+    if im.nodes[x.node].kind is Input:
+        _must_divide(im, "Conv2d", layout, k, s, padding[0])
     bias = zeros(m.out_channels) if m.bias is None else _array(m.bias)
     params = {"weight": _array(m.weight).transpose(0, 2, 3, 1), "bias": bias, "stride": s,
-              "padding": padding[0], "pad": zeros(layout.channels), "quad": False}  # fmt: skip
+              "padding": padding[0], "pad": zeros(layout.channels), "quad": False,
+              "image": im.nodes[x.node].kind is Input}  # fmt: skip
     return View(im.emit(Conv, (x.node,), params), IMAGE)
 
 
@@ -114,7 +117,8 @@ def linear(im: Importer, m: nn.Linear, _: Tensor, x: View) -> View:
         raise im.unsupported("Linear on windows", "supported: on a grid or a vector")
     bias = zeros(m.out_features) if m.bias is None else _array(m.bias)
     params = {"weight": _array(m.weight)[:, None, None, :], "bias": bias, "stride": 1,
-              "padding": 0, "pad": zeros(layout.channels), "quad": False}  # fmt: skip
+              "padding": 0, "pad": zeros(layout.channels), "quad": False,
+              "image": False}  # fmt: skip
     return View(im.emit(Conv, (x.node,), params), x.axes)
 
 

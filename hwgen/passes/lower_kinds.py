@@ -108,7 +108,8 @@ def _xnor_conv(at: Site) -> Body:
 def _conv(at: Site) -> Body:
     params = {"weight": at.m, "in_grid": at.grid}
     if not is_padded(at.node):
-        return ops.dense.PatchConv, params
+        border = at.node["padding"]
+        return ops.dense.PatchConv, params | at.take("stride") | {"border": border}
     pad = np.clip(np.rint(at.node["pad"]), 0, 255).astype(np.int64)
     return ops.image_conv.ImageConv, params | {"pad": pad} | at.take("stride", "padding", "quad")
 

@@ -44,8 +44,8 @@ PLACES = {
     "frontend/handlers.py": ("Tabulated", "handlers of all kinds of the family"),
     "frontend/importer.py": ("Add Affine Constant Input", "emits"),
     "frontend/layers.py": (
-        "Add Attention Conv LayerNorm MaxPool MergeMax MergeSum RPReLU Sign Tabulated XnorConv "
-        "XnorLinear",
+        "Add Attention Conv Input LayerNorm MaxPool MergeMax MergeSum RPReLU Sign Tabulated "
+        "XnorConv XnorLinear",
         "emits",
     ),
     "passes/absorb_shifts.py": ("Affine", "what the pass moves; signs by their traits"),

@@ -22,7 +22,7 @@ from hwgen.engine.numerics import (
 from hwgen.ir import TensorType
 from hwgen.ops.post import Post
 from tests.ops.operands import RNG, bits, check, feature, image_of, ints, make, pm, tokens_of
-from tests.strided_graphs import KERNELS
+from tests.strided_graphs import DENSE, KERNELS
 
 
 def test_xnor_linear() -> None:
@@ -77,6 +77,17 @@ def test_xnor_conv_of_any_kernel_on_an_odd_grid(kernel: tuple[int, ...]) -> None
     )  # fmt: skip
     assert op.out_grid() == tuple(want.shape[2:])
     check(op, tokens_of(want) * torch.from_numpy(m), a)
+
+
+@pytest.mark.parametrize("kernel", DENSE, ids=str)
+def test_patch_conv_of_any_stride_and_border(kernel: tuple[int, ...]) -> None:
+    (k, stride, border), grid = kernel, (9, 7)
+    x, w = ints(2, 63, 16), ints(32, k, k, 16, top=127)
+    op = make(ops.dense.PatchConv, weight=w, in_grid=grid, stride=stride, border=border)
+    weight = torch.from_numpy(w).permute(0, 3, 1, 2).double()
+    want = F.conv2d(image_of(x, grid).double(), weight, None, stride, border)
+    assert op.out_grid() == tuple(want.shape[2:])
+    check(op, tokens_of(want), x)
 
 
 def test_patch_conv() -> None:
