@@ -182,6 +182,29 @@ def conv_graph(side: int = 14, c: int = 32, seed: int = 0) -> Graph:
     return Graph({"image": image}, tuple(m.ops), "head", {"classes": 10, "name": "conv"})
 
 
+def norm_graph(c: int = 192, window: int = 3, seed: int = 0) -> Graph:
+    """LayerNorm of c channels, no power of two: of the tokens of a grid, then in windows with merge
+    tokens."""
+    m = Maker(seed)
+    side = 2 * window
+    tokens, grid = (side**2, c), (side, side)
+    x = m.add(
+        PatchConv, "stem", ["image"], m.post(c, "bits", sh1=5), tokens, grid,
+        weight=m.ints(-127, 128, c, 2, 2, 3), in_grid=(2 * side, 2 * side),
+    )  # fmt: skip
+    x = m.add(LayerNorm, "norm", [x], m.post(c, "aff", "bits", sh1=0, b=None), tokens, grid, eps=99)
+    k = {"weight": m.weight(c, c), "m": m.ints(-300, 300, c)}
+    x = m.add(XnorLinear, "line", [f"{x}.bits"], m.post(c, out=x), tokens, grid, **k)
+    x = _attention(m, "att.", x, side, c, window)
+    x = m.add(TokenMean, "mean", [x], m.post(c, sh1=13), (1, c), (1, 1), m=m.ints(-3000, 3000, c))
+    m.add(
+        PatchConv, "head", [x], m.post(16, sh1=12), (1, 16), (1, 1),
+        weight=m.ints(-127, 128, 16, 1, 1, c), in_grid=(1, 1),
+    )  # fmt: skip
+    image = TensorType("image", (2 * side, 2 * side, 3), (2 * side, 2 * side), 0, 0, 255)
+    return Graph({"image": image}, tuple(m.ops), "head", {"classes": 10, "name": f"norm{c}"})
+
+
 def patch_graph(seed: int = 0) -> Graph:
     """Patch convolutions of every number of products a beat: 1 (stem), 2, 4, and 2 (head)."""
     m = Maker(seed)

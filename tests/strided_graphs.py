@@ -8,6 +8,21 @@ from hwgen.ops.vector import AvgPool, TokenMean
 from hwgen.ops.xnor import XnorConv
 from tests.graphs import Maker
 
+# kernel, stride, padding, dilation, groups
+KERNELS = (
+    (1, 2, 0, 1, 1), (5, 1, 2, 1, 1), (5, 2, 1, 1, 1), (3, 1, 0, 1, 1), (3, 2, 1, 1, 1),
+    (3, 2, 1, 1, 2), (3, 1, 1, 2, 1), (2, 1, 1, 1, 1), (4, 2, 1, 1, 2), (3, 3, 0, 1, 1),
+    (7, 2, 3, 1, 1), (3, 1, 1, 1, 2), (2, 2, 0, 1, 1),
+)  # fmt: skip
+DENSE = (
+    (3, 1, 1),
+    (1, 2, 0),
+    (3, 2, 1),
+    (5, 2, 2),
+    (3, 1, 0),
+    (2, 2, 1),
+    (2, 2, 0),
+)  # k, s, border
 CHANNELS = (32, 64, 128, 256, 64)
 GROUPS = (1, 2, 1, 1)
 
@@ -54,3 +69,36 @@ def strided_graph(
     m.add(PatchConv, "head", [x], m.post(64, sh1=12), (1, 64), (1, 1), **head)
     image = TensorType("image", (pixels, pixels, 3), (pixels, pixels), 0, 0, 255)
     return Graph({"image": image}, tuple(m.ops), "head", {"classes": 10, "name": "strided"})
+
+
+def kernel_graph(height: int = 9, width: int = 7, c: int = 32, seed: int = 0) -> Graph:
+    """Binary and other convolutions of every kind of kernel, all of one value on an odd grid."""
+    m = Maker(seed)
+    stem = m.add(
+        PatchConv, "stem", ["image"], m.post(c, "bits", sh1=5), (height * width, c),
+        (height, width), weight=m.ints(-127, 128, c, 2, 2, 3), in_grid=(2 * height, 2 * width),
+    )  # fmt: skip
+    for k, s, p, d, g in KERNELS:
+        grid = (
+            (height + 2 * p - d * (k - 1) - 1) // s + 1,
+            (width + 2 * p - d * (k - 1) - 1) // s + 1,
+        )
+        m.add(
+            XnorConv, f"k{k}s{s}p{p}d{d}g{g}", [f"{stem}.bits"], m.post(c, "rp", "bits", sh1=5),
+            (grid[0] * grid[1], c), grid, weight=m.weight(c, k, k, c // g), m=m.ints(-300, 300, c),
+            stride=s, dilation=d, groups=g, in_grid=(height, width), border=p,
+        )  # fmt: skip
+    for k, s, p in DENSE:
+        grid = ((height + 2 * p - k) // s + 1, (width + 2 * p - k) // s + 1)
+        top = (1 << (weight_bits(k, c) - 1)) - 1
+        m.add(
+            PatchConv, f"dense k{k}s{s}p{p}", [stem], m.post(c, "rp", "bits", sh1=13),
+            (grid[0] * grid[1], c), grid, weight=m.ints(-top, top + 1, c, k, k, c),
+            in_grid=(height, width), stride=s, border=p,
+        )  # fmt: skip
+    mean = m.ints(-3000, 3000, c)
+    x = m.add(TokenMean, "mean", [stem], m.post(c, sh1=13), (1, c), (1, 1), m=mean)
+    head = {"weight": m.ints(-127, 128, 16, 1, 1, c), "in_grid": (1, 1)}
+    m.add(PatchConv, "head", [x], m.post(16, sh1=12), (1, 16), (1, 1), **head)
+    image = TensorType("image", (2 * height, 2 * width, 3), (2 * height, 2 * width), 0, 0, 255)
+    return Graph({"image": image}, tuple(m.ops), "head", {"classes": 10, "name": "kernels"})

@@ -244,8 +244,9 @@ PAYLOAD = {
     neg       1  1: <= instead of >=
     """),
     "norm": _table("""
-    log2c     4  log2 of the channels
-    eps      52  added to the variance times the square of the channels
+    log2c     4  log2 of the least power of two W that is no smaller than the channels
+    scale    17  floor(2^16 W / channels): the sums times this, 2^-16, are those of W channels
+    eps      52  added to the variance times W^2
     reset     1  the norm table starts at entry 0 again
     """),
     "table": _table("""

@@ -22,7 +22,9 @@ SH3_SHIFTS = (10, 13, 16, 19)
 SH3_OFF = 13  # without an affine step, m3 = 2**13
 LANE_CHANNELS = 16  # channels of a stored tensor come in words of at least this many lanes
 NORM_FRAC = 12  # LayerNorm's normalised value has scale 2**-12
+NORM_SCALE_FRAC = 16  # of the factor that makes sums of any width those of a power of two
 NORM_V_BITS = 52
+MAX_LOG2C = 11  # of LayerNorm: 42-bit sums hold 2**11 squares of 16-bit values
 EXP_BITS = 24
 KAPPA_FRAC = 20
 HEAD_DIM = 64
@@ -104,16 +106,27 @@ def rsqrt_array(value: Array) -> tuple[Array, Array]:
     return np.minimum(y1, (1 << 15) - 1), h
 
 
-def norm_stats(x: Array, log2c: int, eps: int) -> tuple[Array, Array, Array]:
-    """LayerNorm statistics of tokens x (N, 2**log2c): mean2 (N,), R (N,), shift (N,).
+def norm_width(channels: int) -> tuple[int, int]:
+    """(log2c, scale) of LayerNorm over so many channels: W = 2**log2c is the least power of two
+    that is no smaller, at least 2; scale = floor(2**16 W / channels), 2**16 .. 2**17 - 1."""
+    log2c = max(1, (channels - 1).bit_length())
+    return log2c, (1 << (NORM_SCALE_FRAC + log2c)) // channels
 
-    mean2 = rshift_round(sum x, log2c - 1) is twice the mean; V = C sum x^2 - (sum x)^2 + eps with
-    eps = C^2 eps_float / scale^2; (r, h) = rsqrt_fixed(V). The gain is r 2**-full with
-    full = max(3, h + 3 - log2c); shift is the largest of SH1_SHIFTS up to full, and
-    R = rshift_round(r, full - shift).
+
+def norm_stats(x: Array, channels: int, eps: int) -> tuple[Array, Array, Array]:
+    """LayerNorm statistics of tokens x (N, ..): mean2 (N,), R (N,), shift (N,). `channels` of a
+    token count; the others are 0.
+
+    S1 and S2 are the sums of x and x^2, times scale 2**-16 and rounded (`norm_width`), as if there
+    were W = 2**log2c channels. mean2 = rshift_round(S1, log2c - 1) is twice the mean;
+    V = W S2 - S1^2 + eps with eps = W^2 eps_float / scale^2; (r, h) = rsqrt_fixed(V). The gain is
+    r 2**-full with full = max(3, h + 3 - log2c); shift is the largest of SH1_SHIFTS up to full,
+    and R = rshift_round(r, full - shift).
     """
-    s1 = x.sum(-1)
-    v = (x * x).sum(-1) * (1 << log2c) - s1 * s1 + eps
+    log2c, scale = norm_width(channels)
+    s1 = rshift_round(x.sum(-1) * scale, NORM_SCALE_FRAC)
+    s2 = rshift_round((x * x).sum(-1) * scale, NORM_SCALE_FRAC)
+    v = s2 * (1 << log2c) - s1 * s1 + eps
     r, h = rsqrt_array(np.clip(v, 1, (1 << NORM_V_BITS) - 1))
     full = np.maximum(min(SH1_SHIFTS), h + 3 - log2c)
     shift = np.array(SH1_SHIFTS)[np.searchsorted(SH1_SHIFTS, full, side="right") - 1]

@@ -18,6 +18,7 @@ from hwgen.floats.kinds import (
     Add,
     Attention,
     Conv,
+    Input,
     LayerNorm,
     MaxPool,
     MergeMax,
@@ -69,9 +70,8 @@ def binary_linear(im: Importer, m: hnn.BinaryLinear, _: Tensor, x: View) -> View
 
 
 def binary_conv(im: Importer, m: hnn.BinaryConv2d, _: Tensor, x: View) -> View:
-    layout = im.require(x, IMAGE, "BinaryConv2d")
+    im.require(x, IMAGE, "BinaryConv2d")
     k, s = m.kernel_size, m.stride
-    _must_divide(im, "BinaryConv2d", layout, k, s, m.padding)
     scale, sign = _signs(m)
     bias = zeros(len(scale)) if m.bias is None else _array(m.bias)
     bits = (_sign(im, x),)
@@ -102,10 +102,12 @@ def conv(im: Importer, m: nn.Conv2d, _: Tensor, x: View) -> View:
             f"dilation={m.dilation} groups={m.groups}",
             "supported: square kernel, stride and zero padding, no dilation or groups",
         )
-    _must_divide(im, "Conv2d", layout, k, s, padding[0])
+    if im.nodes[x.node].kind is Input:
+        _must_divide(im, "Conv2d", layout, k, s, padding[0])
     bias = zeros(m.out_channels) if m.bias is None else _array(m.bias)
     params = {"weight": _array(m.weight).transpose(0, 2, 3, 1), "bias": bias, "stride": s,
-              "padding": padding[0], "pad": zeros(layout.channels), "quad": False}  # fmt: skip
+              "padding": padding[0], "pad": zeros(layout.channels), "quad": False,
+              "image": im.nodes[x.node].kind is Input}  # fmt: skip
     return View(im.emit(Conv, (x.node,), params), IMAGE)
 
 
@@ -115,7 +117,8 @@ def linear(im: Importer, m: nn.Linear, _: Tensor, x: View) -> View:
         raise im.unsupported("Linear on windows", "supported: on a grid or a vector")
     bias = zeros(m.out_features) if m.bias is None else _array(m.bias)
     params = {"weight": _array(m.weight)[:, None, None, :], "bias": bias, "stride": 1,
-              "padding": 0, "pad": zeros(layout.channels), "quad": False}  # fmt: skip
+              "padding": 0, "pad": zeros(layout.channels), "quad": False,
+              "image": False}  # fmt: skip
     return View(im.emit(Conv, (x.node,), params), x.axes)
 
 
@@ -135,7 +138,7 @@ def layer_norm(im: Importer, m: nn.LayerNorm, _: Tensor, x: View) -> View:
     layout = im.channel_axis(x, -1, "LayerNorm")
     if tuple(m.normalized_shape) != (layout.channels,):
         raise im.unsupported(f"LayerNorm over {m.normalized_shape}", "supported: the channels")
-    params = {"eps": float(m.eps), "window": 0}
+    params = {"eps": float(m.eps), "window": 0, "channels": 0}
     norm = View(im.emit(LayerNorm, (x.node,), params), x.axes)
     if m.weight is None:
         return norm
@@ -254,7 +257,7 @@ def token_builder(im: Importer, m: hnn.TokenBuilder, _: Tensor, x: View) -> View
         merge = im.emit(Add, (largest, average), {}, "merge")
     else:
         merge = average_pool(im, x, w, "avg")
-    params = {"eps": float(m.norm.eps), "window": w}
+    params = {"eps": float(m.norm.eps), "window": w, "channels": 0}
     norm = View(im.emit(LayerNorm, (x.node, merge), params, "norm"), WINDOWS)
     return im.affine(norm, _array(m.norm.weight), _array(m.norm.bias), "affine")
 

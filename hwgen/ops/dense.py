@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from hwgen.engine.numerics import PARAM_BITS
 from hwgen.engine.sizing import Sizing
 from hwgen.ops.base import HLS_LANES, Array, Op, Types, register, span
 from hwgen.ops.types import TensorType
+from hwgen.ops.xnor import Span, kernel_spans
 
 QUAD_TAPS = 128  # taps that the four banks of CM hold
 NARROW_BITS = 8
@@ -34,20 +36,41 @@ def weight_bits(kernel: int, channels: int) -> int:
 @register
 @dataclass(frozen=True, eq=False)
 class PatchConv(Op):
-    """acc[n, o] = sum over the k x k patch n of x w: stride = kernel, no padding.
+    """acc[n, o] = sum over the k x k patch n of x w.
 
-    Source: image (H, W, Ci) or feature (H*W, Ci) on `in_grid`; weight (O, k, k, Ci) of
+    Source: feature (H*W, Ci) on `in_grid`, of any stride (None: k) and `border`, zeros around it;
+    or the image (H, W, Ci), of stride k without border. weight (O, k, k, Ci) of
     `weight_bits(k, Ci)` bits, 8-bit ones from -127 to 127.
-    kernel 1 is a linear layer per token (the classifier on a 1 x 1 grid).
+    kernel 1 is a linear layer per token (the classifier on a 1 x 1 grid). Results at the border are
+    instructions of their own, which leave out the taps in the zeros.
     """
 
     weight: Array
     in_grid: tuple[int, int]
+    stride: int | None = None
+    border: int = 0
 
     UNIT: ClassVar[str] = "MACS"
     HLS: ClassVar[tuple[str, ...]] = ("scalar_operands", *HLS_LANES)
     READS: ClassVar[tuple[str, ...]] = ("feature", "image")
     PADDED_ROWS: ClassVar[bool] = True
+
+    @property
+    def step(self) -> int:
+        """Cells from a patch to the next."""
+        return self.weight.shape[1] if self.stride is None else self.stride
+
+    def spans(self, axis: int) -> list[Span]:
+        """Rows (axis 0) or columns of results by which taps lie in the image."""
+        return kernel_spans(self.in_grid[axis], self.weight.shape[1], self.step, self.border, 1)
+
+    def regions(self) -> list[tuple[Span, Span]]:
+        """Kinds of rows with kinds of columns."""
+        return [(rows, columns) for rows in self.spans(0) for columns in self.spans(1)]
+
+    def out_grid(self) -> tuple[int, int]:
+        height, width = (sum(span.size for span in self.spans(axis)) for axis in (0, 1))
+        return height, width
 
     @property
     def taps(self) -> int:
@@ -61,41 +84,50 @@ class PatchConv(Op):
         return 4 if weight_bits(k, c) == PARAM_BITS else 2 - k * c % 2
 
     def sums(self, x: Array) -> tuple[Array, Array | None]:
-        o, k, _, c = self.weight.shape
-        h, w = self.in_grid
-        x = x.reshape(x.shape[0], h // k, k, w // k, k, c).transpose(0, 1, 3, 2, 4, 5)
-        x = x.reshape(x.shape[0], (h // k) * (w // k), k * k * c).astype(np.float64)
-        acc = x @ self.weight.reshape(o, -1).T.astype(np.float64)  # below 2**40: exact in float64
-        return acc, None
+        (o, k, _, c), (h, w), p = self.weight.shape, self.out_grid(), self.border
+        x = x.reshape(x.shape[0], *self.in_grid, c).astype(np.float64)
+        x = np.pad(x, ((0, 0), (p, p), (p, p), (0, 0)))
+        patches = sliding_window_view(x, (k, k), (1, 2))[:, :: self.step, :: self.step]
+        rows = np.moveaxis(patches[:, :h, :w], 3, -1).reshape(len(x), h * w, k * k * c)
+        return rows @ self.weight.reshape(o, -1).T.astype(np.float64), None  # exact: below 2**40
 
     def acc_bounds(self, x: TensorType) -> tuple[int, int]:
         return span(x.lo, x.hi, self.weight.reshape(self.weight.shape[0], -1))
 
     def result(self, x: TensorType) -> tuple[tuple[int, ...], tuple[int, int]]:
-        h, w = (side // self.weight.shape[1] for side in self.in_grid)
+        h, w = self.out_grid()
         return (h * w, self.weight.shape[0]), (h, w)
 
     def source_rows(self, first: int, count: int) -> list[int] | None:
-        k = self.weight.shape[1]
-        return list(range(k * first, k * (first + count)))
+        low = self.step * first - self.border
+        high = self.step * (first + count - 1) - self.border + self.weight.shape[1]
+        return list(range(max(0, low), min(self.in_grid[0], high)))
 
     def beats(self, s: Sizing, types: Types) -> int:
-        return self.result_words(s) * self.taps // self.products
+        products = sum(y.size * x.size * self._seen(y, x) for y, x in self.regions())
+        return self.channel_words(s) * products // self.products
+
+    def _seen(self, rows: Span, columns: Span) -> int:
+        """Products of a result of a region."""
+        return len(rows.taps) * len(columns.taps) * self.weight.shape[3]
 
     def parameter_words(self, s: Sizing) -> int:
-        return self.chain_words(s, self.buffer_words() or self.taps)
+        per_word = 1 if self.products == 4 else self.products
+        return sum(self.chain_words(s, self._seen(y, x) // per_word) for y, x in self.regions())
 
     def buffer_words(self) -> int:
         return 0 if self.products == 4 else self.taps // self.products
 
     def violations(self, x: TensorType) -> Iterator[str]:
         k = self.weight.shape[1]
+        if x.kind == "image" and (self.step != k or self.border):
+            yield f"stride {self.step}, border {self.border}; of the image must be {k}, 0"
+        if not all(span.taps for axis in (0, 1) for span in self.spans(axis)):
+            yield f"kernel {k}, border {self.border}; a result must see the image"
         if x.grid != self.in_grid:
             yield f"in_grid {self.in_grid}; the source is on {x.grid}"
         if self.weight.shape[3] != x.channels:
             yield f"weight of {self.weight.shape[3]} inputs; the source has {x.channels} channels"
-        if self.in_grid[0] % k or self.in_grid[1] % k:
-            yield f"kernel {k} on grid {self.in_grid}; must divide it"
         bits = weight_bits(k, self.weight.shape[3])
         if np.abs(self.weight).max(initial=0) >= 1 << (bits - 1):
             low, high = self.weight.min(), self.weight.max()

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwgen.engine.numerics import NORM_V_BITS, norm_stats, rshift_round
+from hwgen.engine.numerics import MAX_LOG2C, NORM_V_BITS, norm_stats, rshift_round
 from hwgen.engine.sizing import Sizing
 from hwgen.ops.base import HLS_LANES, Array, Op, Types, register
 from hwgen.ops.types import TensorType
@@ -22,10 +22,13 @@ class LayerNorm(Op):
 
     window = 0: source (tokens, C). window = w: sources (H*W, C) on `in_grid` and merge tokens
     (n*n, C); result (windows, w*w + n*n, C), every window with all merge tokens appended.
-    C is a power of two. eps = C**2 eps_float / scale**2.
+    The first of the C channels count where `channels` is not 0, and the others are 0: those of a
+    network, filled up to whole words of lanes. eps = W**2 eps_float / scale**2, W the least power
+    of two that is no smaller than the channels (`hwgen.engine.numerics.norm_stats`).
     """
 
     eps: int
+    channels: int = 0
     window: int = 0
     in_grid: tuple[int, int] = (0, 0)
 
@@ -51,7 +54,7 @@ class LayerNorm(Op):
 
     def sums(self, x: Array, merge: Array | None = None) -> tuple[Array, Array | None]:
         tokens = self.gather(x, merge)
-        mean2, r, shift = norm_stats(tokens, tokens.shape[-1].bit_length() - 1, self.eps)
+        mean2, r, shift = norm_stats(tokens, self.channels or tokens.shape[-1], self.eps)
         centred = 2 * tokens - mean2[..., None]
         return rshift_round(centred * r[..., None], shift[..., None]), None
 
@@ -78,8 +81,10 @@ class LayerNorm(Op):
         return ()  # tokens and merge tokens are read by different instructions
 
     def violations(self, x: TensorType, *merge: TensorType) -> Iterator[str]:
-        if x.channels & (x.channels - 1):
-            yield f"{x.channels} channels; must be a power of two"
+        if x.channels > 1 << MAX_LOG2C:
+            yield f"{x.channels} channels; must be at most {1 << MAX_LOG2C}"
+        if self.channels > x.channels:
+            yield f"{self.channels} channels of {x.channels}; must be there"
         if not 0 <= self.eps < 1 << NORM_V_BITS:
             yield f"eps {self.eps}; must fit {NORM_V_BITS} bits"
         if any(m.frac != x.frac for m in merge):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -14,9 +14,8 @@ from hwgen.engine.sizing import Sizing, bit_stride
 from hwgen.ops.base import HLS_LANES, Array, Op, Types, register, signed
 from hwgen.ops.types import TensorType
 
-BORDER_WORDS = 16  # offsets of the border patterns of a 3x3 convolution, else one
-BORDER_KINDS = 4  # of one with stride 2
-MAX_DILATION = 7  # 3-bit field of the program
+BORDER_WORDS = 16  # offsets of the border patterns of XCONV
+MAX_DILATION = 7  # 3-bit field of XCONV
 
 
 def _bounds(m: Array, taps: int) -> tuple[int, int]:
@@ -110,15 +109,37 @@ class XnorLinear(Op):
                 yield f"unwindow={self.unwindow} of {a.shape}; must be n*n windows of w*w tokens"
 
 
+class Span(NamedTuple):
+    """Results first .. first + size - 1 along an axis, which have the same taps in the image."""
+
+    first: int
+    size: int
+    taps: tuple[int, ...]
+
+
+def kernel_spans(side: int, kernel: int, stride: int, padding: int, dilation: int) -> list[Span]:
+    """The results of a kernel along an axis of `side` cells; one may see none of them."""
+    spans: list[Span] = []
+    for x in range((side + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1):
+        first = x * stride - padding
+        taps = tuple(t for t in range(kernel) if 0 <= first + t * dilation < side)
+        if spans and spans[-1].taps == taps:
+            spans[-1] = spans[-1]._replace(size=spans[-1].size + 1)
+        else:
+            spans.append(Span(x, 1, taps))
+    return spans
+
+
 @register
 @dataclass(frozen=True, eq=False)
 class XnorConv(Op):
     """acc = m * binary convolution; a tap in the zero padding adds 0.
 
-    Source bits (H*W, C) on a grid; weight (O, k, k, C/groups) in {0, 1}; one of
-    - k = 3, stride 1, padding = dilation; 2 or 4 groups, or one;
-    - k = 3, stride 2, padding 1, dilation 1 on an even grid; groups of whole lane words, or one;
-    - stride = k without padding or groups.
+    Source bits (H*W, C) on a grid; weight (O, k, k, C/groups) in {0, 1}. `border`: rows and columns
+    of zeros on each side; None: the dilation where the stride is smaller than k, else none.
+    With `windows` (k = 3, stride 1, border = dilation) XCONV reads nine taps at once; it takes 2 or
+    4 groups, or one. All others are sums of linear layers, one for each tap; their groups are whole
+    lane words.
     """
 
     weight: Array
@@ -127,6 +148,7 @@ class XnorConv(Op):
     dilation: int = 1
     groups: int = 1
     in_grid: tuple[int, int] = (0, 0)
+    border: int | None = None
 
     UNIT: ClassVar[str] = "XCONV"
     HLS: ClassVar[tuple[str, ...]] = (
@@ -144,13 +166,42 @@ class XnorConv(Op):
     @property
     def padding(self) -> int:
         """Rows and columns of zeros on each side of the image."""
+        if self.border is not None:
+            return self.border
         return self.dilation if self.stride < self.weight.shape[1] else 0
+
+    @property
+    def windows(self) -> bool:
+        """Whether XCONV computes it."""
+        return (self.weight.shape[1], self.stride, self.padding) == (3, 1, self.dilation)
+
+    def out_grid(self) -> tuple[int, int]:
+        """floor((side + 2 padding - dilation (k - 1) - 1) / stride) + 1 along both axes."""
+        height, width = (sum(span.size for span in self.spans(axis)) for axis in (0, 1))
+        return height, width
+
+    def spans(self, axis: int) -> list[Span]:
+        """Rows (axis 0) or columns of results by which taps lie in the image."""
+        kernel = self.weight.shape[1]
+        return kernel_spans(self.in_grid[axis], kernel, self.stride, self.padding, self.dilation)
+
+    def neighbours(self, s: Sizing) -> list[tuple[int, int]]:
+        """(first tap, taps) of the pieces of a kernel row that are read at once where neighbouring
+        tokens share a row of BM: all k of them, or the last two of three with stride 2."""
+        k, c, width = self.weight.shape[1], self.weight.shape[-1], self.in_grid[1]
+        if self.groups == self.dilation == 1 and width % self.stride == 0:
+            aligned = s.row_elements % (k * bit_stride(c, s)) == 0
+            if self.stride == k and not self.padding and k * c <= s.kw and aligned:
+                return [(0, k)]
+            if (k, self.stride, self.padding) == (3, 2, 1) and 2 * c <= s.kw:
+                return [(0, 1), (1, 2)]
+        return [(tap, 1) for tap in range(k)]
 
     def sums(self, a: Array) -> tuple[Array, Array | None]:
         (h, w), (o, k, _, cg) = self.in_grid, self.weight.shape
         s, d, p = self.stride, self.dilation, self.padding
         x = signed(a).reshape(a.shape[0], h, w, -1)
-        oh, ow = h // s, w // s
+        oh, ow = self.out_grid()
         x = np.pad(x, ((0, 0), (p, p), (p, p), (0, 0)))
         dense = np.zeros((k, k, self.groups, cg, o), dtype=np.float32)  # zero between groups
         outputs = o // self.groups
@@ -171,7 +222,7 @@ class XnorConv(Op):
         return _bounds(self.m, int(np.prod(self.weight.shape[1:])))
 
     def result(self, a: TensorType) -> tuple[tuple[int, ...], tuple[int, int]]:
-        h, w = (side // self.stride for side in self.in_grid)
+        h, w = self.out_grid()
         return (h * w, self.weight.shape[0]), (h, w)
 
     def source_rows(self, first: int, count: int) -> list[int] | None:
@@ -181,61 +232,62 @@ class XnorConv(Op):
         return list(range(max(0, low), min(height, high)))
 
     def beats(self, s: Sizing, types: Types) -> int:
-        if self.stride == 1 or not self.padding:
+        if self.windows:
             return self.result_words(s) * self.chunks(s)
-        height, width = self.out.grid
-        rows = 3 * height - 1  # of taps inside the image, over all result rows
-        columns = sum(n * (width - (first == 0)) for first, n in self.row_steps(s))
+        rows = sum(span.size * len(span.taps) for span in self.spans(0))
+        columns = sum(
+            span.size * tiles
+            for span in self.spans(1)
+            for first, tiles in self.row_tiles(s)
+            if first in span.taps
+        )
         return self.channel_words(s) * rows * columns
 
     def parameter_words(self, s: Sizing) -> int:
-        kinds = BORDER_WORDS if self.stride == 1 else BORDER_KINDS
-        return self.chain_words(s, 1 + (kinds if self.padding else 1))
+        kinds = BORDER_WORDS if self.windows else len(self.spans(0)) * len(self.spans(1))
+        return self.chain_words(s, 1 + kinds)
 
     def chunks(self, s: Sizing) -> int:
         """Weight tiles of one output word."""
         _, k, _, c = self.weight.shape
-        if self.stride == 1:
+        if self.windows:
             return ceil(c / s.gs)
-        if self.padding:
-            return k * sum(n for _, n in self.row_steps(s))
-        return k if k * c <= s.kw else k * k * ceil(c / s.kw)
+        return k * sum(tiles for _, tiles in self.row_tiles(s))
 
-    def row_steps(self, s: Sizing) -> list[tuple[int, int]]:
-        """(first tap, weight tiles) of the pieces of a kernel row with stride 2: the left tap, then
-        the other two in one piece where these neighbouring tokens are in a row of BM."""
+    def row_tiles(self, s: Sizing) -> list[tuple[int, int]]:
+        """(first tap, weight tiles) of the pieces of a kernel row."""
         c = self.weight.shape[-1]
-        if self.groups == 1 and 2 * c <= s.kw:
-            return [(0, 1), (1, 1)]
-        return [(tap, ceil(c / s.kw)) for tap in range(3)]
+        return [(first, ceil(count * c / s.kw)) for first, count in self.neighbours(s)]
 
     def tile_words(self, s: Sizing) -> int:
         k, c = self.weight.shape[1], self.weight.shape[-1]
         columns = k * k * c // 16
-        if self.stride == 1:
+        if self.windows:
             columns = self.chunks(s) * ceil(9 * s.gs / 16)
-        elif self.padding:  # the first row and column of taps are never inside a grid of one cell
-            rows, across = (k - (side == 1) for side in self.out.grid)
+        else:  # some taps may be outside for all results
+            rows, across = (
+                len({tap for span in self.spans(axis) for tap in span.taps}) for axis in (0, 1)
+            )
             columns = rows * across * c // 16
         return len(self.weight) // s.lanes * columns
 
     def partial_results(self, s: Sizing, types: Types) -> int:
-        c = self.weight.shape[-1]
-        chunks = self.stride**2 if self.stride > 1 else ceil(c / s.gs)
+        _, k, _, c = self.weight.shape
+        chunks = ceil(c / s.gs) if self.windows else k * k
         chunks = max(chunks, bit_stride(c, s) // s.row_elements)
-        return self.in_grid[1] // self.stride if chunks > 1 else 0
+        return self.out_grid()[1] if chunks > 1 else 0
 
     def lane_channels(self) -> tuple[int, ...]:
-        if self.stride != 2 or self.groups == 1:
+        if self.windows or self.groups == 1:
             return ()
         return self.weight.shape[-1], len(self.weight) // self.groups  # a group is whole words
 
     def group_unit(self) -> int | None:
         c = self.weight.shape[-1]
-        return c & -c if self.stride == 1 else None
+        return c & -c if self.windows else None
 
     def bit_rows(self) -> tuple[int, int] | None:
-        return (self.in_grid[1], self.dilation) if self.stride == 1 else None
+        return (self.in_grid[1], self.dilation) if self.windows else None
 
     def violations(self, a: TensorType) -> Iterator[str]:
         o, k, _, c = self.weight.shape
@@ -243,7 +295,9 @@ class XnorConv(Op):
             yield f"in_grid {self.in_grid}; the source is on {a.grid}"
         if c * self.groups != a.channels:
             yield f"weight of {c} x {self.groups} inputs; the source has {a.channels} channels"
-        if (k, self.stride) == (3, 1):
+        if min(self.out_grid()) < 1 or not all(span.taps for x in (0, 1) for span in self.spans(x)):
+            yield f"kernel {k} on grid {self.in_grid}; a result must see the image"
+        elif self.windows:
             if not 1 <= self.dilation <= MAX_DILATION:
                 yield f"dilation {self.dilation}; must be 1..{MAX_DILATION}"
             if self.groups > 1 and (self.groups not in (2, 4) or o % (4 * self.groups)):
@@ -251,21 +305,11 @@ class XnorConv(Op):
                     f"{self.groups} groups of {o} outputs; must be 2 or 4 of a multiple of 4 "
                     "outputs"
                 )
-        elif (k, self.stride, self.dilation) == (3, 2, 1):
-            if self.in_grid[0] % 2 or self.in_grid[1] % 2:
-                yield f"stride 2 on grid {self.in_grid}; must be even"
-            if self.groups > 1 and (c % LANE_CHANNELS or o % (LANE_CHANNELS * self.groups)):
-                yield (
-                    f"{self.groups} groups of {c} inputs and {o // self.groups} outputs; must be "
-                    f"multiples of {LANE_CHANNELS}"
-                )
-        elif k != self.stride or self.dilation != 1 or self.groups != 1:
+        elif self.groups > 1 and (c % LANE_CHANNELS or o % (LANE_CHANNELS * self.groups)):
             yield (
-                f"kernel {k}, stride {self.stride}; must be 3, 1; 3, 2 without dilation; or equal "
-                "without groups"
+                f"{self.groups} groups of {c} inputs and {o // self.groups} outputs; must be "
+                f"multiples of {LANE_CHANNELS}"
             )
-        elif self.in_grid[0] % k or self.in_grid[1] % k:
-            yield f"stride {k} on grid {self.in_grid}; must divide it"
 
 
 def upsample(x: Array, grid: tuple[int, int], tokens: int) -> Array:

@@ -3,6 +3,7 @@
 float graph -> float graph of the same function, in this order (`lower.PASSES`):
 
     scale_image         the input becomes the raw uint8 image
+    pad_channels        channels up to a multiple of the lanes
     shift_activations   shifts around an RPReLU -> its parameters
     fold_backward       an affine -> the factors of the node before it
     flatten_sums        sums of sums -> one sum

@@ -41,8 +41,10 @@ def conv_bits(conv: Node) -> int:
 
 
 def is_padded(conv: Node) -> bool:
-    """Whether a conv node is an `ImageConv`: windows that overlap or reach into the padding."""
-    return bool(conv["padding"]) or conv["stride"] != conv["weight"].shape[1]
+    """Whether a conv node is an `ImageConv`: one of the image, with windows that overlap or reach
+    into the padding."""
+    apart = not conv["padding"] and conv["stride"] == conv["weight"].shape[1]
+    return conv["image"] and not apart
 
 
 def constant(values: Array, frac: int, place: str) -> Array | None:

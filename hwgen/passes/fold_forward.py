@@ -20,13 +20,17 @@ def fold_before(node: Node, affine: Node, graph: FloatGraph) -> Node | None:
     if node.kind is Conv:
         if conv_bits(node) == NARROW_BITS and affine.inputs[0] != graph.image:
             return None
+        image = node["image"] or affine.inputs[0] == graph.image
+        if node["padding"] and not image:
+            return None  # around features are zeros
         pad = node["pad"]
         if node["padding"] and (a == 0).any():
             return None  # then the value in the padding has no counterpart before the affine
         if node["padding"]:
             pad = (pad - b) / a
         bias = node["bias"] + (node["weight"] * b).sum((1, 2, 3))
-        return node.with_(inputs=affine.inputs, weight=node["weight"] * a, bias=bias, pad=pad)
+        node = node.with_(inputs=affine.inputs, image=image)
+        return node.with_(weight=node["weight"] * a, bias=bias, pad=pad)
     if node.kind is CrossFilter:
         pad = node["pad"]
         if pad is not None and (a == 0).any():

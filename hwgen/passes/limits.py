@@ -10,6 +10,7 @@ from hwgen.floats.kinds import Conv, Kind, MaxPool, XnorConv
 from hwgen.floats.kinds.base import Node
 from hwgen.floats.layout import Layout
 from hwgen.ops.vector import TAPS
+from hwgen.ops.xnor import kernel_spans
 from hwgen.passes.fixed import is_padded
 
 Refusal = tuple[str, str] | None  # what is there, what is supported
@@ -32,27 +33,21 @@ def check_limits(graph: FloatGraph) -> None:
 
 def _conv(node: Node, source: Layout) -> Refusal:
     kernel, stride, padding = node["weight"].shape[1], node["stride"], node["padding"]
-    if stride == kernel and not padding:
+    spans = (s for side in source.grid for s in kernel_spans(side, kernel, stride, padding, 1))
+    if all(span.taps for span in spans):
         return None
-    what = f"conv kernel={kernel} stride={stride} padding={padding}"
-    return what, "supported: stride = kernel without padding"
+    what = f"conv kernel={kernel} stride={stride} padding={padding} grid={source.grid}"
+    return what, "supported: every result sees the image"
 
 
 def _xnor_conv(node: Node, source: Layout) -> Refusal:
-    kernel, stride, padding = node["sign"].shape[1], node["stride"], node["padding"]
-    dilation, groups = node["dilation"], node["groups"]
-    even = not any(side % 2 for side in source.grid)
-    if (
-        (stride == kernel and not padding and dilation == groups == 1)
-        or (kernel == 3 and stride == 1 and padding == dilation)
-        or (kernel == 3 and stride == 2 and padding == dilation == 1 and even)
-    ):
+    kernel, dilation, padding = node["sign"].shape[1], node["dilation"], node["padding"]
+    places = kernel, node["stride"], padding, dilation
+    if all(span.taps for side in source.grid for span in kernel_spans(side, *places)):
         return None
     return (
-        f"xnor_conv kernel={kernel} stride={stride} padding={padding} dilation={dilation} "
-        f"groups={groups} grid={source.grid}",
-        "supported: stride = kernel without padding or groups; or kernel 3, stride 1, padding = "
-        "dilation; or kernel 3, stride 2, padding 1 on an even grid",
+        f"xnor_conv kernel={kernel} padding={padding} dilation={dilation} grid={source.grid}",
+        "supported: every result sees the image",
     )
 
 

@@ -30,6 +30,7 @@ from hwgen.passes.fuse import Chain, fuse
 from hwgen.passes.limits import check_limits
 from hwgen.passes.merge_filters import merge_filters
 from hwgen.passes.order_sums import order_sums
+from hwgen.passes.pad_channels import pad_channels
 from hwgen.passes.quantize import Quantizer
 from hwgen.passes.scale_image import scale_image
 from hwgen.passes.shift_activations import shift_activations
@@ -85,6 +86,8 @@ def lower(traced: FloatGraph, mean: Sequence[float], std: Sequence[float]) -> Fl
     check_limits(traced)
     graph = scale_image(traced, mean, std)
     checker.check(graph, "scale_image")
+    graph = pad_channels(graph, LANE_CHANNELS)
+    checker.check(graph, "pad_channels")
     graph = pad_classes(graph)
     checker.check(graph, "pad_classes")
     return simplify(graph, checker)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from hwgen import ops
-from hwgen.engine.numerics import KAPPA_FRAC, SH2_SHIFTS
+from hwgen.engine.numerics import KAPPA_FRAC, SH2_SHIFTS, norm_width
 from hwgen.floats import kinds
 from hwgen.floats.kinds.base import Node
 from hwgen.ops.base import Op
@@ -100,6 +100,7 @@ def _xnor_linear(at: Site) -> Body:
 @lowers(kinds.XnorConv)
 def _xnor_conv(at: Site) -> Body:
     params = {"weight": at.weight_bits(), "m": at.m, "in_grid": at.grid}
+    params["border"] = at.node["padding"]
     return ops.xnor.XnorConv, params | at.take("stride", "dilation", "groups")
 
 
@@ -107,7 +108,8 @@ def _xnor_conv(at: Site) -> Body:
 def _conv(at: Site) -> Body:
     params = {"weight": at.m, "in_grid": at.grid}
     if not is_padded(at.node):
-        return ops.dense.PatchConv, params
+        border = at.node["padding"]
+        return ops.dense.PatchConv, params | at.take("stride") | {"border": border}
     pad = np.clip(np.rint(at.node["pad"]), 0, 255).astype(np.int64)
     return ops.image_conv.ImageConv, params | {"pad": pad} | at.take("stride", "padding", "quad")
 
@@ -175,10 +177,17 @@ def _window_part(at: Site) -> Body:
 
 @lowers(kinds.LayerNorm)
 def _layer_norm(at: Site) -> Body:
-    eps = round(at.node.layout.channels**2 * at.node["eps"] * 2.0 ** (2 * at.frac))
+    channels = at.node["channels"]
+    log2c, _ = norm_width(channels or at.node.layout.channels)
+    eps = round(at.node["eps"] * 2.0 ** (2 * (log2c + at.frac)))
     window = at.node["window"]
     in_grid = at.grid if window else (0, 0)
-    return ops.layernorm.LayerNorm, {"eps": eps, "window": window, "in_grid": in_grid}
+    return ops.layernorm.LayerNorm, {
+        "eps": eps,
+        "channels": channels,
+        "window": window,
+        "in_grid": in_grid,
+    }
 
 
 @lowers(kinds.Attention)

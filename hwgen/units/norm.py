@@ -8,7 +8,6 @@ from pathlib import Path
 from hwgen.paths import templates_dir
 
 RSQRT_LATENCY = 10
-MAX_LOG2C = 10  # 42-bit sums hold 2**10 squares of 16-bit values
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class NormUnit:
         "rtl/lib/rsqrt.v",
         "rtl/lib/rsqrt_rom.v",
     )
-    dsp = 5
+    dsp = 7
     read_latency = 1
 
     def sources(self) -> list[Path]:
@@ -50,4 +49,4 @@ class NormUnit:
         `busy` is high up to that cycle (from the cycle after the first beat); an index given in a
         later cycle reads the entry.
         """
-        return (self.lanes.bit_length() - 1) + 6 + RSQRT_LATENCY
+        return (self.lanes.bit_length() - 1) + 4 + 6 + RSQRT_LATENCY

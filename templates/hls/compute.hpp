@@ -231,7 +231,7 @@ inline void compute(unsigned op, const Compute& c, Engine& e) {
                 vector_operands(words.src, e.param, cm_slot, o);
             }
 
-            ap_int<42> total = 0;
+            ap_int<43> total = 0;
             for (int l = 0; l < LANES; ++l) {
 #pragma HLS unroll
                 if (!active) continue;

@@ -32,12 +32,14 @@ struct NormEntry {
     ap_uint<6> shift;
 };
 
-// s1 = sum x, s2 = sum x x over the 2**log2c channels of a token;
+// s1 = sum x, s2 = sum x x over the channels of a token, times scale 2**-16: of 2**log2c channels;
 //   mean2 = rshift_round(s1, log2c - 1), V = s2 2**log2c - s1 s1 + eps in 1 .. 2**52 - 1,
 //   (r, h) = rsqrt(V), full = max(3, h + 3 - log2c), shift = the largest of 3, 5 .. 17 up to full,
-//   R = rshift_round(r, full - shift). s1 and s2 42 bits.
-inline NormEntry norm_entry(const ap_int<42>& s1, const ap_int<42>& s2, const SetNorm& set) {
+//   R = rshift_round(r, full - shift). The sums have 42 bits.
+inline NormEntry norm_entry(const ap_int<43>& sum1, const ap_int<43>& sum2, const SetNorm& set) {
     NormEntry e;
+    const ap_int<27> s1 = round_shift(ap_int<62>(sum1 * ap_int<18>(set.scale)), 16);
+    const ap_int<43> s2 = round_shift(ap_int<62>(sum2 * ap_int<18>(set.scale)), 16);
     ap_int<64> v = (ap_int<64>(s2) << set.log2c) - ap_int<64>(s1 * s1) + set.eps;
     const ap_int<64> top = (ap_int<64>(1) << 52) - 1;
     if (v < 1) v = 1;
@@ -61,7 +63,7 @@ struct NormTable {
     NormEntry entry[NT_WORDS];
     ap_uint<16> made, used;
     ap_uint<6> shared;
-    ap_int<42> s1;
+    ap_int<43> s1;
     SetNorm set;
 
     // Both counters to 0.
@@ -72,7 +74,7 @@ struct NormTable {
     }
 
     // total: sum of the accumulators of all lanes; squares = false: of x, true: of x x.
-    void append(bool squares, const ap_int<42>& total) {
+    void append(bool squares, const ap_int<43>& total) {
 #pragma HLS inline
         if (!squares) {
             s1 = total;

@@ -33,10 +33,10 @@ from hwgen.units.dma import record_words
 from hwgen.zoo.untrained import untrained
 from tests.attention_graphs import attention_graph
 from tests.faults import change, faulty
-from tests.graphs import conv_graph, patch_graph, random_graph
+from tests.graphs import conv_graph, norm_graph, patch_graph, random_graph
 from tests.networks import IMAGE, small_attention_net, stem_net
 from tests.padded_graphs import STEMS, filter_graph, stem_graph
-from tests.strided_graphs import strided_graph
+from tests.strided_graphs import kernel_graph, strided_graph
 
 MODEL = models_dir() / "bhvit_micro_digits.pt"
 DIGITS = 16
@@ -84,6 +84,7 @@ def sizing(micro: Graph, user: Graph, stem_user: Graph, binaryvit: Graph) -> Siz
     array = {"array_bits": 2048, "lanes": 16}
     graphs = (micro, random_graph(), user, conv_graph(), patch_graph(), attention_graph())
     graphs += (strided_graph(), stem_user, binaryvit, *FILTERS, *STEM_GRAPHS)
+    graphs += (norm_graph(), kernel_graph())
     each = [choose(g, get_target("zynq"), array) for g in graphs]
     each += [choose(g, get_target("zynq"), array | {"strip_tokens": 48}) for g in graphs[:2]]
     memories = ("fm_words", "tm_words", "bm_rows", "wb_words", "ps_words", "nt_words")
@@ -132,6 +133,8 @@ def test_predicted_cycles_are_the_simulated_ones(engine, micro, sizing, digits) 
         (patch_graph(), noise(patch_graph())),
         (attention_graph(), noise(attention_graph())),
         (strided_graph(), noise(strided_graph())),
+        (norm_graph(), noise(norm_graph())),
+        (kernel_graph(), noise(kernel_graph())),
     ):
         program = schedule(graph, sizing)
         result = simulate(engine, program, np.repeat(images, 3, axis=0))

@@ -244,6 +244,7 @@ def examples() -> dict[str, Example]:
         "padding": 1,
         "pad": real(2),
         "quad": False,
+        "image": True,
     }
     put(kinds.Conv, p, (on_grid(5, 4, 2),), on_grid(3, 2, 4), lambda x, p=p: padded_conv(x, p))
     p = {
@@ -253,6 +254,7 @@ def examples() -> dict[str, Example]:
         "padding": 0,
         "pad": real(3),
         "quad": True,
+        "image": True,
     }
     put(
         kinds.Conv,
@@ -364,14 +366,14 @@ def examples() -> dict[str, Example]:
 
     put(
         kinds.LayerNorm,
-        {"eps": 1e-3, "window": 0},
+        {"eps": 1e-3, "window": 0, "channels": 0},
         (row,),
         row,
         lambda x: F.layer_norm(x, (3,), eps=1e-3),
     )
     put(
         kinds.LayerNorm,
-        {"eps": 1e-3, "window": 3},
+        {"eps": 1e-3, "window": 3, "channels": 0},
         (big, on_grid(2, 2, 3)),
         full,
         norm_with_merge_tokens,

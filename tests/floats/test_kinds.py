@@ -147,7 +147,7 @@ def test_a_node_has_the_parameters_of_its_kind() -> None:
 def test_an_incomplete_kind_is_refused() -> None:
     """Where the class stands, not where the kind is first used."""
     missing = "name, arity, params, anchor, step, elementwise, reads, makes_signs, factors, offset"
-    missing += ", weights, frac, joins_inputs, evaluate, result"
+    missing += ", weights, frac, joins_inputs, by_number, evaluate, result"
     with pytest.raises(AssertionError, match=rf"^Half lacks {missing}$"):
 
         @register

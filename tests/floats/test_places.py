@@ -44,8 +44,8 @@ PLACES = {
     "frontend/handlers.py": ("Tabulated", "handlers of all kinds of the family"),
     "frontend/importer.py": ("Add Affine Constant Input", "emits"),
     "frontend/layers.py": (
-        "Add Attention Conv LayerNorm MaxPool MergeMax MergeSum RPReLU Sign Tabulated XnorConv "
-        "XnorLinear",
+        "Add Attention Conv Input LayerNorm MaxPool MergeMax MergeSum RPReLU Sign Tabulated "
+        "XnorConv XnorLinear",
         "emits",
     ),
     "passes/absorb_shifts.py": ("Affine", "what the pass moves; signs by their traits"),
@@ -72,6 +72,10 @@ PLACES = {
     ),
     "passes/merge_filters.py": ("Add Affine CrossFilter", "what the pass rewrites"),
     "passes/order_sums.py": ("Add", "what the pass rewrites"),
+    "passes/pad_channels.py": (
+        "Affine Input LayerNorm Tabulated",
+        "makes 0 of what LayerNorm does not count, f(0) of activations; the rest by traits",
+    ),
     "passes/scale_image.py": ("Affine", "what the pass makes"),
     "passes/shift_activations.py": ("Affine RPReLU", "what the pass rewrites"),
     "passes/sink_unwindow.py": (

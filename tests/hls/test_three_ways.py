@@ -22,12 +22,13 @@ from hwgen.sim.csim import CsimResult, build_csim, run_csim
 from hwgen.sim.network import SimResult, build_simulator, simulate_program
 from hwgen.targets import get_target
 from hwgen.timing.predict import predict
-from tests.graphs import random_graph
+from tests.graphs import norm_graph, random_graph
 from tests.networks import IMAGE, activation_net
 from tests.padded_graphs import STEMS, stem_graph
 
 GRAPHS = {
     "random": random_graph(4),
+    "norm": norm_graph(),
     "stem": stem_graph(STEMS[0], again=True),
     "activations": lower_model(activation_net(), meta={"image": IMAGE, "name": "activations"}),
 }
@@ -110,6 +111,16 @@ def test_golden_rtl_and_hls_agree(engines: Engines, op: str) -> None:
     place = rtl.first_mismatch.partition(":")[0]
     assert f"tensor {tensors[0]}, token " in place
     assert hls.first_difference.startswith(f"image 0: {place}: value got ")
+
+
+def test_layer_norm_of_a_width_that_is_no_power_of_two(engines: Engines) -> None:
+    program, rtl, hls = engines.sound("norm")
+    assert rtl.first_mismatch is None
+    assert hls.first_difference is None
+    assert rtl.writes == hls.writes > 0
+    assert rtl.cold_cycles == predict(program, warm=False).cycles
+    (scale,) = {i.fields["scale"] for i in program.instructions if i.fields.get("kind") == 2}
+    assert scale == 2**16 * 256 // 192
 
 
 def test_every_activation(engines: Engines) -> None:

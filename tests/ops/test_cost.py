@@ -24,12 +24,14 @@ from hwgen.units.dma import record_words
 from tests.attention_graphs import attention_graph
 from tests.graphs import random_graph
 from tests.padded_graphs import STEMS, filter_graph, stem_graph
-from tests.strided_graphs import strided_graph
+from tests.strided_graphs import kernel_graph, strided_graph
 
 GRAPHS = {
     "random": random_graph(0),
     "attention": attention_graph(),
     "strided": strided_graph(),
+    "kernels": kernel_graph(),
+    "kernels on an even grid": kernel_graph(8, 12),
     "filter": filter_graph(8, 8, 4),
     "odd filter": filter_graph(9, 6, 3),
 } | {f"stem {k}": stem_graph(stem) for k, stem in enumerate(STEMS)}

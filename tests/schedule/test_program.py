@@ -25,8 +25,8 @@ from hwgen.units.attention import Attention
 from hwgen.units.dma import record_words
 from hwgen.units.xnor_front import column_cycles
 from tests.attention_graphs import attention_graph
-from tests.graphs import conv_graph, patch_graph, random_graph
-from tests.strided_graphs import strided_graph
+from tests.graphs import conv_graph, norm_graph, patch_graph, random_graph
+from tests.strided_graphs import kernel_graph, strided_graph
 from tests.units.isa_reference import Fault, Machine
 
 SEED = 7
@@ -82,6 +82,28 @@ def first_difference(program: Program, machine: Machine, values: dict[str, np.nd
 )
 def test_program_gives_the_golden_tensors(sizes: dict) -> None:
     check(random_graph(SEED), sizes)
+
+
+@pytest.mark.parametrize("grid", [(9, 7), (8, 8), (5, 12)])
+@pytest.mark.parametrize("sizes", [{}, {"kw": 64, "gs": 4, "gu": 4}, {"kw": 256}], ids=str)
+def test_binary_convolutions_of_every_kernel_give_the_golden_tensors(
+    grid: tuple[int, int], sizes: dict
+) -> None:
+    check(kernel_graph(*grid), sizes)
+
+
+@pytest.mark.parametrize(
+    ("c", "sizes", "words"),
+    [(192, {}, {4, 8}), (320, {}, {4, 16}), (448, {"qm_slots": 16}, {4, 8, 16})],
+)
+def test_layer_norm_of_any_width_gives_the_golden_tensors(
+    c: int, sizes: dict, words: set[int]
+) -> None:
+    """12, 20 and 28 words, in groups of powers of two; with fewer QM slots than words each group
+    brings its own constants."""
+    program = check(norm_graph(c), sizes)
+    groups = {i.fields["q_mask"] + 1 for i in program.instructions if i.op == "LNAPPLY"}
+    assert groups == words
 
 
 @pytest.mark.parametrize(

@@ -194,12 +194,13 @@ class Run:
         self.index = bench.get("nu_index")
         if bench.get("nu_reset"):
             assert not self.norm.due
-            self.norm.table.clear()
+            self.norm.made = 0
         if bench.get("nu_valid"):
             total = int(unpack(bench.get("acc_word"), 40, L).sum())
             self.norm.take(
-                cycle, bench.get("nu_phase"), total, bench.get("nu_log2c"), bench.get("nu_eps")
-            )
+                cycle, bench.get("nu_phase"), total, bench.get("nu_log2c"), bench.get("nu_scale"),
+                bench.get("nu_eps"),
+            )  # fmt: skip
 
     def check_times(self, origin: int) -> None:
         """Start, issue end and retirement of every instruction against the cycle model."""

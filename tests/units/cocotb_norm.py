@@ -10,8 +10,8 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import ReadOnly, RisingEdge
 
-from hwgen.engine.numerics import norm_stats
-from hwgen.units.norm import MAX_LOG2C, NormUnit
+from hwgen.engine.numerics import MAX_LOG2C, norm_stats, norm_width
+from hwgen.units.norm import NormUnit
 
 UNIT = NormUnit(*(int(v) for v in os.environ["NORM_UNIT"].split()))
 SEED = int(os.environ["NORM_SEED"])
@@ -25,11 +25,14 @@ def rounded(numerator, denominator):
     return (2 * numerator + denominator) // (2 * denominator)
 
 
-def reference(x, log2c, eps):
-    """(mean2, norm_r, norm_shift) of one token by Python integers."""
+def reference(x, channels, eps):
+    """(mean2, norm_r, norm_shift) of one token of so many channels by Python integers."""
+    width = max(2, 1 << (channels - 1).bit_length())
+    log2c, scale = width.bit_length() - 1, 2**16 * width // channels
     values = [int(i) for i in x]
-    s1, s2 = sum(values), sum(i * i for i in values)
-    big = min(max(len(values) * s2 - s1 * s1 + eps, 1), 2**52 - 1)
+    s1 = rounded(sum(values) * scale, 2**16)
+    s2 = rounded(sum(i * i for i in values) * scale, 2**16)
+    big = min(max(width * s2 - s1 * s1 + eps, 1), 2**52 - 1)
     h = 1
     while 4**h <= big:
         h += 1
@@ -39,7 +42,7 @@ def reference(x, log2c, eps):
     newton = 3 * 2**16 - rounded(v * rounded(y0 * y0, 2**14), 2**14)
     r = min(rounded(y0 * newton, 2**17), 2**15 - 1)
     assert abs(r * r * big / (4.0**14 * 4.0**h) - 1) < 2.0**-12  # it is 1 / sqrt
-    mean2 = rounded(s1, len(values) // 2) if log2c > 1 else s1
+    mean2 = rounded(s1, width // 2)
     full = max(3, h + 3 - log2c)
     shift = min(17, full - (full + 1) % 2)
     return mean2, rounded(r, 2 ** (full - shift)), shift
@@ -71,7 +74,7 @@ async def statistics(dut):
     """Every entry bit for bit, `busy` cycle for cycle."""
     rng = np.random.default_rng(SEED)
     cocotb.start_soon(Clock(dut.clk, 10, unit="ns").start())
-    for name in ("acc_valid", "acc_word", "phase", "log2c", "eps", "reset", "rd_index"):
+    for name in ("acc_valid", "acc_word", "phase", "log2c", "scale", "eps", "reset", "rd_index"):
         getattr(dut, name).value = 0
     dut.rst.value = 1
     for _ in range(3):
@@ -81,21 +84,27 @@ async def statistics(dut):
     at = 0
     noise = int(rng.integers(1 << 62))
     for batch in range(BATCHES):
-        low = (L - 1).bit_length()
-        log2c = int(rng.integers(low, MAX_LOG2C + 1)) if batch > 1 else (low, MAX_LOG2C)[batch]
+        most = 1 << MAX_LOG2C
+        words = int(2 ** rng.uniform(0, np.log2(most // L)))
+        # all of the words, or some channels of the last one are 0 and do not count
+        channels = words * L - int(rng.integers(L)) * int(rng.integers(2))
+        channels = channels if batch > 1 else (L, most)[batch]
+        log2c, scale = norm_width(channels)
         eps = [0, 1, (1 << 52) - 1, 1 << 51, int(2 ** rng.uniform(0, 52))][min(batch % 7, 4)]
         dense = batch % 3 == 0
         restart = batch % 2 == 0
         dut.log2c.value = log2c
+        dut.scale.value = scale ^ (FAULT == "scale") << 9
         dut.eps.value = eps ^ (FAULT == "eps") << 20
         dut.reset.value = int(restart)
         await RisingEdge(dut.clk)
         dut.reset.value = 0
         at = 0 if restart else at
-        xs = [token(rng, 1 << log2c, int(rng.integers(0, 8))) for _ in range(min(12, UNIT.words))]
-        stats = norm_stats(np.stack(xs), log2c, eps)
+        xs = [token(rng, channels, int(rng.integers(0, 8))) for _ in range(min(12, UNIT.words))]
+        xs = [np.pad(x, (0, -channels % L)) for x in xs]
+        stats = norm_stats(np.stack(xs), channels, eps)
         for i, x in enumerate(xs):
-            want = reference(x, log2c, eps)
+            want = reference(x, channels, eps)
             assert want == tuple(int(s[i]) for s in stats), "the two references agree"
             table[(at + i) % UNIT.words] = want
         beats = [(f, beat(x * x if f else x)) for x in xs for f in (0, 1)]
@@ -134,7 +143,7 @@ async def statistics(dut):
                 for v in (dut.mean2.value.to_signed(), dut.norm_r.value, dut.norm_shift.value)
             )
             assert got == table[i], (
-                f"entry {i}: got {got}, golden {table[i]} (log2c={log2c}, eps={eps}, "
+                f"entry {i}: got {got}, golden {table[i]} (channels={channels}, eps={eps}, "
                 f"batch={batch}, seed={SEED})"
             )
             await RisingEdge(dut.clk)

@@ -175,7 +175,7 @@ class Generator:
             f["q_mask"] = r.choice([0, 1, 3, 7])
             f["n2"] *= f["q_mask"] + 1
             i2, i3 = m.result_order(f)
-            left = (len(m.norm) - m.applied) * (f["q_mask"] + 1) - m.shared
+            left = (m.made - m.applied) * (f["q_mask"] + 1) - m.shared
             if len(i2) > left or (m.shared and f["q_mask"] != self.last_share):
                 return None
             self.last_share = f["q_mask"]
@@ -354,6 +354,7 @@ class Generator:
                 f |= {f"intercept{k}": r.randint(-(1 << 15), (1 << 15) - 1)}
         else:
             f |= {"log2c": r.randint(4, 7), "eps": r.randrange(1 << 40), "reset": 1}
+            f["scale"] = 1 << 16 | f["eps"] & 0xFFFF
         return self.execute("SET", f | values)
 
     last_share = 0
@@ -373,7 +374,7 @@ class Generator:
                     steps.append(self.set(op))
                 elif op == "LNSTAT" and len(m.norm) + 60 > m.nt_words:
                     steps.append(self.set("norm"))
-                elif op == "LNAPPLY" and len(m.norm) - m.applied < 8:
+                elif op == "LNAPPLY" and m.made - m.applied < 8:
                     break
                 else:
                     steps.append(self.compute(op, beats))

@@ -114,10 +114,11 @@ class Norm:
     """Stand-in for norm_unit."""
 
     def __init__(self, delay: int):
-        self.delay, self.table, self.sum, self.until = delay, [], 0, -1
+        self.delay, self.table, self.made, self.sum, self.until = delay, {}, 0, 0, -1
         self.due: deque = deque()
 
-    def take(self, cycle: int, phase: int, value: int, log2c: int, eps: int) -> None:
+    def take(self, cycle: int, phase: int, value: int, log2c: int, scale: int, eps: int) -> None:
+        value = (value * scale + 0x8000) >> 16
         if not phase:
             self.sum = value
             return
@@ -129,10 +130,11 @@ class Norm:
 
     def advance(self, cycle: int) -> None:
         while self.due and self.due[0][0] <= cycle:
-            self.table.append(self.due.popleft()[1])
+            self.table[self.made] = self.due.popleft()[1]
+            self.made += 1
 
     def read(self, index: int) -> tuple[int, int, int]:
-        return self.table[index] if index < len(self.table) else (0x155, 0x2AA, 7)
+        return self.table.get(index, (0x155, 0x2AA, 7))
 
 
 class Traffic:

@@ -102,9 +102,9 @@ class Machine:
         self.pad: tuple[int, int] | None = None  # word and mask of taps outside the image
         self.kappa, self.neg = (0, 0, 0), 0
         self.chords, self.flat = np.zeros((64, 2), np.int64), False  # slope, intercept
-        self.log2c, self.eps = 1, 1
-        self.norm: list[tuple[int, int, int]] = []
-        self.applied = self.shared = 0
+        self.log2c, self.scale, self.eps = 1, 1 << 16, 1
+        self.norm: list[tuple[int, int, int]] = []  # a reset keeps what is in the table
+        self.made = self.applied = self.shared = 0
         self.store = self._zeros(self.store_words, lanes)
         self.warm = False
 
@@ -207,9 +207,9 @@ class Machine:
                 self.chords[8 * f["part"] + k] = f[f"slope{k}"], f[f"intercept{k}"]
             self.flat = bool(f["flat"])
         else:
-            self.log2c, self.eps = f["log2c"], f["eps"]
+            self.log2c, self.scale, self.eps = f["log2c"], f["scale"], f["eps"]
             if f["reset"]:
-                self.norm, self.applied, self.shared = [], 0, 0
+                self.made = self.applied = self.shared = 0
 
     # ---- compute
 
@@ -361,10 +361,13 @@ class Machine:
             (self._word(f, self._source(f, i0, 1, i2, i3)) ** 2).sum(-1) for i0 in range(f["n0"])
         )
         for a, b in zip(s1.tolist(), s2.tolist(), strict=True):
+            a, b = ((v * self.scale + 0x8000) >> 16 for v in (a, b))
             v = (b << self.log2c) - a * a + self.eps
             r, h = rsqrt_fixed(min(max(v, 1), (1 << 52) - 1))
             mean2 = int(shift_round(np.int64(a), self.log2c - 1))
-            self.norm.append((mean2, *norm_gain(r, max(3, h + 3 - self.log2c))))
+            entry = (mean2, *norm_gain(r, max(3, h + 3 - self.log2c)))
+            self.norm[self.made : self.made + 1] = [entry]
+            self.made += 1
 
     def _lnapply(self, f: Mapping[str, int], i2: Array, i3: Array) -> tuple[Array, Array]:
         self._used = []

@@ -73,7 +73,7 @@ def test_every_entry(unit, tmp_path, monkeypatch):
     runner = build(unit, tmp_path, monkeypatch)
     assert simulate(runner, unit, tmp_path) == (1, 0), (tmp_path / "test.log").read_text()[-3000:]
     # the same build must see a changed constant and one flipped bit of a lane
-    for fault in ("eps", "bit"):
+    for fault in ("eps", "scale", "bit"):
         assert simulate(runner, unit, tmp_path, batches=7, fault=fault) == (1, 1)
 
 

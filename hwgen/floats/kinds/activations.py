@@ -28,7 +28,7 @@ class Activation(Kind):
     anchor = False
     step = elementwise = True
     reads = Reads.VALUES
-    makes_signs = joins_inputs = False
+    makes_signs = joins_inputs = by_number = False
     factors = offset = weights = None
     moves: ClassVar[tuple[str, str] | None]
 

@@ -116,6 +116,7 @@ class Kind(ABC):
     weights: ClassVar[str | None]  # parameter (O, ..., inputs of a result) of a layer with weights
     frac: ClassVar[int | None]  # fraction bits of its value in hardware, at most; None: any
     joins_inputs: ClassVar[bool]  # its inputs share their binary point
+    by_number: ClassVar[bool]  # addresses channels by their number; none can be added behind them
 
     @classmethod
     @abstractmethod

@@ -16,7 +16,7 @@ class PerChannel(Kind):
     params = {"a": Reals("C"), "b": Reals("C")}
     reads = Reads.VALUES
     weights = frac = None
-    joins_inputs = False
+    joins_inputs = by_number = False
 
     @classmethod
     def result(cls, params: Params, *inputs: Layout) -> Layout:
@@ -65,7 +65,7 @@ class Add(Kind):
     anchor = False
     step = elementwise = True
     reads = Reads.VALUES
-    makes_signs = joins_inputs = False
+    makes_signs = joins_inputs = by_number = False
     factors = offset = weights = frac = None
 
     @classmethod

@@ -88,17 +88,18 @@ class XnorConv(Scaled):
 class Conv(Kind):
     """weight * x + bias; O x C on every position for k = 1; x is `pad` in the padding.
 
-    quad: four products a beat with 16-bit weights (`hwgen.passes.split_stem`).
+    image: x is the network's input; its padding may overlap. quad: four products a beat with 16-bit
+    weights (`hwgen.passes.split_stem`).
     """
 
     name = "conv"
     arity = (1, 1)
     params = {
         "weight": Reals("O", "k", "k", "C"), "bias": Reals("O"), "stride": Int(1),
-        "padding": Int(), "pad": Reals("C"), "quad": Flag(),
+        "padding": Int(), "pad": Reals("C"), "quad": Flag(), "image": Flag(),
     }  # fmt: skip
     anchor = True
-    step = elementwise = makes_signs = joins_inputs = False
+    step = elementwise = makes_signs = joins_inputs = by_number = False
     reads = Reads.VALUES
     factors, offset, weights = "weight", "bias", "weight"
     frac = None
@@ -128,7 +129,7 @@ class CrossFilter(Kind):
         "pad": Reals("C", optional=True),
     }  # fmt: skip
     anchor = True
-    step = elementwise = makes_signs = joins_inputs = False
+    step = elementwise = makes_signs = joins_inputs = by_number = False
     reads = Reads.VALUES
     factors, offset, weights = "coeff", "bias", None
     frac = None

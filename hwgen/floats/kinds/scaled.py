@@ -14,7 +14,7 @@ class Scaled(Kind):
     """scale f(x) + bias."""
 
     anchor = True
-    step = elementwise = makes_signs = joins_inputs = False
+    step = elementwise = makes_signs = joins_inputs = by_number = False
     factors, offset = "scale", "bias"
     frac = None
 

@@ -13,7 +13,7 @@ class Source(Kind):
     """A value that is there before anything is computed."""
 
     arity = (0, 0)
-    anchor = step = elementwise = makes_signs = joins_inputs = False
+    anchor = step = elementwise = makes_signs = joins_inputs = by_number = False
     reads = Reads.NOTHING
     factors = offset = weights = frac = None
 

@@ -19,18 +19,20 @@ class LayerNorm(Kind):
     """(x - mean) / sqrt(var + eps) over the channels of every token (arXiv:1607.06450).
 
     window > 0: in windows of that side; a second input, the merge tokens (windows, C), is appended
-    to the tokens of every window.
+    to the tokens of every window. channels: so many count, the first ones, and the others are 0
+    (0: all count).
     """
 
     name = "layer_norm"
     arity = (1, 2)
-    params = {"eps": Positive(), "window": Int()}
+    params = {"eps": Positive(), "window": Int(), "channels": Int()}
     anchor = True
     step = elementwise = makes_signs = False
     reads = Reads.VALUES
     factors = offset = weights = None
     frac = NORM_FRAC
     joins_inputs = True
+    by_number = False
 
     @classmethod
     def result(cls, params: Params, *inputs: Layout) -> Layout:
@@ -58,7 +60,13 @@ class LayerNorm(Kind):
             y = y.reshape(b, h, w, v, w, c).transpose(2, 3).reshape(b, h * v, w * w, c)
         for tokens in merge:
             y = torch.cat([y, tokens[:, None].expand(-1, y.shape[1], -1, -1)], 2)
-        return F.layer_norm(y, y.shape[-1:], eps=n["eps"])
+        channels = n["channels"]
+        if not channels:
+            return F.layer_norm(y, y.shape[-1:], eps=n["eps"])
+        mean = y.sum(-1, keepdim=True) / channels
+        centred = y - mean
+        squares = (centred[..., :channels] ** 2).sum(-1, keepdim=True) / channels
+        return centred / torch.sqrt(squares + n["eps"])
 
 
 @register
@@ -76,6 +84,7 @@ class Attention(Scaled):
         "scale": Reals("C"), "bias": Reals("C"),
     }  # fmt: skip
     reads = Reads.UPRIGHT_SIGNS
+    by_number = True
     weights = None
 
     @classmethod

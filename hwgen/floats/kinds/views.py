@@ -16,7 +16,7 @@ class View(Kind):
     """One input; addressed by an op that adds it, never an op of its own."""
 
     arity = (1, 1)
-    anchor = step = elementwise = makes_signs = joins_inputs = False
+    anchor = step = elementwise = makes_signs = joins_inputs = by_number = False
     reads = Reads.VALUES
     factors = offset = weights = frac = None
 
@@ -32,6 +32,7 @@ class Tile(View):
 
     name = "tile"
     params = {"times": Int(1)}
+    by_number = True
 
     @classmethod
     def result(cls, params: Params, *inputs: Layout) -> Layout:
@@ -52,7 +53,7 @@ class Pool(View):
 
     name = "pool"
     params = {"factor": Int(2)}
-    step = True
+    step = by_number = True
 
     @classmethod
     def result(cls, params: Params, *inputs: Layout) -> Layout:

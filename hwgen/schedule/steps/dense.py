@@ -21,30 +21,47 @@ def pairs(weight: Array) -> Array:
 @step("PatchConv")
 def patch_conv(b: Builder, op: PatchConv, part: Part | None) -> None:
     lanes, place = b.s.lanes, b.places[op.sources[0]]
-    (height, width), (out_channels, k, _, c) = op.in_grid, op.weight.shape
-    words = op.weight.reshape(out_channels, k * k * c).T  # (taps, O)
-    ow = width // k
-    first, rows = row_range(part, height // k)
-    if b.types[op.sources[0]].kind == "image":
-        source = place.address(part.strip if part and place.slots else 0) * lanes
-        source += 0 if part is None or place.slots else first * k * width * c
-    else:
-        source = place.address(first * k * width) * lanes
+    width, (oh, ow), step = op.in_grid[1], op.out_grid(), op.step
+    out_channels, _, _, c = op.weight.shape
+    first, count = row_range(part, oh)
     per_beat = op.products
-    assert source % per_beat == 0, f"{op.name}: element {source} does not begin a beat"
     for j in range(out_channels // lanes):
-        tile, qm = words[:, j * lanes : (j + 1) * lanes], post_slots(b, op, j, 1)
-        if per_beat == 4:
-            block = b.load(cm=tile, cm_quad=True, qm=qm)
-            weights = {"quad": 1, "cm_base": block.cm, "cm_s0": 1, "cm_s1": k * c // 4}
-        else:
-            block = b.load(wb=pairs(tile) if per_beat == 2 else tile % 256, qm=qm)
-            weights = {"wb_w": block.wb}
-        walk = Walk(ow, rows, 1, ow, token0=first * ow, word0=j)
-        fields, streams, dst, bit = results(b, op, walk, {})
-        fields |= {
-            "n0": k * c // per_beat, "n1": k, "src_mem": place.memory, "src_base": source,
-            "src_s0": per_beat, "src_s1": width * c, "src_s2": k * c, "src_s3": k * width * c,
-            "q_base": block.qm, **weights,
-        }  # fmt: skip
-        b.compute("MACS", block, [op.sources[0]], streams, dst, bit, **fields, **post_fields(op))
+        for rows, columns in op.regions():
+            top, bottom = max(rows.first, first), min(rows.first + rows.size, first + count)
+            if top >= bottom:
+                continue
+            y, x = (
+                step * r - op.border + s.taps[0] for r, s in ((top, rows), (columns.first, columns))
+            )
+            source = _element(b, op, part, y * width + x)
+            assert source % per_beat == 0, f"{op.name}: element {source} does not begin a beat"
+            down, across = len(rows.taps), len(columns.taps)
+            seen = op.weight[j * lanes : (j + 1) * lanes, rows.taps[0] :, columns.taps[0] :]
+            tile = seen[:, :down, :across].reshape(lanes, -1).T  # (taps, L)
+            qm = post_slots(b, op, j, 1)
+            if per_beat == 4:
+                block = b.load(cm=tile, cm_quad=True, qm=qm)
+                weights = {"quad": 1, "cm_base": block.cm, "cm_s0": 1, "cm_s1": across * c // 4}
+            else:
+                block = b.load(wb=pairs(tile) if per_beat == 2 else tile % 256, qm=qm)
+                weights = {"wb_w": block.wb}
+            walk = Walk(columns.size, bottom - top, 1, ow, token0=top * ow + columns.first, word0=j)
+            fields, streams, dst, bit = results(b, op, walk, {})
+            fields |= {
+                "n0": across * c // per_beat, "n1": down, "src_mem": place.memory,
+                "src_base": source, "src_s0": per_beat, "src_s1": width * c, "src_s2": step * c,
+                "src_s3": step * width * c, "q_base": block.qm, **weights,
+            }  # fmt: skip
+            b.compute(
+                "MACS", block, [op.sources[0]], streams, dst, bit, **fields, **post_fields(op)
+            )
+
+
+def _element(b: Builder, op: PatchConv, part: Part | None, token: int) -> int:
+    """Element (of a lane, or a byte of the image) of the first channel of a token of the source."""
+    place, lanes = b.places[op.sources[0]], b.s.lanes
+    if b.types[op.sources[0]].kind != "image":
+        return place.address(token) * lanes
+    if part and place.slots:  # the strip begins with the part's first row
+        return place.address(part.strip) * lanes
+    return place.address(0) * lanes + token * op.weight.shape[3]

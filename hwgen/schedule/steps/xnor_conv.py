@@ -20,12 +20,7 @@ Array = np.ndarray
 
 @step("XnorConv")
 def xnor_conv(b: Builder, op: XnorConv, part: Part | None) -> None:
-    if op.stride == 1:
-        _conv3x3(b, op, part)
-    elif op.padding:
-        _conv3x3_half(b, op, part)
-    else:
-        _conv_patches(b, op, part)
+    (_conv3x3 if op.windows else _conv_taps)(b, op, part)
 
 
 def _conv3x3(b: Builder, op: XnorConv, part: Part | None) -> None:
@@ -33,7 +28,6 @@ def _conv3x3(b: Builder, op: XnorConv, part: Part | None) -> None:
     lanes, (height, width) = s.lanes, op.in_grid
     out_channels, _, _, cg = op.weight.shape
     group_out = out_channels // op.groups
-    quarter = lanes // 4
     if cg % s.gu:
         raise FitError(
             op.name,
@@ -42,12 +36,13 @@ def _conv3x3(b: Builder, op: XnorConv, part: Part | None) -> None:
             f"--set gu={cg & -cg}",
         )
     per_word = max(1, lanes // group_out)  # groups that one output word spans
-    if per_word not in (1, 2, 4) or group_out % quarter:
+    whole = group_out % lanes == 0 or per_word * group_out == lanes
+    if per_word not in (1, 2, 4) or not whole:
         raise FitError(
             op.name,
             f"{group_out} outputs per group",
-            f"{quarter} lanes must share a group",
-            "use fewer groups",
+            f"a word of {lanes} lanes must lie in one group, or hold 2 or 4 whole groups",
+            f"use groups of a multiple of {lanes} outputs",
         )
     g_qsh = {1: 2, 2: 1, 4: 0}[per_word]
     slices = [(c, min(s.gs, cg - c)) for c in range(0, cg, s.gs)]
@@ -118,90 +113,70 @@ def _border_offsets(w: Array) -> Array:
     return out
 
 
-def _neighbours(b: Builder, op: XnorConv, part: Part | None) -> int:
-    """Elements of the `stride` tokens from every stride-th on, if these are always one piece of a
-    row of BM, else 0."""
-    place, k = b.places[op.sources[0]], op.stride
-    (height, width), row = op.in_grid, b.s.row_elements
-    run = k * place.stride
-    rows = np.array(op.source_rows(*row_range(part, height // k)))
-    token = rows[:, None] * width + np.arange(0, width, k)
+def _side_by_side(b: Builder, op: XnorConv, part: Part | None, count: int) -> bool:
+    """Whether the `count` tokens from every stride-th on are always one piece of a row of BM."""
+    place, width, row = b.places[op.sources[0]], op.in_grid[1], b.s.row_elements
+    rows = np.array(op.source_rows(*row_range(part, op.out_grid()[0])))
+    token = rows[:, None] * width + np.arange(0, width, op.stride)
     whole = place.stride * b.s.lanes == op.weight.shape[-1]
-    return run if whole and (place.address(token) % row + run <= row).all() else 0
+    return whole and bool((place.address(token) % row + count * place.stride <= row).all())
 
 
-def _conv_patches(b: Builder, op: XnorConv, part: Part | None) -> None:
-    lanes, place = b.s.lanes, b.places[op.sources[0]]
-    (height, width), k = op.in_grid, op.stride
-    out_channels, _, _, c = op.weight.shape
-    ow, oh = width // k, height // k
-    pieces, across = linear_chunks(b, c), k
-    run = _neighbours(b, op, part)
-    if run:  # the taps of a kernel row are one piece
-        pieces, across, c = [(0, run)], 1, k * c
-    taps = [(dy, dx, e, n) for dy in range(k) for dx in range(across) for e, n in pieces]
-    chunks = [{"a_base": place.step(dy * width + dx) + e, "a_elems": n} for dy, dx, e, n in taps]
-    weight = op.weight.reshape(out_channels, k, across, c)
-    for j in range(out_channels // lanes):
-        rows = weight[j * lanes : (j + 1) * lanes]
-        tiles = [rows[:, dy, dx, e * lanes : (e + n) * lanes] for dy, dx, e, n in taps]
-        walks = []
-        for y, n in row_runs(b, ow, row_range(part, oh), len(taps)):
-            walk = Walk(ow, n, 1, ow, token0=y * ow, word0=j)
-            source = {
-                "a_base": place.address(y * k * width),
-                "a_s2": k * place.stride,
-                "a_s3": place.step(k * width),
-            }
-            walks.append(Run(walk, source))
-        om = np.full((1, lanes), -op.weight[0].size, dtype=np.int64)
-        tile_passes(b, op, j, tiles, chunks, walks, om)
+def _conv_taps(b: Builder, op: XnorConv, part: Part | None) -> None:
+    """Any kernel, stride, padding and dilation: a chunk is a piece of a token under one tap, or of
+    neighbouring tokens under neighbouring taps.
 
-
-def _conv3x3_half(b: Builder, op: XnorConv, part: Part | None) -> None:
-    """3x3, stride 2, padding 1 on an even grid: a chunk is a piece of a token under one tap, or two
-    whole tokens under neighbouring taps.
-
-    The results of the top row and of the left column leave out the taps outside the image, so the
-    four kinds of results (inside, left, top, corner) have runs and an offset of their own.
+    Results at the border leave out the taps outside the image, so every kind of row with every kind
+    of column has runs and an offset of its own.
     """
     lanes, place = b.s.lanes, b.places[op.sources[0]]
-    (height, width), (out_channels, _, _, c) = op.in_grid, op.weight.shape
-    oh, ow, group_out = height // 2, width // 2, out_channels // op.groups
+    width, (oh, ow), stride = op.in_grid[1], op.out_grid(), op.stride
+    out_channels, kernel, _, c = op.weight.shape
+    group_out = out_channels // op.groups
     if op.groups > 1 and (c % lanes or group_out % lanes):
         raise FitError(
             op.name,
-            f"groups of {c} inputs and {group_out} outputs with stride 2",
+            f"groups of {c} inputs and {group_out} outputs with stride {stride}",
             f"must be multiples of lanes={lanes}",
             "--set lanes=16",
         )
-    pair = _neighbours(b, op, part)
-    om = np.array([-(3 - top) * (3 - left) * c for top in (0, 1) for left in (0, 1)])
+    pieces = op.neighbours(b.s)
+    most = max(count for _, count in pieces)
+    if most > 1 and not _side_by_side(b, op, part, most):
+        pieces = [(tap, 1) for tap in range(kernel)]
+    kinds = [(rows, columns) for rows in op.spans(0) for columns in op.spans(1)]
+    om = np.array([-len(rows.taps) * len(columns.taps) * c for rows, columns in kinds])
+    y0, count = row_range(part, oh)
     for j in range(out_channels // lanes):
-        rows = op.weight[j * lanes : (j + 1) * lanes]
+        word = op.weight[j * lanes : (j + 1) * lanes]
         first = j * lanes // group_out * c // lanes  # element with the group's first channel
         taps, tiles, chunks = [], [], []
-        for ky in range(3):
-            for kx, count in ((0, 1), (1, 2)) if pair else ((0, 1), (1, 1), (2, 1)):
-                base = place.step((ky - 1) * width) + (kx - 1) * place.stride
-                weight = rows[:, ky, kx : kx + count].reshape(lanes, -1)
-                for e, n in linear_chunks(b, count * c, first):
+        for ky in range(kernel):
+            for kx, across in pieces:
+                base = place.step(ky * op.dilation * width) + kx * op.dilation * place.stride
+                weight = word[:, ky, kx : kx + across].reshape(lanes, -1)
+                for e, n in linear_chunks(b, across * c, first):
                     taps.append((ky, kx))
                     tiles.append(weight[:, (e - first) * lanes : (e - first + n) * lanes])
                     chunks.append({"a_base": base + e, "a_elems": n})
         runs = []
-        y0, count_out = row_range(part, oh)
-        edge = int(y0 == 0)  # rows at the top of the image
-        for top, y1, rows_out in ((1, 0, edge), (0, y0 + edge, count_out - edge)):
-            for left, x0, columns in ((1, 0, 1), (0, 1, ow - 1)):
-                inside = [i for i, (ky, kx) in enumerate(taps) if ky >= top and kx >= left]
-                some = rows_out and columns
-                for y, n in row_runs(b, columns, (y1, rows_out), len(inside)) if some else ():
-                    walk = Walk(columns, n, 1, ow, token0=y * ow + x0, word0=j)
-                    source = {
-                        "a_base": place.address(2 * (y * width + x0)),
-                        "a_s2": 2 * place.stride,
-                        "a_s3": place.step(2 * width),
-                    }
-                    runs.append(Run(walk, source, chunks=inside, om=2 * top + left))
+        for kind, (rows, columns) in enumerate(kinds):
+            top = max(rows.first, y0)
+            bottom = min(rows.first + rows.size, y0 + count)
+            if top >= bottom:
+                continue
+            inside = [
+                i for i, (ky, kx) in enumerate(taps) if ky in rows.taps and kx in columns.taps
+            ]
+            ky, kx = (t.taps[0] * op.dilation for t in (rows, columns))  # the first in the image
+            down, right = ky - op.padding, kx - op.padding
+            for y, n in row_runs(b, columns.size, (top, bottom - top), len(inside)):
+                walk = Walk(columns.size, n, 1, ow, token0=y * ow + columns.first, word0=j)
+                seen = (stride * y + down) * width + stride * columns.first + right
+                source = {
+                    "a_base": place.address(seen) - place.step(ky * width) - kx * place.stride,
+                    "a_s2": stride * place.stride,
+                    "a_s3": place.step(stride * width),
+                }
+                runs.append(Run(walk, source, chunks=inside, om=kind))
         tile_passes(b, op, j, tiles, chunks, runs, np.repeat(om[:, None], lanes, 1))

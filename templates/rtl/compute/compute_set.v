@@ -28,6 +28,7 @@ module compute_set (
     output reg  [23:0]  kappa3,
     output reg          neg,
     output reg  [3:0]   log2c,
+    output reg  [16:0]  norm_scale,
     output reg  [51:0]  eps,
     output reg          norm_reset,
     output wire         table_we,
@@ -38,6 +39,7 @@ module compute_set (
     wire [23:0] new_kappa1, new_kappa2, new_kappa3;
     wire        new_neg;
     wire [3:0]  new_log2c;
+    wire [16:0] new_scale;
     wire [51:0] new_eps;
     wire        reset;
 
@@ -45,7 +47,7 @@ module compute_set (
         .word(word), .kappa1(new_kappa1), .kappa2(new_kappa2), .kappa3(new_kappa3), .neg(new_neg)
     );
     decode_set_norm u_norm (
-        .word(word), .log2c(new_log2c), .eps(new_eps), .reset(reset)
+        .word(word), .log2c(new_log2c), .scale(new_scale), .eps(new_eps), .reset(reset)
     );
 
     tap_table u_taps (
@@ -70,6 +72,7 @@ module compute_set (
         end
         if (set_norm) begin
             log2c <= new_log2c;
+            norm_scale <= new_scale;
             eps <= new_eps;
         end
         norm_reset <= set_norm && reset;

@@ -217,6 +217,7 @@ module compute_unit #(
     wire [23:0] at_kappa1, at_kappa2, at_kappa3;
     wire        at_neg, nu_reset;
     wire [3:0]  nu_log2c;
+    wire [16:0] nu_scale;
     wire [51:0] nu_eps;
 
     compute_set u_set (
@@ -229,7 +230,7 @@ module compute_unit #(
         .taps_width(taps_width), .taps_wsx(taps_wsx),
         .taps_padded(taps_padded), .taps_pad(taps_pad),
         .kappa1(at_kappa1), .kappa2(at_kappa2), .kappa3(at_kappa3), .neg(at_neg),
-        .log2c(nu_log2c), .eps(nu_eps), .norm_reset(nu_reset)
+        .log2c(nu_log2c), .norm_scale(nu_scale), .eps(nu_eps), .norm_reset(nu_reset)
     );
 
     // ---- sources: MAC ops
@@ -400,8 +401,8 @@ module compute_unit #(
 
     norm_unit #(.LANES(LANES), .NT_WORDS(NT_WORDS)) u_norm (
         .clk(clk), .rst(rst), .acc_valid(nu_valid), .acc_word(acc_word), .phase(nu_phase),
-        .log2c(nu_log2c), .eps(nu_eps), .reset(nu_reset), .rd_index(nu_index),
-        .mean2(nu_mean2), .norm_r(nu_r), .norm_shift(nu_shift), .busy(nu_busy)
+        .log2c(nu_log2c), .scale(nu_scale), .eps(nu_eps), .reset(nu_reset),
+        .rd_index(nu_index), .mean2(nu_mean2), .norm_r(nu_r), .norm_shift(nu_shift), .busy(nu_busy)
     );
 
     // ---- memories

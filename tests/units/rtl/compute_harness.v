@@ -39,6 +39,7 @@ module compute_harness #(
     output wire                      nu_valid,
     output wire                      nu_phase,
     output wire [3:0]                nu_log2c,
+    output wire [16:0]               nu_scale,
     output wire [51:0]               nu_eps,
     output wire                      nu_reset,
     input  wire                      nu_busy,
@@ -88,6 +89,7 @@ module compute_harness #(
     assign nu_valid = u_unit.u_norm.acc_valid;
     assign nu_phase = u_unit.u_norm.phase;
     assign nu_log2c = u_unit.u_norm.log2c;
+    assign nu_scale = u_unit.u_norm.scale;
     assign nu_eps = u_unit.u_norm.eps;
     assign nu_reset = u_unit.u_norm.reset;
     assign nu_index = u_unit.u_norm.rd_index;

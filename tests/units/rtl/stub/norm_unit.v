@@ -10,6 +10,7 @@ module norm_unit #(
     input  wire [40*LANES-1:0]         acc_word,
     input  wire                        phase,
     input  wire [3:0]                  log2c,
+    input  wire [16:0]                 scale,
     input  wire [51:0]                 eps,
     input  wire                        reset,
     input  wire [$clog2(NT_WORDS)-1:0] rd_index,
