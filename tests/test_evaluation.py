@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from threadpoolctl import threadpool_limits
 
 from hwgen import cli, evaluation
 from hwgen.evaluation import Evaluation, Score, progress
@@ -22,6 +24,16 @@ from hwgen.train.data import digits_split, normalise
 MODEL = models_dir() / "bhvit_micro_digits.pt"
 REPORT = Path(__file__).parents[1] / "reports" / "bhvit_micro_digits-zynq.json"
 COUNT = 48
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    """The tests run in several processes, whose threads would wait for one another."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with threadpool_limits(1):
+        yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +87,6 @@ def test_numbers_are_those_of_an_independent_computation(digits, tmp_path):
     )  # fmt: skip
 
 
-@pytest.mark.slow
 def test_a_folder_of_the_held_out_digits_has_the_accuracy_of_the_report(folder, capsys):
     assert cli.main(["evaluate", str(MODEL), str(folder)]) == 0
     out, err = capsys.readouterr()
