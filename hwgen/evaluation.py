@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -144,8 +145,14 @@ def progress(total: int) -> Iterator[Callable[[int], None]]:
 
 def check_output(path: Path) -> None:
     """Raises: HwgenError where `--json` cannot be written: before the work, not after it."""
-    if path.is_dir() or not path.parent.is_dir():
-        found = "is a folder" if path.is_dir() else f"{path.parent} is no folder"
+    found = ""
+    if path.is_dir():
+        found = "is a folder"
+    elif not path.parent.is_dir():
+        found = f"{path.parent} is no folder"
+    elif not os.access(path.parent, os.W_OK):
+        found = f"{path.parent} is not writable"
+    if found:
         raise HwgenError(f"--json {path}", found, "must be a file in a folder that is there",
                          "choose another name")  # fmt: skip
 
