@@ -54,6 +54,16 @@ CalibOption = Annotated[
         "default: MODEL.calib.npz beside the model, else noise.",
     ),
 ]
+PreprocessOption = Annotated[
+    str | None,
+    typer.Option(
+        "--preprocess",
+        metavar="MODE[:RATIO][:FILTER]",
+        help="How pictures get the network's size: crop (shorter side resized, centre taken; "
+        "ratio 0.875), squeeze or pad; bicubic, bilinear or lanczos.",
+        show_default="crop, or as the checkpoint was trained",
+    ),
+]
 FidelityOption = Annotated[
     bool,
     typer.Option(
@@ -106,6 +116,7 @@ def compile(
     force: ForceOption = False,
     set_: SetOption = None,
     calib: CalibOption = None,
+    preprocess: PreprocessOption = None,
     fidelity: FidelityOption = False,
     backend: BackendOption = "rtl",
     stop_after: StopOption = None,
@@ -123,6 +134,7 @@ def compile(
         force=force,
         overrides=overrides,
         calib=calib,
+        preprocess=preprocess,
         blocks=fidelity,
         backend=backend,
         stop_after=stop_after,
@@ -226,10 +238,44 @@ def place(
 @app.command()
 def run(
     model: ModelArgument,
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture, or a .npy array.")],
+    image: Annotated[
+        Path,
+        typer.Argument(
+            metavar="IMAGE", help="A picture, .npy, .npz, .pt, or a folder of pictures."
+        ),
+    ],
+    preprocess: PreprocessOption = None,
 ) -> None:
-    """Classify one image with the integer model."""
-    for line in _pipeline().run_image(model, image).lines():
+    """Classify an image with the integer model."""
+    for line in _pipeline().run_image(model, image, preprocess=preprocess).lines():
+        typer.echo(line)
+
+
+@app.command()
+def evaluate(
+    model: ModelArgument,
+    images: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER",
+            help="Pictures, one folder per class; or .npz or .pt with images and labels.",
+        ),
+    ],
+    calib: CalibOption = None,
+    preprocess: PreprocessOption = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Of the images take this many, evenly spaced.")
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Images in memory at a time.")] = 32,
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the numbers as JSON too.")
+    ] = None,
+) -> None:
+    """Accuracy of the float and of the integer model on labelled images, and their agreement."""
+    found = _pipeline().evaluate_model(
+        model, images, calib=calib, preprocess=preprocess, limit=limit, batch=batch, json=json
+    )
+    for line in found.lines():
         typer.echo(line)
 
 

@@ -12,7 +12,8 @@ from hwgen import steps
 from hwgen.atomic import staged_dir
 from hwgen.emit.folder import BACKENDS, load_program
 from hwgen.errors import HwgenError
-from hwgen.inputs import read_image
+from hwgen.evaluation import Evaluation, check_output, measure, started, write_json
+from hwgen.pictures import ImageSet, Preprocess, network_of, open_images
 from hwgen.report import load_report, sections, update_report
 from hwgen.report.schema import Timing
 from hwgen.saved import FOLDER, save
@@ -21,6 +22,7 @@ from hwgen.steps import State
 from hwgen.stopped import LAST, mark, require_finished, require_rtl
 from hwgen.targets import Target, get_target, kept_target
 
+BATCH = 32  # images in memory at a time
 DEFAULT_IMAGES = 16  # of those in the folder, for `hwgen simulate` without --images
 
 STEPS: dict[str, Callable[[State], State]] = {
@@ -35,10 +37,16 @@ STEPS: dict[str, Callable[[State], State]] = {
 }
 
 
-def load_prepared(model: Path) -> State:
+def load_prepared(
+    model: Path, *, calib: Path | None = None, preprocess: str | None = None
+) -> State:
     """The first four steps, all that no target changes: `prepared` is there, and what it is of."""
-    state = State(Path(model))
-    for name in ("load", "trace", "lower", "calibrate"):
+    return prepare(STEPS["load"](State(Path(model), calib, preprocess=preprocess)))
+
+
+def prepare(state: State) -> State:
+    """The three steps after `load`."""
+    for name in ("trace", "lower", "calibrate"):
         state = STEPS[name](state)
     return state
 
@@ -64,6 +72,7 @@ def compile_model(
     force: bool = False,
     overrides: dict[str, str] | None = None,
     calib: Path | None = None,
+    preprocess: str | None = None,
     blocks: bool = False,
     backend: str = "rtl",
     stop_after: str | None = None,
@@ -72,6 +81,8 @@ def compile_model(
     """Compile a checkpoint for a target into `out_dir` (`hwgen.emit.folder.emit` lists the folder).
 
     backend: rtl, hls (HLS C++, docs/hls.md) or both; the program and the weights are the same.
+    calib, preprocess: images that fix the binary points, and how pictures among them are resized
+    (hwgen.pictures).
     blocks: compare every block with the float network, for the report (hwgen.report.blocks).
     stop_after: end after this step, with its result (hwgen.saved) and state.json in the folder.
     save_steps: the result of every step goes to steps/NN_STEP.*.
@@ -82,7 +93,9 @@ def compile_model(
     _known("--stop-after", LAST if stop_after is None else stop_after, tuple(STEPS), "step")
     saved: tuple[Path, ...] = ()
     with staged_dir(out_dir, force) as folder:
-        state = State(Path(model_path), calib, folder, target, overrides or {}, blocks, backend)
+        state = State(
+            Path(model_path), calib, folder, target, overrides or {}, blocks, backend, preprocess
+        )
         for number, (name, step) in enumerate(STEPS.items(), 1):
             state = step(state)
             if save_steps:
@@ -194,22 +207,78 @@ def place_dir(
 
 @dataclass(frozen=True)
 class Classification:
-    """Logits of one image; `names` are class names where the checkpoint has them."""
+    """Logits of images (N, classes), one row per name of an image; `classes` are the classes' names
+    where the checkpoint has them; notes: how the pictures were read."""
 
     logits: np.ndarray
-    names: tuple[str, ...]
+    classes: tuple[str, ...]
+    images: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
-        """The five best classes, one per line."""
-        best = np.argsort(-self.logits, kind="stable")[:5]
-        name = self.names if len(self.names) == len(self.logits) else range(len(self.logits))
-        return [f"{name[k]}  {self.logits[k]:.4f}" for k in best]
+        """The five best classes of one image, one per line; of several images the best class."""
+        count = self.logits.shape[1]
+        name = self.classes if len(self.classes) == count else range(count)
+        best = np.argsort(-self.logits, axis=1, kind="stable")
+        if len(self.images) == 1:
+            lines = [f"{name[k]}  {self.logits[0, k]:.4f}" for k in best[0, :5]]
+        else:
+            rows = zip(self.images, best[:, 0], self.logits)
+            lines = [f"{image}  {name[k]}  {row[k]:.4f}" for image, k, row in rows]
+        return [*lines, *self.notes]
 
 
-def run_image(model_path: Path, image: Path) -> Classification:
-    """Classify one picture with the integer model."""
-    require_finished(Path(model_path), "run", "a checkpoint (.pt)", "give the model's file")
-    state = load_prepared(model_path)
-    picture = read_image(image, state.info.config.image_size)
-    logits = state.prepared.quantize().graph.logits(picture[None])
-    return Classification(logits[0], state.info.class_names)
+def run_image(model_path: Path, image: Path, *, preprocess: str | None = None) -> Classification:
+    """Classify a picture with the integer model, or all that `hwgen.pictures` opens at once."""
+    state, images = _with_images(model_path, image, "run", None, preprocess, need_classes=False)
+    graph, batches = state.prepared.quantize().graph, images.batches(BATCH)
+    logits = np.concatenate([graph.logits(some) for _, some in batches])
+    names = tuple(images.name(k) for k in range(len(images)))
+    notes = [f"pictures    {line}" for line in images.reader.lines()]
+    if not state.calibrated:
+        notes.append(f"calibrated  on {state.images_from}")
+    return Classification(logits, state.info.class_names, names, tuple(notes))
+
+
+def evaluate_model(
+    model_path: Path,
+    images: Path,
+    *,
+    calib: Path | None = None,
+    preprocess: str | None = None,
+    limit: int | None = None,
+    batch: int = BATCH,
+    json: Path | None = None,
+) -> Evaluation:
+    """Accuracy of the float and of the integer network on images, and how often they agree.
+
+    images, calib, preprocess: as for hwgen.pictures; limit: that many, evenly spaced; batch: images
+    in memory at a time; json: where the numbers go too.
+    """
+    from hwgen.analysis.fidelity import float_logits
+
+    if json is not None:
+        check_output(json)
+    state, found = _with_images(model_path, images, "evaluate", calib, preprocess)
+    graph = state.prepared.quantize().graph
+    result = measure(
+        started(graph, found, images, state.images_from), found,
+        lambda some: float_logits(state.network, some, graph.meta), graph.logits, batch, limit,
+    )  # fmt: skip
+    if json is not None:
+        write_json(json, result)
+    return result
+
+
+def _with_images(
+    model: Path, path: Path, command: str, calib: Path | None, preprocess: str | None,
+    need_classes: bool = True,
+) -> tuple[State, ImageSet]:  # fmt: skip
+    """A model made ready, and images for it; wrong images are told before the calibration."""
+    require_finished(Path(model), command, "a checkpoint (.pt)", "give the model's file")
+    state = STEPS["load"](State(Path(model), calib, preprocess=preprocess))
+    asked = network_of(state.info.config, state.info.class_names)
+    how = Preprocess.chosen(preprocess, state.info.meta)
+    images = open_images(Path(path), asked, how, need_classes)
+    images.check()
+    return prepare(state), images

@@ -18,8 +18,9 @@ from hwgen.emit.hls_check import check_addresses, check_hls
 from hwgen.emit.image import report_rows
 from hwgen.emit.vendor import why_none, write_vendor
 from hwgen.engine.sizing import Sizing
-from hwgen.inputs import calibration, evaluation_images, noise_images
+from hwgen.inputs import calibration, evaluation_images
 from hwgen.ir.graph import Graph
+from hwgen.pictures import Preprocess, network_of
 from hwgen.report import Report, save_report, sections
 from hwgen.schedule import program as programs
 from hwgen.search import choose
@@ -49,12 +50,14 @@ class State:
     overrides: Mapping[str, str] = field(default_factory=dict)
     blocks: bool = False
     backend: str = "rtl"
+    preprocess: str | None = None  # of calibration pictures (hwgen.pictures.Preprocess)
     # load
     network: Network = NOT_YET
     info: CheckpointInfo = NOT_YET
     images: np.ndarray = NOT_YET  # calibration images, or noise
     labels: np.ndarray | None = None
     calibrated: bool = False  # `images` are no noise
+    images_from: str = ""  # where `images` come from, for the user
     # trace; lower; calibrate
     traced: FloatGraph = NOT_YET
     float_graph: FloatGraph = NOT_YET
@@ -75,14 +78,13 @@ def load(state: State) -> State:
     from hwgen.frontend.checkpoint import load_checkpoint
 
     network, info = load_checkpoint(state.model)
-    size = info.config.image_size
-    images, labels = calibration(state.model, state.calib, size)
-    known = images is not None
-    if images is None:
-        images = noise_images((size, size, info.config.in_channels))
+    preprocess = Preprocess.chosen(state.preprocess, info.meta)
+    asked = network_of(info.config, info.class_names)
+    found = calibration(state.model, state.calib, asked, preprocess)
     return replace(
-        state, network=network, info=info, images=images, labels=labels, calibrated=known
-    )
+        state, network=network, info=info, images=found.images, labels=found.labels,
+        calibrated=not found.noise, images_from=found.source,
+    )  # fmt: skip
 
 
 def trace(state: State) -> State:
@@ -118,7 +120,8 @@ def search(state: State) -> State:
     check_fit(choice.sizing, state.target, graph.meta["name"])
     if choice.sizing.act_bits != graph.meta["act_bits"]:
         graph = state.prepared.quantize(choice.sizing.act_bits).graph
-    return replace(state, graph=graph, sizing=choice.sizing, reasons=choice.reasons)
+    reasons = (*choice.reasons, f"calibrated on {state.images_from}")
+    return replace(state, graph=graph, sizing=choice.sizing, reasons=reasons)
 
 
 def schedule(state: State) -> State:

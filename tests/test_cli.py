@@ -24,9 +24,10 @@ class FakePipeline:
 
     def compile_model(
         self, model, target, out, *, force, overrides, calib, blocks, backend="rtl",
-        stop_after=None, save_steps=False,
+        stop_after=None, save_steps=False, preprocess=None,
     ):  # fmt: skip
         self.steps = (stop_after, save_steps)
+        self.preprocess = preprocess
         self.calls.append(("compile", model, target, out, force, overrides, calib, blocks, backend))
         if target == "tiny":
             raise FitError("--target tiny", "150 BRAM36", "has 140", "use --set lanes=8")
@@ -48,9 +49,14 @@ class FakePipeline:
     def place_dir(self, folder, *, goal_mhz, seed, chipdb):
         self.calls.append(("place", folder, goal_mhz, seed, chipdb))
 
-    def run_image(self, model, image):
+    def run_image(self, model, image, *, preprocess=None):
         self.calls.append(("run", model, image))
+        self.preprocess = preprocess
         return SimpleNamespace(lines=lambda: ["class 7"])
+
+    def evaluate_model(self, model, images, *, calib, preprocess, limit, batch, json):
+        self.calls.append(("evaluate", model, images, calib, preprocess, limit, batch, json))
+        return SimpleNamespace(lines=lambda: ["agreement   all"])
 
 
 @pytest.fixture
@@ -71,9 +77,9 @@ def test_compile_passes_its_options_on(capsys, pipeline):
     code, out, err = call(
         capsys, "compile", "m.pt", "-t", "kv260", "--out", "x", "--force",
         "--set", "array_bits=4096", "--set", "lanes = 32", "--calib", "c.npy", "--fidelity",
-        "--backend", "both",
+        "--backend", "both", "--preprocess", "pad",
     )  # fmt: skip
-    assert (code, err) == (0, "")
+    assert (code, err, pipeline.preprocess) == (0, "", "pad")
     overrides = {"array_bits": "4096", "lanes": "32"}
     assert pipeline.calls == [
         ("compile", Path("m.pt"), "kv260", Path("x"), True, overrides, Path("c.npy"), True, "both")
@@ -112,7 +118,14 @@ def test_the_other_commands_reach_the_pipeline(capsys, pipeline):
     assert call(capsys, "synth", "d")[0] == 0
     assert call(capsys, "place", "d")[0] == 0
     assert call(capsys, "place", "d", "--freq", "80", "--seed", "3", "--chipdb", "z.bin")[0] == 0
+    assert call(capsys, "run", "m.pt", "7.png", "--preprocess", "squeeze")[0] == 0
+    assert pipeline.preprocess == "squeeze"
     assert call(capsys, "run", "m.pt", "7.png") == (0, "class 7\n", "")
+    assert call(capsys, "evaluate", "m.pt", "d") == (0, "agreement   all\n", "")
+    call(
+        capsys, "evaluate", "m.pt", "d", "--calib", "c", "--preprocess", "crop:1", "--limit", "9",
+        "--batch", "4", "--json", "e.json",
+    )  # fmt: skip
     assert pipeline.calls[1:] == [
         ("simulate", Path("d"), 3, 2),
         ("simulate", Path("d"), None, 1),
@@ -120,6 +133,9 @@ def test_the_other_commands_reach_the_pipeline(capsys, pipeline):
         ("place", Path("d"), None, 1, None),
         ("place", Path("d"), 80.0, 3, Path("z.bin")),
         ("run", Path("m.pt"), Path("7.png")),
+        ("run", Path("m.pt"), Path("7.png")),
+        ("evaluate", Path("m.pt"), Path("d"), None, None, None, 32, None),
+        ("evaluate", Path("m.pt"), Path("d"), Path("c"), "crop:1", 9, 4, Path("e.json")),
     ]
 
 
@@ -241,7 +257,8 @@ def test_version_and_help(capsys):
     code, out, _ = call(capsys)
     assert code == 0
     for command in (
-        "compile", "simulate", "synth", "place", "run", "analyze", "targets", "train", "demo",
+        "compile", "simulate", "synth", "place", "run", "evaluate", "analyze", "targets", "train",
+        "demo",
     ):  # fmt: skip
         assert command in out
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from hwgen.errors import HwgenError
+from hwgen.pictures.decode import decode
+from hwgen.pictures.preprocess import Preprocess
 from hwgen.train.order import spread
 from hwgen.train.recipe import DataSection
 
@@ -22,7 +24,8 @@ class FolderImages:
     """Lazy image folder; classes are the sorted names of the sub-folders.
 
     With a generator: random resized crop (scale 0.08-1, ratio 3/4-4/3) and horizontal flip.
-    Without: resize the short side to size * 256 / 224 (bicubic), centre crop.
+    Without: `hwgen.pictures.Preprocess`'s default, as `hwgen evaluate` and the published networks:
+    the short side resized to size * 256 / 224 (bicubic), centre crop.
     Raises: HwgenError for a missing folder or an unreadable image.
     """
 
@@ -56,25 +59,13 @@ class FolderImages:
         return torch.from_numpy(np.stack(images)), labels
 
     def _load(self, path: Path, draw: list[float] | None) -> np.ndarray:
-        try:
-            with Image.open(path) as file:
-                image = file.convert("RGB")
-        except (OSError, UnidentifiedImageError) as error:
-            raise HwgenError(f"{path}", "unreadable image", str(error), "remove the file") from None
+        image = decode(path, 3)[0]
         if draw is None:
-            return self._centre(image)
+            return np.asarray(Preprocess()(image, self.size, self.size))
         box = random_crop(image.width, image.height, draw)
         image = image.resize((self.size, self.size), Image.Resampling.BILINEAR, box=box)
         array = np.asarray(image)
         return array[:, ::-1].copy() if self.section.flip and draw[4] < 0.5 else array
-
-    def _centre(self, image: Image.Image) -> np.ndarray:
-        short = round(self.size * 256 / 224)
-        scale = short / min(image.size)
-        width, height = (max(short, round(side * scale)) for side in image.size)
-        image = image.resize((width, height), Image.Resampling.BICUBIC)
-        left, top = (width - self.size) // 2, (height - self.size) // 2
-        return np.asarray(image.crop((left, top, left + self.size, top + self.size)))
 
 
 def random_crop(width: int, height: int, draw: list[float]) -> tuple[float, float, float, float]:

@@ -162,7 +162,7 @@ def test_image_folder_errors(tmp_path):
     write_folders(tmp_path)
     (tmp_path / "train" / "ant" / "0.png").write_bytes(b"not a png")
     train, _ = load_data(section, 48)
-    with pytest.raises(HwgenError, match=r"0.png: unreadable image"):
+    with pytest.raises(HwgenError, match=r"0.png: no picture: its content is none that is known"):
         train.batch(torch.tensor([0]), None)
 
 
