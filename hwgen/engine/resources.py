@@ -61,15 +61,15 @@ def estimate(s: Sizing, family: str = "xc7") -> dict[str, float]:
         lut_lane, ff_lane = lut_lane + 320, ff_lane + 640
     elif family != "xc7":
         lut_lane, ff_lane = lut_lane - 10, ff_lane + 81
-    lut_rest = 7090 + 12.6 * s.kw + 270 * s.pk
+    lut_rest = 7115 + 12.6 * s.kw + 270 * s.pk
     either = [feature_memory(s, n) for n in (s.fm_words, s.tm_words)] + [_store(s)]
     return {
         "lut": lanes * lut_lane + lut_rest,
-        "ff": lanes * ff_lane + 11780 + 10.45 * s.kw + 651 * s.pk,
+        "ff": lanes * ff_lane + 11895 + 10.45 * s.kw + 651 * s.pk,
         "bram36": sum(blocks for blocks, _ in either)
         + 4 * ceil(s.kw / 64) * ceil(s.bm_rows / 2048)  # byte writes: 64 of 72 bits
         + block_rams(16 * lanes, s.wb_words)
         + block_rams(16 * lanes, s.ps_words),
         "uram": sum(rams for _, rams in either),
-        "dsp": 6 * lanes + 8,
+        "dsp": 6 * lanes + 10,
     }
