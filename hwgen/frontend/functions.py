@@ -186,15 +186,15 @@ def reshape(im: Importer, f: Any, result: Tensor, x: View, *args: Any, **kwargs:
         raise im.unsupported(
             f"a reshape to {tuple(result.shape)}", "it must not cut channels or grid sides"
         )
-    return View(x.node, axes)
+    return x.on(axes)
 
 
 def transpose(im: Importer, f: Any, _: Tensor, x: View, i: int, j: int) -> View:
     axes = list(x.axes)
     axes[i], axes[j] = axes[j], axes[i]
-    return View(x.node, tuple(axes))
+    return x.on(tuple(axes))
 
 
 def permute(im: Importer, f: Any, _: Tensor, x: View, *dims: Any) -> View:
     order = dims[0] if len(dims) == 1 and isinstance(dims[0], tuple | list) else dims
-    return View(x.node, tuple(x.axes[d] for d in order))
+    return x.on(tuple(x.axes[d] for d in order))
