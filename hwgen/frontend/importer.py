@@ -32,6 +32,7 @@ class Handlers:
     modules: Mapping[type, Handler]
     functions: Mapping[Any, Handler]
     methods: Mapping[Any, Handler]
+    refused: Mapping[Any, tuple[str, str]]  # rule and way out of what has none for a reason
 
     def of_module(self, module: Any) -> Handler | None:
         """That of the module's class, or of the nearest one that it derives from."""
@@ -98,7 +99,11 @@ class Importer:
             what = node.target
             table = self.handlers.methods if node.op == "call_method" else self.handlers.functions
             handler = table.get(what)
-            known = sorted({str(getattr(f, "__name__", f)) for f in table})
+            names = {str(getattr(f, "__name__", f)) for f in table}
+            known = sorted(n for n in names if not n.startswith("_") and not n.endswith("_"))
+        refused = self.handlers.refused.get(type(what) if node.op == "call_module" else what)
+        if refused is not None:
+            raise self.unsupported(operation(node, self.root), *refused)
         if handler is None:
             raise self.unsupported(operation(node, self.root), f"supported: {', '.join(known)}")
         args = [self._operand(a) for a in node.args]

@@ -9,6 +9,24 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+TINY, RARE = 1e-30, 1e-3  # in place of weights that are exactly 0, where so few are
+
+
+@contextmanager
+def same_attributes(module: nn.Module) -> Iterator[None]:
+    """On leaving, every submodule has the attributes, parameters and buffers that it had."""
+    modules = list(module.modules())
+    dicts: list[dict[str, Any]] = [
+        d for m in modules for d in (m.__dict__, m._parameters, m._buffers, m._modules)
+    ]
+    contents = [dict(d) for d in dicts]
+    try:
+        yield
+    finally:
+        for d, content in zip(dicts, contents, strict=True):
+            d.clear()
+            d.update(content)
+
 
 @contextmanager
 def lent(module: nn.Module, double: bool = True) -> Iterator[None]:
@@ -19,26 +37,18 @@ def lent(module: nn.Module, double: bool = True) -> Iterator[None]:
     has the attributes and values that it had, and mode and default type are those of before.
     """
     modules = list(module.modules())
-    attributes = [dict(m.__dict__) for m in modules]
-    tables: list[dict[str, Any]] = [
-        table for m in modules for table in (m._parameters, m._buffers, m._modules)
-    ]
-    entries = [dict(table) for table in tables]
     tensors = {id(t): t for m in modules for t in _tensors(m)}
     copies = {key: t.detach().clone() for key, t in tensors.items()}
     default = torch.get_default_dtype()
     try:
-        module.eval()
-        if double:
-            _to_double(modules, tensors)
-            torch.set_default_dtype(torch.float64)
-        yield
+        with same_attributes(module):
+            module.eval()
+            if double:
+                _to_double(modules, tensors)
+                torch.set_default_dtype(torch.float64)
+            yield
     finally:
         torch.set_default_dtype(default)
-        dicts = [m.__dict__ for m in modules] + tables
-        for table, content in zip(dicts, attributes + entries, strict=True):
-            table.clear()
-            table.update(content)
         with torch.no_grad():
             for key, tensor in tensors.items():
                 if not torch.equal(tensor, copies[key]):
@@ -51,12 +61,16 @@ def _tensors(module: nn.Module) -> list[Tensor]:
 
 
 def _to_double(modules: list[nn.Module], tensors: dict[int, Tensor]) -> None:
-    """Tensors that several modules share stay shared."""
+    """Tensors that several modules share stay shared. A weight of 0 here and there counts as
+    positive in hardware, and is made so here."""
     doubled: dict[int, Tensor] = {}
     for key, t in tensors.items():
         if t.is_floating_point():
             value = t.detach().double()
             is_parameter = isinstance(t, nn.Parameter)
+            if is_parameter and value.dim() > 1:
+                zero = value == 0
+                value = value.masked_fill(zero, TINY) if 0 < zero.double().mean() < RARE else value
             doubled[key] = nn.Parameter(value, requires_grad=False) if is_parameter else value
     for m in modules:
         tables: tuple[dict[str, Any], ...] = (m._parameters, m._buffers, m.__dict__)

@@ -8,6 +8,7 @@ the image if and only if it is a proxy: nothing of the example can end up in a c
 
 from __future__ import annotations
 
+import inspect
 import operator
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -132,6 +133,11 @@ class Recorder(Tracer):
 
     def create_args_for_root(self, root_fn: Any, is_module: bool, concrete_args: Any = None) -> Any:
         """The image, and the defaults of all other arguments."""
+        parameters = list(inspect.signature(root_fn).parameters.values())[2:]
+        for p in parameters:
+            if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
+                what, rule = f"an argument {p.name} of forward", "a network has one image input"
+                raise UnsupportedOpError(type(self.root).__name__, what, rule)
         image = self.create_proxy("placeholder", "image", (), {})
         return root_fn, [self.root, image]
 

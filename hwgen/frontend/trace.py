@@ -11,8 +11,9 @@ from hwgen.floats.layout import on_grid
 from hwgen.frontend.agreement import check_agreement
 from hwgen.frontend.handlers import HANDLERS
 from hwgen.frontend.importer import BATCH, Importer
-from hwgen.frontend.keep import lent
+from hwgen.frontend.keep import lent, same_attributes
 from hwgen.frontend.record import record
+from hwgen.frontend.sign_nodes import skip_clamps
 from hwgen.frontend.signs import recognise
 from hwgen.frontend.straight_through import fold
 
@@ -38,11 +39,12 @@ def _trace(module: nn.Module, image: tuple[int, int, int]) -> FloatGraph:
     height, width, channels = image
     generator = torch.Generator().manual_seed(height * width)
     example = torch.randn(BATCH, channels, height, width, generator=generator)
-    recorded = record(module, example)
+    with same_attributes(module):
+        recorded = record(module, example)
     fold(recorded)
     recognise(recorded)
     importer = Importer(module, on_grid(height, width, channels), HANDLERS)
     view = importer.run(recorded)
-    graph = FloatGraph(importer.nodes, "image", view.node).rewrite(())
+    graph = skip_clamps(FloatGraph(importer.nodes, "image", view.node).rewrite(()))
     check_agreement(module, recorded, importer.views, graph)
     return graph

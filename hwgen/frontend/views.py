@@ -71,7 +71,10 @@ def canonical(value: Tensor, axes: Axes, layout: Layout) -> np.ndarray | None:
     None where it does not broadcast or varies along the batch.
     """
     sizes = atom_sizes(layout, 1)
-    shape = (1,) * (len(axes) - value.dim()) + tuple(value.shape)
+    value = value.reshape((1,) * (len(axes) - value.dim()) + tuple(value.shape))
+    if axes[0] == ("B",) and (value == value[:1]).all():  # torch.zeros_like(x)
+        value = value[:1]
+    shape = tuple(value.shape)
     if len(shape) != len(axes):
         return None
     split: list[int] = []

@@ -99,7 +99,7 @@ UNSUPPORTED = {
     "function": (Around(Sine()), r"^layer: sin; supported: .*shift_mean.*$"),
     "module": (
         Around(nn.Softplus()),
-        r"^layer: Softplus; supported: .*BinaryConv2d.*TokenBuilder$",
+        r"^layer: Softplus; supported: .*BinaryConv2d.*TokenBuilder, Unflatten$",
     ),
     "pooling": (
         Around(nn.MaxPool2d(5, 2, 2)),
