@@ -19,7 +19,7 @@ from hwgen.floats.graph import FloatGraph
 from hwgen.frontend.record import operation, place
 from hwgen.frontend.views import View, arranged
 
-TOLERANCE = {torch.float64: 1e-6, torch.float32: 0.05}  # of the largest value; a flipped sign
+EXACT, COARSE = 1e-6, 0.05  # of the largest value: in double; where a sign may be another
 SCALES = ((1.0, 0.0), (0.5, 0.25))  # of the images: normal numbers, times and plus
 
 
@@ -62,7 +62,8 @@ def _close(got: Tensor, want: Tensor) -> bool:
     if got.shape != want.shape:
         return False
     largest = max(1.0, float(want.abs().max()))
-    return float((got - want).abs().max()) <= TOLERANCE[torch.get_default_dtype()] * largest
+    tolerance = EXACT if torch.get_default_dtype() == torch.float64 else COARSE
+    return float((got - want).abs().max()) <= tolerance * largest
 
 
 def _difference(
@@ -77,7 +78,7 @@ def _difference(
         elif node.op == "get_attr":
             run[node] = node.meta["value"]
         elif node in views:
-            run[node] = _call(module, node, run)
+            run[node] = _call(node, run)
         view = views.get(node)
         value = run.get(node)
         if view is None or view.node not in values or not isinstance(value, Tensor):
@@ -85,7 +86,7 @@ def _difference(
         mine = values[view.node] * (view.sign or 1.0)
         want = arranged(value, view.axes, graph.nodes[view.node].layout)
         if not _close(mine, want):
-            what = operation(node, module)
+            what = operation(node)
             zeros = _exact_zeros(graph, view.node, values)
             if zeros:
                 return UnsupportedOpError(
@@ -104,7 +105,7 @@ def _difference(
     )  # fmt: skip
 
 
-def _call(module: nn.Module, node: fx.Node, run: dict[fx.Node, object]) -> object:
+def _call(node: fx.Node, run: dict[fx.Node, object]) -> object:
     def value(a: Any) -> Any:
         if not isinstance(a, fx.Node):
             return a
@@ -113,7 +114,7 @@ def _call(module: nn.Module, node: fx.Node, run: dict[fx.Node, object]) -> objec
 
     args, kwargs = map_aggregate((node.args, node.kwargs), value)
     if node.op == "call_module":
-        return module.get_submodule(str(node.target))(*args, **kwargs)
+        return node.meta["module"](*args, **kwargs)
     if node.op == "call_method":
         return getattr(args[0], str(node.target))(*args[1:], **kwargs)
     return node.target(*args, **kwargs)  # type: ignore[operator]

@@ -92,7 +92,7 @@ class Importer:
 
     def _call(self, node: fx.Node) -> View:
         if node.op == "call_module":
-            what: Any = self.root.get_submodule(str(node.target))
+            what: Any = node.meta["module"]
             handler = self.handlers.of_module(what)
             known = sorted(c.__name__ for c in self.handlers.modules)
         else:
@@ -103,22 +103,22 @@ class Importer:
             known = sorted(n for n in names if not n.startswith("_") and not n.endswith("_"))
         refused = self.handlers.refused.get(type(what) if node.op == "call_module" else what)
         if refused is not None:
-            raise self.unsupported(operation(node, self.root), *refused)
+            raise self.unsupported(operation(node), *refused)
         if handler is None:
-            raise self.unsupported(operation(node, self.root), f"supported: {', '.join(known)}")
+            raise self.unsupported(operation(node), f"supported: {', '.join(known)}")
         args = [self._operand(a) for a in node.args]
         kwargs = {k: self._operand(a) for k, a in node.kwargs.items()}
         if "input" in kwargs:  # as torch's functions call their first argument
             args.insert(0, kwargs.pop("input"))
         result = node.meta["value"]
         if not isinstance(result, Tensor):
-            name = operation(node, self.root)
+            name = operation(node)
             raise self.unsupported(f"{name} that gives a {type(result).__name__}", "needs a tensor")
         try:
             inspect.signature(handler).bind(self, what, result, *args, **kwargs)
         except TypeError:
             given = ", ".join([f"{len(args)} operands", *(f"{k}=" for k in kwargs)])
-            name = operation(node, self.root)
+            name = operation(node)
             raise self.unsupported(f"{name} with {given}", "it has options that are not") from None
         return handler(self, what, result, *args, **kwargs)
 

@@ -45,7 +45,8 @@ def lent(module: nn.Module, double: bool = True) -> Iterator[None]:
             module.eval()
             if double:
                 _to_double(modules, tensors)
-                torch.set_default_dtype(torch.float64)
+            kinds = [p.dtype for p in module.parameters() if p.is_floating_point()]
+            torch.set_default_dtype(torch.float64 if double else (*kinds, default)[0])
             yield
     finally:
         torch.set_default_dtype(default)

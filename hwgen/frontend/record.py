@@ -128,6 +128,7 @@ class Recorder(Tracer):
         self.place = ""  # innermost module in which an error was raised
         self.stale: dict[fx.Node, str] = {}  # values overwritten through another name -> by what
         self.proxies: list[Traced] = []
+        self.modules: dict[str, nn.Module] = {}  # called so far, by path
 
     # ------------------------------------------------------------------ the ways into the network
 
@@ -150,10 +151,7 @@ class Recorder(Tracer):
     ) -> Any:
         if not _proxies((args, kwargs)):
             return forward(*args, **kwargs)  # also what a leaf calls while it runs on the example
-        path = self.submodule_paths.get(m) if self.submodule_paths else None
-        if path is None:
-            what = f"{type(m).__name__}, which is no part of the network"
-            raise self.refuse(what, "layers must be attributes of their module")
+        path = self._path(m)
         if self.is_leaf_module(m, path):
             _refuse_hooks(m, path)
         try:
@@ -161,6 +159,24 @@ class Recorder(Tracer):
         except Exception:
             self.place = self.place or path
             raise
+
+    def _path(self, m: nn.Module) -> str:
+        """Where a module is; one that is held in a list or made in forward gets a name here."""
+        assert self.submodule_paths is not None
+        path = self.submodule_paths.get(m)
+        if path is None:
+            if any(True for _ in (*m.parameters(), *m.buffers())):
+                what, rule = (
+                    f"{type(m).__name__}, which is no part of the network",
+                    "it has weights",
+                )
+                way_out = "make it an attribute of its module, or use nn.ModuleList"
+                raise self.refuse(what, rule, way_out)
+            name = type(m).__name__
+            path = f"{self.scope.module_path}.{name}" if self.scope.module_path else name
+            self.submodule_paths[m] = path
+        self.modules[path] = m
+        return path
 
     # ----------------------------------------------------------------------------------- nodes
 
@@ -207,6 +223,8 @@ class Recorder(Tracer):
     ) -> Traced:
         proxy = cast(Traced, super().create_proxy(kind, target, args, kwargs, name))
         proxy.node.meta["value"] = value
+        if kind == "call_module":
+            proxy.node.meta["module"] = self.modules[target]
         self.proxies.append(proxy)
         return proxy
 
@@ -215,7 +233,7 @@ class Recorder(Tracer):
 
     def _call(self, kind: str, target: Any) -> Callable[..., Any]:
         if kind == "call_module":
-            return self.root.get_submodule(target)
+            return self.modules[target]
         if kind == "call_method":
             return lambda x, *args, **kwargs: getattr(x, target)(*args, **kwargs)
         return target
@@ -227,7 +245,7 @@ class Recorder(Tracer):
         """
         if not changed:
             return proxy
-        what = operation(proxy.node, self.root)
+        what = operation(proxy.node)
         constants = [o for o in changed if not isinstance(o, Traced)]
         if constants or len({id(o) for o in changed}) > 1:
             raise self.refuse(f"{what} writes what depends on the image into a constant", RULE)
@@ -279,10 +297,10 @@ def record(module: nn.Module, example: Tensor) -> fx.Graph:
     raise UnsupportedOpError(recorder.place or "forward", what, rule) from None
 
 
-def operation(node: fx.Node, root: nn.Module) -> str:
+def operation(node: fx.Node) -> str:
     """The name of what a node calls, as users write it."""
     if node.op == "call_module":
-        return type(root.get_submodule(str(node.target))).__name__
+        return type(node.meta["module"]).__name__
     if node.target is getattr and len(node.args) == 2:
         return str(node.args[1])
     return str(getattr(node.target, "__name__", node.target))

@@ -111,19 +111,19 @@ def hooked() -> nn.Module:
 ANY = r"supported: what is computed from shapes or parameters alone$"
 STAY = rf"a value that depends on the image must stay a tensor of the traced network; {ANY}"
 REFUSED = {
-    "chunk": (chunked, r"^body: chunk that gives a tuple; needs a tensor$|^body: chunk; supported: "),
-    "getitem": (lambda s, x: x + x[:, :1], r"^body: indexing \[:, :1\]; supported: of sides of one"),
+    "chunk": (chunked, r"^body: chunk; supported: "),
+    "getitem": (lambda s, x: x + x[:, :1], r"^body: indexing \[:, :1\]; supported: of sides of on"),
     "maximum over tokens": (
         lambda s, x: x + x.flatten(2).amax(2)[..., None, None], r"^body: amax; supported: add, "),
     "max with indices": (
-        lambda s, x: x + torch.max(x, 1, keepdim=True)[0], r"^body: max that gives a max|^body: max; "),
+        lambda s, x: x + torch.max(x, 1, keepdim=True)[0], r"^body: max; supported: "),
     "split": (lambda s, x: torch.cat(x.split(16, 1), 1), r"^body: split; supported: "),
     "unbind": (lambda s, x: x + x.unbind(1)[3][:, None], r"^body: unbind; supported: "),
-    "item": (lambda s, x: x + x.mean().item(), r"^body: mean over B\*C\*X\*Y; supported: mean over"),
+    "item": (lambda s, x: x + x.mean().item(), r"^body: mean over B\*C\*X\*Y; supported: mean ove"),
     "item of a token": (lambda s, x: x * x[0, 0, 0, 0].item(), r"^body: indexing \[0, 0, 0, 0\]; "),
     "float()": (lambda s, x: x + float(x.mean()), rf"^body: float\(\) of a traced value; {STAY}"),
     "int()": (lambda s, x: x + int(x.sum()), rf"^body: int\(\) of a traced value; {STAY}"),
-    "index": (lambda s, x: x + s.kept[x.argmax() % 32], r"^body: indexing \[a tensor\]|^body: argmax; "),
+    "index": (lambda s, x: x + s.kept[x.argmax() % 32], r"^body: argmax; supported: "),
     "bool()": (
         lambda s, x: x if x.sum() > 0 else -x,
         rf"^body: bool\(\) of a traced value; control flow must not depend on it; {ANY}"),
@@ -137,7 +137,7 @@ REFUSED = {
     "data": (lambda s, x: setattr(x, "data", x * 2), rf"^body: an assignment to .data; {STAY}"),
     "overwritten": (
         view_of_overwritten,
-        r"^body: a value that iadd has overwritten; it is read again under another name; write x ="),
+        r"^body: a value that iadd has overwritten; it is read again under another name; write x "),
     "where": (lambda s, x: torch.where(x > 0, x, 0.1 * x), r"^body: gt; supported: "),
     "masked_fill": (lambda s, x: x.masked_fill(x < 0.5, 0.0), r"^body: lt; supported: "),
     "comparison": (lambda s, x: x + (x > 0.5), r"^body: gt; supported: "),
@@ -147,8 +147,8 @@ REFUSED = {
         r"^body: indexing \[0, 0, 0, 0\]; supported: of sides of one cell$"),
     "weights": (
         lambda s, x: F.conv2d(x, x[0].mean((1, 2)).expand(32, 32)[..., None, None]),
-        r"^body: indexing 0|^body: indexing \[0\]; supported: of sides of one cell$"),
-    "kwargs": (lambda s, x: torch.add(input=x, other=x, alpha=2.0), r"^body: add with 1 operands, "),
+        r"^body: indexing \[0\]; supported: of sides of one cell$"),
+    "kwargs": (lambda s, x: torch.add(input=x, other=x, alpha=2.0), r"^body: add with 1 operands,"),
     "hook": (hooked(), r"^body: Conv2d with a forward hook hook; hooks are not traced; remove it$"),
     "random": (
         lambda s, x: x + torch.rand(32, 1, 1),
@@ -156,8 +156,8 @@ REFUSED = {
         r"image; forward must keep no state, draw no random numbers and pass on tensors only$"),
     "dropout": (
         lambda s, x: F.dropout(x, 0.5),
-        r"^body: dropout p=0.5 in eval mode; supported: none in eval mode; pass training=self.train"),
-    "state": (remembered, r"^Net: the traced graph differs from the network at its output; they must"),
+        r"^body: dropout p=0.5 in eval mode; supported: none in eval mode; pass training=self.tra"),
+    "state": (remembered, r"^Net: the traced graph differs from the network at its output; they m"),
     "stash": (lambda s, x: stashes(x) * 0.0 + recalls(), r"^body: stashes; supported: "),
     "hidden stash": (
         lambda s, x: (stashes(x), x + recalls()[0])[1],
@@ -178,7 +178,7 @@ def test_refused(case: str) -> None:
 
 def shaped(self: Any, x: Tensor) -> Tensor:
     b, c, h, w = x.shape
-    assert h == w and c == 32 and len(x) == b and x.dim() == 4
+    assert (h, c, len(x), x.dim()) == (w, 32, b, 4)
     side = int((h * w) ** 0.5)
     tokens = x.reshape(b, c, -1).transpose(1, 2)
     if tokens.size(1) != side * side:
@@ -254,7 +254,8 @@ def test_the_network_is_left_as_it_was() -> None:
     attributes = {name: set(vars(m)) for name, m in net.named_modules()}
     trace(net, IMAGE)
     assert net.body.stash is None
-    assert net.training and net.stem.training
+    assert net.training
+    assert net.stem.training
     assert {name: set(vars(m)) for name, m in net.named_modules()} == attributes
     for key, value in net.state_dict().items():
         assert value.dtype == before[key].dtype
