@@ -31,7 +31,7 @@ def same_attributes(module: nn.Module) -> Iterator[None]:
 @contextmanager
 def lent(module: nn.Module, double: bool = True) -> Iterator[None]:
     """Eval mode, and (`double`) float64 for parameters, buffers, tensors kept as plain attributes
-    and new tensors; so that a sign is the same however a sum is ordered.
+    new tensors and what x.float() gives; so that a sign is the same however a sum is ordered.
 
     A forward may count its calls, keep its input, write its weights: on leaving, every submodule
     has the attributes and values that it had, and mode and default type are those of before.
@@ -39,17 +39,19 @@ def lent(module: nn.Module, double: bool = True) -> Iterator[None]:
     modules = list(module.modules())
     tensors = {id(t): t for m in modules for t in _tensors(m)}
     copies = {key: t.detach().clone() for key, t in tensors.items()}
-    default = torch.get_default_dtype()
+    default, to_float = torch.get_default_dtype(), Tensor.float
     try:
         with same_attributes(module):
             module.eval()
             if double:
                 _to_double(modules, tensors)
+                Tensor.float = Tensor.double  # type: ignore[method-assign]
             kinds = [p.dtype for p in module.parameters() if p.is_floating_point()]
             torch.set_default_dtype(torch.float64 if double else (*kinds, default)[0])
             yield
     finally:
         torch.set_default_dtype(default)
+        Tensor.float = to_float  # type: ignore[method-assign]
         with torch.no_grad():
             for key, tensor in tensors.items():
                 if not torch.equal(tensor, copies[key]):

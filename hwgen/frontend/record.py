@@ -35,6 +35,7 @@ ABOUT_SHAPES = {  # functions whose result does not
     torch.zeros_like, torch.ones_like, torch.full_like, torch.empty_like, torch.rand_like,
     torch.randn_like, torch.is_floating_point, torch.is_complex, torch.is_tensor, torch.numel,
 }  # fmt: skip
+LIKE = {"expand_as", "view_as", "reshape_as", "type_as", "to"}  # a constant, as large as an operand
 RULE = "a value that depends on the image must stay a tensor of the traced network"
 BOUNDARY = "supported: what is computed from shapes or parameters alone"
 
@@ -72,6 +73,9 @@ class Traced(fx.Proxy):
         return self.tracer.create_proxy("call_method", "type", (self, *args), kwargs)
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if name == "data" and isinstance(value, Traced):
+            self.tracer.rename(self, value)
+            return
         if name not in ("tracer", "node"):
             raise self.tracer.refuse(f"an assignment to .{name}", RULE)
         object.__setattr__(self, name, value)
@@ -202,7 +206,8 @@ class Recorder(Tracer):
             return self._proxy(kind, target, (), {}, self.example, name)
         run = self._call(kind, target)
         values = _values((args, kwargs))
-        if target in ABOUT_SHAPES or not _proxies((args, kwargs)):
+        like = kind == "call_method" and target in LIKE and not isinstance(args[0], fx.Proxy)
+        if like or target in ABOUT_SHAPES or not _proxies((args, kwargs)):
             return run(*values[0], **values[1])
         operands = _operands((args, kwargs))
         versions = [_version(v) for v in map(_value, operands)]
@@ -258,10 +263,14 @@ class Recorder(Tracer):
             if value.untyped_storage().data_ptr() == memory:
                 self.stale[other.node] = what
         proxy.node.meta["value"] = operand.value
-        for other in self.proxies:
-            if other is not proxy and other.node is operand.node:
-                other.node = proxy.node
+        self.rename(operand, proxy)
         return proxy
+
+    def rename(self, old: Traced, new: Traced) -> None:
+        """All names of one value are names of another from now on."""
+        node = old.node
+        for proxy in (p for p in self.proxies if p.node is node):
+            proxy.node = new.node
 
     def refuse(self, what: str, rule: str, way_out: str = BOUNDARY) -> UnsupportedOpError:
         return UnsupportedOpError(self.scope.module_path or "forward", what, rule, way_out)

@@ -122,8 +122,11 @@ def recognise(graph: fx.Graph) -> None:
             others = _elementwise(node) and source in operands
             if operands and inside and _elementwise(node) and (begins or others):
                 region[node] = None
-        for node in list(region):
-            step = step_of(partial(_run, node, source, region), source.meta["value"])
+        steps = {
+            node: step_of(partial(_run, node, source, region), source.meta["value"])
+            for node in region
+        }
+        for node, step in steps.items():
             if step is not None:
                 _replace(graph, node, source, step)
 

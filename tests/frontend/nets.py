@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from hwgen.analysis.fidelity import fidelity
 from hwgen.floats.evaluate import Evaluator
 from hwgen.floats.graph import FloatGraph
+from hwgen.frontend.keep import lent
 from hwgen.frontend.trace import trace
 from hwgen.nn import BinaryConv2d
 from hwgen.passes.lower import prepare
@@ -76,11 +77,11 @@ def seeded(make: Callable[[], nn.Module], seed: int = 0) -> nn.Module:
 
 def agrees(module: nn.Module, image: tuple[int, int, int] = IMAGE) -> FloatGraph:
     """The float graph computes what the network does, in double precision; gives the graph."""
-    module = module.double().eval()
+    module = module.eval()
     graph = trace(module, image)
     images = np.random.default_rng(5).normal(size=(3, *image))
     got = Evaluator(graph, torch.float64).logits(images)
-    with torch.no_grad():
+    with torch.no_grad(), lent(module):
         want = module(torch.from_numpy(images).permute(0, 3, 1, 2)).flatten(1).numpy()
     np.testing.assert_allclose(got, want, atol=1e-9, rtol=1e-9)
     return graph
@@ -94,6 +95,6 @@ def compiles(module: nn.Module, image: tuple[int, int, int] = IMAGE, cosine: flo
     small = rng.integers(0, 256, (32, height // 4, width // 4, channels)).astype(np.uint8)
     images = small.repeat(4, 1).repeat(4, 2)
     meta = META if channels == 3 else {k: v[:1] * channels for k, v in META.items()}
-    lowered = prepare(module.float(), images[:16], meta=meta).quantize()
+    lowered = prepare(module, images[:16], meta=meta).quantize()
     result = fidelity(module, lowered.graph, images[16:])
     assert result["logit_cosine"] > cosine, result
