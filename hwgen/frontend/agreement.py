@@ -20,6 +20,7 @@ from hwgen.frontend.record import operation, place
 from hwgen.frontend.views import View, arranged
 
 EXACT, COARSE = 1e-6, 0.05  # of the largest value: in double; where a sign may be another
+LEAST = 1e-3  # values below count as this large
 SCALES = ((1.0, 0.0), (0.5, 0.25))  # of the images: normal numbers, times and plus
 
 
@@ -40,7 +41,7 @@ def check_agreement(
         image = times * noise + plus
         pixels = image.permute(0, 3, 1, 2).contiguous()
         with torch.no_grad():
-            want = _output(module, pixels)
+            want = _output(module, pixels.clone())
             values = {node.name: value for node, value in evaluator.steps(image.numpy())}
             got = values[graph.output].reshape(-1)
             if not _close(got, want):
@@ -61,7 +62,7 @@ def _output(module: nn.Module, pixels: Tensor) -> Tensor:
 def _close(got: Tensor, want: Tensor) -> bool:
     if got.shape != want.shape:
         return False
-    largest = max(1.0, float(want.abs().max()))
+    largest = max(LEAST, float(want.abs().max()))
     tolerance = EXACT if torch.get_default_dtype() == torch.float64 else COARSE
     return float((got - want).abs().max()) <= tolerance * largest
 

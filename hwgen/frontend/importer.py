@@ -119,7 +119,9 @@ class Importer:
         except TypeError:
             given = ", ".join([f"{len(args)} operands", *(f"{k}=" for k in kwargs)])
             name = operation(node)
-            raise self.unsupported(f"{name} with {given}", "it has options that are not") from None
+            raise self.unsupported(
+                f"{name} with {given}", "not all of them are supported"
+            ) from None
         return handler(self, what, result, *args, **kwargs)
 
     def _operand(self, value: Any) -> Any:

@@ -30,8 +30,8 @@ def same_attributes(module: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def lent(module: nn.Module, double: bool = True) -> Iterator[None]:
-    """Eval mode, and (`double`) float64 for parameters, buffers, tensors kept as plain attributes
-    new tensors and what x.float() gives; so that a sign is the same however a sum is ordered.
+    """Eval mode, and (`double`) float64 for parameters, buffers, tensors kept as plain attributes,
+    new tensors and what x.float() gives: a sign is then the same however a sum is ordered.
 
     A forward may count its calls, keep its input, write its weights: on leaving, every submodule
     has the attributes and values that it had, and mode and default type are those of before.

@@ -170,12 +170,9 @@ class Recorder(Tracer):
         path = self.submodule_paths.get(m)
         if path is None:
             if any(True for _ in (*m.parameters(), *m.buffers())):
-                what, rule = (
-                    f"{type(m).__name__}, which is no part of the network",
-                    "it has weights",
-                )
+                what = f"{type(m).__name__}, which is no part of the network"
                 way_out = "make it an attribute of its module, or use nn.ModuleList"
-                raise self.refuse(what, rule, way_out)
+                raise self.refuse(what, "it has weights", way_out)
             name = type(m).__name__
             path = f"{self.scope.module_path}.{name}" if self.scope.module_path else name
             self.submodule_paths[m] = path
@@ -246,7 +243,7 @@ class Recorder(Tracer):
     def _overwrite(self, changed: list[Any], proxy: Traced) -> Traced:
         """What an in-place operation leaves behind.
 
-        The operand's name stands for the result from now on; its views are read no more.
+        All names of the operand stand for the result from now on; its views are read no more.
         """
         if not changed:
             return proxy
@@ -255,15 +252,16 @@ class Recorder(Tracer):
         if constants or len({id(o) for o in changed}) > 1:
             raise self.refuse(f"{what} writes what depends on the image into a constant", RULE)
         (operand,) = {id(o): o for o in changed}.values()
-        memory = operand.value.untyped_storage().data_ptr()
+        written = operand.value
         for other in self.proxies:
             value = other.node.meta["value"]
             if other.node is proxy.node or not isinstance(value, Tensor):
                 continue
-            if value.untyped_storage().data_ptr() == memory:
+            if _memory(value) == _memory(written):
+                other.node = proxy.node
+            elif value.untyped_storage().data_ptr() == written.untyped_storage().data_ptr():
                 self.stale[other.node] = what
-        proxy.node.meta["value"] = operand.value
-        self.rename(operand, proxy)
+        proxy.node.meta["value"] = written
         return proxy
 
     def rename(self, old: Traced, new: Traced) -> None:
@@ -369,6 +367,10 @@ def _operands(arguments: Any) -> list[Any]:
 
 def _proxies(arguments: Any) -> bool:
     return any(isinstance(a, fx.Proxy) for a in _operands(arguments))
+
+
+def _memory(value: Tensor) -> tuple[Any, ...]:
+    return value.data_ptr(), value.shape, value.stride()
 
 
 def _version(value: Any) -> int:

@@ -57,6 +57,9 @@ def sign_of(x: Tensor, scale: float, zero: int) -> Tensor:
     return scale * torch.where(sign == 0, float(zero), sign)
 
 
+sign_of.__name__ = "sign"  # as errors call it
+
+
 def step_of(function: Callable[[Tensor], Any], like: Any) -> Step | None:
     """The step that an elementwise function of a tensor like this is; None if it is none."""
     x, y = _probe(function, like)

@@ -131,6 +131,7 @@ OK: dict[str, Callable[[], nn.Module]] = {
     "x * parameter": lambda: Net(residual(lambda s, x: x * s.scale)),
     "parameter * x": lambda: Net(residual(lambda s, x: s.scale * x + s.scale)),
     "parameter - x": lambda: Net(residual(lambda s, x: s.scale - x)),
+    "x + parameter.expand_as(x)": lambda: Net(residual(lambda s, x: x + s.scale.expand_as(x))),
     "x / parameter": lambda: Net(residual(lambda s, x: x.div(s.scale) / 2)),
     "AvgPool2d 2": lambda: Net(nn.AvgPool2d(2)),
     "F.avg_pool2d": lambda: Net(lambda s, x: F.avg_pool2d(x, 2)),
@@ -317,6 +318,11 @@ class TwoHeads(nn.Module):
         return {"a": y, "b": y} if self.names else (y, y)
 
 
+def image_of(case: str) -> tuple[int, int, int]:
+    """Height, width and channels of a case's images."""
+    return (32, 64, 3) if "not square" in case else IMAGE
+
+
 @pytest.mark.parametrize("case", OK)
 def test_ok(case: str) -> None:
     compiles(seeded(OK[case]))
@@ -325,10 +331,8 @@ def test_ok(case: str) -> None:
 @pytest.mark.parametrize("case", NO)
 def test_no(case: str) -> None:
     make, message = NO[case]
-    image = (16, 32, 3) if "not square" in case else IMAGE
-    image = (32, 64, 3) if "not square" in case else image
     with pytest.raises(HwgenError, match=message) as caught:
-        lower_model(seeded(make), meta={"image": image})
+        lower_model(seeded(make), meta={"image": image_of(case)})
     assert "\n" not in str(caught.value)
 
 
@@ -371,3 +375,10 @@ def test_a_clamp_before_signs_leaves_no_node() -> None:
     assert "clamp" not in {n.kind.name for n in graph.nodes.values()}
     graph = agrees(seeded(OK["Hardtanh before sign and kept"]))
     assert [n.kind.name for n in graph.nodes.values()].count("clamp") == 1
+
+
+def test_the_tables_of_the_documentation() -> None:
+    from tests.frontend import table
+
+    page = table.PAGE.read_text()
+    assert table.written(page) == page, "python -m tests.frontend.table"

@@ -199,6 +199,12 @@ def read_again(self: Any, x: Tensor) -> Tensor:
     return x * 2.0 + before
 
 
+def under_another_name(self: Any, x: Tensor) -> Tensor:
+    y = nn.Identity()(x)
+    F.relu(y, inplace=True)
+    return x + 0.5 * y
+
+
 def unused(self: Any, x: Tensor) -> Tensor:
     torch.max(x, 1)
     self.stash = x.mean().item()
@@ -219,7 +225,8 @@ def of_parameters(self: Any, x: Tensor) -> Tensor:
 
 CONTROLS = {
     "shapes": shaped, "in place": in_place, "in place and read again": read_again,
-    "unused values": unused, "held in containers": held, "parameters": of_parameters,
+    "in place under another name": under_another_name, "unused values": unused,
+    "held in containers": held, "parameters": of_parameters,
 }  # fmt: skip
 
 

@@ -164,7 +164,8 @@ REFUSED: dict[str, tuple[Callable[[Any, Tensor], Tensor], str]] = {
     "scale of the input": (
         lambda s, x: s.conv(x) * x.abs().mean(1, keepdim=True), r"^body: abs; supported: "),
     "sign of a ReLU": (
-        lambda s, x: F.conv2d(torch.sign(F.relu(x)), binary_weight(s)), ZEROS.format("body: sign_of")),
+        lambda s, x: F.conv2d(torch.sign(F.relu(x)), binary_weight(s)),
+        ZEROS.format("body: sign")),
     "hwgen.nn of a ReLU": (lambda s, x: s.conv(F.relu(x)), ZEROS.format("body.conv: BinaryConv2d")),
     "sign of a dot product": (
         lambda s, x: s.conv(F.conv2d(torch.sign(x), torch.sign(s.float_weight), padding=1)),
