@@ -29,9 +29,51 @@ def same_attributes(module: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
+def _float32_is_double() -> Iterator[None]:
+    """What a network casts to float32 by x.float(), x.to() or x.type() becomes float64."""
+    methods = {name: getattr(Tensor, name) for name in ("float", "to", "type")}
+
+    def cast(name: str) -> Any:
+        def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+            args = tuple(torch.float64 if a is torch.float32 else a for a in args)
+            if kwargs.get("dtype") is torch.float32:
+                kwargs["dtype"] = torch.float64
+            return methods[name](self, *args, **kwargs)
+
+        return method
+
+    default = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(torch.float64)
+        for name, method in {
+            "float": Tensor.double,
+            "to": cast("to"),
+            "type": cast("type"),
+        }.items():
+            setattr(Tensor, name, method)
+        yield
+    finally:
+        torch.set_default_dtype(default)
+        for name, method in methods.items():
+            setattr(Tensor, name, method)
+
+
+@contextmanager
+def _own_type(module: nn.Module) -> Iterator[None]:
+    """New tensors have the type of the network's parameters."""
+    default = torch.get_default_dtype()
+    kinds = [p.dtype for p in module.parameters() if p.is_floating_point()]
+    try:
+        torch.set_default_dtype((*kinds, default)[0])
+        yield
+    finally:
+        torch.set_default_dtype(default)
+
+
+@contextmanager
 def lent(module: nn.Module, double: bool = True) -> Iterator[None]:
     """Eval mode, and (`double`) float64 for parameters, buffers, tensors kept as plain attributes,
-    new tensors and what x.float() gives: a sign is then the same however a sum is ordered.
+    new tensors and casts to float32: a sign is then the same however a sum is ordered.
 
     A forward may count its calls, keep its input, write its weights: on leaving, every submodule
     has the attributes and values that it had, and mode and default type are those of before.
@@ -39,19 +81,13 @@ def lent(module: nn.Module, double: bool = True) -> Iterator[None]:
     modules = list(module.modules())
     tensors = {id(t): t for m in modules for t in _tensors(m)}
     copies = {key: t.detach().clone() for key, t in tensors.items()}
-    default, to_float = torch.get_default_dtype(), Tensor.float
     try:
-        with same_attributes(module):
+        with same_attributes(module), _float32_is_double() if double else _own_type(module):
             module.eval()
             if double:
                 _to_double(modules, tensors)
-                Tensor.float = Tensor.double  # type: ignore[method-assign]
-            kinds = [p.dtype for p in module.parameters() if p.is_floating_point()]
-            torch.set_default_dtype(torch.float64 if double else (*kinds, default)[0])
             yield
     finally:
-        torch.set_default_dtype(default)
-        Tensor.float = to_float  # type: ignore[method-assign]
         with torch.no_grad():
             for key, tensor in tensors.items():
                 if not torch.equal(tensor, copies[key]):

@@ -323,7 +323,7 @@ def place(node: fx.Node) -> str:
 
 def _line(error: Exception) -> str:
     text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0].replace("Traced", "traced value")
+    return text.splitlines()[0].replace(f"{__name__}.Traced", "a traced value")
 
 
 def _refuse_hooks(m: nn.Module, path: str) -> None:

@@ -23,7 +23,8 @@ from torch.fx.node import map_aggregate
 
 from hwgen.errors import HwgenError
 
-POSITIVE = (1e-6, 0.01, 0.1, 0.25, 0.5, 0.99, 1.0, 1.01, 1.5, 2.0, 3.0, 10.0, 100.0)
+POSITIVE = (1e-12, 1e-6, 0.01, 0.1, 0.25, 0.5, 0.99, 1.0, 1.01, 1.5, 2.0, 3.0, 10.0, 100.0, 1e3)
+LARGE = (3e4, -3e4, 1e8, -1e8, 0.3, -0.7)  # of a function that gives back its input
 PROBES = (*POSITIVE, *(-p for p in POSITIVE), 0.0, -0.0)
 CLOSE = 1e-5  # detach tricks round
 STEPS = {
@@ -84,19 +85,21 @@ def step_of(function: Callable[[Tensor], Any], like: Any) -> Step | None:
 
 def is_identity(function: Callable[[Tensor], Any], like: Any) -> bool:
     """Whether a function of a tensor like this gives it back."""
-    x, y = _probe(function, like)
+    x, y = _probe(function, like, (*PROBES, *LARGE))
     return y is not None and bool((x == y).all())
 
 
-def _probe(function: Callable[[Tensor], Any], like: Any) -> tuple[Tensor, Tensor | None]:
+def _probe(
+    function: Callable[[Tensor], Any], like: Any, probes: tuple[float, ...] = PROBES
+) -> tuple[Tensor, Tensor | None]:
     """Probe values, shuffled twice over tensors of that shape, and the function's results."""
     if not isinstance(like, Tensor) or not like.is_floating_point() or not like.numel():
         return torch.empty(0), None
-    values = torch.tensor(PROBES, dtype=like.dtype)
+    values = torch.tensor(probes, dtype=like.dtype)
     generator = torch.Generator().manual_seed(like.numel())
     xs, ys = [], []
     for _ in range(2):
-        for start in range(0, len(PROBES), like.numel()):
+        for start in range(0, len(probes), like.numel()):
             part = values[start : start + like.numel()]
             x = part.repeat(-(-like.numel() // len(part)))[: like.numel()]
             x = x[torch.randperm(len(x), generator=generator)].view(like.shape)

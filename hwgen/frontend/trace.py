@@ -25,6 +25,7 @@ def trace(module: nn.Module, image: tuple[int, int, int]) -> FloatGraph:
     with the network on random images. The network is left as it was.
     Raises: UnsupportedOpError naming module path, operation and what is supported.
     """
+    _refuse_compiled(module)
     try:
         with lent(module):
             return _trace(module, image)
@@ -33,6 +34,18 @@ def trace(module: nn.Module, image: tuple[int, int, int]) -> FloatGraph:
             raise
     with lent(module, double=False):
         return _trace(module, image)
+
+
+def _refuse_compiled(module: nn.Module) -> None:
+    for path, m in module.named_modules():
+        scripted = isinstance(m, torch.jit.ScriptModule)
+        if scripted or "_orig_mod" in m._modules:
+            what = "a module of torch.jit" if scripted else "a module of torch.compile"
+            rule, way_out = (
+                "its Python cannot be traced",
+                "give the nn.Module that it was made from",
+            )
+            raise UnsupportedOpError(path or type(m).__name__, what, rule, way_out)
 
 
 def _trace(module: nn.Module, image: tuple[int, int, int]) -> FloatGraph:

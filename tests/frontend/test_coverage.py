@@ -355,8 +355,33 @@ def test_a_network_that_is_not_flattened() -> None:
 def test_a_network_that_asks_for_float32() -> None:
     """By x.float() it runs in double precision all the same; by a type it is checked in float32."""
     agrees(seeded(lambda: Net(residual(lambda s, x: x.float() + torch.ones(1).float()))))
-    net = seeded(lambda: Net(residual(lambda s, x: x.to(torch.float32))))
+    agrees(seeded(lambda: Net(residual(lambda s, x: x.to(torch.float32).type(torch.float32)))))
+    net = seeded(lambda: Net(residual(lambda s, x: torch.ones((), dtype=torch.float32) * x)))
+    net.norm = CastsTheHardWay()
     lower_model(net, meta={"image": IMAGE})
+
+
+class CastsTheHardWay(nn.Module):
+    """Fails in double precision."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(32, 32, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.weight + 0) if x.dtype == torch.float32 else F.conv2d(
+            x, torch.ones(32, 32, 1, 1, dtype=torch.float32))  # fmt: skip
+
+
+@pytest.mark.parametrize("make", [torch.compile, lambda m: torch.jit.script(m)])
+def test_compiled_modules(make: Callable[[nn.Module], nn.Module]) -> None:
+    with pytest.raises(UnsupportedOpError) as caught:
+        trace(Net(make(nn.Sequential(nn.ReLU()))), IMAGE)
+    kind = "compile" if make is torch.compile else "jit"
+    assert str(caught.value) == (
+        f"body: a module of torch.{kind}; its Python cannot be traced; give the nn.Module that it "
+        "was made from"
+    )
 
 
 def test_layers_that_are_no_attributes() -> None:

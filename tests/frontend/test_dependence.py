@@ -134,7 +134,8 @@ REFUSED = {
     "copy_": (copied, rf"^body: copy_ writes what depends on the image into a constant; {STAY}"),
     "out=": (out, rf"^body: mul writes what depends on the image into a constant; {STAY}"),
     "buffer": (assigned_buffer, r"^body: mean over B\*X\*Y; supported: "),
-    "data": (lambda s, x: setattr(x, "grad", x * 2), rf"^body: an assignment to .grad; {STAY}"),
+    "another attribute": (
+        lambda s, x: setattr(x, "grad", x * 2), rf"^body: an assignment to .grad; {STAY}"),
     "overwritten": (
         view_of_overwritten,
         r"^body: a value that iadd has overwritten; it is read again under another name; write x "),

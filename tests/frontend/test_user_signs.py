@@ -198,6 +198,7 @@ STEPS = {
     "step to 1": (lambda x: (x > 0).double(), None),
     "hardtanh": (F.hardtanh, None),
     "dead zone": (lambda x: torch.sign(x) * (x.abs() > 1e-3), None),
+    "zero above 500": (lambda x: torch.sign(x) * (x.abs() < 500), None),
     "constant": (torch.zeros_like, None),
     "not elementwise": (lambda x: torch.sign(x - x.mean()), None),
     "another shape": (lambda x: torch.sign(x).sum(), None),
@@ -214,6 +215,13 @@ def test_step_of(case: str, shape: tuple[int, ...]) -> None:
     step = signs.step_of(function, torch.zeros(shape, dtype=torch.float64))
     assert (step is None) == (want is None)
     assert step is None or (step.scale, step.zero) == want
+
+
+def test_is_identity() -> None:
+    like = torch.zeros(2, 32, 8, 8, dtype=torch.float64)
+    assert signs.is_identity(lambda x: x.view_as(x), like)
+    for other in (torch.relu, lambda x: x.clamp(-128, 128), lambda x: (x * 256).round() / 256):
+        assert not signs.is_identity(other, like)
 
 
 def test_hardtanh_and_residual_of_a_binary_block() -> None:
