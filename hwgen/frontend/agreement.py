@@ -42,9 +42,9 @@ def check_agreement(
         pixels = image.permute(0, 3, 1, 2).contiguous()
         with torch.no_grad():
             want = _output(module, pixels.clone())
-            values = {node.name: value for node, value in evaluator.steps(image.numpy())}
-            got = values[graph.output].reshape(-1)
+            got = torch.from_numpy(evaluator.logits(image.numpy()).reshape(-1))
             if not _close(got, want):
+                values = {node.name: value for node, value in evaluator.steps(image.numpy())}
                 raise _difference(module, recorded, views, graph, values, pixels)
 
 
