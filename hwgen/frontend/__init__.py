@@ -5,6 +5,7 @@
     keep              the network in double precision, and as it was afterwards
     record            torch.fx graph of what depends on the image, with values of an example
     straight_through  what is written for gradients -> what it computes
+    means             a mean over one side after the other -> over both
     signs             what computes a sign -> a sign
     importer          every node that the output needs -> nodes of the float graph, by a handler
     handlers          which handler, or why there is none

@@ -12,6 +12,7 @@ from hwgen.frontend.agreement import check_agreement
 from hwgen.frontend.handlers import HANDLERS
 from hwgen.frontend.importer import BATCH, Importer
 from hwgen.frontend.keep import lent, same_attributes
+from hwgen.frontend.means import join_means
 from hwgen.frontend.record import record
 from hwgen.frontend.sign_nodes import skip_clamps
 from hwgen.frontend.signs import recognise
@@ -55,6 +56,7 @@ def _trace(module: nn.Module, image: tuple[int, int, int]) -> FloatGraph:
     with same_attributes(module):
         recorded = record(module, example)
     fold(recorded)
+    join_means(recorded)
     recognise(recorded)
     importer = Importer(module, on_grid(height, width, channels), HANDLERS)
     view = importer.run(recorded)

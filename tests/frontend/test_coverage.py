@@ -158,6 +158,10 @@ OK: dict[str, Callable[[], nn.Module]] = {
     # heads
     "head: mean((2, 3))": head(lambda x: x.mean((2, 3))),
     "head: mean([-2, -1])": head(lambda x: torch.mean(x, dim=[-2, -1])),
+    "head: mean(3).mean(2)": head(lambda x: x.mean(3).mean(2)),
+    "head: mean(2).mean(-1, keepdim=True)": head(
+        lambda x: x.mean(2, keepdim=True).mean(dim=-1, keepdim=True)[..., 0, 0]),
+    "head: mean(-1).mean(-1)": head(lambda x: torch.mean(x, -1).mean(-1)),
     "head: AdaptiveAvgPool2d, Flatten, Dropout": lambda: with_head(
         nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.1), nn.Linear(32, 4)),
     "head: AdaptiveAvgPool2d((1, 1)), torch.flatten": head(

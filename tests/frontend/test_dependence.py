@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hwgen.errors import UnsupportedOpError
+from hwgen.frontend import layers
+from hwgen.frontend.handlers import MODULES
 from hwgen.frontend.trace import trace
 from tests.frontend.nets import Net, agrees, seeded
 from tests.networks import IMAGE
@@ -286,3 +288,36 @@ def test_a_second_input() -> None:
     with pytest.raises(UnsupportedOpError) as caught:
         trace(seeded(lambda: Two(nn.Identity())), IMAGE)
     assert str(caught.value) == "Two: an argument mask of forward; a network has one image input"
+
+
+def test_a_wrong_handler_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A planted fault of ours: the comparison names the operation."""
+    monkeypatch.setitem(MODULES, nn.ReLU, layers.identity)
+    with pytest.raises(UnsupportedOpError) as caught:
+        trace(seeded(lambda: Net(nn.Sequential(nn.Conv2d(32, 32, 1), nn.ReLU()))), IMAGE)
+    assert str(caught.value) == (
+        "body.1: the traced graph differs from the network at ReLU; they must agree on every image"
+    )
+
+
+def test_a_layer_patched_from_outside() -> None:
+    """A `forward` of one layer that its class knows nothing of."""
+    net = seeded(lambda: Net(nn.Conv2d(32, 32, 1)))
+    forward = net.body.forward
+    net.body.forward = lambda x: forward(x) + 1e-4
+    with pytest.raises(UnsupportedOpError, match=r"^body: the traced graph differs .* at Conv2d; "):
+        trace(net, IMAGE)
+
+
+def test_a_network_that_needs_a_batch() -> None:
+    def forward(self: Any, x: Tensor) -> Tensor:
+        if len(x) == 1:
+            raise ValueError("expected more than 1 value per channel")
+        return x
+
+    with pytest.raises(UnsupportedOpError) as caught:
+        trace(seeded(lambda: Net(forward)), IMAGE)
+    assert str(caught.value) == (
+        "Net: fails on a single image: expected more than 1 value per channel; the engine "
+        "classifies one image at a time"
+    )
