@@ -22,7 +22,7 @@ from torch import Tensor, fx, nn
 
 from hwgen import nn as hnn
 from hwgen.errors import UnsupportedOpError
-from hwgen.frontend.importer import _path
+from hwgen.frontend.record import place
 from hwgen.zoo.network import Network
 
 LARGEST_PIXEL = 255
@@ -175,7 +175,7 @@ class _Propagation(fx.Interpreter):
         keys = self._argument(n.args[1]).shape[-2] - extra
         values = 0 if self.counting == "published" else largest * keys
         positions = result.numel() // result.shape[-1]
-        return self._source(f"{_path(n)}.AV", values, positions, extra)
+        return self._source(f"{place(n)}.AV", values, positions, extra)
 
     def _source(self, name: str, values: int, positions: int, extra: int) -> Reach:
         """A tensor that is made of one layer's results alone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,35 +11,22 @@ from torch import Tensor
 
 from hwgen.floats.kinds import (
     Add,
-    AvgPool,
     CrossFilter,
     MergeMean,
     PerWindow,
     Pool,
     Tile,
-    TokenMean,
     Unwindow,
     Upsample,
     WindowPart,
 )
 from hwgen.frontend.importer import BATCH, Importer
+from hwgen.frontend.pooling import average_pool, token_mean
 from hwgen.frontend.views import TOKENS, WINDOWS, View, atom_sizes, canonical, regroup
 
 
 def zeros(channels: int) -> np.ndarray:
     return np.zeros(channels)
-
-
-def average_pool(im: Importer, x: View, k: int, suffix: str = "") -> str:
-    c = im.layout(x).channels
-    params = {"kernel": k, "scale": np.ones(c) / k**2, "bias": zeros(c)}
-    return im.emit(AvgPool, (x.node,), params, suffix)
-
-
-def token_mean(im: Importer, x: View, suffix: str = "") -> str:
-    n, c = im.layout(x).shape
-    params = {"scale": np.full(c, 1.0 / n), "bias": zeros(c)}
-    return im.emit(TokenMean, (x.node,), params, suffix)
 
 
 def shift_mean(im: Importer, f: Any, _: Tensor, x: View, grid: int, axis: int, radius: int) -> View:
@@ -121,7 +109,7 @@ def add(im: Importer, f: Any, _: Tensor, x: Any, y: Any, alpha: float = 1.0) -> 
         x, y = y, x
     if not isinstance(y, View):
         return im.add_parameter(x, torch.as_tensor(y) * alpha)
-    if x.axes != y.axes or im.layout(x) != im.layout(y):
+    if im.core(x) != im.core(y) or im.layout(x) != im.layout(y):
         raise im.unsupported(
             f"a sum of {im.layout(x).shape} and {im.layout(y).shape}", "needs equal shapes"
         )
@@ -132,10 +120,14 @@ def add(im: Importer, f: Any, _: Tensor, x: Any, y: Any, alpha: float = 1.0) -> 
 
 def subtract(im: Importer, f: Any, r: Tensor, x: Any, y: Any) -> View:
     if isinstance(y, View):
-        y = im.affine(y, -1.0, 0.0, "negate")
+        y = negate(im, f, r, y)
     else:
         y = -torch.as_tensor(y)
     return add(im, f, r, x, y)
+
+
+def negate(im: Importer, f: Any, _: Tensor, x: View) -> View:
+    return replace(x, sign=-x.sign) if x.sign else im.affine(x, -1.0, 0.0, "negate")
 
 
 def multiply(im: Importer, f: Any, _: Tensor, x: Any, y: Any) -> View:
@@ -153,6 +145,8 @@ def divide(im: Importer, f: Any, _: Tensor, x: Any, y: Any) -> View:
 
 
 def _scale(im: Importer, x: View, factor: Tensor) -> View:
+    if x.sign and factor.numel() == 1 and float(factor) != 0.0:
+        return replace(x, sign=x.sign * float(factor))
     array = canonical(factor, x.axes, im.layout(x))
     if array is None or array.ndim > 1:
         raise im.unsupported("a factor per position", "supported: a factor per channel")
@@ -160,9 +154,11 @@ def _scale(im: Importer, x: View, factor: Tensor) -> View:
 
 
 def mean(im: Importer, f: Any, r: Tensor, x: View, dim: Any = None, keepdim: bool = False) -> View:
+    if dim is None:
+        dim = tuple(range(len(x.axes)))
     axes = [d % len(x.axes) for d in (dim if isinstance(dim, tuple | list) else (dim,))]
     atoms = sorted(a for d in axes for a in x.axes[d])
-    if atoms != ["X", "Y"]:
+    if atoms != ["X", "Y"] and im.layout(x).grid != (1, 1):
         raise im.unsupported(f"mean over {'*'.join(atoms)}", "supported: mean over all tokens")
     kept = [() if i in axes else a for i, a in enumerate(x.axes)]
     if not keepdim:
@@ -186,15 +182,44 @@ def reshape(im: Importer, f: Any, result: Tensor, x: View, *args: Any, **kwargs:
         raise im.unsupported(
             f"a reshape to {tuple(result.shape)}", "it must not cut channels or grid sides"
         )
-    return View(x.node, axes)
+    return x.on(axes)
 
 
 def transpose(im: Importer, f: Any, _: Tensor, x: View, i: int, j: int) -> View:
     axes = list(x.axes)
     axes[i], axes[j] = axes[j], axes[i]
-    return View(x.node, tuple(axes))
+    return x.on(tuple(axes))
 
 
 def permute(im: Importer, f: Any, _: Tensor, x: View, *dims: Any) -> View:
     order = dims[0] if len(dims) == 1 and isinstance(dims[0], tuple | list) else dims
-    return View(x.node, tuple(x.axes[d] for d in order))
+    return x.on(tuple(x.axes[d] for d in order))
+
+
+def index(im: Importer, f: Any, _: Tensor, x: View, key: Any) -> View:
+    """x[:, :, 0, 0] of axes with one cell; x[:, None]."""
+    keys = list(key) if isinstance(key, tuple) else [key]
+    shown = "[" + ", ".join(map(_shown, keys)) + "]"
+    if ... in keys:
+        place = keys.index(...)
+        count = len(x.axes) - sum(k is not None for k in keys) + 1
+        keys[place : place + 1] = [slice(None)] * count
+    given, axes = list(im.core(x)), list(x.axes)
+    out: list[tuple[str, ...]] = []
+    for k in keys:
+        if k is None:
+            out.append(())
+            continue
+        core, axis = given.pop(0), axes.pop(0)
+        if isinstance(k, slice) and k == slice(None):
+            out.append(axis)
+        elif core != () or k not in (0, -1):
+            raise im.unsupported(f"indexing {shown}", "supported: of sides of one cell")
+    return x.on((*out, *axes))
+
+
+def _shown(key: Any) -> str:
+    if not isinstance(key, slice):
+        return "..." if key is ... else "a tensor" if isinstance(key, Tensor | View) else str(key)
+    parts = ["" if p is None else str(p) for p in (key.start, key.stop, key.step)]
+    return ":".join(parts if parts[2] else parts[:2])

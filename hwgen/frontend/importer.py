@@ -1,7 +1,8 @@
-"""Runs a traced module on an example and emits a float-graph node for every call."""
+"""Emits a float-graph node for every call of a recorded network."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,12 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, fx, nn
+from torch.fx.node import map_aggregate
 
 from hwgen.errors import HwgenError, UnsupportedOpError
-from hwgen.floats.kinds import Add, Affine, Constant, Input, Kind, infer
+from hwgen.floats.kinds import Add, Affine, Constant, Input, Kind, Reads, infer
 from hwgen.floats.kinds.base import Node
 from hwgen.floats.layout import Layout
-from hwgen.frontend.views import IMAGE, Axes, View, canonical
+from hwgen.frontend.record import operation, place
+from hwgen.frontend.views import IMAGE, VECTOR, Axes, View, atom_sizes, canonical
 
 BATCH = 2  # of the example that fixes the shapes; 1 could not be told from a missing axis
 
@@ -29,6 +32,7 @@ class Handlers:
     modules: Mapping[type, Handler]
     functions: Mapping[Any, Handler]
     methods: Mapping[Any, Handler]
+    refused: Mapping[Any, tuple[str, str]]  # rule and way out of what has none for a reason
 
     def of_module(self, module: Any) -> Handler | None:
         """That of the module's class, or of the nearest one that it derives from."""
@@ -36,52 +40,96 @@ class Handlers:
         return next((self.modules[c] for c in known), None)
 
 
-class Importer(fx.Interpreter):
-    """Runs the traced module on an example and emits a float-graph node for every call."""
+class Importer:
+    """Emits a float-graph node for every call of a recorded network that its output needs.
 
-    def __init__(self, module: fx.GraphModule, layout: Layout, handlers: Handlers) -> None:
-        super().__init__(module, garbage_collect_values=False)
+    Every node of the recorded graph depends on the image (`hwgen.frontend.record`): one that has
+    no handler, and one whose handler cannot take its operands, is an error that names it.
+    """
+
+    def __init__(self, root: nn.Module, layout: Layout, handlers: Handlers) -> None:
+        self.root = root
         self.handlers = handlers
         self.image_layout = layout
         self.nodes: dict[str, Node] = {}
         self.views: dict[fx.Node, View] = {}
         self.place = ""
 
-    def run_node(self, n: fx.Node) -> Any:
-        self.place = _path(n)
-        result = super().run_node(n)
-        if n.op == "placeholder":
-            if self.nodes:
-                raise self.unsupported("a second input", "a network has one image input")
-            grid, channels = self.image_layout.grid, self.image_layout.channels
-            name = self.emit(Input, (), {"grid": grid, "channels": channels}, "image")
-            self.views[n] = View(name, IMAGE)
-        elif n.op in ("get_attr", "output") or not isinstance(result, Tensor):
-            return result
-        elif any(a in self.views for a in n.all_input_nodes):
-            if n.op == "call_module":
-                module = self.fetch_attr(str(n.target))
-                handler = self.handlers.of_module(module)
-                what: Any = module
-                known = ", ".join(sorted(c.__name__ for c in self.handlers.modules))
-            else:
-                table = self.handlers.methods if n.op == "call_method" else self.handlers.functions
-                handler, what = table.get(n.target), n.target
-                known = ", ".join(sorted({str(getattr(f, "__name__", f)) for f in table}))
-            if handler is None:
-                raise self.unsupported(_name(what), f"supported: {known}")
-            args = [self._operand(a) for a in n.args]
-            kwargs = {k: self._operand(a) for k, a in n.kwargs.items()}
-            self.views[n] = handler(self, what, result, *args, **kwargs)
-        return result
+    def run(self, graph: fx.Graph) -> View:
+        """The view of the network's output."""
+        (output,) = (n for n in graph.nodes if n.op == "output")
+        needed = _needed(output)
+        for node in graph.nodes:
+            if node.op == "placeholder":
+                grid, channels = self.image_layout.grid, self.image_layout.channels
+                name = self.emit(Input, (), {"grid": grid, "channels": channels}, "image")
+                self.views[node] = View(name, IMAGE)
+            elif node in needed and node.op.startswith("call"):
+                self.place = place(node)
+                self.views[node] = self._call(node)
+        self.place = type(self.root).__name__
+        return self._output(output.args[0])
+
+    def _output(self, result: Any) -> View:
+        rule = "a network returns its logits (B, n)"
+        if not isinstance(result, fx.Node):
+            several = isinstance(result, tuple | list | dict)
+            what = (
+                f"a {type(result).__name__.removeprefix('immutable_')} of {len(result)}"
+                if several
+                else ""
+            )
+            what = f"the output is {what or 'the same for all images'}"
+            raise self.unsupported(what, rule, "return one tensor")
+        view = self.views.get(result)
+        if view is None:
+            raise self.unsupported("the output is the same for all images", rule)
+        if self.layout(view).grid != (1, 1) or tuple(filter(None, self.core(view))) != VECTOR:
+            raise self.unsupported("the output is no vector", rule)
+        if view.sign:
+            raise self.unsupported("the output is a sign", rule, "leave the sign out")
+        return view
+
+    def _call(self, node: fx.Node) -> View:
+        if node.op == "call_module":
+            what: Any = node.meta["module"]
+            handler = self.handlers.of_module(what)
+            known = sorted(c.__name__ for c in self.handlers.modules)
+        else:
+            what = node.target
+            table = self.handlers.methods if node.op == "call_method" else self.handlers.functions
+            handler = table.get(what)
+            names = {str(getattr(f, "__name__", f)) for f in table}
+            known = sorted(n for n in names if not n.startswith("_") and not n.endswith("_"))
+        refused = self.handlers.refused.get(type(what) if node.op == "call_module" else what)
+        if refused is not None:
+            raise self.unsupported(operation(node), *refused)
+        if handler is None:
+            raise self.unsupported(operation(node), f"supported: {', '.join(known)}")
+        args = [self._operand(a) for a in node.args]
+        kwargs = {k: self._operand(a) for k, a in node.kwargs.items()}
+        if "input" in kwargs:  # as torch's functions call their first argument
+            args.insert(0, kwargs.pop("input"))
+        result = node.meta["value"]
+        if not isinstance(result, Tensor):
+            name = operation(node)
+            raise self.unsupported(f"{name} that gives a {type(result).__name__}", "needs a tensor")
+        try:
+            inspect.signature(handler).bind(self, what, result, *args, **kwargs)
+        except TypeError:
+            given = ", ".join([f"{len(args)} operands", *(f"{k}=" for k in kwargs)])
+            name = operation(node)
+            raise self.unsupported(
+                f"{name} with {given}", "not all of them are supported"
+            ) from None
+        return handler(self, what, result, *args, **kwargs)
 
     def _operand(self, value: Any) -> Any:
         """A view, or the concrete value of an argument (parameters, sizes)."""
-        if isinstance(value, fx.Node):
-            return self.views.get(value, self.env[value])
-        if isinstance(value, tuple | list):
-            return type(value)(self._operand(v) for v in value)
-        return value
+        return map_aggregate(
+            value,
+            lambda a: self.views.get(a, a.meta["value"]) if isinstance(a, fx.Node) else a,
+        )
 
     def emit(
         self,
@@ -99,6 +147,12 @@ class Importer(fx.Interpreter):
         for key, value in params.items():
             if isinstance(value, np.ndarray) and not np.isfinite(value).all():
                 raise HwgenError(name, f"{key} holds NaN or infinity", "must be finite", "retrain")
+        signs = kind.reads in (Reads.SIGNS, Reads.UPRIGHT_SIGNS)
+        if not signs and any(self.nodes[i].kind.makes_signs for i in inputs):
+            raise self.unsupported(
+                f"{kind.name} of a sign", "a sign is read by convolutions and linear layers with "
+                "weights of one magnitude per output channel",
+            )  # fmt: skip
         layout = infer(name, kind, params, *(self.nodes[i].layout for i in inputs))
         self.nodes[name] = Node(name, kind, inputs, params, layout)
         return name
@@ -107,8 +161,15 @@ class Importer(fx.Interpreter):
         """Layout of a view's value."""
         return self.nodes[view.node].layout
 
+    def core(self, view: View) -> Axes:
+        """The axes of a view without sides of one cell."""
+        sizes = atom_sizes(self.layout(view), BATCH)
+        return tuple(tuple(a for a in axis if a in "BC" or sizes[a] > 1) for axis in view.axes)
+
     def vector(self, value: Tensor | np.ndarray | float, channels: int) -> np.ndarray:
         """A parameter as (channels,) float64."""
+        if isinstance(value, View):
+            raise self.unsupported("an operand that depends on the image", "it must be a parameter")
         if isinstance(value, Tensor):
             value = value.detach().double().numpy()
         return np.broadcast_to(np.asarray(value, dtype=np.float64).reshape(-1), (channels,)).copy()
@@ -136,8 +197,8 @@ class Importer(fx.Interpreter):
         return View(self.emit(Add, (view.node, constant), {}, "add"), view.axes)
 
     def require(self, view: Any, axes: Axes, what: str) -> Layout:
-        """Layout of a view that must have these axes."""
-        if not isinstance(view, View) or view.axes != axes:
+        """Layout of a view that must have these axes; sides of one cell may be missing."""
+        if not isinstance(view, View) or self.core(view) != self.core(View(view.node, axes)):
             found = view.axes if isinstance(view, View) else type(view).__name__
             raise self.unsupported(
                 f"{what} on axes {_axes(found)}", f"needs {_axes(axes)}", "permute before it"
@@ -146,7 +207,7 @@ class Importer(fx.Interpreter):
 
     def channel_axis(self, view: View, axis: int, what: str) -> Layout:
         """Layout of a view whose `axis` must be the channels."""
-        if not isinstance(view, View) or view.axes[axis] != ("C",):
+        if not isinstance(view, View) or self.core(view)[axis] != ("C",):
             found = view.axes if isinstance(view, View) else type(view).__name__
             raise self.unsupported(
                 f"{what} along axis {axis} of {_axes(found)}", "needs the channels there"
@@ -163,15 +224,13 @@ def _axes(axes: Any) -> str:
     return "(" + ", ".join("".join(a) or "1" for a in axes) + ")"
 
 
-def _name(what: Any) -> str:
-    if isinstance(what, nn.Module):
-        return type(what).__name__
-    return str(getattr(what, "__name__", what))
-
-
-def _path(node: fx.Node) -> str:
-    """Module path of the call that a node stands for."""
-    if node.op == "call_module":
-        return str(node.target)
-    stack = node.meta.get("nn_module_stack") or {}
-    return next((str(v[0]) for v in reversed(stack.values())), "") if stack else ""
+def _needed(output: fx.Node) -> set[fx.Node]:
+    """Nodes that a node is computed from."""
+    needed: set[fx.Node] = set()
+    left = [output]
+    while left:
+        node = left.pop()
+        if node not in needed:
+            needed.add(node)
+            left += node.all_input_nodes
+    return needed

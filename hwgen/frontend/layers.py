@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -17,23 +18,18 @@ from hwgen import nn as hnn
 from hwgen.floats.kinds import (
     Add,
     Attention,
-    Conv,
-    Input,
+    Clamp,
     LayerNorm,
-    MaxPool,
     MergeMax,
     MergeSum,
     RPReLU,
-    Sign,
     Tabulated,
-    XnorConv,
-    XnorLinear,
 )
-from hwgen.floats.layout import Layout
-from hwgen.frontend.functions import average_pool, token_mean, zeros
+from hwgen.frontend.functions import zeros
 from hwgen.frontend.importer import Importer
-from hwgen.frontend.views import IMAGE, TOKENS, WINDOWS, View
-from hwgen.nn.functional import row_scale_sign
+from hwgen.frontend.pooling import average_pool
+from hwgen.frontend.sign_nodes import sign_node
+from hwgen.frontend.views import TOKENS, WINDOWS, View
 from hwgen.ops.attention import MAX_TOKENS as MAX_KEYS
 
 LEAKY = 0.01  # default slope of leaky ReLU
@@ -43,106 +39,59 @@ def _array(value: Tensor) -> np.ndarray:
     return value.detach().double().numpy()
 
 
-def _ones(channels: int) -> np.ndarray:
-    return np.ones(channels)
-
-
-def _signs(module: Any) -> tuple[np.ndarray, np.ndarray]:
-    """(scale (O,), signs (O, ...)) of a binary layer; an exact zero counts as +1."""
-    scale, sign = row_scale_sign(module.weight, module.centre)
-    return scale.numpy(), np.where(sign.numpy() >= 0, 1.0, -1.0)
-
-
-def _sign(im: Importer, view: View, suffix: str = "sign") -> str:
-    layout = im.layout(view)
-    params = {"a": _ones(layout.channels), "b": zeros(layout.channels)}
-    return im.emit(Sign, (view.node,), params, suffix)
-
-
-# ---------------------------------------------------------------------------------- layers
-
-
-def binary_linear(im: Importer, m: hnn.BinaryLinear, _: Tensor, x: View) -> View:
-    im.channel_axis(x, -1, "BinaryLinear")
-    scale, sign = _signs(m)
-    params = {"sign": sign, "scale": scale, "bias": zeros(len(scale)), "unwindow": 0}
-    return View(im.emit(XnorLinear, (_sign(im, x),), params), x.axes)
-
-
-def binary_conv(im: Importer, m: hnn.BinaryConv2d, _: Tensor, x: View) -> View:
-    im.require(x, IMAGE, "BinaryConv2d")
-    k, s = m.kernel_size, m.stride
-    scale, sign = _signs(m)
-    bias = zeros(len(scale)) if m.bias is None else _array(m.bias)
-    bits = (_sign(im, x),)
-    if k == s == m.groups == 1 and not m.padding:
-        params = {"sign": sign[:, :, 0, 0], "scale": scale, "bias": bias, "unwindow": 0}
-        return View(im.emit(XnorLinear, bits, params), IMAGE)
-    params = {"sign": sign.transpose(0, 2, 3, 1), "scale": scale, "bias": bias,
-              "stride": s, "padding": m.padding, "dilation": m.dilation,
-              "groups": m.groups}  # fmt: skip
-    return View(im.emit(XnorConv, bits, params), IMAGE)
-
-
-def _must_divide(im: Importer, what: str, layout: Layout, k: int, s: int, padding: int) -> None:
-    """Windows side by side cover the grid."""
-    height, width = layout.grid
-    if k == s and not padding and (height % s or width % s):
-        raise im.unsupported(f"{what} stride={s} on a {height}x{width} grid", "must divide it")
-
-
-def conv(im: Importer, m: nn.Conv2d, _: Tensor, x: View) -> View:
-    layout = im.require(x, IMAGE, "Conv2d")
-    k, s = m.kernel_size[0], m.stride[0]
-    padding = m.padding if isinstance(m.padding, tuple) else (0, 0)  # "same" is not square here
-    square = m.kernel_size == (k, k) and m.stride == (s, s) and padding == (padding[0], padding[0])
-    if not square or m.padding_mode != "zeros" or m.groups != 1 or m.dilation != (1, 1):
-        raise im.unsupported(
-            f"Conv2d kernel={m.kernel_size} stride={m.stride} padding={m.padding} "
-            f"dilation={m.dilation} groups={m.groups}",
-            "supported: square kernel, stride and zero padding, no dilation or groups",
-        )
-    if im.nodes[x.node].kind is Input:
-        _must_divide(im, "Conv2d", layout, k, s, padding[0])
-    bias = zeros(m.out_channels) if m.bias is None else _array(m.bias)
-    params = {"weight": _array(m.weight).transpose(0, 2, 3, 1), "bias": bias, "stride": s,
-              "padding": padding[0], "pad": zeros(layout.channels), "quad": False,
-              "image": im.nodes[x.node].kind is Input}  # fmt: skip
-    return View(im.emit(Conv, (x.node,), params), IMAGE)
-
-
-def linear(im: Importer, m: nn.Linear, _: Tensor, x: View) -> View:
-    layout = im.channel_axis(x, -1, "Linear")
-    if layout.grid == (0, 0):
-        raise im.unsupported("Linear on windows", "supported: on a grid or a vector")
-    bias = zeros(m.out_features) if m.bias is None else _array(m.bias)
-    params = {"weight": _array(m.weight)[:, None, None, :], "bias": bias, "stride": 1,
-              "padding": 0, "pad": zeros(layout.channels), "quad": False,
-              "image": False}  # fmt: skip
-    return View(im.emit(Conv, (x.node,), params), x.axes)
-
-
 def batch_norm(im: Importer, m: Any, _: Tensor, x: View) -> View:
-    axis = getattr(m, "channel_dim", 1)
-    im.channel_axis(x, axis, type(m).__name__)
-    if m.running_mean is None:
-        raise im.unsupported(f"{type(m).__name__} without running statistics", "train with them")
-    scale = 1.0 / np.sqrt(_array(m.running_var) + m.eps)
-    if m.weight is not None:
-        scale = scale * _array(m.weight)
-    bias = -_array(m.running_mean) * scale
-    return im.affine(x, scale, bias if m.bias is None else bias + _array(m.bias))
+    axis, name = getattr(m, "channel_dim", 1), type(m).__name__
+    return _batch_norm(im, name, x, axis, m.running_mean, m.running_var, m.weight, m.bias, m.eps)
+
+
+def batch_norm_function(
+    im: Importer, f: Any, _: Tensor, x: View, running_mean: Any, running_var: Any,
+    weight: Any = None, bias: Any = None, training: bool = False, momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> View:  # fmt: skip
+    if training:
+        raise im.unsupported("batch_norm of the batch's statistics", "needs running statistics")
+    return _batch_norm(im, "batch_norm", x, 1, running_mean, running_var, weight, bias, eps)
+
+
+def _batch_norm(
+    im: Importer, what: str, x: View, axis: int, mean: Tensor | None, var: Any,
+    weight: Tensor | None, bias: Tensor | None, eps: float,
+) -> View:  # fmt: skip
+    im.channel_axis(x, axis, what)
+    if mean is None:
+        raise im.unsupported(f"{what} without running statistics", "train with them")
+    scale = 1.0 / np.sqrt(_array(var) + eps)
+    if weight is not None:
+        scale = scale * _array(weight)
+    offset = -_array(mean) * scale
+    return im.affine(x, scale, offset if bias is None else offset + _array(bias))
 
 
 def layer_norm(im: Importer, m: nn.LayerNorm, _: Tensor, x: View) -> View:
-    layout = im.channel_axis(x, -1, "LayerNorm")
-    if tuple(m.normalized_shape) != (layout.channels,):
-        raise im.unsupported(f"LayerNorm over {m.normalized_shape}", "supported: the channels")
-    params = {"eps": float(m.eps), "window": 0, "channels": 0}
-    norm = View(im.emit(LayerNorm, (x.node,), params), x.axes)
-    if m.weight is None:
+    return _layer_norm(im, "LayerNorm", x, m.normalized_shape, m.weight, m.bias, m.eps)
+
+
+def layer_norm_function(
+    im: Importer, f: Any, _: Tensor, x: View, normalized_shape: Any, weight: Any = None,
+    bias: Any = None, eps: float = 1e-5,
+) -> View:  # fmt: skip
+    return _layer_norm(im, "layer_norm", x, normalized_shape, weight, bias, eps)
+
+
+def _layer_norm(
+    im: Importer, what: str, x: View, shape: Any, weight: Tensor | None, bias: Tensor | None,
+    eps: float,
+) -> View:  # fmt: skip
+    layout = im.channel_axis(x, -1, what)
+    if tuple(shape) != (layout.channels,):
+        raise im.unsupported(f"{what} over {tuple(shape)}", "supported: the channels")
+    norm = View(
+        im.emit(LayerNorm, (x.node,), {"eps": float(eps), "window": 0, "channels": 0}), x.axes
+    )
+    if weight is None:
         return norm
-    return im.affine(norm, _array(m.weight), 0.0 if m.bias is None else _array(m.bias), "affine")
+    return im.affine(norm, _array(weight), 0.0 if bias is None else _array(bias), "affine")
 
 
 def layer_scale(im: Importer, m: hnn.LayerScale, _: Tensor, x: View) -> View:
@@ -162,6 +111,8 @@ def rprelu(im: Importer, m: hnn.RPReLU, _: Tensor, x: View) -> View:
 
 def prelu(im: Importer, m: Any, _: Tensor, x: View, *args: float, **given: Any) -> View:
     """PReLU, leaky ReLU and ReLU: t >= 0 ? t : slope t."""
+    if m is F.prelu or m is torch.prelu:
+        m, args, given = _weighted(*args, **given), (), {}
     layout = im.layout(x)
     slope: Tensor | float = 0.0
     if isinstance(m, nn.PReLU):
@@ -176,6 +127,44 @@ def prelu(im: Importer, m: Any, _: Tensor, x: View, *args: float, **given: Any) 
               "z": zeros(layout.channels)}  # fmt: skip
     suffix = "" if isinstance(m, nn.Module) else "relu"
     return View(im.emit(RPReLU, (x.node,), params, suffix), x.axes)
+
+
+def _weighted(weight: Any) -> nn.PReLU:
+    """A module for the parameter of a function."""
+    module = nn.PReLU(weight.numel())
+    module.weight = nn.Parameter(weight.reshape(-1), requires_grad=False)
+    return module
+
+
+def clamp(im: Importer, f: Any, _: Tensor, x: View, min: Any = None, max: Any = None) -> View:
+    """Both limits, or min = 0 (ReLU)."""
+    if isinstance(min, int | float) and isinstance(max, int | float):
+        params = {"low": float(min), "high": float(max)}
+        return View(im.emit(Clamp, (x.node,), params, "clamp"), x.axes)
+    if min == 0 and max is None:
+        return prelu(im, F.relu, _, x)
+    raise im.unsupported(f"clamp min={min} max={max}", "supported: two numbers, or min=0")
+
+
+def dropout(
+    im: Importer, f: Any, _: Tensor, x: View, p: float = 0.5, training: bool = True,
+    inplace: bool = False,
+) -> View:  # fmt: skip
+    if training and p:
+        raise im.unsupported(
+            f"dropout p={p} in eval mode", "supported: none in eval mode",
+            "pass training=self.training",
+        )  # fmt: skip
+    return x
+
+
+def cast(im: Importer, f: Any, result: Tensor, x: View, *args: Any, **kwargs: Any) -> View:
+    """To another device or type of real numbers."""
+    if result.dtype not in (torch.float32, torch.float64):
+        raise im.unsupported(
+            f"a cast to {str(result.dtype).removeprefix('torch.')}", "needs float32"
+        )
+    return x
 
 
 def tabulated(kind: type[Tabulated]) -> Callable[..., View]:
@@ -207,42 +196,6 @@ def tabulated(kind: type[Tabulated]) -> Callable[..., View]:
 
 def identity(im: Importer, m: Any, _: Tensor, x: View, *args: Any, **kwargs: Any) -> View:
     return x
-
-
-def avg_pool_layer(im: Importer, m: nn.AvgPool2d, _: Tensor, x: View) -> View:
-    layout = im.require(x, IMAGE, "AvgPool2d")
-    pair = [v if isinstance(v, tuple) else (v, v) for v in (m.kernel_size, m.stride, m.padding)]
-    k = pair[0][0]
-    if pair[0] != (k, k) or pair[1] != (k, k) or pair[2] != (0, 0) or layout.grid[0] % k:
-        raise im.unsupported(
-            f"AvgPool2d kernel={m.kernel_size} stride={m.stride} padding={m.padding}",
-            "supported: square kernel = stride that divides the grid, no padding",
-        )
-    return View(average_pool(im, x, k), IMAGE)
-
-
-def max_pool(im: Importer, m: nn.MaxPool2d, _: Tensor, x: View) -> View:
-    layout = im.require(x, IMAGE, "MaxPool2d")
-    k, s, p, d = (v if isinstance(v, tuple) else (v, v)
-                  for v in (m.kernel_size, m.stride, m.padding, m.dilation))  # fmt: skip
-    square = all(a == b for a, b in (k, s, p)) and d == (1, 1)
-    if not square or m.ceil_mode or m.return_indices:
-        raise im.unsupported(
-            f"MaxPool2d kernel={m.kernel_size} stride={m.stride} padding={m.padding} "
-            f"dilation={m.dilation} ceil_mode={m.ceil_mode}",
-            "supported: square kernel, stride and padding, no dilation or ceil_mode",
-        )
-    _must_divide(im, "MaxPool2d", layout, k[0], s[0], p[0])
-    params = {"kernel": k[0], "stride": s[0], "padding": p[0], "scale": _ones(layout.channels),
-              "bias": zeros(layout.channels)}  # fmt: skip
-    return View(im.emit(MaxPool, (x.node,), params), IMAGE)
-
-
-def adaptive_pool(im: Importer, m: nn.AdaptiveAvgPool2d, _: Tensor, x: View) -> View:
-    im.require(x, IMAGE, "AdaptiveAvgPool2d")
-    if m.output_size not in (1, (1, 1)):
-        raise im.unsupported(f"AdaptiveAvgPool2d to {m.output_size}", "supported: to 1x1")
-    return View(token_mean(im, x), IMAGE)
 
 
 def token_builder(im: Importer, m: hnn.TokenBuilder, _: Tensor, x: View) -> View:
@@ -308,5 +261,5 @@ def _attention(
         raise im.unsupported(f"{what} over {keys} tokens", f"at most {MAX_KEYS} keys")
     params = {"alpha": alpha, "zero_point": zero, "top": top, "scale": np.repeat(alpha, 64),
               "bias": zeros(layout.channels)}  # fmt: skip
-    bits = tuple(_sign(im, x, f"{name}_sign") for x, name in zip(qkv, "qkv"))
+    bits = tuple(sign_node(im, x, f"{name}_sign") for x, name in zip(qkv, "qkv"))
     return View(im.emit(Attention, bits, params), qkv[0].axes)

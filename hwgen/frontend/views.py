@@ -7,7 +7,7 @@ a tuple of atoms, slowest first: tokens (B, N, C) on a grid are ((B,), (Y, X), (
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -21,12 +21,20 @@ TOKENS: Axes = (("B",), ("Y", "X"), ("C",))
 WINDOWS: Axes = (("B", "W"), ("T",), ("C",))
 
 
+VECTOR: Axes = (("B",), ("C",))
+
+
 @dataclass(frozen=True)
 class View:
-    """A float-graph value as PyTorch sees it."""
+    """A float-graph value as PyTorch sees it; `sign` times it where that is a node of signs."""
 
     node: str
     axes: Axes
+    sign: float = 0.0
+
+    def on(self, axes: Axes) -> View:
+        """The same value with other axes."""
+        return replace(self, axes=axes)
 
 
 def atom_sizes(layout: Layout, batch: int) -> dict[str, int]:
@@ -63,7 +71,10 @@ def canonical(value: Tensor, axes: Axes, layout: Layout) -> np.ndarray | None:
     None where it does not broadcast or varies along the batch.
     """
     sizes = atom_sizes(layout, 1)
-    shape = (1,) * (len(axes) - value.dim()) + tuple(value.shape)
+    value = value.reshape((1,) * (len(axes) - value.dim()) + tuple(value.shape))
+    if axes[0] == ("B",) and (value == value[:1]).all():  # torch.zeros_like(x)
+        value = value[:1]
+    shape = tuple(value.shape)
     if len(shape) != len(axes):
         return None
     split: list[int] = []
@@ -82,3 +93,12 @@ def canonical(value: Tensor, axes: Axes, layout: Layout) -> np.ndarray | None:
         array = array[0]
     full = np.broadcast_to(array, [sizes[a] for a in order if a != "B"])
     return full.reshape(layout.shape).copy()
+
+
+def arranged(value: Tensor, axes: Axes, layout: Layout) -> Tensor:
+    """What PyTorch holds with these axes, batch 1, in our layout: (1, tokens or windows ..., C)."""
+    sizes = atom_sizes(layout, 1)
+    atoms = [a for axis in axes for a in axis]
+    order = [atoms.index(a) for a in "BWTYXC" if a in atoms]
+    split = value.reshape([sizes[a] for a in atoms])
+    return split.permute(order).reshape(1, *layout.shape)

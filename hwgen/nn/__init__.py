@@ -4,6 +4,8 @@ A network traced with `hwgen.nn.trace` (or any torch.fx tracer that keeps the cl
 leaves) consists of these nodes only. Tokens are (B, N, C), images (B, C, H, W); `grid` is the
 side of the token grid, `window` the side of an attention window; all sizes are Python ints.
 
+`hwgen.frontend` compiles networks of these layers, of torch's and of users' own (docs/networks.md).
+
 call_module
     BinaryLinear, BinaryConv2d       sign, binarized weight; attributes centre, stride, padding, ...
     BatchNorm, RPReLU, LayerScale    per channel; attribute channel_dim is -1 (tokens) or 1 (NCHW)

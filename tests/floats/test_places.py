@@ -36,18 +36,19 @@ PACKAGE = Path(hwgen.__file__).parent
 PLACES = {
     "floats/check.py": ("Input", "a graph has one image"),
     "floats/evaluate.py": ("Input", "gets the images"),
+    "frontend/convolutions.py": ("Conv Input XnorConv XnorLinear", "emits"),
     "frontend/functions.py": (
-        "Add AvgPool CrossFilter MergeMean PerWindow Pool Tile TokenMean Unwindow Upsample "
-        "WindowPart",
+        "Add CrossFilter MergeMean PerWindow Pool Tile Unwindow Upsample WindowPart",
         "emits; see test_every_kind_is_made_by_the_frontend",
     ),
     "frontend/handlers.py": ("Tabulated", "handlers of all kinds of the family"),
     "frontend/importer.py": ("Add Affine Constant Input", "emits"),
     "frontend/layers.py": (
-        "Add Attention Conv Input LayerNorm MaxPool MergeMax MergeSum RPReLU Sign Tabulated "
-        "XnorConv XnorLinear",
+        "Add Attention Clamp LayerNorm MergeMax MergeSum RPReLU Tabulated",
         "emits",
     ),
+    "frontend/pooling.py": ("AvgPool MaxPool TokenMean", "emits"),
+    "frontend/sign_nodes.py": ("Clamp Sign Tanh", "emits; functions that keep the sign"),
     "passes/absorb_shifts.py": ("Affine", "what the pass moves; signs by their traits"),
     "passes/distribute.py": ("Add Affine", "what the pass rewrites; terms by `Kind.scaled`"),
     "passes/flatten_sums.py": ("Add", "what the pass rewrites"),

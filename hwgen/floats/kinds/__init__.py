@@ -10,7 +10,7 @@ windows       MergeMax, MergeSum, MergeMean, WindowPart, PerWindow, Unwindow
 views         Tile, Pool, Upsample
 """
 
-from hwgen.floats.kinds.activations import GELU, Activation, RPReLU, Tabulated
+from hwgen.floats.kinds.activations import GELU, Activation, Clamp, RPReLU, Tabulated, Tanh
 from hwgen.floats.kinds.base import KINDS, Call, Kind, Reads, ShapeError, infer, nearest, register
 from hwgen.floats.kinds.elementwise import Add, Affine, PerChannel, Sign
 from hwgen.floats.kinds.layers import Conv, CrossFilter, XnorConv, XnorLinear
@@ -38,6 +38,7 @@ __all__ = [
     "Attention",
     "AvgPool",
     "Call",
+    "Clamp",
     "Constant",
     "Conv",
     "CrossFilter",
@@ -60,6 +61,7 @@ __all__ = [
     "Sign",
     "Source",
     "Tabulated",
+    "Tanh",
     "Tile",
     "TokenMean",
     "Unwindow",

@@ -1,0 +1,407 @@
+"""What users write: each line is a small network that compiles, or is refused with its line.
+
+ok: the float graph is the network to 1e-9, and the golden integer model agrees with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hwgen import nn as hnn
+from hwgen.errors import HwgenError, UnsupportedOpError
+from hwgen.frontend.trace import trace
+from hwgen.nn import BatchNorm, BinaryConv2d, BinaryLinear, RPReLU
+from hwgen.passes.lower import lower_model
+from tests.frontend.nets import Net, agrees, compiles, seeded
+from tests.networks import IMAGE
+
+
+def with_head(*layers: nn.Module) -> nn.Module:
+    return Net(binary(32), head=nn.Sequential(*layers))
+
+
+def binary(channels: int, out: int | None = None, *args: Any, **kwargs: Any) -> nn.Module:
+    """A binary 3x3 convolution and its norm."""
+    out = out or channels
+    kwargs = {"padding": 1} | kwargs
+    return nn.Sequential(BinaryConv2d(channels, out, 3, *args, **kwargs), nn.BatchNorm2d(out))
+
+
+def residual(function: Callable[[Any, Tensor], Tensor]) -> Callable[[Any, Tensor], Tensor]:
+    return lambda self, x: x + self.bn(self.conv(function(self, x)))
+
+
+def activated(function: Callable[[Tensor], Tensor]) -> Callable[[Any, Tensor], Tensor]:
+    """The activation behind a binary convolution, added to what came in."""
+    return lambda self, x: x + function(self.bn(self.conv(x)))
+
+
+class Residual(nn.Module):
+    """The activation behind a binary convolution, added to what came in."""
+
+    def __init__(self, act: nn.Module) -> None:
+        super().__init__()
+        self.layers, self.act = binary(32), act
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.act(self.layers(x))
+
+
+class Hidden(nn.Module):
+    """A head of the function `pool` and layers."""
+
+    def __init__(self, pool: Callable[[Tensor], Tensor], *layers: nn.Module) -> None:
+        super().__init__()
+        self.pool, self.layers = pool, nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(self.pool(x))
+
+
+def head(pool: Callable[[Tensor], Tensor], *layers: nn.Module, image: Any = IMAGE) -> Any:
+    return lambda: Net(binary(32), head=Hidden(pool, *(layers or (nn.Linear(32, 4),))))
+
+
+class DropPath(nn.Module):
+    """Stochastic depth as timm has it: the identity in eval mode."""
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.probability == 0.0 or not self.training:
+            return x
+        keep = 1 - self.probability
+        mask = x.new_empty((x.shape[0],) + (1,) * (x.ndim - 1)).bernoulli_(keep)
+        return x * mask / keep
+
+
+class Tokens(nn.Module):
+    """Layers on tokens (B, N, C)."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, _, h, w = x.shape
+        t = self.layers(x.flatten(2).transpose(1, 2))
+        return t.transpose(1, 2).reshape(b, -1, h, w)
+
+
+OK: dict[str, Callable[[], nn.Module]] = {
+    "baseline": lambda: Net(binary(32)),
+    "float 3x3": lambda: Net(nn.Conv2d(32, 32, 3, padding=1)),
+    "float 1x1 stride 2": lambda: Net(nn.Conv2d(32, 32, 1, 2)),
+    "binary 5x5": lambda: Net(BinaryConv2d(32, 32, 5, padding=2)),
+    "binary 1x1 stride 2": lambda: Net(BinaryConv2d(32, 32, 1, 2)),
+    "binary 3x3 without padding": lambda: Net(BinaryConv2d(32, 32, 3)),
+    "float conv 1x1": lambda: Net(nn.Conv2d(32, 32, 1)),
+    "float conv 1x1 residual": lambda: Net(
+        lambda s, x: x + F.conv2d(x, s.float_weight[..., :1, :1])),
+    "binary 1x1": lambda: Net(BinaryConv2d(32, 32, 1)),
+    "binary 3x3 stride 2": lambda: Net(binary(32, 64, 2), channels=64),
+    "Hardtanh before sign": lambda: Net(residual(lambda s, x: F.hardtanh(x))),
+    "Hardtanh module before sign": lambda: Net(nn.Sequential(nn.Hardtanh(), *binary(32))),
+    "tanh before sign": lambda: Net(residual(lambda s, x: torch.tanh(x))),
+    "Hardtanh kept": lambda: Net(activated(nn.Hardtanh())),
+    "Hardtanh before sign and kept": lambda: Net(lambda s, x: (
+        lambda y: y + s.bn(s.conv(y)))(F.hardtanh(x))),
+    "clamp": lambda: Net(activated(lambda x: x.clamp(-1, 1))),
+    "torch.clamp": lambda: Net(activated(lambda x: torch.clamp(x, min=-1.0, max=1.0))),
+    "clamp(min=0)": lambda: Net(activated(lambda x: x.clamp(min=0))),
+    "ReLU": lambda: Net(activated(nn.ReLU())),
+    "ReLU(inplace=True)": lambda: Net(activated(nn.ReLU(inplace=True))),
+    "PReLU": lambda: Net(Residual(nn.PReLU())),
+    "PReLU per channel": lambda: Net(Residual(nn.PReLU(32))),
+    "F.prelu": lambda: Net(lambda s, x: x + F.prelu(s.bn(s.conv(x)), s.scale.view(-1))),
+    "LeakyReLU": lambda: Net(activated(nn.LeakyReLU(0.2))),
+    "ReLU6": lambda: Net(activated(nn.ReLU6())),
+    "F.relu6": lambda: Net(activated(F.relu6)),
+    "SiLU": lambda: Net(activated(nn.SiLU())),
+    "Hardswish": lambda: Net(activated(F.hardswish)),
+    "Sigmoid": lambda: Net(activated(torch.sigmoid)),
+    "Tanh": lambda: Net(activated(torch.tanh)),
+    "GELU": lambda: Net(activated(nn.GELU())),
+    "neg": lambda: Net(residual(lambda s, x: -x)),
+    "torch.neg": lambda: Net(residual(lambda s, x: torch.neg(x).neg().neg())),
+    "1 - x": lambda: Net(residual(lambda s, x: 1 - x)),
+    "x * parameter": lambda: Net(residual(lambda s, x: x * s.scale)),
+    "parameter * x": lambda: Net(residual(lambda s, x: s.scale * x + s.scale)),
+    "parameter - x": lambda: Net(residual(lambda s, x: s.scale - x)),
+    "x + parameter.expand_as(x)": lambda: Net(residual(lambda s, x: x + s.scale.expand_as(x))),
+    "x / parameter": lambda: Net(residual(lambda s, x: x.div(s.scale) / 2)),
+    "AvgPool2d 2": lambda: Net(nn.AvgPool2d(2)),
+    "F.avg_pool2d": lambda: Net(lambda s, x: F.avg_pool2d(x, 2)),
+    "F.avg_pool2d stride": lambda: Net(lambda s, x: F.avg_pool2d(x, kernel_size=2, stride=(2, 2))),
+    "AdaptiveAvgPool2d to 4x4": lambda: Net(nn.AdaptiveAvgPool2d(4)),
+    "MaxPool2d 2": lambda: Net(nn.MaxPool2d(2)),
+    "F.max_pool2d": lambda: Net(lambda s, x: F.max_pool2d(x, 2)),
+    "F.max_pool2d 3 s2 p1": lambda: Net(lambda s, x: F.max_pool2d(x, 3, 2, 1)),
+    "DropPath": lambda: Net(lambda s, x: x + DropPath(0.1).eval()(s.bn(s.conv(x)))),
+    "Dropout2d": lambda: Net(nn.Sequential(nn.Dropout2d(0.1), *binary(32))),
+    "F.dropout": lambda: Net(residual(lambda s, x: F.dropout(x, 0.1, training=s.training))),
+    "F.dropout2d": lambda: Net(residual(lambda s, x: F.dropout2d(x, 0.1, s.training))),
+    "F.batch_norm": lambda: Net(lambda s, x: x + F.batch_norm(
+        s.conv(x), s.bn.running_mean, s.bn.running_var, s.bn.weight, s.bn.bias)),
+    "casts and copies": lambda: Net(
+        residual(lambda s, x: x.type_as(x).to(x.device).clone().detach())),
+    "binary linear on tokens": lambda: Net(Tokens(BinaryLinear(32, 32), BatchNorm(32), RPReLU(32))),
+    "LayerNorm on tokens": lambda: Net(Tokens(nn.LayerNorm(32))),
+    "F.linear": lambda: Net(lambda s, x: F.linear(
+        x.flatten(2).transpose(1, 2), s.float_weight[..., 0, 0]).transpose(1, 2).view(x.shape)),
+    "x @ W": lambda: Net(lambda s, x: (
+        x.flatten(2).transpose(1, 2) @ s.float_weight[..., 0, 0]).transpose(1, 2).view(x.shape)),
+    "einsum-like permute": lambda: Net(lambda s, x: x.permute(0, 2, 3, 1).permute(0, 3, 1, 2)),
+    # heads
+    "head: mean((2, 3))": head(lambda x: x.mean((2, 3))),
+    "head: mean([-2, -1])": head(lambda x: torch.mean(x, dim=[-2, -1])),
+    "head: mean(3).mean(2)": head(lambda x: x.mean(3).mean(2)),
+    "head: mean(2).mean(-1, keepdim=True)": head(
+        lambda x: x.mean(2, keepdim=True).mean(dim=-1, keepdim=True)[..., 0, 0]),
+    "head: mean(-1).mean(-1)": head(lambda x: torch.mean(x, -1).mean(-1)),
+    "head: AdaptiveAvgPool2d, Flatten, Dropout": lambda: with_head(
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.1), nn.Linear(32, 4)),
+    "head: AdaptiveAvgPool2d((1, 1)), torch.flatten": head(
+        lambda x: torch.flatten(F.adaptive_avg_pool2d(x, (1, 1)), 1)),
+    "head: view(B, -1)": head(lambda x: F.adaptive_avg_pool2d(x, 1).view(x.size(0), -1)),
+    "head: squeeze": head(lambda x: F.adaptive_avg_pool2d(x, 1).squeeze(-1).squeeze(-1)),
+    "head: squeeze()": head(lambda x: F.adaptive_avg_pool2d(x, 1).squeeze()),
+    "head: [:, :, 0, 0]": head(lambda x: F.adaptive_avg_pool2d(x, 1)[:, :, 0, 0]),
+    "head: [..., 0, 0]": head(lambda x: x.mean((2, 3), keepdim=True)[..., 0, 0]),
+    "head: AvgPool2d of the grid": lambda: with_head(
+        nn.AvgPool2d(8), nn.Flatten(), nn.Linear(32, 4)),
+    "head: F.avg_pool2d of the grid": head(lambda x: F.avg_pool2d(x, x.shape[2:]).flatten(1)),
+    "head: F.avg_pool2d by size": head(lambda x: F.avg_pool2d(x, x.size(3)).view(-1, 32)),
+    "head: BatchNorm1d": lambda: with_head(
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.BatchNorm1d(32), nn.Linear(32, 4)),
+    "head: mean, BatchNorm1d": head(lambda x: x.mean((2, 3)), nn.BatchNorm1d(32), nn.Linear(32, 4)),
+    "head: hidden ReLU": lambda: with_head(
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 64), nn.ReLU(), nn.Linear(64, 4)),
+    "head: hidden GELU": head(
+        lambda x: x.mean((2, 3)), nn.Linear(32, 64), nn.GELU(), nn.Dropout(), nn.Linear(64, 4)),
+    "head: hidden Hardtanh": head(
+        lambda x: x.mean((2, 3)), nn.Linear(32, 32), nn.Hardtanh(), nn.Linear(32, 4)),
+    "head: LayerNorm": head(lambda x: x.mean((2, 3)), nn.LayerNorm(32), nn.Linear(32, 4)),
+    "head: binary linear": head(lambda x: x.mean((2, 3)), BinaryLinear(32, 16), BatchNorm(16)),
+    "head: 1x1 convolution": lambda: with_head(
+        nn.AdaptiveAvgPool2d(1), nn.Conv2d(32, 4, 1), nn.Flatten()),
+    "head: Flatten of 4x4": lambda: with_head(
+        nn.AvgPool2d(2), nn.Flatten(), nn.Linear(512, 4)),
+    "head: flattened tokens": head(
+        lambda x: F.avg_pool2d(x, 4).flatten(2).transpose(1, 2).flatten(1), nn.Linear(128, 4)),
+    "head: binary linear of a flattened grid": lambda: with_head(
+        nn.AvgPool2d(4), nn.Flatten(), BinaryLinear(128, 64), BatchNorm(64), nn.Linear(64, 4)),
+}  # fmt: skip
+
+NO: dict[str, tuple[Callable[[], nn.Module], str]] = {
+    "float depthwise": (
+        lambda: Net(nn.Conv2d(32, 32, 3, padding=1, groups=32)),
+        r"^body: Conv2d kernel=\(3, 3\) stride=\(1, 1\) padding=\(1, 1\) dilation=\(1, 1\) groups"),
+    "binary depthwise": (
+        lambda: Net(BinaryConv2d(32, 32, 3, padding=1, groups=32)),
+        r"^body: 32 groups of 32 outputs; must be 2 or 4 of a multiple of 4 outputs$"),
+    "circular padding": (
+        lambda: Net(nn.Conv2d(32, 32, 2, 2, padding_mode="circular")),
+        r"^body: Conv2d with circular padding; supported: zero padding$"),
+    "GELU tanh": (
+        lambda: Net(nn.GELU(approximate="tanh")), r"^body: GELU approximate='tanh'; supported: th"),
+    "ELU": (lambda: Net(nn.ELU()), r"^body: ELU; supported: AdaptiveAvgPool2d, "),
+    "clamp(max=1)": (
+        lambda: Net(lambda s, x: x.clamp(max=1.0)),
+        r"^body: clamp min=None max=1.0; supported: two numbers, or min=0$"),
+    "AvgPool2d 3 s2 p1": (
+        lambda: Net(nn.AvgPool2d(3, 2, 1)),
+        r"^body: AvgPool2d kernel=3 stride=2 padding=1; supported: square kernel = stride that "),
+    "AdaptiveAvgPool2d to 3x3": (
+        lambda: Net(nn.AdaptiveAvgPool2d(3)),
+        r"^body: AdaptiveAvgPool2d of a 8x8 grid to 3; supported: to 1x1, or to a grid of equal "),
+    "MaxPool2d 5": (
+        lambda: Net(nn.MaxPool2d(5, 1, 2)),
+        r"^body: max_pool kernel=5 stride=1 padding=2; supported: windows of at most 12 cells$"),
+    "concat": (lambda: Net(lambda s, x: torch.cat((x, x), 1), channels=64), r"^body: cat; support"),
+    "chunk": (lambda: Net(lambda s, x: x.chunk(2, 1)[0], channels=16), r"^body: chunk; supported:"),
+    "slice": (
+        lambda: Net(lambda s, x: x[:, :16], channels=16),
+        r"^body: indexing \[:, :16\]; supported: of sides of one cell$"),
+    "channel shuffle": (
+        lambda: Net(lambda s, x: x.view(-1, 2, 16, 8, 8).transpose(1, 2).flatten(1, 2)),
+        r"^body: a reshape to \(2, 2, 16, 8, 8\); it must not cut channels or grid sides$"),
+    "SE gate": (
+        lambda: Net(lambda s, x: x * torch.sigmoid(x.mean((2, 3), keepdim=True))),
+        r"^body: a product of two tensors; a factor must be a parameter$"),
+    "GroupNorm": (lambda: Net(nn.GroupNorm(4, 32)), r"^body: GroupNorm; supported: "),
+    "MultiheadAttention": (
+        lambda: Net(Tokens(Attend())),
+        r"^body.layers.0.inner: MultiheadAttention; supported: "),
+    "scaled_dot_product_attention": (
+        lambda: Net(lambda s, x: F.scaled_dot_product_attention(x, x, x)),
+        r"^body: scaled_dot_product_attention; supported: "),
+    "Upsample": (lambda: Net(nn.Upsample(scale_factor=2)), r"^body: Upsample; supported: "),
+    "roll": (lambda: Net(lambda s, x: torch.roll(x, 1, 2)), r"^body: roll; supported: "),
+    "F.pad": (lambda: Net(lambda s, x: F.pad(x, (1, 1, 1, 1))), r"^body: pad; supported: "),
+    "log_softmax": (
+        head(lambda x: F.log_softmax(x.mean((2, 3)), 1)),
+        r"^head: log_softmax; the engine gives logits, whose largest is the same class; return th"),
+    "Softmax": (
+        lambda: with_head(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 4), nn.Softmax(1)),
+        r"^head.3: Softmax; the engine gives logits, whose largest is the same class; return the "),
+    "x.softmax": (
+        lambda: with_head(Hidden(lambda x: x.mean((2, 3)).softmax(-1), nn.Linear(32, 4))),
+        r"^head.0: softmax; the engine gives logits, "),
+    "two outputs": (
+        lambda: TwoHeads(),
+        r"^TwoHeads: the output is a tuple of 2; a network returns its logits \(B, n\); return on"),
+    "dict output": (
+        lambda: TwoHeads(names=True),
+        r"^TwoHeads: the output is a dict of 2; a network returns its logits \(B, n\); return one"),
+    "an image as output": (
+        lambda: Net(nn.Identity(), head=nn.Conv2d(32, 16, 1)),
+        r"^Net: the output is no vector; a network returns its logits \(B, n\)$"),
+    "a constant output": (
+        lambda: Net(nn.Identity(), head=Hidden(lambda x: torch.zeros(x.shape[0], 32))),
+        r"^Net: the output is the same for all images; a network returns its logits \(B, n\)$"),
+    "class token": (
+        lambda: Net(Tokens(ClassToken())),
+        r"^body.layers.0: prepend_token; a class token has no place on the grid; classify the mea"),
+    "class token by torch.cat": (
+        lambda: Net(Tokens(ClassToken(torch.cat))), r"^body.layers.0: cat; supported: "),
+    "Flatten of a grid that is not square": (
+        lambda: Net(nn.AvgPool2d(2), head=nn.Sequential(nn.Flatten(), nn.Linear(1024, 4))),
+        r"^head.1: Linear of a flattened 4x8 grid; supported: a square grid; or a mean over the t"),
+    "half": (lambda: Net(lambda s, x: x.half().float()), r"^body: a cast to float16; needs float3"),
+    "a mean over one side": (
+        lambda: Net(lambda s, x: x + x.mean(3, keepdim=True)),
+        r"^body: mean over X; supported: mean over all tokens$"),
+    "batch of one only": (
+        lambda: Net(lambda s, x: x.view(1, 32, 8, 8)),
+        r"^body: fails on an image of 32x32x3: shape '\[1, 32, 8, 8\]' is invalid for input of si"),
+}  # fmt: skip
+
+
+class Attend(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.MultiheadAttention(32, 2, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inner(x, x, x)[0]
+
+
+class ClassToken(nn.Module):
+    def __init__(self, cat: Any = None) -> None:
+        super().__init__()
+        self.token, self.cat = nn.Parameter(torch.zeros(1, 1, 32)), cat
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.cat is None:
+            return hnn.prepend_token(x, self.token)[:, 1:]
+        return self.cat((self.token.expand(x.shape[0], -1, -1), x), 1)[:, 1:]
+
+
+class TwoHeads(nn.Module):
+    def __init__(self, names: bool = False) -> None:
+        super().__init__()
+        self.net, self.names = Net(nn.Identity()), names
+
+    def forward(self, x: Tensor) -> Any:
+        y = self.net(x)
+        return {"a": y, "b": y} if self.names else (y, y)
+
+
+def image_of(case: str) -> tuple[int, int, int]:
+    """Height, width and channels of a case's images."""
+    return (32, 64, 3) if "not square" in case else IMAGE
+
+
+@pytest.mark.parametrize("case", OK)
+def test_ok(case: str) -> None:
+    compiles(seeded(OK[case]))
+
+
+@pytest.mark.parametrize("case", NO)
+def test_no(case: str) -> None:
+    make, message = NO[case]
+    with pytest.raises(HwgenError, match=message) as caught:
+        lower_model(seeded(make), meta={"image": image_of(case)})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("image", "channels"), [((32, 64, 3), 3), ((64, 48, 3), 3), ((32, 32, 1), 1), ((32, 32, 4), 4)]
+)
+def test_images(image: tuple[int, int, int], channels: int) -> None:
+    def make() -> nn.Module:
+        net = Net(binary(32))
+        net.stem = nn.Conv2d(channels, 32, 4, 4)
+        return net
+
+    compiles(seeded(make), image)
+
+
+def test_a_network_that_is_not_flattened() -> None:
+    agrees(seeded(lambda: with_head(nn.AdaptiveAvgPool2d(1), nn.Conv2d(32, 4, 1))))
+
+
+def test_a_network_that_asks_for_float32() -> None:
+    """By x.float() it runs in double precision all the same; by a type it is checked in float32."""
+    agrees(seeded(lambda: Net(residual(lambda s, x: x.float() + torch.ones(1).float()))))
+    agrees(seeded(lambda: Net(residual(lambda s, x: x.to(torch.float32).type(torch.float32)))))
+    net = seeded(lambda: Net(residual(lambda s, x: torch.ones((), dtype=torch.float32) * x)))
+    net.norm = CastsTheHardWay()
+    lower_model(net, meta={"image": IMAGE})
+
+
+class CastsTheHardWay(nn.Module):
+    """Fails in double precision."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(32, 32, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.weight + 0) if x.dtype == torch.float32 else F.conv2d(
+            x, torch.ones(32, 32, 1, 1, dtype=torch.float32))  # fmt: skip
+
+
+@pytest.mark.parametrize("make", [torch.compile, lambda m: torch.jit.script(m)])
+def test_compiled_modules(make: Callable[[nn.Module], nn.Module]) -> None:
+    with pytest.raises(UnsupportedOpError) as caught:
+        trace(Net(make(nn.Sequential(nn.ReLU()))), IMAGE)
+    kind = "compile" if make is torch.compile else "jit"
+    assert str(caught.value) == (
+        f"body: a module of torch.{kind}; its Python cannot be traced; give the nn.Module that it "
+        "was made from"
+    )
+
+
+def test_layers_that_are_no_attributes() -> None:
+    """Those without weights."""
+    agrees(seeded(lambda: Net(activated([nn.ReLU()][0]))))
+    with pytest.raises(UnsupportedOpError) as caught:
+        trace(seeded(lambda: Net(activated([nn.PReLU()][0]))), IMAGE)
+    assert str(caught.value) == (
+        "body: PReLU, which is no part of the network; it has weights; make it an attribute of its "
+        "module, or use nn.ModuleList"
+    )
+
+
+def test_a_clamp_before_signs_leaves_no_node() -> None:
+    graph = agrees(seeded(OK["Hardtanh module before sign"]))
+    assert "clamp" not in {n.kind.name for n in graph.nodes.values()}
+    graph = agrees(seeded(OK["Hardtanh before sign and kept"]))
+    assert [n.kind.name for n in graph.nodes.values()].count("clamp") == 1
+
+
+def test_the_tables_of_the_documentation() -> None:
+    from tests.frontend import table
+
+    page = table.PAGE.read_text()
+    assert table.written(page) == page, "python -m tests.frontend.table"
