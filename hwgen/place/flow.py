@@ -45,9 +45,9 @@ def tool(target: Target, goal_mhz: float, chipdb: Path | None = None) -> Tool:
         command = nextpnr.ecp5_command()
         return Tool(
             "nextpnr", nextpnr.version(command),
-            # router1, its default, does not come to an end on three quarters of the part's LUTs
+            # with the defaults, heap and router1, the wires of a whole engine are a third longer
             (*command, *ecp5_device(target.part), "--lpf-allow-unconstrained",
-             "--router", "router2", "--report", "nextpnr.json"),
+             "--placer", "static", "--router", "router2", "--report", "nextpnr.json"),
         )  # fmt: skip
     if target.family == "xc7":
         command = nextpnr.xilinx_command()
