@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
-import hashlib
 import math
-import pickle
-import pickletools
-import warnings
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +12,8 @@ import torch
 from torch import Tensor
 
 from hwgen.errors import CheckpointError, HwgenError
+from hwgen.frontend.files import read_file, weights_file
+from hwgen.frontend.weights import check_kinds, choose, printable, with_counters
 from hwgen.zoo import NetworkConfig, build, config_from_state_dict, family_of
 from hwgen.zoo.config import IMAGENET_MEAN, IMAGENET_STD
 from hwgen.zoo.network import Network
@@ -27,11 +23,19 @@ NAMED = 3  # keys spelled out in a message before it counts the rest
 
 
 @dataclass(frozen=True)
+class Options:
+    """What a user says about a checkpoint. ema: take its averaged weights."""
+
+    ema: bool = False
+
+
+@dataclass(frozen=True)
 class CheckpointInfo:
     """What is known of a checkpoint besides its network.
 
     The network's input is x = (uint8 / 255 - mean) / std, per channel. `meta` holds the plain
-    values of the file's "hwgen" entry, empty for other files.
+    values of the file's "hwgen" entry, empty for other files. `weights`: which were taken, where
+    there was a choice.
     """
 
     path: Path
@@ -41,9 +45,16 @@ class CheckpointInfo:
     std: tuple[float, ...] = IMAGENET_STD
     class_names: tuple[str, ...] = ()
     meta: dict[str, Any] = field(default_factory=dict)
+    weights: str = ""
+
+    def lines(self) -> list[str]:
+        """What the user should know, as lines of text."""
+        return [f"{'weights':<11} {self.weights}"] if self.weights else []
 
 
-def load_checkpoint(path: str | Path) -> tuple[Network, CheckpointInfo]:
+def load_checkpoint(
+    path: str | Path, options: Options | None = None
+) -> tuple[Network, CheckpointInfo]:
     """Load a checkpoint of a zoo network: a state dict, or one under "model" or "state_dict".
 
     The architecture is read from keys and shapes alone. Returns the network (float32, CPU, eval
@@ -53,20 +64,21 @@ def load_checkpoint(path: str | Path) -> tuple[Network, CheckpointInfo]:
     for another network, image size, class count or variant than the file states.
     """
     path = Path(path)
-    try:
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise CheckpointError(
-            f"{path}", error.strerror or "unreadable", "needs a file", "give a checkpoint (.pt)"
-        ) from None
-    state, meta = _split(_read(path), path)
-    state = with_released_keys(state)
+    options = options or Options()
+    file = weights_file(path)
+    content, sha256 = read_file(file)
+    chosen = choose(content, path, options.ema)
+    check_kinds(path, chosen.state)
+    meta = chosen.around.get("hwgen")
+    meta = dict(meta) if isinstance(meta, Mapping) else {}
+    state = with_released_keys(chosen.state)
     try:
         config = config_from_state_dict(state, meta.get("config"))
     except HwgenError as error:
         raise CheckpointError(f"{path}: {error}") from None
     with torch.device("meta"):
         model = build(config)
+    state = with_counters(state, model.state_dict())
     _check_keys(path, state, model.state_dict(), config.family)
     _check_values(path, state)
     _check_stated(path, meta, config)
@@ -83,88 +95,9 @@ def load_checkpoint(path: str | Path) -> tuple[Network, CheckpointInfo]:
         _statistics(path, meta, "std", IMAGENET_STD, config.in_channels),
         tuple(str(name) for name in meta.get("class_names", ())),
         meta,
+        chosen.said,
     )
     return model.eval(), info
-
-
-def _read(path: Path) -> Any:
-    """torch.load without code. The released checkpoints also hold an argparse.Namespace of plain
-    values, a class without side effects, so that one is let in."""
-    try:
-        damaged = zipfile.ZipFile(path).testzip() if zipfile.is_zipfile(path) else None
-        if damaged is not None:
-            raise _no_checkpoint(path)
-        with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        name = _refused_name(str(error)) or _first_global(path)
-        if name:
-            raise CheckpointError(
-                f"{path}",
-                f"its pickle asks for {name}",
-                "a checkpoint may hold tensors and plain values only; nothing was run",
-                "save it again as torch.save(model.state_dict(), ...)",
-            ) from None
-        raise _no_checkpoint(path) from None
-    except CheckpointError:
-        raise
-    except Exception:  # torch reports damaged files with many exception types
-        raise _no_checkpoint(path) from None
-
-
-def _refused_name(message: str) -> str:
-    """The global a weights-only load refused, from torch's message; "" if it was something else."""
-    for marker in ("GLOBAL ", "Trying to instantiate class ", "Trying to call reduce for "):
-        if marker in message:
-            return message.split(marker, 1)[1].split()[0].strip("`'\",")
-    return ""
-
-
-def _first_global(path: Path) -> str:
-    """The first name that a bare pickle would import, found without running it; "" if none."""
-    strings: list[str] = []
-    try:
-        with path.open("rb") as stream:
-            for opcode, argument, _ in pickletools.genops(stream):
-                if opcode.name == "STACK_GLOBAL":
-                    return ".".join(strings[-2:])
-                if isinstance(argument, str):
-                    strings.append(argument)
-    except ValueError:
-        pass
-    return ""
-
-
-def _no_checkpoint(path: Path) -> CheckpointError:
-    return CheckpointError(
-        f"{path}",
-        f"{path.stat().st_size} bytes that cannot be read or fail their checksum",
-        "needs a file written by torch.save",
-        "check that the file is complete",
-    )
-
-
-def _split(content: Any, path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """State dict and "hwgen" entry of a file's content."""
-    inner = content
-    for key in ("state_dict", "model"):
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            inner = content[key]
-    tensors = (
-        {key: value for key, value in inner.items() if isinstance(value, Tensor)}
-        if isinstance(inner, Mapping)
-        else {}
-    )
-    if not tensors or len(tensors) != len(inner) or not all(isinstance(k, str) for k in tensors):
-        raise CheckpointError(
-            f"{path}",
-            f"holds {type(inner).__name__} with {len(tensors)} tensors",
-            "needs a dict of tensors, or one under 'model' or 'state_dict'",
-            "save model.state_dict()",
-        )
-    meta = content.get("hwgen") if inner is not content else {}
-    return tensors, dict(meta) if isinstance(meta, Mapping) else {}
 
 
 def _count(keys: list[str], what: str) -> str:
@@ -173,7 +106,7 @@ def _count(keys: list[str], what: str) -> str:
 
 def _some(keys: list[str]) -> str:
     rest = len(keys) - NAMED
-    return ", ".join(keys[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
+    return ", ".join(map(printable, keys[:NAMED])) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _check_keys(
@@ -214,7 +147,9 @@ def _check_keys(
 def _check_values(path: Path, state: dict[str, Tensor]) -> None:
     bad = []
     for key, value in state.items():
-        count = int((~torch.isfinite(value)).sum()) if value.is_floating_point() else 0
+        # as float32: a double may be finite and too large for it
+        values = value.float() if value.is_floating_point() else value
+        count = int((~torch.isfinite(values)).sum())
         if count:
             bad.append(f"{key} ({count} of {value.numel()} values)")
     if bad:
@@ -224,6 +159,12 @@ def _check_values(path: Path, state: dict[str, Tensor]) -> None:
             "all weights must be finite",
             "use an earlier checkpoint",
         )
+    below = [k for k, v in state.items() if k.endswith(".running_var") and bool((v < 0).any())]
+    if below:
+        raise CheckpointError(
+            f"{path}: {printable(below[0])}", f"{float(state[below[0]].min()):g}",
+            "a variance is not negative", "use an earlier checkpoint",
+        )  # fmt: skip
 
 
 def _check_stated(path: Path, meta: dict[str, Any], config: NetworkConfig) -> None:

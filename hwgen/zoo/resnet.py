@@ -141,7 +141,7 @@ def resnet_config(state: Mapping[str, Tensor], stated: object = None) -> ResNetC
     for stage in range(1, STAGES + 1):
         prefix = f"layer{stage}."
         found = {int(i) for key in state if key.startswith(prefix)
-                 if (i := key.split(".")[1]).isdigit()}  # fmt: skip
+                 if (i := key.split(".")[1]).isdecimal()}  # fmt: skip
         if found != set(range(len(found))) or not found:
             raise CheckpointError(
                 f"state_dict: layer{stage}",
