@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,11 @@ import torch
 from torch import Tensor
 
 from hwgen.errors import CheckpointError, HwgenError
+from hwgen.frontend.agreement import FIELD, check_agreement, check_bits, stated_image_size
+from hwgen.frontend.assumed import ASSUMED_SIZE, assumed_sizes, statistics
 from hwgen.frontend.files import read_file, weights_file
+from hwgen.frontend.options import Options
+from hwgen.frontend.stated import statements
 from hwgen.frontend.weights import check_kinds, choose, printable, with_counters
 from hwgen.zoo import NetworkConfig, build, config_from_state_dict, family_of
 from hwgen.zoo.config import IMAGENET_MEAN, IMAGENET_STD
@@ -23,19 +26,12 @@ NAMED = 3  # keys spelled out in a message before it counts the rest
 
 
 @dataclass(frozen=True)
-class Options:
-    """What a user says about a checkpoint. ema: take its averaged weights."""
-
-    ema: bool = False
-
-
-@dataclass(frozen=True)
 class CheckpointInfo:
     """What is known of a checkpoint besides its network.
 
     The network's input is x = (uint8 / 255 - mean) / std, per channel. `meta` holds the plain
-    values of the file's "hwgen" entry, empty for other files. `weights`: which were taken, where
-    there was a choice.
+    values of the file's "hwgen" entry, empty for other files. weights: which were taken, where
+    there was a choice. assumed: what neither keys nor entries nor options say.
     """
 
     path: Path
@@ -46,58 +42,90 @@ class CheckpointInfo:
     class_names: tuple[str, ...] = ()
     meta: dict[str, Any] = field(default_factory=dict)
     weights: str = ""
+    assumed: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """What the user should know, as lines of text."""
-        return [f"{'weights':<11} {self.weights}"] if self.weights else []
+        taken = [f"{'weights':<11} {self.weights}"] if self.weights else []
+        return taken + [f"{'assumed':<11} {text}" for text in self.assumed]
 
 
 def load_checkpoint(
     path: str | Path, options: Options | None = None
 ) -> tuple[Network, CheckpointInfo]:
-    """Load a checkpoint of a zoo network: a state dict, or one under "model" or "state_dict".
+    """Load a checkpoint of a zoo network: a file of `hwgen.frontend.files`, or a folder.
 
-    The architecture is read from keys and shapes alone. Returns the network (float32, CPU, eval
-    mode) and the facts about the file.
+    The architecture is read from keys and shapes alone, and compared with what the file states
+    (`hwgen.frontend.stated`). Returns the network (float32, CPU, eval mode) and the facts about
+    the file.
     Raises: CheckpointError (one line) for a missing file, a file that is no checkpoint, a pickle
     that needs code, missing, unexpected or wrongly shaped keys, NaN or infinite values, weights
-    for another network, image size, class count or variant than the file states.
+    for another network, image size, class count or variant than the file states, or for one that
+    hwgen does not build.
     """
-    path = Path(path)
-    options = options or Options()
+    path, options = Path(path), options or Options()
     file = weights_file(path)
     content, sha256 = read_file(file)
     chosen = choose(content, path, options.ema)
     check_kinds(path, chosen.state)
-    meta = chosen.around.get("hwgen")
-    meta = dict(meta) if isinstance(meta, Mapping) else {}
+    meta = _hwgen_entry(path, chosen.around)
+    found = statements(path, file, chosen.around, options)
+    check_bits(path, found)
     state = with_released_keys(chosen.state)
+    size = meta.get("config", {}).get("image_size")
+    if options.image_size is not None:
+        _check_option(options.image_size, size, "its hwgen entry states")
+        size = options.image_size
+        found = tuple(s for s in found if FIELD.get(s.name) != "image_size")
+    if size is None:
+        size = stated_image_size(path, found)
     try:
-        config = config_from_state_dict(state, meta.get("config"))
+        config = config_from_state_dict(
+            state, {"image_size": ASSUMED_SIZE if size is None else size}
+        )
     except HwgenError as error:
         raise CheckpointError(f"{path}: {error}") from None
+    _check_stated(path, meta, config)
+    if options.image_size is not None:
+        _check_option(options.image_size, config.image_size, "its weights are for")
+    check_agreement(path, found, config)
     with torch.device("meta"):
         model = build(config)
     state = with_counters(state, model.state_dict())
     _check_keys(path, state, model.state_dict(), config.family)
     _check_values(path, state)
-    _check_stated(path, meta, config)
     converted = {
         key: state[key].detach().to(slot.dtype, copy=True)
         for key, slot in model.state_dict().items()
     }
     model.load_state_dict(converted, assign=True)
-    info = CheckpointInfo(
-        path,
-        sha256,
-        config,
-        _statistics(path, meta, "mean", IMAGENET_MEAN, config.in_channels),
-        _statistics(path, meta, "std", IMAGENET_STD, config.in_channels),
-        tuple(str(name) for name in meta.get("class_names", ())),
-        meta,
-        chosen.said,
+    assumed = [] if "config" in meta else assumed_sizes(config, state, found, size)
+    mean, std = (
+        statistics(path, name, config.in_channels, options, meta, found) for name in ("mean", "std")
     )
+    assumed += [values.assumed for values in (mean, std) if values.assumed]
+    names = tuple(str(name) for name in meta.get("class_names", ()))
+    info = CheckpointInfo(
+        path, sha256, config, mean.values, std.values, names, meta, chosen.said, tuple(assumed)
+    )  # fmt: skip
     return model.eval(), info
+
+
+def _check_option(given: int, known: object, whence: str) -> None:
+    if known not in (None, given):
+        raise CheckpointError("--image-size", given, f"{whence} {known}", "leave it out")
+
+
+def _hwgen_entry(path: Path, around: Mapping[str, Any]) -> dict[str, Any]:
+    meta = around.get("hwgen")
+    meta = dict(meta) if isinstance(meta, Mapping) else {}
+    for name, kind, what in (("class_names", (list, tuple), "list"), ("config", Mapping, "dict")):
+        if name in meta and not isinstance(meta[name], kind):
+            raise CheckpointError(
+                f"{path}: hwgen.{name}", type(meta[name]).__name__, f"must be a {what}",
+                "correct the checkpoint's hwgen entry",
+            )  # fmt: skip
+    return meta
 
 
 def _count(keys: list[str], what: str) -> str:
@@ -193,19 +221,3 @@ def _check_stated(path: Path, meta: dict[str, Any], config: NetworkConfig) -> No
             "its weights are for " + ", ".join(f"{key} {facts[key]}" for key in wrong),
             way_out,
         )
-
-
-def _statistics(
-    path: Path, meta: dict[str, Any], name: str, default: tuple[float, ...], channels: int
-) -> tuple[float, ...]:
-    values = meta.get(name, default)
-    good = isinstance(values, list | tuple) and len(values) == channels
-    good = good and all(isinstance(v, int | float) and math.isfinite(v) for v in values)
-    if not good or (name == "std" and min(values) <= 0):
-        raise CheckpointError(
-            f"{path}: hwgen.{name}",
-            values,
-            f"needs {channels} {'positive ' if name == 'std' else ''}numbers, one per channel",
-            "correct the checkpoint's hwgen entry",
-        )
-    return tuple(float(v) for v in values)
