@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +13,12 @@ from hwgen.errors import CheckpointError
 from hwgen.frontend.agreement import FIELD
 from hwgen.frontend.options import Options
 from hwgen.frontend.stated import Statement
+from hwgen.frontend.weights import printable
 from hwgen.zoo import BHViTConfig, BinaryViTConfig, NetworkConfig, ResNetConfig
 from hwgen.zoo.config import HEAD, IMAGENET_MEAN, IMAGENET_STD
 
 ASSUMED_SIZE = 224  # pixels, of a ResNet
+LARGEST = 1e6  # of a mean or standard deviation; also no NaN, no infinity
 DEFAULTS = {"mean": IMAGENET_MEAN, "std": IMAGENET_STD}
 
 
@@ -74,12 +75,12 @@ def statistics(
     else:
         assumed = f"{name} {', '.join(map(str, values))}, ImageNet's (--{name})"
     good = isinstance(values, list | tuple) and len(values) == channels
-    good = good and all(isinstance(v, int | float) and math.isfinite(v) for v in values)
+    good = good and all(isinstance(v, int | float) and abs(v) <= LARGEST for v in values)
     if assumed and not good:
         numbers = f"{channels} number{'' if channels == 1 else 's'}"
         raise CheckpointError(place, f"states no {name}", f"its images need {numbers}", way_out)
     if not good or (name == "std" and min(values) <= 0):
         positive = "positive " if name == "std" else ""
         rule = f"needs {channels} {positive}numbers, one per channel"
-        raise CheckpointError(place, values, rule, way_out)
+        raise CheckpointError(place, printable(str(values)), rule, way_out)
     return Statistic(tuple(float(v) for v in values), assumed)

@@ -23,6 +23,7 @@ NESTED = (*ENTRIES, "model", "network", "model_config")  # entries of entries th
 DEPTH = 3
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"  # of Hugging Face's folders
 MOST_BYTES = 1 << 20  # of a configuration
+LARGEST = 1 << 62  # no size is larger; Python refuses to print very long integers
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,8 @@ def _plain(value: object) -> Any:
         return int(value)
     if isinstance(value, str) and value.isdecimal() and value.isascii() and len(value) < 10:
         return int(value)
+    if isinstance(value, int) and abs(value) > LARGEST:
+        return None
     return value if isinstance(value, bool | int | float | str) else None
 
 

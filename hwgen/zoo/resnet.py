@@ -109,14 +109,11 @@ class BinaryResNet(Network):
 
 
 def with_released_keys(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A state dict without what the released files add to the keys of a `BinaryResNet`.
+    """A state dict with the keys of a `BinaryResNet` for those of the released Bi-Real Net.
 
-    "module." in front of every key (a DataParallel model) is dropped, and `binary_conv.weights`
-    (n, 1) of the released Bi-Real Net becomes `binary_conv.weight` (O, I, 3, 3). Others stay.
+    `binary_conv.weights` (n, 1) becomes `binary_conv.weight` (O, I, 3, 3). Others stay.
     """
     state = dict(state)
-    if state and all(key.startswith("module.") for key in state):
-        state = {key.removeprefix("module."): value for key, value in state.items()}
     for key in [k for k in state if k.endswith(".binary_conv.weights")]:
         norm = key.replace("binary_conv.weights", "bn1.weight")
         rows = len(state[norm]) if norm in state and state[norm].dim() == 1 else 0
