@@ -24,6 +24,7 @@ from hwgen.frontend.plain import SAFE
 
 HEAD = 1024  # bytes in which a file shows what it is
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")  # of a folder, in this order
+VALUE_MODULES = ("argparse", "collections", "datetime")  # their objects are no networks
 TORCHSCRIPT = "a TorchScript archive, a compiled network"
 
 
@@ -164,7 +165,7 @@ def _refused_pickle(path: Path, message: str) -> CheckpointError:
     name, whole = _first_global(path)
     if name.startswith("__torch__."):
         return _other(path, TORCHSCRIPT)
-    if whole:
+    if whole and name.split(".")[0] not in VALUE_MODULES:
         return CheckpointError(
             f"{path}", f"is a whole pickled network ({name})",
             "a checkpoint may hold tensors and plain values only; nothing was run",

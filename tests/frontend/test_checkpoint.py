@@ -153,8 +153,9 @@ def test_whole_models_are_refused(file, network):
         "a checkpoint may hold tensors and plain values only; nothing was run; "
         "load it where its code is and save model.state_dict() with torch.save"
     )
-    torch.save({"model": network}, file)
-    assert message(file) == f"its pickle asks for hwgen.zoo.bhvit.BHViT; {REFUSED}"
+    for content in ({"model": network}, argparse.Namespace(model=network)):
+        torch.save(content, file)
+        assert message(file) == f"its pickle asks for hwgen.zoo.bhvit.BHViT; {REFUSED}"
 
 
 @pytest.mark.parametrize(
