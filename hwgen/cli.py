@@ -14,7 +14,16 @@ import typer
 from typer.exceptions import TyperException
 
 import hwgen
+from hwgen.cli_model import (
+    ConfigOption,
+    EmaOption,
+    MeanOption,
+    ModelArgument,
+    SizeOption,
+    StdOption,
+)
 from hwgen.errors import EXIT_CODE, HwgenError
+from hwgen.frontend.options import Options
 
 app = typer.Typer(
     name="hwgen",
@@ -24,9 +33,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-ModelArgument = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="A checkpoint (.pt) of a trained network.")
-]
 DirArgument = Annotated[
     Path, typer.Argument(metavar="DIR", help="An output folder of `hwgen compile`.")
 ]
@@ -121,6 +127,11 @@ def compile(
     backend: BackendOption = "rtl",
     stop_after: StopOption = None,
     save_steps: SaveOption = False,
+    ema: EmaOption = False,
+    config: ConfigOption = None,
+    image_size: SizeOption = None,
+    mean: MeanOption = None,
+    std: StdOption = None,
 ) -> None:
     """Compile a model into RTL or HLS C++, program, weights, driver and report."""
     overrides = parse_overrides(set_ or [])
@@ -139,7 +150,10 @@ def compile(
         backend=backend,
         stop_after=stop_after,
         save_steps=save_steps,
+        options=Options.parse(ema, config, image_size, mean, std),
     )
+    for line in result.notes:
+        typer.echo(line)
     for k, reason in enumerate(result.reasons):
         typer.echo(f"{'' if k else 'chosen':<11} {reason}")
     for path in result.saved:
@@ -245,9 +259,16 @@ def run(
         ),
     ],
     preprocess: PreprocessOption = None,
+    ema: EmaOption = False,
+    config: ConfigOption = None,
+    image_size: SizeOption = None,
+    mean: MeanOption = None,
+    std: StdOption = None,
 ) -> None:
     """Classify an image with the integer model."""
-    for line in _pipeline().run_image(model, image, preprocess=preprocess).lines():
+    options = Options.parse(ema, config, image_size, mean, std)
+    found = _pipeline().run_image(model, image, preprocess=preprocess, options=options)
+    for line in found.lines():
         typer.echo(line)
 
 
@@ -270,11 +291,17 @@ def evaluate(
     json: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the numbers as JSON too.")
     ] = None,
+    ema: EmaOption = False,
+    config: ConfigOption = None,
+    image_size: SizeOption = None,
+    mean: MeanOption = None,
+    std: StdOption = None,
 ) -> None:
     """Accuracy of the float and of the integer model on labelled images, and their agreement."""
     found = _pipeline().evaluate_model(
-        model, images, calib=calib, preprocess=preprocess, limit=limit, batch=batch, json=json
-    )
+        model, images, calib=calib, preprocess=preprocess, limit=limit, batch=batch, json=json,
+        options=Options.parse(ema, config, image_size, mean, std),
+    )  # fmt: skip
     for line in found.lines():
         typer.echo(line)
 
@@ -292,6 +319,11 @@ def analyze(
             help="Capability also as the paper's printed totals count it (docs/capability.md).",
         ),
     ] = False,
+    ema: EmaOption = False,
+    config: ConfigOption = None,
+    image_size: SizeOption = None,
+    mean: MeanOption = None,
+    std: StdOption = None,
 ) -> None:
     """Count weights, multiply-accumulates and representational capability of a model."""
     from hwgen.analysis.capability import network_capability
@@ -308,7 +340,11 @@ def analyze(
             f"use {', '.join(names())}",
         )  # fmt: skip
     else:
-        name, network = model.name, load_checkpoint(model)[0]
+        options = Options.parse(ema, config, image_size, mean, std)
+        network, info = load_checkpoint(model, options)
+        name = model.name
+        for line in info.lines():
+            typer.echo(line)
     published = network_capability(network, "published") if as_published else None
     for line in analysis_lines(name, analyze(network)):
         typer.echo(line)

@@ -13,6 +13,7 @@ from hwgen.atomic import staged_dir
 from hwgen.emit.folder import BACKENDS, load_program
 from hwgen.errors import HwgenError
 from hwgen.evaluation import Evaluation, check_output, measure, started, write_json
+from hwgen.frontend.options import Options
 from hwgen.pictures import ImageSet, Preprocess, network_of, open_images
 from hwgen.report import load_report, sections, update_report
 from hwgen.report.schema import Timing
@@ -62,6 +63,7 @@ class CompileResult:
     reasons: tuple[str, ...]  # why the engine has its sizes, and what the target cannot have
     saved: tuple[Path, ...]  # files of the step after which it was told to stop
     finished: bool
+    notes: tuple[str, ...] = ()  # which weights were taken, and what was assumed
 
 
 def compile_model(
@@ -77,6 +79,7 @@ def compile_model(
     backend: str = "rtl",
     stop_after: str | None = None,
     save_steps: bool = False,
+    options: Options | None = None,
 ) -> CompileResult:
     """Compile a checkpoint for a target into `out_dir` (`hwgen.emit.folder.emit` lists the folder).
 
@@ -86,6 +89,7 @@ def compile_model(
     blocks: compare every block with the float network, for the report (hwgen.report.blocks).
     stop_after: end after this step, with its result (hwgen.saved) and state.json in the folder.
     save_steps: the result of every step goes to steps/NN_STEP.*.
+    options: what the user says about the checkpoint.
     Raises: HwgenError (one line) for anything the user can mend; nothing is left half-written.
     """
     target, out_dir = get_target(target_name), Path(out_dir)
@@ -94,8 +98,9 @@ def compile_model(
     saved: tuple[Path, ...] = ()
     with staged_dir(out_dir, force) as folder:
         state = State(
-            Path(model_path), calib, folder, target, overrides or {}, blocks, backend, preprocess
-        )
+            Path(model_path), calib, folder, target, overrides or {}, blocks, backend, preprocess,
+            options,
+        )  # fmt: skip
         for number, (name, step) in enumerate(STEPS.items(), 1):
             state = step(state)
             if save_steps:
@@ -106,7 +111,9 @@ def compile_model(
                 break
     files = tuple(out_dir / path.name for path in saved)
     finished = state.report is not None
-    return CompileResult(out_dir, state.program, target, state.reasons, files, finished)
+    return CompileResult(
+        out_dir, state.program, target, state.reasons, files, finished, tuple(state.info.lines())
+    )
 
 
 def _known(option: str, value: str, values: tuple[str, ...], what: str) -> None:
@@ -228,13 +235,16 @@ class Classification:
         return [*lines, *self.notes]
 
 
-def run_image(model_path: Path, image: Path, *, preprocess: str | None = None) -> Classification:
+def run_image(
+    model_path: Path, image: Path, *, preprocess: str | None = None, options: Options | None = None
+) -> Classification:
     """Classify a picture with the integer model, or all that `hwgen.pictures` opens at once."""
-    state, images = _with_images(model_path, image, "run", None, preprocess, need_classes=False)
+    asked = State(Path(model_path), preprocess=preprocess, options=options)
+    state, images = _with_images(asked, image, "run", need_classes=False)
     graph, batches = state.prepared.quantize().graph, images.batches(BATCH)
     logits = np.concatenate([graph.logits(some) for _, some in batches])
     names = tuple(images.name(k) for k in range(len(images)))
-    notes = [f"pictures    {line}" for line in images.reader.lines()]
+    notes = state.info.lines() + [f"pictures    {line}" for line in images.reader.lines()]
     if not state.calibrated:
         notes.append(f"calibrated  on {state.images_from}")
     return Classification(logits, state.info.class_names, names, tuple(notes))
@@ -249,17 +259,19 @@ def evaluate_model(
     limit: int | None = None,
     batch: int = BATCH,
     json: Path | None = None,
+    options: Options | None = None,
 ) -> Evaluation:
     """Accuracy of the float and of the integer network on images, and how often they agree.
 
     images, calib, preprocess: as for hwgen.pictures; limit: that many, evenly spaced; batch: images
-    in memory at a time; json: where the numbers go too.
+    in memory at a time; json: where the numbers go too; options: about the checkpoint.
     """
     from hwgen.analysis.fidelity import float_logits
 
     if json is not None:
         check_output(json)
-    state, found = _with_images(model_path, images, "evaluate", calib, preprocess)
+    asked = State(Path(model_path), calib, preprocess=preprocess, options=options)
+    state, found = _with_images(asked, images, "evaluate")
     graph = state.prepared.quantize().graph
     result = measure(
         started(graph, found, images, state.images_from), found,
@@ -271,14 +283,13 @@ def evaluate_model(
 
 
 def _with_images(
-    model: Path, path: Path, command: str, calib: Path | None, preprocess: str | None,
-    need_classes: bool = True,
-) -> tuple[State, ImageSet]:  # fmt: skip
+    asked: State, path: Path, command: str, need_classes: bool = True
+) -> tuple[State, ImageSet]:
     """A model made ready, and images for it; wrong images are told before the calibration."""
-    require_finished(Path(model), command, "a checkpoint (.pt)", "give the model's file")
-    state = STEPS["load"](State(Path(model), calib, preprocess=preprocess))
-    asked = network_of(state.info.config, state.info.class_names)
-    how = Preprocess.chosen(preprocess, state.info.meta)
-    images = open_images(Path(path), asked, how, need_classes)
+    require_finished(asked.model, command, "a checkpoint (.pt)", "give the model's file")
+    state = STEPS["load"](asked)
+    network = network_of(state.info.config, state.info.class_names)
+    how = Preprocess.chosen(asked.preprocess, state.info.meta)
+    images = open_images(Path(path), network, how, need_classes)
     images.check()
     return prepare(state), images

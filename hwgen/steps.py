@@ -31,6 +31,7 @@ from hwgen.targets.fit import check_fit
 if TYPE_CHECKING:
     from hwgen.floats.graph import FloatGraph
     from hwgen.frontend.checkpoint import CheckpointInfo
+    from hwgen.frontend.options import Options
     from hwgen.passes.fuse import Chain
     from hwgen.passes.lower import Prepared
     from hwgen.zoo.network import Network
@@ -51,6 +52,7 @@ class State:
     blocks: bool = False
     backend: str = "rtl"
     preprocess: str | None = None  # of calibration pictures (hwgen.pictures.Preprocess)
+    options: Options | None = None  # what the user says about the checkpoint
     # load
     network: Network = NOT_YET
     info: CheckpointInfo = NOT_YET
@@ -77,7 +79,7 @@ def load(state: State) -> State:
     """The network of a checkpoint, and images that fix its binary points."""
     from hwgen.frontend.checkpoint import load_checkpoint
 
-    network, info = load_checkpoint(state.model)
+    network, info = load_checkpoint(state.model, state.options)
     preprocess = Preprocess.chosen(state.preprocess, info.meta)
     asked = network_of(info.config, info.class_names)
     found = calibration(state.model, state.calib, asked, preprocess)

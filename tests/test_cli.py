@@ -6,10 +6,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 import hwgen
 from hwgen import cli
 from hwgen.errors import FitError
+from hwgen.frontend.options import Options
 from hwgen.pipeline import STEPS
 from hwgen.report import save_report
 from tests.report import sample
@@ -24,9 +26,10 @@ class FakePipeline:
 
     def compile_model(
         self, model, target, out, *, force, overrides, calib, blocks, backend="rtl",
-        stop_after=None, save_steps=False, preprocess=None,
+        stop_after=None, save_steps=False, preprocess=None, options=None,
     ):  # fmt: skip
         self.steps = (stop_after, save_steps)
+        self.options = options
         self.preprocess = preprocess
         self.calls.append(("compile", model, target, out, force, overrides, calib, blocks, backend))
         if target == "tiny":
@@ -35,7 +38,9 @@ class FakePipeline:
         save_report(out, sample.report(simulated=False))
         saved = (out / f"{stop_after}.json",) if stop_after else ()
         reasons = ("16 lanes", "not 32 lanes")
-        return SimpleNamespace(reasons=reasons, saved=saved, finished=not stop_after)
+        return SimpleNamespace(
+            reasons=reasons, saved=saved, finished=not stop_after, notes=("note",)
+        )
 
     def simulate_dir(self, folder, *, images, threads):
         self.calls.append(("simulate", folder, images, threads))
@@ -49,12 +54,14 @@ class FakePipeline:
     def place_dir(self, folder, *, goal_mhz, seed, chipdb):
         self.calls.append(("place", folder, goal_mhz, seed, chipdb))
 
-    def run_image(self, model, image, *, preprocess=None):
+    def run_image(self, model, image, *, preprocess=None, options=None):
+        self.options = options
         self.calls.append(("run", model, image))
         self.preprocess = preprocess
         return SimpleNamespace(lines=lambda: ["class 7"])
 
-    def evaluate_model(self, model, images, *, calib, preprocess, limit, batch, json):
+    def evaluate_model(self, model, images, *, calib, preprocess, limit, batch, json, options):
+        self.options = options
         self.calls.append(("evaluate", model, images, calib, preprocess, limit, batch, json))
         return SimpleNamespace(lines=lambda: ["agreement   all"])
 
@@ -99,7 +106,56 @@ def test_compile_stops_after_a_step(capsys, pipeline):
     assert pipeline.steps == (None, True)
     code, out, _ = call(capsys, "compile", "m.pt", "--out", "x", "--stop-after", "search")
     assert (code, pipeline.steps) == (0, ("search", False))
-    assert out == ("chosen      16 lanes\n            not 32 lanes\nsearch      x/search.json\n")
+    assert out == (
+        "note\nchosen      16 lanes\n            not 32 lanes\nsearch      x/search.json\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "command", [["compile", "m.pt"], ["run", "m.pt", "x"], ["evaluate", "m.pt", "d"]]
+)
+def test_options_about_the_checkpoint(capsys, pipeline, command):
+    given = ["--ema", "--config", "c.json", "--image-size", "64", "--mean", "0.5,0.4,0.3"]
+    given += ["--std", "0.2,0.2,0.2"]
+    assert call(capsys, *command, *given)[0] == 0
+    three = ((0.5, 0.4, 0.3), (0.2, 0.2, 0.2))
+    assert pipeline.options == Options(True, Path("c.json"), 64, *three)
+    assert call(capsys, *command)[0] == 0
+    assert pipeline.options == Options()
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ("--mean a", "'a'; must be numbers with commas between them; for example --mean {x}"),
+        ("--std 1,nan", "'1,nan'; must be numbers with commas between them; for example --std {x}"),
+        ("--std 0", "'0'; must be positive; for example --std {x}"),
+        ("--mean 123.7", "'123.7'; is for images of 0 to 1, not 0 to 255; divide it by 255"),
+    ],
+)
+def test_statistics_that_are_none(capsys, pipeline, given, line):
+    line = f"hwgen: error: {given.split()[0]}: {line.format(x='0.5,0.5,0.5')}\n"
+    assert call(capsys, "compile", "m.pt", *given.split()) == (2, "", line)
+
+
+def test_analyze_says_what_is_assumed(capsys, tmp_path):
+    from hwgen import zoo
+
+    network = zoo.create("reactnet_micro", channels=(4, 8, 8, 12), classes=3)
+    path = tmp_path / "net.pt"
+    torch.save({"model": network.state_dict(), "ema": network.state_dict()}, path)
+    code, out, _ = call(capsys, "analyze", path, "--mean", "0.5,0.5,0.5")
+    assert code == 0
+    assert out.splitlines()[:3] == [
+        "weights     'model'; averaged ones lie under 'ema' (--ema takes them)",
+        "assumed     images of 224 x 224: no key shows it (--image-size)",
+        "assumed     std 0.229, 0.224, 0.225, ImageNet's (--std)",
+    ]
+    _, out, _ = call(capsys, "analyze", path, "--image-size", "64", "--ema")
+    assert out.splitlines()[:2] == [
+        "weights     the averaged ones, 'ema' (--ema), not 'model'",
+        "assumed     mean 0.485, 0.456, 0.406, ImageNet's (--mean)",
+    ]
 
 
 def test_help_names_every_step(capsys):

@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import hashlib
-import math
-import pickle
-import pickletools
-import warnings
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +11,12 @@ import torch
 from torch import Tensor
 
 from hwgen.errors import CheckpointError, HwgenError
+from hwgen.frontend.assumed import ASSUMED_SIZE, assumed_sizes, statistics
+from hwgen.frontend.consistency import FIELD, check_agreement, check_bits, stated_image_size
+from hwgen.frontend.files import read_file, weights_file
+from hwgen.frontend.options import Options
+from hwgen.frontend.stated import statements
+from hwgen.frontend.weights import check_kinds, choose, printable, with_counters
 from hwgen.zoo import NetworkConfig, build, config_from_state_dict, family_of
 from hwgen.zoo.config import IMAGENET_MEAN, IMAGENET_STD
 from hwgen.zoo.network import Network
@@ -31,7 +30,8 @@ class CheckpointInfo:
     """What is known of a checkpoint besides its network.
 
     The network's input is x = (uint8 / 255 - mean) / std, per channel. `meta` holds the plain
-    values of the file's "hwgen" entry, empty for other files.
+    values of the file's "hwgen" entry, empty for other files. weights: which were taken, where
+    there was a choice. assumed: what neither keys nor entries nor options say.
     """
 
     path: Path
@@ -41,130 +41,91 @@ class CheckpointInfo:
     std: tuple[float, ...] = IMAGENET_STD
     class_names: tuple[str, ...] = ()
     meta: dict[str, Any] = field(default_factory=dict)
+    weights: str = ""
+    assumed: tuple[str, ...] = ()
+
+    def lines(self) -> list[str]:
+        """What the user should know, as lines of text."""
+        taken = [f"{'weights':<11} {self.weights}"] if self.weights else []
+        return taken + [f"{'assumed':<11} {text}" for text in self.assumed]
 
 
-def load_checkpoint(path: str | Path) -> tuple[Network, CheckpointInfo]:
-    """Load a checkpoint of a zoo network: a state dict, or one under "model" or "state_dict".
+def load_checkpoint(
+    path: str | Path, options: Options | None = None
+) -> tuple[Network, CheckpointInfo]:
+    """Load a checkpoint of a zoo network: a file of `hwgen.frontend.files`, or a folder.
 
-    The architecture is read from keys and shapes alone. Returns the network (float32, CPU, eval
-    mode) and the facts about the file.
+    The architecture is read from keys and shapes alone, and compared with what the file states
+    (`hwgen.frontend.stated`). Returns the network (float32, CPU, eval mode) and the facts about
+    the file.
     Raises: CheckpointError (one line) for a missing file, a file that is no checkpoint, a pickle
     that needs code, missing, unexpected or wrongly shaped keys, NaN or infinite values, weights
-    for another network, image size, class count or variant than the file states.
+    for another network, image size, class count or variant than the file states, or for one that
+    hwgen does not build.
     """
-    path = Path(path)
+    path, options = Path(path), options or Options()
+    file = weights_file(path)
+    content, sha256 = read_file(file)
+    chosen = choose(content, path, options.ema)
+    check_kinds(path, chosen.state)
+    meta = _hwgen_entry(path, chosen.around)
+    found = statements(path, file, chosen.around, options)
+    check_bits(path, found)
+    state = with_released_keys(chosen.state)
+    size = meta.get("config", {}).get("image_size")
+    if options.image_size is not None:
+        _check_option(options.image_size, size, "its hwgen entry states")
+        size = options.image_size
+        found = tuple(s for s in found if FIELD.get(s.name) != "image_size")
+    if size is None:
+        size = stated_image_size(path, found)
     try:
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise CheckpointError(
-            f"{path}", error.strerror or "unreadable", "needs a file", "give a checkpoint (.pt)"
-        ) from None
-    state, meta = _split(_read(path), path)
-    state = with_released_keys(state)
-    try:
-        config = config_from_state_dict(state, meta.get("config"))
+        config = config_from_state_dict(
+            state, {"image_size": ASSUMED_SIZE if size is None else size}
+        )
     except HwgenError as error:
         raise CheckpointError(f"{path}: {error}") from None
+    _check_stated(path, meta, config)
+    if options.image_size is not None:
+        _check_option(options.image_size, config.image_size, "its weights are for")
+    check_agreement(path, found, config)
     with torch.device("meta"):
         model = build(config)
+    state = with_counters(state, model.state_dict())
     _check_keys(path, state, model.state_dict(), config.family)
     _check_values(path, state)
-    _check_stated(path, meta, config)
     converted = {
         key: state[key].detach().to(slot.dtype, copy=True)
         for key, slot in model.state_dict().items()
     }
     model.load_state_dict(converted, assign=True)
-    info = CheckpointInfo(
-        path,
-        sha256,
-        config,
-        _statistics(path, meta, "mean", IMAGENET_MEAN, config.in_channels),
-        _statistics(path, meta, "std", IMAGENET_STD, config.in_channels),
-        tuple(str(name) for name in meta.get("class_names", ())),
-        meta,
+    assumed = [] if "config" in meta else assumed_sizes(config, state, found, size)
+    mean, std = (
+        statistics(path, name, config.in_channels, options, meta, found) for name in ("mean", "std")
     )
+    assumed += [values.assumed for values in (mean, std) if values.assumed]
+    names = tuple(str(name) for name in meta.get("class_names", ()))
+    info = CheckpointInfo(
+        path, sha256, config, mean.values, std.values, names, meta, chosen.said, tuple(assumed)
+    )  # fmt: skip
     return model.eval(), info
 
 
-def _read(path: Path) -> Any:
-    """torch.load without code. The released checkpoints also hold an argparse.Namespace of plain
-    values, a class without side effects, so that one is let in."""
-    try:
-        damaged = zipfile.ZipFile(path).testzip() if zipfile.is_zipfile(path) else None
-        if damaged is not None:
-            raise _no_checkpoint(path)
-        with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        name = _refused_name(str(error)) or _first_global(path)
-        if name:
+def _check_option(given: int, known: object, whence: str) -> None:
+    if known not in (None, given):
+        raise CheckpointError("--image-size", given, f"{whence} {known}", "leave it out")
+
+
+def _hwgen_entry(path: Path, around: Mapping[str, Any]) -> dict[str, Any]:
+    meta = around.get("hwgen")
+    meta = dict(meta) if isinstance(meta, Mapping) else {}
+    for name, kind, what in (("class_names", (list, tuple), "list"), ("config", Mapping, "dict")):
+        if name in meta and not isinstance(meta[name], kind):
             raise CheckpointError(
-                f"{path}",
-                f"its pickle asks for {name}",
-                "a checkpoint may hold tensors and plain values only; nothing was run",
-                "save it again as torch.save(model.state_dict(), ...)",
-            ) from None
-        raise _no_checkpoint(path) from None
-    except CheckpointError:
-        raise
-    except Exception:  # torch reports damaged files with many exception types
-        raise _no_checkpoint(path) from None
-
-
-def _refused_name(message: str) -> str:
-    """The global a weights-only load refused, from torch's message; "" if it was something else."""
-    for marker in ("GLOBAL ", "Trying to instantiate class ", "Trying to call reduce for "):
-        if marker in message:
-            return message.split(marker, 1)[1].split()[0].strip("`'\",")
-    return ""
-
-
-def _first_global(path: Path) -> str:
-    """The first name that a bare pickle would import, found without running it; "" if none."""
-    strings: list[str] = []
-    try:
-        with path.open("rb") as stream:
-            for opcode, argument, _ in pickletools.genops(stream):
-                if opcode.name == "STACK_GLOBAL":
-                    return ".".join(strings[-2:])
-                if isinstance(argument, str):
-                    strings.append(argument)
-    except ValueError:
-        pass
-    return ""
-
-
-def _no_checkpoint(path: Path) -> CheckpointError:
-    return CheckpointError(
-        f"{path}",
-        f"{path.stat().st_size} bytes that cannot be read or fail their checksum",
-        "needs a file written by torch.save",
-        "check that the file is complete",
-    )
-
-
-def _split(content: Any, path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """State dict and "hwgen" entry of a file's content."""
-    inner = content
-    for key in ("state_dict", "model"):
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            inner = content[key]
-    tensors = (
-        {key: value for key, value in inner.items() if isinstance(value, Tensor)}
-        if isinstance(inner, Mapping)
-        else {}
-    )
-    if not tensors or len(tensors) != len(inner) or not all(isinstance(k, str) for k in tensors):
-        raise CheckpointError(
-            f"{path}",
-            f"holds {type(inner).__name__} with {len(tensors)} tensors",
-            "needs a dict of tensors, or one under 'model' or 'state_dict'",
-            "save model.state_dict()",
-        )
-    meta = content.get("hwgen") if inner is not content else {}
-    return tensors, dict(meta) if isinstance(meta, Mapping) else {}
+                f"{path}: hwgen.{name}", type(meta[name]).__name__, f"must be a {what}",
+                "correct the checkpoint's hwgen entry",
+            )  # fmt: skip
+    return meta
 
 
 def _count(keys: list[str], what: str) -> str:
@@ -173,7 +134,7 @@ def _count(keys: list[str], what: str) -> str:
 
 def _some(keys: list[str]) -> str:
     rest = len(keys) - NAMED
-    return ", ".join(keys[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
+    return ", ".join(map(printable, keys[:NAMED])) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _check_keys(
@@ -214,7 +175,9 @@ def _check_keys(
 def _check_values(path: Path, state: dict[str, Tensor]) -> None:
     bad = []
     for key, value in state.items():
-        count = int((~torch.isfinite(value)).sum()) if value.is_floating_point() else 0
+        # as float32: a double may be finite and too large for it
+        values = value.float() if value.is_floating_point() else value
+        count = int((~torch.isfinite(values)).sum())
         if count:
             bad.append(f"{key} ({count} of {value.numel()} values)")
     if bad:
@@ -224,6 +187,12 @@ def _check_values(path: Path, state: dict[str, Tensor]) -> None:
             "all weights must be finite",
             "use an earlier checkpoint",
         )
+    below = [k for k, v in state.items() if k.endswith(".running_var") and bool((v < 0).any())]
+    if below:
+        raise CheckpointError(
+            f"{path}: {printable(below[0])}", f"{float(state[below[0]].min()):g}",
+            "a variance is not negative", "use an earlier checkpoint",
+        )  # fmt: skip
 
 
 def _check_stated(path: Path, meta: dict[str, Any], config: NetworkConfig) -> None:
@@ -252,19 +221,3 @@ def _check_stated(path: Path, meta: dict[str, Any], config: NetworkConfig) -> No
             "its weights are for " + ", ".join(f"{key} {facts[key]}" for key in wrong),
             way_out,
         )
-
-
-def _statistics(
-    path: Path, meta: dict[str, Any], name: str, default: tuple[float, ...], channels: int
-) -> tuple[float, ...]:
-    values = meta.get(name, default)
-    good = isinstance(values, list | tuple) and len(values) == channels
-    good = good and all(isinstance(v, int | float) and math.isfinite(v) for v in values)
-    if not good or (name == "std" and min(values) <= 0):
-        raise CheckpointError(
-            f"{path}: hwgen.{name}",
-            values,
-            f"needs {channels} {'positive ' if name == 'std' else ''}numbers, one per channel",
-            "correct the checkpoint's hwgen entry",
-        )
-    return tuple(float(v) for v in values)

@@ -13,6 +13,7 @@ from hwgen.zoo.binaryvit import BinaryViT
 from hwgen.zoo.config import STAGES, BHViTConfig, BinaryViTConfig, NetworkConfig, ResNetConfig
 from hwgen.zoo.network import Network
 from hwgen.zoo.resnet import BinaryResNet, is_resnet, resnet_config
+from hwgen.zoo.variants import refuse_variants
 
 _NUMBER = {1: "one stage", 2: "two stages", 3: "three stages", 4: "four stages"}
 _FAMILIES = "BHViT, BinaryViT, Bi-Real Net or ReActNet"
@@ -45,6 +46,9 @@ def config_from_state_dict(state: Mapping[str, Tensor], stated: object = None) -
             "needs one network",
             "check that all parts of the checkpoint belong together",
         )
+    for family, lists in families.items():
+        if lists:
+            refuse_variants(state, family)
     if families["BinaryViT"]:
         return _Reader(state, "BinaryViT").binaryvit()
     return _Reader(state, "BHViT" if families["BHViT"] else _FAMILIES).bhvit()

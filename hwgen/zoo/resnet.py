@@ -109,14 +109,11 @@ class BinaryResNet(Network):
 
 
 def with_released_keys(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A state dict without what the released files add to the keys of a `BinaryResNet`.
+    """A state dict with the keys of a `BinaryResNet` for those of the released Bi-Real Net.
 
-    "module." in front of every key (a DataParallel model) is dropped, and `binary_conv.weights`
-    (n, 1) of the released Bi-Real Net becomes `binary_conv.weight` (O, I, 3, 3). Others stay.
+    `binary_conv.weights` (n, 1) becomes `binary_conv.weight` (O, I, 3, 3). Others stay.
     """
     state = dict(state)
-    if state and all(key.startswith("module.") for key in state):
-        state = {key.removeprefix("module."): value for key, value in state.items()}
     for key in [k for k in state if k.endswith(".binary_conv.weights")]:
         norm = key.replace("binary_conv.weights", "bn1.weight")
         rows = len(state[norm]) if norm in state and state[norm].dim() == 1 else 0
@@ -141,7 +138,7 @@ def resnet_config(state: Mapping[str, Tensor], stated: object = None) -> ResNetC
     for stage in range(1, STAGES + 1):
         prefix = f"layer{stage}."
         found = {int(i) for key in state if key.startswith(prefix)
-                 if (i := key.split(".")[1]).isdigit()}  # fmt: skip
+                 if (i := key.split(".")[1]).isdecimal()}  # fmt: skip
         if found != set(range(len(found))) or not found:
             raise CheckpointError(
                 f"state_dict: layer{stage}",
