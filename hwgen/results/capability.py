@@ -18,7 +18,7 @@ from hwgen.report import values
 from hwgen.report.schema import CapabilityRow, CapabilityTable
 from hwgen.report.values import table_row
 from hwgen.results.capability_svg import Point, draw
-from hwgen.results.readme import fill
+from hwgen.results.markers import fill
 from hwgen.zoo import sketch
 
 NETWORKS = {  # zoo name -> (label, family)

@@ -12,7 +12,7 @@ from hwgen.atomic import write_text_atomic
 from hwgen.engine import isa
 from hwgen.paths import CHECKOUT
 from hwgen.report.values import table_row
-from hwgen.results.readme import fill
+from hwgen.results.markers import fill
 
 PAGE = CHECKOUT / "docs" / "instructions.md"
 BEGIN = "<!-- fields:begin -->"

@@ -15,7 +15,7 @@ from hwgen.emit.rtl import rtl_texts
 from hwgen.engine.sizing import Sizing
 from hwgen.paths import CHECKOUT, templates_dir
 from hwgen.report.values import table_row
-from hwgen.results.readme import fill
+from hwgen.results.markers import fill
 from hwgen.units.decode import decoders
 
 PAGE = CHECKOUT / "docs" / "architecture.md"

@@ -13,7 +13,7 @@ from hwgen.report import values
 from hwgen.report.bounds_svg import CAUSES
 from hwgen.report.schema import Report
 from hwgen.report.values import table_row
-from hwgen.results.readme import fill
+from hwgen.results.markers import fill
 from hwgen.targets import get_target
 
 SLOWEST_UNITS = 8

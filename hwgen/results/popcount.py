@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hwgen.atomic import write_text_atomic
 from hwgen.paths import CHECKOUT, reports_dir, rtl_source
-from hwgen.results import readme
+from hwgen.results import markers
 from hwgen.synth.count import Count, count
 from hwgen.synth.run import cell_counts, command
 from hwgen.synth.units import elaborate, split
@@ -178,7 +178,7 @@ def main() -> None:
     text = json.dumps(report, indent=2) + "\n"
     write_text_atomic(reports_dir() / "popcount.json", text)
     page = CHECKOUT / "docs" / "popcount.md"
-    write_text_atomic(page, readme.fill(page.read_text(), table(report)))
+    write_text_atomic(page, markers.fill(page.read_text(), table(report)))
 
 
 if __name__ == "__main__":

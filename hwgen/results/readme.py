@@ -9,16 +9,14 @@ import json
 from pathlib import Path
 
 from hwgen.atomic import write_text_atomic
-from hwgen.errors import HwgenError
 from hwgen.paths import CHECKOUT, reports_dir
 from hwgen.report import values
 from hwgen.report.schema import Bench, FidelityTable, Report
 from hwgen.report.text import worst
 from hwgen.report.values import table_row
-from hwgen.results import claims, compare, placed
+from hwgen.results import claims, compare, pages, placed
+from hwgen.results.markers import fill
 
-BEGIN = "<!-- numbers:begin -->"
-END = "<!-- numbers:end -->"
 COLUMNS = (
     "network", "target", "accuracy, golden model (float)", "cycles, simulated (predicted)",
     claims.RATE, claims.MEMORY, "binary GOPS sustained", "array use",
@@ -122,19 +120,8 @@ def _array_use(report: Report) -> float | None:
     return macs / (cycles * bits) if cycles and macs and bits else None
 
 
-def fill(text: str, block: str, page: str = "README.md", begin: str = BEGIN, end: str = END) -> str:
-    """A page's text with `block` between its markers."""
-    if text.count(begin) != 1 or text.count(end) != 1:
-        raise HwgenError(page, "no markers", f"needs {begin} and {end} once", "add them")
-    head, rest = text.split(begin)
-    _, tail = rest.split(end)
-    return f"{head}{begin}\n{block}{end}{tail}"
-
-
 def main() -> None:
     """README, and the tables of hwgen.results.pages."""
-    from hwgen.results import pages
-
     path = CHECKOUT / "README.md"
     write_text_atomic(path, fill(path.read_text(), numbers(reports_dir())))
     for page in pages.PAGES:

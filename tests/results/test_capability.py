@@ -11,7 +11,7 @@ from hwgen.report.schema import CapabilityTable
 from hwgen.report.text import capability_lines
 from hwgen.results import capability, capability_svg
 from hwgen.results.capability_svg import Point, draw, place_labels
-from hwgen.results.readme import fill
+from hwgen.results.markers import fill
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 from hwgen.engine import isa
 from hwgen.results import isa_docs
-from hwgen.results.readme import fill
+from hwgen.results.markers import fill
 
 
 def test_page_is_current() -> None:

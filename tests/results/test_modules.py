@@ -7,7 +7,7 @@ import pytest
 
 from hwgen.paths import CHECKOUT, templates_dir
 from hwgen.results import engine_svg, modules
-from hwgen.results.readme import fill
+from hwgen.results.markers import fill
 from hwgen.units.decode import decoders
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from hwgen.paths import CHECKOUT, reports_dir
-from hwgen.results import readme
+from hwgen.results import markers
 from hwgen.results.popcount import WIDTHS, lane_cost, table
 
 REPORT = json.loads((reports_dir() / "popcount.json").read_text())
@@ -28,4 +28,4 @@ def test_recorded_costs_beat_the_plain_description() -> None:
 
 def test_the_page_is_what_the_report_says() -> None:
     text = (CHECKOUT / "docs" / "popcount.md").read_text()
-    assert readme.fill(text, table(REPORT)) == text, "run `python -m hwgen.results.popcount`"
+    assert markers.fill(text, table(REPORT)) == text, "run `python -m hwgen.results.popcount`"

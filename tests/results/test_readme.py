@@ -5,14 +5,14 @@ import pytest
 from hwgen.errors import HwgenError
 from hwgen.paths import CHECKOUT
 from hwgen.report.schema import Bench, BenchResult, FidelityTable
-from hwgen.results import pages, readme
+from hwgen.results import markers, pages, readme
 from tests.report import sample
 
 
 def test_readme_is_what_reports_say():
     text = (CHECKOUT / "README.md").read_text()
     folder = CHECKOUT / "reports"
-    assert readme.fill(text, readme.numbers(folder)) == text, (
+    assert markers.fill(text, readme.numbers(folder)) == text, (
         "run `.venv/bin/python -m hwgen.results.readme`"
     )
 
@@ -97,7 +97,7 @@ def test_predicted_speed_says_so(tmp_path):
 
 
 def test_fill_replaces_only_the_block():
-    text = f"a\n{readme.BEGIN}\nold\n{readme.END}\nb\n"
-    assert readme.fill(text, "new\n") == f"a\n{readme.BEGIN}\nnew\n{readme.END}\nb\n"
+    text = f"a\n{markers.BEGIN}\nold\n{markers.END}\nb\n"
+    assert markers.fill(text, "new\n") == f"a\n{markers.BEGIN}\nnew\n{markers.END}\nb\n"
     with pytest.raises(HwgenError, match="no markers"):
-        readme.fill("a", "new")
+        markers.fill("a", "new")
