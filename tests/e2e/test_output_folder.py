@@ -232,7 +232,7 @@ def test_run_classifies_an_image(folder: Path, tmp_path: Path) -> None:
     best = run_image(MODEL, tmp_path / "digit.npy").lines()[0]
     assert best.split()[0] == str(labels[0])
     np.save(tmp_path / "small.npy", images[0][:50])
-    with pytest.raises(HwgenError, match=r"uint8 \(50, 96, 3\); must be uint8 \(96, 96, 3\)"):
+    with pytest.raises(HwgenError, match=r"uint8 \(50, 96, 3\); must be uint8 \(N, 96, 96, 3\)"):
         run_image(MODEL, tmp_path / "small.npy")
 
 

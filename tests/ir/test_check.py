@@ -73,7 +73,7 @@ VIOLATIONS = {
         "value", with_post(m3=np.ones(64, dtype=np.int64), sh3=13, b3=None), "m3 without b3; needs",
     ),
     "dilation": (
-        "blocks.1.conv", lambda op: replace(op, dilation=8), r"dilation 8; must be 1..7",
+        "blocks.1.conv", lambda op: replace(op, dilation=8, border=8), r"dilation 8; must be 1..7",
     ),
     "groups": (
         "blocks.1.conv",
@@ -87,7 +87,7 @@ VIOLATIONS = {
     ),
     "8-bit weights": (
         "stem",
-        lambda op: replace(op, weight=np.full((32, 2, 2, 3), 128)),
+        lambda op: replace(op, weight=np.full((32, 2, 2, 3), 128), stride=2),
         r"stem: weight in \[128, 128\]; 12 taps have 8 bits",
     ),
     "accumulator": (

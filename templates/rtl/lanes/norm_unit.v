@@ -1,7 +1,8 @@
 // LayerNorm statistics of a token and the table of them.
 //
 //   S1 = sum of all lanes of the beat with phase 0 (of x), S2 = of that with phase 1 (of x x), both
-//   times scale 2**-16, rounded: of C channels those of 2**log2c, scale = floor(2**(16 + log2c) / C)
+//   times scale 2**-16, rounded: of C channels those of 2**log2c, with
+//   scale = floor(2**(16 + log2c) / C)
 //   V = clip(2**log2c S2 - S1 S1 + eps, 1, 2**52 - 1);  (r, h) = rsqrt(V)
 //   mean2 = rshift_round(S1, log2c - 1);  full = max(3, h + 3 - log2c)
 //   norm_shift = the largest of 3, 5 .. 17 up to full
@@ -14,9 +15,9 @@
 //
 // Latency: phase 1 beat in cycle 0 -> entry written at the end of cycle WRITE_AT = 20 + log2 LANES;
 // a rd_index in a later cycle reads it. busy, a register, from the cycle after the first beat of a
-// token to WRITE_AT of its second, both included. log2c, scale and eps hold while busy. reset (one cycle,
-// not while busy) makes the next token entry 0. rd_index -> outputs one cycle later. Reset: control
-// only; the table keeps its contents.
+// token to WRITE_AT of its second, both included. log2c, scale and eps hold while busy. reset (one
+// cycle, not while busy) makes the next token entry 0. rd_index -> outputs one cycle later. Reset:
+// control only; the table keeps its contents.
 // Cost: adder_tree of LANES numbers of about 36 bits, seven DSP48E1, the table.
 `default_nettype none
 module norm_unit #(
