@@ -25,7 +25,7 @@ SCALES = ((1.0, 0.0), (0.5, 0.25))  # of the images: normal numbers, times and p
 
 
 def check_agreement(
-    module: nn.Module, recorded: fx.Graph, views: dict[fx.Node, View], graph: FloatGraph
+    module: nn.Module, recorded: fx.Graph, views: dict[fx.Node, Any], graph: FloatGraph
 ) -> None:
     """Run the network and the graph on two random images, one after the other.
 
@@ -68,7 +68,7 @@ def _close(got: Tensor, want: Tensor) -> bool:
 
 
 def _difference(
-    module: nn.Module, recorded: fx.Graph, views: dict[fx.Node, View], graph: FloatGraph,
+    module: nn.Module, recorded: fx.Graph, views: dict[fx.Node, Any], graph: FloatGraph,
     values: dict[str, Tensor], pixels: Tensor,
 ) -> UnsupportedOpError:  # fmt: skip
     """The first operation whose value differs, or the output."""
@@ -82,10 +82,10 @@ def _difference(
             run[node] = _call(node, run)
         view = views.get(node)
         value = run.get(node)
-        if view is None or view.node not in values or not isinstance(value, Tensor):
+        if not isinstance(view, View) or view.node not in values or not isinstance(value, Tensor):
             continue
         mine = values[view.node] * (view.sign or 1.0)
-        want = arranged(value, view.axes, graph.nodes[view.node].layout)
+        want = arranged(value, view, graph.nodes[view.node].layout)
         if not _close(mine, want):
             what = operation(node)
             zeros = _exact_zeros(graph, view.node, values)

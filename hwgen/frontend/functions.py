@@ -20,9 +20,12 @@ from hwgen.floats.kinds import (
     Upsample,
     WindowPart,
 )
-from hwgen.frontend.importer import BATCH, Importer
+from hwgen.frontend.channels import cut, joined, numbers, take
+from hwgen.frontend.importer import Importer
 from hwgen.frontend.pooling import average_pool, token_mean
-from hwgen.frontend.views import TOKENS, WINDOWS, View, atom_sizes, canonical, regroup
+from hwgen.frontend.views import TOKENS, WINDOWS, View, canonical, regroup
+
+INDEXED = "supported: of sides of one cell, and ranges and lists of channels"
 
 
 def zeros(channels: int) -> np.ndarray:
@@ -176,13 +179,12 @@ def _tidy(axes: list[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
 
 
 def reshape(im: Importer, f: Any, result: Tensor, x: View, *args: Any, **kwargs: Any) -> View:
-    sizes = atom_sizes(im.layout(x), BATCH)
-    axes = regroup(x.axes, sizes, tuple(result.shape))
-    if axes is None:
-        raise im.unsupported(
-            f"a reshape to {tuple(result.shape)}", "it must not cut channels or grid sides"
-        )
-    return x.on(axes)
+    shape = tuple(result.shape)
+    axes = regroup(x.axes, im.sizes(x), shape)
+    view = x.on(axes) if axes is not None else cut(im, x, shape)
+    if view is None:
+        raise im.unsupported(f"a reshape to {shape}", "it must not cut channels or grid sides")
+    return joined(im, view)
 
 
 def transpose(im: Importer, f: Any, _: Tensor, x: View, i: int, j: int) -> View:
@@ -197,7 +199,9 @@ def permute(im: Importer, f: Any, _: Tensor, x: View, *dims: Any) -> View:
 
 
 def index(im: Importer, f: Any, _: Tensor, x: View, key: Any) -> View:
-    """x[:, :, 0, 0] of axes with one cell; x[:, None]."""
+    """x[:, :, 0, 0] of axes with one cell; x[:, None]; x[:, 8:16] of channels."""
+    if isinstance(x, tuple):  # of what gives several tensors
+        return x[key]
     keys = list(key) if isinstance(key, tuple) else [key]
     shown = "[" + ", ".join(map(_shown, keys)) + "]"
     if ... in keys:
@@ -213,9 +217,22 @@ def index(im: Importer, f: Any, _: Tensor, x: View, key: Any) -> View:
         core, axis = given.pop(0), axes.pop(0)
         if isinstance(k, slice) and k == slice(None):
             out.append(axis)
+        elif len(core) == 1 and core[0][0] == "C":
+            x, gone = _channels(im, x, core, k, shown)
+            out.append(() if gone else axis)
         elif core != () or k not in (0, -1):
-            raise im.unsupported(f"indexing {shown}", "supported: of sides of one cell")
+            raise im.unsupported(f"indexing {shown}", INDEXED)
     return x.on((*out, *axes))
+
+
+def _channels(im: Importer, x: View, core: tuple[str, ...], key: Any, shown: str) -> tuple:
+    """The view of the channels of an index, and whether their axis goes: that of a factor."""
+    one = type(key) is int and core != ("C",)
+    size = im.sizes(x)[core[0]]
+    found = numbers([key] if one else key, size)
+    if not found:
+        raise im.unsupported(f"indexing {shown}", INDEXED)
+    return take(im, x, [*im.core(x)].index(core), found, f"indexing {shown}"), one
 
 
 def _shown(key: Any) -> str:

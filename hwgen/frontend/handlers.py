@@ -11,7 +11,7 @@ from torch import nn
 
 from hwgen import nn as hnn
 from hwgen.floats.kinds import KINDS, Tabulated
-from hwgen.frontend import convolutions, functions, layers, pooling, sign_nodes, signs
+from hwgen.frontend import channels, convolutions, functions, layers, pooling, sign_nodes, signs
 from hwgen.frontend.importer import Handler, Handlers
 
 MODULES: dict[type, Handler] = {
@@ -40,6 +40,7 @@ MODULES: dict[type, Handler] = {
     nn.AvgPool2d: pooling.avg_pool,
     nn.AdaptiveAvgPool2d: pooling.adaptive_pool,
     nn.MaxPool2d: pooling.max_pool,
+    nn.ChannelShuffle: channels.shuffle,
     nn.Flatten: functions.reshape,
     nn.Unflatten: functions.reshape,
 }
@@ -90,6 +91,15 @@ FUNCTIONS: dict[Any, Handler] = {
     F.max_pool2d: pooling.max_pool2d,
     torch.max_pool2d: pooling.max_pool2d,
     F.adaptive_avg_pool2d: pooling.adaptive_avg_pool2d,
+    torch.cat: channels.cat,
+    torch.concat: channels.cat,
+    torch.concatenate: channels.cat,
+    torch.chunk: channels.chunk,
+    torch.split: channels.split,
+    torch.tensor_split: channels.chunk,
+    torch.narrow: channels.narrow,
+    torch.index_select: channels.index_select,
+    torch.channel_shuffle: channels.shuffle,
     torch.mean: functions.mean,
     torch.flatten: functions.reshape,
     torch.reshape: functions.reshape,
@@ -112,6 +122,11 @@ METHODS: dict[Any, Handler] = {
     "clamp": layers.clamp,
     "clip": layers.clamp,
     "matmul": convolutions.matmul,
+    "chunk": channels.chunk,
+    "split": channels.split,
+    "tensor_split": channels.chunk,
+    "narrow": channels.narrow,
+    "index_select": channels.index_select,
     "mean": functions.mean,
     "flatten": functions.reshape,
     "reshape": functions.reshape,
@@ -141,7 +156,6 @@ METHODS |= {
 METHODS |= {f"__{name}__": METHODS[name] for name in ("add", "sub", "mul", "neg", "matmul")}
 METHODS |= {f"__i{name}__": METHODS[name] for name in ("add", "sub", "mul")}
 _LOGITS = ("the engine gives logits, whose largest is the same class", "return the logits")
-_CLASS_TOKEN = ("a class token has no place on the grid", "classify the mean over the tokens")
 REFUSED: dict[Any, tuple[str, str]] = {  # rule and way out
     nn.Softmax: _LOGITS,
     nn.LogSoftmax: _LOGITS,
@@ -151,7 +165,12 @@ REFUSED: dict[Any, tuple[str, str]] = {  # rule and way out
     torch.log_softmax: _LOGITS,
     "softmax": _LOGITS,
     "log_softmax": _LOGITS,
-    hnn.prepend_token: _CLASS_TOKEN,
-    hnn.first_token: _CLASS_TOKEN,
+    hnn.prepend_token: channels.CLASS_TOKEN,
+    hnn.first_token: channels.CLASS_TOKEN,
 }
-HANDLERS = Handlers(MODULES, FUNCTIONS, METHODS, REFUSED)
+SEVERAL: frozenset[Handler] = frozenset({channels.chunk, channels.split})
+LAYOUTS: frozenset[Handler] = SEVERAL | {
+    functions.reshape, functions.transpose, functions.permute, functions.index, layers.identity,
+    channels.narrow, channels.index_select,
+}  # fmt: skip
+HANDLERS = Handlers(MODULES, FUNCTIONS, METHODS, REFUSED, SEVERAL, LAYOUTS)

@@ -17,12 +17,14 @@ from hwgen.floats.kinds import Add, Affine, Constant, Input, Kind, Reads, infer
 from hwgen.floats.kinds.base import Node
 from hwgen.floats.layout import Layout
 from hwgen.frontend.record import operation, place
-from hwgen.frontend.views import IMAGE, VECTOR, Axes, View, atom_sizes, canonical
+from hwgen.frontend.views import IMAGE, VECTOR, Axes, View, atom_sizes, axes_text, canonical
 
 BATCH = 2  # of the example that fixes the shapes; 1 could not be told from a missing axis
 
 
-Handler = Callable[..., View]  # (importer, module or function, its result, operands ..)
+Handler = Callable[
+    ..., Any
+]  # a view, or a tuple of them: (importer, module or function, its result, operands ..)
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Handlers:
     functions: Mapping[Any, Handler]
     methods: Mapping[Any, Handler]
     refused: Mapping[Any, tuple[str, str]]  # rule and way out of what has none for a reason
+    several: frozenset[Handler] = frozenset()  # that give a tuple of views
+    layouts: frozenset[Handler] = frozenset()  # that take channels which a reshape has cut
 
     def of_module(self, module: Any) -> Handler | None:
         """That of the module's class, or of the nearest one that it derives from."""
@@ -52,7 +56,7 @@ class Importer:
         self.handlers = handlers
         self.image_layout = layout
         self.nodes: dict[str, Node] = {}
-        self.views: dict[fx.Node, View] = {}
+        self.views: dict[fx.Node, Any] = {}  # a view, or a tuple of them
         self.place = ""
 
     def run(self, graph: fx.Graph) -> View:
@@ -84,13 +88,15 @@ class Importer:
         view = self.views.get(result)
         if view is None:
             raise self.unsupported("the output is the same for all images", rule)
+        if not isinstance(view, View):
+            raise self.unsupported(f"the output is {len(view)} tensors", rule, "return one tensor")
         if self.layout(view).grid != (1, 1) or tuple(filter(None, self.core(view))) != VECTOR:
             raise self.unsupported("the output is no vector", rule)
         if view.sign:
             raise self.unsupported("the output is a sign", rule, "leave the sign out")
         return view
 
-    def _call(self, node: fx.Node) -> View:
+    def _call(self, node: fx.Node) -> Any:
         if node.op == "call_module":
             what: Any = node.meta["module"]
             handler = self.handlers.of_module(what)
@@ -111,9 +117,12 @@ class Importer:
         if "input" in kwargs:  # as torch's functions call their first argument
             args.insert(0, kwargs.pop("input"))
         result = node.meta["value"]
-        if not isinstance(result, Tensor):
+        several = handler in self.handlers.several
+        if not isinstance(result, Tensor) and not several:
             name = operation(node)
             raise self.unsupported(f"{name} that gives a {type(result).__name__}", "needs a tensor")
+        if handler not in self.handlers.layouts:
+            self._refuse_cut(operation(node), (args, kwargs))
         try:
             inspect.signature(handler).bind(self, what, result, *args, **kwargs)
         except TypeError:
@@ -123,6 +132,18 @@ class Importer:
                 f"{name} with {given}", "not all of them are supported"
             ) from None
         return handler(self, what, result, *args, **kwargs)
+
+    def _refuse_cut(self, what: str, operands: Any) -> None:
+        def look(a: Any) -> Any:
+            if isinstance(a, View) and a.cut:
+                factors = "x".join(map(str, a.cut))
+                raise self.unsupported(
+                    f"{what} of channels cut into {factors}", "supported: reshapes and "
+                    "permutations until they are one axis again",
+                )  # fmt: skip
+            return a
+
+        map_aggregate(operands, look)
 
     def _operand(self, value: Any) -> Any:
         """A view, or the concrete value of an argument (parameters, sizes)."""
@@ -163,8 +184,12 @@ class Importer:
 
     def core(self, view: View) -> Axes:
         """The axes of a view without sides of one cell."""
-        sizes = atom_sizes(self.layout(view), BATCH)
+        sizes = self.sizes(view)
         return tuple(tuple(a for a in axis if a in "BC" or sizes[a] > 1) for axis in view.axes)
+
+    def sizes(self, view: View) -> dict[str, int]:
+        """Size of every atom of a view."""
+        return atom_sizes(self.layout(view), BATCH, view.cut)
 
     def vector(self, value: Tensor | np.ndarray | float, channels: int) -> np.ndarray:
         """A parameter as (channels,) float64."""
@@ -219,9 +244,7 @@ class Importer:
 
 
 def _axes(axes: Any) -> str:
-    if not isinstance(axes, tuple):
-        return str(axes)
-    return "(" + ", ".join("".join(a) or "1" for a in axes) + ")"
+    return axes_text(axes) if isinstance(axes, tuple) else str(axes)
 
 
 def _needed(output: fx.Node) -> set[fx.Node]:

@@ -1,7 +1,8 @@
 """Which logical axes each axis of a PyTorch tensor holds, whatever its memory layout.
 
 The atoms are B (batch), Y, X (grid), W, T (window, token of a window) and C (channel). An axis is
-a tuple of atoms, slowest first: tokens (B, N, C) on a grid are ((B,), (Y, X), (C,)).
+a tuple of atoms, slowest first: tokens (B, N, C) on a grid are ((B,), (Y, X), (C,)). Channels that
+a reshape has cut are C0, C1, .. of sizes `View.cut`.
 """
 
 from __future__ import annotations
@@ -31,15 +32,21 @@ class View:
     node: str
     axes: Axes
     sign: float = 0.0
+    cut: tuple[int, ...] = ()
 
     def on(self, axes: Axes) -> View:
         """The same value with other axes."""
         return replace(self, axes=axes)
 
 
-def atom_sizes(layout: Layout, batch: int) -> dict[str, int]:
+def axes_text(axes: Axes) -> str:
+    """(B, C, Y, X)."""
+    return "(" + ", ".join("".join(a) or "1" for a in axes) + ")"
+
+
+def atom_sizes(layout: Layout, batch: int, cut: tuple[int, ...] = ()) -> dict[str, int]:
     """Size of every atom of a value."""
-    sizes = {"B": batch, "C": layout.channels}
+    sizes = {"B": batch, "C": layout.channels} | {f"C{k}": size for k, size in enumerate(cut)}
     if layout.grid == (0, 0):
         return sizes | {"W": layout.shape[0], "T": layout.shape[1]}
     return sizes | {"Y": layout.grid[0], "X": layout.grid[1]}
@@ -95,10 +102,11 @@ def canonical(value: Tensor, axes: Axes, layout: Layout) -> np.ndarray | None:
     return full.reshape(layout.shape).copy()
 
 
-def arranged(value: Tensor, axes: Axes, layout: Layout) -> Tensor:
-    """What PyTorch holds with these axes, batch 1, in our layout: (1, tokens or windows ..., C)."""
-    sizes = atom_sizes(layout, 1)
-    atoms = [a for axis in axes for a in axis]
-    order = [atoms.index(a) for a in "BWTYXC" if a in atoms]
+def arranged(value: Tensor, view: View, layout: Layout) -> Tensor:
+    """What PyTorch holds of a view, batch 1, in our layout: (1, tokens or windows ..., C)."""
+    sizes = atom_sizes(layout, 1, view.cut)
+    atoms = [a for axis in view.axes for a in axis]
+    factors = (f"C{k}" for k in range(len(view.cut)))
+    order = [atoms.index(a) for a in (*"BWTYXC", *factors) if a in atoms]
     split = value.reshape([sizes[a] for a in atoms])
     return split.permute(order).reshape(1, *layout.shape)

@@ -2,6 +2,7 @@
 
 float graph -> float graph of the same function, in this order (`lower.PASSES`):
 
+    move_channels       concatenations, slices, shuffles of channels -> the layers around them
     scale_image         the input becomes the raw uint8 image
     pad_channels        channels up to a multiple of the lanes
     shift_activations   shifts around an RPReLU -> its parameters

@@ -29,6 +29,7 @@ from hwgen.passes.fracs import Fracs
 from hwgen.passes.fuse import Chain, fuse
 from hwgen.passes.limits import check_limits
 from hwgen.passes.merge_filters import merge_filters
+from hwgen.passes.move_channels import move_channels
 from hwgen.passes.order_sums import order_sums
 from hwgen.passes.pad_channels import pad_channels
 from hwgen.passes.quantize import Quantizer
@@ -83,8 +84,10 @@ def lower(traced: FloatGraph, mean: Sequence[float], std: Sequence[float]) -> Fl
     """
     checker = Checker()
     checker.check(traced, "trace")
-    check_limits(traced)
-    graph = scale_image(traced, mean, std)
+    moved = move_channels(traced)
+    checker.check(moved, "move_channels")
+    check_limits(moved)
+    graph = scale_image(moved, mean, std)
     checker.check(graph, "scale_image")
     graph = pad_channels(graph, LANE_CHANNELS)
     checker.check(graph, "pad_channels")

@@ -17,6 +17,7 @@ from hwgen import ops
 from hwgen.engine.numerics import KAPPA_FRAC, SH2_SHIFTS, norm_width
 from hwgen.floats import kinds
 from hwgen.floats.kinds.base import Node
+from hwgen.floats.kinds.channels import pieces
 from hwgen.ops.base import Op
 from hwgen.passes.fixed import is_padded, multiplier
 
@@ -141,6 +142,11 @@ def _pad_of_a_maximum(node: Node, frac: int, act_bits: int) -> Array:
 @lowers(kinds.Affine)
 def _affine(at: Site) -> Body:
     return ops.vector.Pointwise, {"m": at.m}
+
+
+@lowers(kinds.Gather)
+def _gather(at: Site) -> Body:
+    return ops.gather.Gather, {"pieces": pieces(at.node["picks"]), "m": at.m}
 
 
 @lowers(kinds.AvgPool)

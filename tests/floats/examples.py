@@ -185,6 +185,14 @@ def examples() -> dict[str, Example]:
             ),
         )
 
+    p = {"picks": ((1, 1), (0, 2), (0, 0), (1, 1)), "scale": real(4), "bias": real(4)}
+    put(
+        kinds.Gather,
+        p,
+        (row, row.with_channels(2)),
+        row.with_channels(4),
+        lambda x, y, p=p: scaled(torch.stack([y[..., 1], x[..., 2], x[..., 0], y[..., 1]], -1), p),
+    )
     p = {"sign": sign(5, 3), "scale": real(5), "bias": real(5), "unwindow": 0}
     put(
         kinds.XnorLinear,

@@ -36,6 +36,7 @@ PACKAGE = Path(hwgen.__file__).parent
 PLACES = {
     "floats/check.py": ("Input", "a graph has one image"),
     "floats/evaluate.py": ("Input", "gets the images"),
+    "frontend/channels.py": ("Gather Sign", "emits"),
     "frontend/convolutions.py": ("Conv Input XnorConv XnorLinear", "emits"),
     "frontend/functions.py": (
         "Add CrossFilter MergeMean PerWindow Pool Tile Unwindow Upsample WindowPart",
@@ -66,12 +67,18 @@ PLACES = {
     "passes/limits.py": ("Conv MaxPool XnorConv", "see test_limits_are_those_of_kernels"),
     "passes/lower.py": ("Conv", "the classifier, padded"),
     "passes/lower_kinds.py": (
-        "Activation Add Affine Attention AvgPool Constant Conv CrossFilter Input LayerNorm MaxPool "
+        "Activation Add Affine Attention AvgPool Constant Conv CrossFilter Gather Input LayerNorm "
+        "MaxPool "
         "MergeMax MergeMean MergeSum RPReLU Sign Tabulated TokenMean View WindowPart XnorConv "
         "XnorLinear",
         "see test_every_kind_has_a_lowering_or_says_why_not",
     ),
     "passes/merge_filters.py": ("Add Affine CrossFilter", "what the pass rewrites"),
+    "passes/move_channels.py": (
+        "Activation Add AvgPool Constant Conv CrossFilter Gather Input MaxPool PerChannel Sign "
+        "Tile TokenMean View XnorConv XnorLinear",
+        "what moves channels, and through what: another kind keeps its copy",
+    ),
     "passes/order_sums.py": ("Add", "what the pass rewrites"),
     "passes/pad_channels.py": (
         "Affine Input LayerNorm Tabulated",

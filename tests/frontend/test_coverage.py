@@ -160,6 +160,28 @@ OK: dict[str, Callable[[], nn.Module]] = {
     "x @ W": lambda: Net(lambda s, x: (
         x.flatten(2).transpose(1, 2) @ s.float_weight[..., 0, 0]).transpose(1, 2).view(x.shape)),
     "einsum-like permute": lambda: Net(lambda s, x: x.permute(0, 2, 3, 1).permute(0, 3, 1, 2)),
+    # channels
+    "torch.cat": lambda: Net(lambda s, x: torch.cat((x, s.bn(s.conv(x))), 1), channels=64),
+    "torch.cat of a value and itself": lambda: Net(nn.Sequential(
+        Applied(lambda x: torch.cat([x, x], 1)), *binary(64)), channels=64),
+    "torch.cat of branches": lambda: Net(Branches(), channels=80),
+    "torch.cat of 12 and 20 channels": lambda: Net(nn.Sequential(Branches((12, 20)), *binary(32))),
+    "torch.cat of signs": lambda: Net(lambda s, x: s.bn(F.conv2d(
+        torch.cat([torch.sign(x[:, 8:]), x[:, :8].sign()], 1), torch.sign(s.float_weight)))),
+    "chunk": lambda: Net(lambda s, x: x.chunk(2, 1)[0], channels=16),
+    "chunk, two branches": lambda: Net(Halves(), channels=32),
+    "torch.split": lambda: Net(lambda s, x: (
+        lambda a, b, c: torch.cat([c, x, a, b], 1))(*torch.split(x, [8, 8, 16], 1)), channels=64),
+    "slice of channels": lambda: Net(lambda s, x: s.bn(s.conv(x))[:, 3:13], channels=10),
+    "every second channel": lambda: Net(lambda s, x: F.relu(x)[:, ::2] + x[:, 1::2], channels=16),
+    "x[:, [2, 0, 1]]": lambda: Net(lambda s, x: x[:, list(range(31, -1, -1))]),
+    "narrow": lambda: Net(lambda s, x: x.narrow(1, 16, 16), channels=16),
+    "channels of the image": lambda: OtherImage(lambda x: x[:, [2, 1, 0]]),
+    "nn.ChannelShuffle": lambda: Net(nn.Sequential(nn.ChannelShuffle(4), *binary(32))),
+    "channel shuffle": lambda: Net(
+        lambda s, x: x.view(-1, 2, 16, 8, 8).transpose(1, 2).flatten(1, 2)),
+    "channel shuffle, kept": lambda: Net(nn.Sequential(Shuffled(), *binary(32))),
+    "ShuffleNet unit": lambda: Net(nn.Sequential(ShuffleUnit(), ShuffleUnit())),
     # heads
     "head: mean((2, 3))": head(lambda x: x.mean((2, 3))),
     "head: mean([-2, -1])": head(lambda x: torch.mean(x, dim=[-2, -1])),
@@ -226,14 +248,27 @@ NO: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "MaxPool2d 5": (
         lambda: Net(nn.MaxPool2d(5, 1, 2)),
         r"^body: max_pool kernel=5 stride=1 padding=2; supported: windows of at most 12 cells$"),
-    "concat": (lambda: Net(lambda s, x: torch.cat((x, x), 1), channels=64), r"^body: cat; support"),
-    "chunk": (lambda: Net(lambda s, x: x.chunk(2, 1)[0], channels=16), r"^body: chunk; supported:"),
-    "slice": (
-        lambda: Net(lambda s, x: x[:, :16], channels=16),
-        r"^body: indexing \[:, :16\]; supported: of sides of one cell$"),
-    "channel shuffle": (
-        lambda: Net(lambda s, x: x.view(-1, 2, 16, 8, 8).transpose(1, 2).flatten(1, 2)),
-        r"^body: a reshape to \(2, 2, 16, 8, 8\); it must not cut channels or grid sides$"),
+    "windows by a reshape": (
+        lambda: Net(lambda s, x: x.view(-1, 32, 2, 4, 2, 4).view(x.shape)),
+        r"^body: a reshape to \(2, 32, 2, 4, 2, 4\); it must not cut channels or grid sides$"),
+    "cut channels": (
+        lambda: Net(lambda s, x: F.relu(x.view(-1, 2, 16, 8, 8)).flatten(1, 2)),
+        r"^body: relu of channels cut into 2x16; supported: reshapes and permutations until t"),
+    "concat of rows": (
+        lambda: Net(lambda s, x: torch.cat((x, x), 2)),
+        r"^body: cat along axis 2 of \(B, C, Y, X\); needs the channels there$"),
+    "concat of grids": (
+        lambda: Net(lambda s, x: torch.cat((x, F.avg_pool2d(x, 2)), 1)),
+        r"^body: fails on an image of 32x32x3: Sizes of tensors must match except in dimension 1"),
+    "concat with a constant": (
+        lambda: Net(lambda s, x: torch.cat((x, torch.zeros_like(x)), 1), channels=64),
+        r"^body: cat with a constant; supported: of what depends on the image$"),
+    "slice of rows": (
+        lambda: Net(lambda s, x: x[:, :, 1:]),
+        r"^body: indexing \[:, :, 1:\]; supported: of sides of one cell, and ranges and lists"),
+    "chunk of rows": (
+        lambda: Net(lambda s, x: x.chunk(2, 2)[0]),
+        r"^body: chunk along axis 2 of \(B, C, Y, X\); supported: along the channels$"),
     "SE gate": (
         lambda: Net(lambda s, x: x * torch.sigmoid(x.mean((2, 3), keepdim=True))),
         r"^body: a product of two tensors; a factor must be a parameter$"),
@@ -272,7 +307,7 @@ NO: dict[str, tuple[Callable[[], nn.Module], str]] = {
         lambda: Net(Tokens(ClassToken())),
         r"^body.layers.0: prepend_token; a class token has no place on the grid; classify the mea"),
     "class token by torch.cat": (
-        lambda: Net(Tokens(ClassToken(torch.cat))), r"^body.layers.0: cat; supported: "),
+        lambda: Net(Tokens(ClassToken(torch.cat))), r"^body.layers.0: cat with a constant; a class "),
     "Flatten of a grid that is not square": (
         lambda: Net(nn.AvgPool2d(2), head=nn.Sequential(nn.Flatten(), nn.Linear(1024, 4))),
         r"^head.1: Linear of a flattened 4x8 grid; supported: a square grid; or a mean over the t"),
@@ -284,6 +319,83 @@ NO: dict[str, tuple[Callable[[], nn.Module], str]] = {
         lambda: Net(lambda s, x: x.view(1, 32, 8, 8)),
         r"^body: fails on an image of 32x32x3: shape '\[1, 32, 8, 8\]' is invalid for input of si"),
 }  # fmt: skip
+
+
+class Applied(nn.Module):
+    """A function as a module."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)
+
+
+class Branches(nn.Module):
+    """Layers of one value beside each other, one with more behind it (GoogLeNet, ReActNet-A)."""
+
+    def __init__(self, widths: tuple[int, ...] = (32, 32, 16)) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(
+            nn.Sequential(BinaryConv2d(32, w, 1), nn.BatchNorm2d(w)) for w in widths
+        )
+        self.branches[-1].append(nn.PReLU(widths[-1]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([branch(x) for branch in self.branches], 1)
+
+
+class Halves(nn.Module):
+    """Half of the channels through a layer of their own, as in CSP and ShuffleNet blocks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = binary(16)
+
+    def forward(self, x: Tensor) -> Tensor:
+        a, b = x.chunk(2, dim=1)
+        return torch.cat((self.layers(a) + a, b), dim=1)
+
+
+def shuffled(x: Tensor, groups: int) -> Tensor:
+    b, c, h, w = x.shape
+    return x.reshape(b, groups, c // groups, h, w).permute(0, 2, 1, 3, 4).reshape(b, c, h, w)
+
+
+class Shuffled(nn.Module):
+    """A shuffle that is read by a layer and added to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = binary(32)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = shuffled(x, 8)
+        return x + self.layers(x)
+
+
+class ShuffleUnit(nn.Module):
+    """ShuffleNet V2 (arXiv:1807.11164) with a binary branch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.branch = nn.Sequential(nn.Conv2d(16, 16, 1), nn.BatchNorm2d(16), *binary(16))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x1, x2 = x.chunk(2, 1)
+        return shuffled(torch.cat([x1, self.branch(x2)], 1), 2)
+
+
+class OtherImage(nn.Module):
+    """A function of the image before the network."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function, self.net = function, Net(binary(32))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(self.function(x))
 
 
 class Attend(nn.Module):

@@ -44,8 +44,8 @@ def recalls() -> Tensor:
 
 
 def chunked(self: Any, x: Tensor) -> Tensor:
-    a, b = x.chunk(2, 1)
-    return torch.cat((b, a), 1)
+    a, b = x.chunk(2, 2)
+    return torch.cat((b, a), 2)
 
 
 def assigned_buffer(self: Any, x: Tensor) -> Tensor:
@@ -113,13 +113,13 @@ def hooked() -> nn.Module:
 ANY = r"supported: what is computed from shapes or parameters alone$"
 STAY = rf"a value that depends on the image must stay a tensor of the traced network; {ANY}"
 REFUSED = {
-    "chunk": (chunked, r"^body: chunk; supported: "),
-    "getitem": (lambda s, x: x + x[:, :1], r"^body: indexing \[:, :1\]; supported: of sides of on"),
+    "chunk": (chunked, r"^body: chunk along axis 2 of "),
+    "getitem": (lambda s, x: x + x[:, :1], r"^body: a sum of \(64, 32\) and \(64, 1\); "),
     "maximum over tokens": (
         lambda s, x: x + x.flatten(2).amax(2)[..., None, None], r"^body: amax; supported: add, "),
     "max with indices": (
         lambda s, x: x + torch.max(x, 1, keepdim=True)[0], r"^body: max; supported: "),
-    "split": (lambda s, x: torch.cat(x.split(16, 1), 1), r"^body: split; supported: "),
+    "split": (lambda s, x: torch.cat(x.split(4, 3), 3), r"^body: split along axis 3 of "),
     "unbind": (lambda s, x: x + x.unbind(1)[3][:, None], r"^body: unbind; supported: "),
     "item": (lambda s, x: x + x.mean().item(), r"^body: mean over B\*C\*X\*Y; supported: mean ove"),
     "item of a token": (lambda s, x: x * x[0, 0, 0, 0].item(), r"^body: indexing \[0, 0, 0, 0\]; "),
@@ -147,10 +147,10 @@ REFUSED = {
     "wrapped function": (lambda s, x: wrapped(x), r"^body: wrapped; supported: "),
     "operand": (
         lambda s, x: F.conv2d(x, torch.eye(32)[..., None, None] * x[0, 0, 0, 0]),
-        r"^body: indexing \[0, 0, 0, 0\]; supported: of sides of one cell$"),
+        r"^body: indexing \[0, 0, 0, 0\]; supported: of sides of one cell, and ranges"),
     "weights": (
         lambda s, x: F.conv2d(x, x[0].mean((1, 2)).expand(32, 32)[..., None, None]),
-        r"^body: indexing \[0\]; supported: of sides of one cell$"),
+        r"^body: indexing \[0\]; supported: of sides of one cell, and ranges"),
     "kwargs": (lambda s, x: torch.add(input=x, other=x, alpha=2.0), r"^body: add with 1 operands,"),
     "hook": (hooked(), r"^body: Conv2d with a forward hook hook; hooks are not traced; remove it$"),
     "random": (

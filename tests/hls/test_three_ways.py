@@ -22,12 +22,14 @@ from hwgen.sim.csim import CsimResult, build_csim, run_csim
 from hwgen.sim.network import SimResult, build_simulator, simulate_program
 from hwgen.targets import get_target
 from hwgen.timing.predict import predict
+from tests.channel_graphs import channel_graph
 from tests.graphs import norm_graph, random_graph
 from tests.networks import IMAGE, activation_net
 from tests.padded_graphs import STEMS, stem_graph
 
 GRAPHS = {
     "random": random_graph(4),
+    "channels": channel_graph(),
     "norm": norm_graph(),
     "stem": stem_graph(STEMS[0], again=True),
     "activations": lower_model(activation_net(), meta={"image": IMAGE, "name": "activations"}),
@@ -136,3 +138,10 @@ def test_every_activation(engines: Engines) -> None:
     _, rtl, hls = engines.run("activations", wrong=next(iter(last.outputs())))
     assert last.name in rtl.first_mismatch
     assert last.name in hls.first_difference
+
+
+def test_channels_in_their_own_cycles(engines: Engines) -> None:
+    """Concatenations and slices, kept, signed or both: to the cycle as predicted."""
+    program, rtl, hls = engines.sound("channels")
+    assert (rtl.first_mismatch, hls.first_difference) == (None, None)
+    assert rtl.cold_cycles == predict(program, warm=False).cycles

@@ -22,6 +22,7 @@ from hwgen.units.attention import Attention
 from hwgen.units.compute_unit import mac_cycles
 from hwgen.units.dma import record_words
 from tests.attention_graphs import attention_graph
+from tests.channel_graphs import channel_graph
 from tests.graphs import random_graph
 from tests.padded_graphs import STEMS, filter_graph, stem_graph
 from tests.strided_graphs import kernel_graph, strided_graph
@@ -29,6 +30,7 @@ from tests.strided_graphs import kernel_graph, strided_graph
 GRAPHS = {
     "random": random_graph(0),
     "attention": attention_graph(),
+    "channels": channel_graph(),
     "strided": strided_graph(),
     "kernels": kernel_graph(),
     "kernels on an even grid": kernel_graph(8, 12),

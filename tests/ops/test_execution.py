@@ -106,6 +106,21 @@ def test_pointwise_pool_and_mean() -> None:
     check(make(ops.vector.AvgPool, kernel=2, m=m, in_grid=grid), tokens_of(want).numpy() * m, x)
 
 
+def test_gather() -> None:
+    x, y, m = ints(2, 24, 32), ints(2, 24, 16), ints(64)
+    pieces = ((1, 0, 16), (0, 16, 16), (0, 0, 32))
+    op = replace(make(ops.gather.Gather, pieces=pieces, m=m), sources=("x", "y"))
+    want = np.concatenate([y, x[..., 16:], x], -1) * m
+    np.testing.assert_array_equal(op.accumulate(x, y), want)
+    assert op.result(feature(24, 32), feature(24, 16)) == ((24, 64), (0, 0))
+    wrong = replace(op, pieces=((1, 16, 16),))
+    assert list(wrong.violations(feature(24, 32), feature(24, 16))) == [
+        "channels 16 .. 31 of source 1; must be there"
+    ]
+    unlike = list(op.violations(feature(24, 32), replace(feature(24, 16), frac=3)))
+    assert unlike == ["(24, 16) at frac 3 beside (24, 32) at 0"]
+
+
 def test_cross_filter_wraps_around() -> None:
     grid, x = (5, 7), ints(1, 35, 16)
     offsets = ((0, 0), (-1, 0), (2, 0), (0, -2), (0, 1))

@@ -7,11 +7,13 @@ layers        XnorLinear, XnorConv, Conv, CrossFilter
 tokens        LayerNorm, Attention
 pooling       AvgPool, MaxPool, TokenMean
 windows       MergeMax, MergeSum, MergeMean, WindowPart, PerWindow, Unwindow
+channels      Gather
 views         Tile, Pool, Upsample
 """
 
 from hwgen.floats.kinds.activations import GELU, Activation, Clamp, RPReLU, Tabulated, Tanh
 from hwgen.floats.kinds.base import KINDS, Call, Kind, Reads, ShapeError, infer, nearest, register
+from hwgen.floats.kinds.channels import Gather
 from hwgen.floats.kinds.elementwise import Add, Affine, PerChannel, Sign
 from hwgen.floats.kinds.layers import Conv, CrossFilter, XnorConv, XnorLinear
 from hwgen.floats.kinds.pooling import AvgPool, MaxPool, TokenMean
@@ -43,6 +45,7 @@ __all__ = [
     "Conv",
     "CrossFilter",
     "FixedSum",
+    "Gather",
     "Input",
     "Kind",
     "LayerNorm",

@@ -13,6 +13,7 @@ from hwgen.schedule.steps import (
     attention,  # noqa: F401
     constant,  # noqa: F401
     dense,  # noqa: F401
+    gather,  # noqa: F401
     image,  # noqa: F401
     layernorm,  # noqa: F401
     max_pool,  # noqa: F401

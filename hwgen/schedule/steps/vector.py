@@ -56,12 +56,12 @@ def _macv(
     return b.compute("MACV", block, list(op.sources), streams, dst, bit, **fields)
 
 
-def _cycling(count: int) -> dict[str, int]:
+def cycling(count: int) -> dict[str, int]:
     """Slots that follow the channel word, level 2."""
     return {"cm_mask": count - 1, "cm_s2": 1, "q_mask": count - 1}
 
 
-def _split(first: int, tokens: int, limit: int = 4095) -> list[tuple[int, int]]:
+def split_tokens(first: int, tokens: int, limit: int = 4095) -> list[tuple[int, int]]:
     return [(first + t, min(limit, tokens - t)) for t in range(0, tokens, limit)]
 
 
@@ -87,10 +87,10 @@ def pointwise(b: Builder, op: Pointwise, part: Part | None) -> None:
                     more={"cm_base": block.cm + k, "q_base": block.qm + k},
                 )
             continue
-        for t, n in _split(start, tokens):
+        for t, n in split_tokens(start, tokens):
             walk = Walk(count, n, 0, 1, w2=1, token0=t, word0=first)
             source = {"src_base": place.address(t, first), "src_s2": 1, "src_s3": place.stride}
-            _macv(b, op, block, walk, source, more=_cycling(count))
+            _macv(b, op, block, walk, source, more=cycling(count))
 
 
 @step("WindowMix")
@@ -107,7 +107,7 @@ def window_mix(b: Builder, op: WindowMix, part: Part | None) -> None:
                 "src_s2": 1,
                 "src_s3": place.stride,
             }
-            _macv(b, op, block, walk, source, row, _cycling(count))
+            _macv(b, op, block, walk, source, row, cycling(count))
 
 
 @step("CrossFilter")
@@ -247,7 +247,7 @@ def merge_pool(b: Builder, op: MergePool, part: Part | None) -> None:
                 "src_s2": 1,
                 "max": int(op.mode == "max"),
             }
-            _macv(b, op, block, walk, source, more=_cycling(count))
+            _macv(b, op, block, walk, source, more=cycling(count))
 
 
 @step("MergeMean")
@@ -261,7 +261,7 @@ def merge_mean(b: Builder, op: MergeMean, part: Part | None) -> None:
             "src_base": place.address(inside - windows, first), "n0": windows,
             "src_s0": inside * place.stride, "src_s2": 1, "src_s3": place.stride,
         }  # fmt: skip
-        _macv(b, op, block, walk, source, more=_cycling(count))
+        _macv(b, op, block, walk, source, more=cycling(count))
 
 
 @step("TokenMean")
@@ -276,4 +276,4 @@ def token_mean(b: Builder, op: TokenMean, part: Part | None) -> None:
             "src_s0": place.stride,
             "src_s2": 1,
         }
-        _macv(b, op, block, walk, source, more=_cycling(count))
+        _macv(b, op, block, walk, source, more=cycling(count))
