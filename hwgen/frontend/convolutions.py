@@ -6,15 +6,19 @@ magnitude per output channel. Layers of `hwgen.nn` take the sign themselves.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
 
 from hwgen import nn as hnn
-from hwgen.floats.kinds import Conv, Input, XnorConv, XnorLinear
+from hwgen.floats.kinds import Add, Conv, Input, XnorConv, XnorLinear
 from hwgen.floats.kinds.base import Kind
 from hwgen.floats.layout import Layout
+from hwgen.frontend import groups as in_groups
+from hwgen.frontend.channels import gather, take
+from hwgen.frontend.groups import Window
 from hwgen.frontend.importer import BATCH, Importer
 from hwgen.frontend.sign_nodes import sign_node
 from hwgen.frontend.views import IMAGE, View, atom_sizes
@@ -24,7 +28,6 @@ Array = np.ndarray
 UNEVEN = 0.01, 1e-5  # largest spread of a channel's magnitudes: of the magnitude; and of that or
 ROUNDING = 2.0**-21  # what a detach trick in float32 leaves of weights up to 1
 WEIGHTS = "weights must be +s or -s, one s per output channel"
-Window = tuple[int, int, int, int, int]  # kernel, stride, padding, dilation, groups
 
 
 def array(value: Tensor) -> Array:
@@ -57,13 +60,32 @@ def convolve(
     if x.sign:
         scale, sign = _binary(im, what, x, weight)
         return xnor_convolve(im, x.node, scale, sign, bias_, window)
-    if groups != 1 or dilation != 1:
-        rule = "supported: square kernel, stride and zero padding, no dilation or groups"
-        raise im.unsupported(_described(what, window), rule)
-    params = {"weight": array(weight).transpose(0, 2, 3, 1), "bias": bias_, "stride": stride,
+    values = array(weight)
+    if groups > 1 and not image:
+        filtered = in_groups.depthwise(im, x, values, bias_, window)
+        if filtered is not None:
+            return filtered
+        if in_groups.sliced(layout.channels // groups, len(values) // groups):
+            rows = np.split(np.arange(len(values)), groups)
+            one = (k, stride, padding, dilation, 1)
+            return _by_slices(im, x, groups, lambda g, part: convolve(
+                im, what, part, weight[rows[g]], bias if bias is None else bias[rows[g]], one
+            ))  # fmt: skip
+    values = in_groups.spread(in_groups.dense(values, groups), dilation)
+    params = {"weight": values.transpose(0, 2, 3, 1), "bias": bias_, "stride": stride,
               "padding": padding, "pad": np.zeros(layout.channels), "quad": False,
               "image": image}  # fmt: skip
     return View(im.emit(Conv, (x.node,), params), IMAGE)
+
+
+def _by_slices(im: Importer, x: View, groups: int, layer: Callable[[int, View], View]) -> View:
+    """Layers of the slices of a value's channels, one behind the other."""
+    each = im.layout(x).channels // groups
+    parts = [
+        layer(g, take(im, x, 1, range(g * each, (g + 1) * each), "groups")) for g in range(groups)
+    ]
+    picks = [(g, c) for g, part in enumerate(parts) for c in range(im.layout(part).channels)]
+    return gather(im, parts, picks, "groups", "groups")
 
 
 def xnor_convolve(
@@ -71,6 +93,20 @@ def xnor_convolve(
 ) -> View:
     """scale (bits * sign) + bias with signs (O, C / groups, k, k)."""
     k, stride, padding, dilation, groups = window
+    inputs, outputs = im.nodes[bits].layout.channels, len(sign)
+    if not in_groups.own_groups(window, inputs, outputs):
+        if in_groups.sliced(inputs // groups, outputs // groups):
+            rows, one = np.split(np.arange(outputs), groups), (k, stride, padding, dilation, 1)
+            return _by_slices(im, View(bits, IMAGE, 1.0), groups, lambda g, part: xnor_convolve(
+                im, part.node, scale[rows[g]], sign[rows[g]], bias[rows[g]], one
+            ))  # fmt: skip
+        left = in_groups.fewer(window, inputs, outputs)
+        pair, some = in_groups.paired(sign, groups, left), (k, stride, padding, dilation, left)
+        both = tuple(
+            xnor_convolve(im, bits, scale / 2, signs, b, some).node
+            for signs, b in zip(pair, (bias, 0 * bias))
+        )
+        return View(im.emit(Add, both, {}, "groups"), IMAGE)
     if k == stride == groups == 1 and not padding:
         params = {"sign": sign[:, :, 0, 0], "scale": scale, "bias": bias, "unwindow": 0}
         return View(im.emit(XnorLinear, (bits,), params), IMAGE)
@@ -174,7 +210,7 @@ def _window(
     if any(len(set(v)) > 1 or v[0] != int(v[0]) for v in pairs):
         raise im.unsupported(
             _described(what, given),
-            "supported: square kernel, stride and zero padding, no dilation or groups",
+            "supported: square kernel, stride, zero padding and dilation",
         )
     k, s, p, d = (int(v[0]) for v in pairs)
     return k, s, p, d, groups

@@ -37,11 +37,12 @@ PLACES = {
     "floats/check.py": ("Input", "a graph has one image"),
     "floats/evaluate.py": ("Input", "gets the images"),
     "frontend/channels.py": ("Gather Sign", "emits"),
-    "frontend/convolutions.py": ("Conv Input XnorConv XnorLinear", "emits"),
+    "frontend/convolutions.py": ("Add Conv Input XnorConv XnorLinear", "emits"),
     "frontend/functions.py": (
         "Add CrossFilter MergeMean PerWindow Pool Tile Unwindow Upsample WindowPart",
         "emits; see test_every_kind_is_made_by_the_frontend",
     ),
+    "frontend/groups.py": ("Add CrossFilter MaxPool", "emits"),
     "frontend/handlers.py": ("Tabulated", "handlers of all kinds of the family"),
     "frontend/importer.py": ("Add Affine Constant Input", "emits"),
     "frontend/layers.py": (

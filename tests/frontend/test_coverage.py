@@ -160,6 +160,37 @@ OK: dict[str, Callable[[], nn.Module]] = {
     "x @ W": lambda: Net(lambda s, x: (
         x.flatten(2).transpose(1, 2) @ s.float_weight[..., 0, 0]).transpose(1, 2).view(x.shape)),
     "einsum-like permute": lambda: Net(lambda s, x: x.permute(0, 2, 3, 1).permute(0, 3, 1, 2)),
+    # groups
+    "depthwise 3x3": lambda: Net(nn.Conv2d(32, 32, 3, padding=1, groups=32)),
+    "depthwise 3x3 s2": lambda: Net(nn.Conv2d(32, 32, 3, 2, padding=1, groups=32)),
+    "depthwise 3x3 without padding": lambda: Net(nn.Conv2d(32, 32, 3, groups=32)),
+    "depthwise 3x3, dilation 2": lambda: Net(
+        nn.Conv2d(32, 32, 3, padding=2, dilation=2, groups=32)),
+    "depthwise 5x5 of a norm": lambda: Net(nn.Sequential(
+        nn.BatchNorm2d(32), nn.Conv2d(32, 32, 5, padding=2, groups=32))),
+    "two depthwise filters a channel": lambda: Net(
+        nn.Conv2d(32, 64, 3, padding=1, groups=32), channels=64),
+    "MobileNet block": lambda: Net(nn.Sequential(
+        nn.Conv2d(32, 48, 1), nn.BatchNorm2d(48), nn.ReLU6(),
+        nn.Conv2d(48, 48, 3, 2, padding=1, groups=48), nn.BatchNorm2d(48), nn.ReLU6(),
+        nn.Conv2d(48, 32, 1), nn.BatchNorm2d(32))),
+    "1x1 in 4 groups": lambda: Net(nn.Conv2d(32, 32, 1, groups=4)),
+    "3x3 in 2 groups of 32": lambda: Net(nn.Sequential(
+        nn.Conv2d(32, 64, 1), nn.Conv2d(64, 64, 3, padding=1, groups=2)), channels=64),
+    "3x3, dilation 2": lambda: Net(nn.Conv2d(32, 32, 3, padding=2, dilation=2)),
+    "binary depthwise": lambda: Net(BinaryConv2d(32, 32, 3, padding=1, groups=32)),
+    "binary depthwise s2": lambda: Net(binary(32, 32, 2, groups=32)),
+    "binary 3x3 in 8 groups of 8": lambda: Net(nn.Sequential(
+        nn.Conv2d(32, 64, 1), *binary(64, groups=8)), channels=64),
+    "binary 3x3 in 4 groups of 20": lambda: Net(nn.Sequential(
+        nn.Conv2d(32, 80, 1), *binary(80, groups=4)), channels=80),
+    "binary 3x3 in 2 groups of 48": lambda: Net(nn.Sequential(
+        nn.Conv2d(32, 96, 1), *binary(96, groups=2)), channels=96),
+    "binary 3x3 in 4 groups of 6": lambda: Net(nn.Sequential(
+        nn.Conv2d(32, 24, 1), *binary(24, groups=4)), channels=24),
+    "binary 3x3 in 8 groups of 64": lambda: Net(nn.Sequential(
+        nn.Conv2d(32, 512, 1), *binary(512, groups=8)), channels=512),
+    "binary 1x1 in 4 groups": lambda: Net(BinaryConv2d(32, 32, 1, groups=4)),
     # channels
     "torch.cat": lambda: Net(lambda s, x: torch.cat((x, s.bn(s.conv(x))), 1), channels=64),
     "torch.cat of a value and itself": lambda: Net(nn.Sequential(
@@ -224,12 +255,9 @@ OK: dict[str, Callable[[], nn.Module]] = {
 }  # fmt: skip
 
 NO: dict[str, tuple[Callable[[], nn.Module], str]] = {
-    "float depthwise": (
-        lambda: Net(nn.Conv2d(32, 32, 3, padding=1, groups=32)),
-        r"^body: Conv2d kernel=\(3, 3\) stride=\(1, 1\) padding=\(1, 1\) dilation=\(1, 1\) groups"),
-    "binary depthwise": (
-        lambda: Net(BinaryConv2d(32, 32, 3, padding=1, groups=32)),
-        r"^body: 32 groups of 32 outputs; must be 2 or 4 of a multiple of 4 outputs$"),
+    "a kernel that is not square": (
+        lambda: Net(nn.Conv2d(32, 32, (1, 3), padding=(0, 1))),
+        r"^body: Conv2d kernel=\(1, 3\) stride=\(1, 1\) padding=\(0, 1\) dilation=\(1, 1\) groups"),
     "circular padding": (
         lambda: Net(nn.Conv2d(32, 32, 2, 2, padding_mode="circular")),
         r"^body: Conv2d with circular padding; supported: zero padding$"),
@@ -307,7 +335,7 @@ NO: dict[str, tuple[Callable[[], nn.Module], str]] = {
         lambda: Net(Tokens(ClassToken())),
         r"^body.layers.0: prepend_token; a class token has no place on the grid; classify the mea"),
     "class token by torch.cat": (
-        lambda: Net(Tokens(ClassToken(torch.cat))), r"^body.layers.0: cat with a constant; a class "),
+        lambda: Net(Tokens(ClassToken(torch.cat))), r"^body.layers.0: cat with a constant; a "),
     "Flatten of a grid that is not square": (
         lambda: Net(nn.AvgPool2d(2), head=nn.Sequential(nn.Flatten(), nn.Linear(1024, 4))),
         r"^head.1: Linear of a flattened 4x8 grid; supported: a square grid; or a mean over the t"),

@@ -14,7 +14,7 @@ from hwgen.errors import UnsupportedOpError
 from hwgen.floats.check import check
 from hwgen.floats.evaluate import Evaluator
 from hwgen.frontend.trace import trace
-from hwgen.nn import BatchNorm, BinaryConv2d, BinaryLinear, RPReLU
+from hwgen.nn import BatchNorm, BinaryConv2d, BinaryLinear, RPReLU, tile_channels
 from hwgen.passes.lower import Prepared, prepare
 from hwgen.passes.pad_channels import pad_channels
 from tests.networks import randomise
@@ -93,6 +93,19 @@ def test_a_graph_of_whole_words_is_left_alone() -> None:
     assert pad_channels(graph, 16) is graph
 
 
+class Tiled(nn.Module):
+    """Tokens of so many channels, twice, added to a binary layer."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, channels, 4, 4)
+        self.wide, self.head = BinaryLinear(channels, 2 * channels), nn.Linear(2 * channels, 4)
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = self.stem(image).flatten(2).transpose(1, 2)
+        return self.head((self.wide(x) + tile_channels(x, 2)).mean(1))
+
+
 @pytest.mark.parametrize(
     ("module", "line"),
     [
@@ -102,15 +115,12 @@ def test_a_graph_of_whole_words_is_left_alone() -> None:
             r"channels cannot be filled up with signs that cancel; use an even number of channels$",
         ),
         (
-            nn.Sequential(
-                nn.Conv2d(3, 40, 4, 4), BinaryConv2d(40, 40, 3, 1, 1, groups=2),
-                nn.BatchNorm2d(40), nn.AdaptiveAvgPool2d(1),
-            ),
-            r"^1: xnor_conv of 40 channels; its channels are addressed by number: must be a "
+            Tiled(40),
+            r"^tile: tile of 40 channels; its channels are addressed by number: must be a "
             r"multiple of the lanes; pad or widen the layer$",
         ),
     ],
-    ids=["odd", "groups"],
+    ids=["odd", "tiles"],
 )  # fmt: skip
 def test_what_cannot_be_padded_is_named(module: nn.Module, line: str) -> None:
     graph = trace(randomise(module), (SIDE, SIDE, 3))

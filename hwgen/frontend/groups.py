@@ -1,0 +1,126 @@
+"""Convolutions in groups, made of layers that the engine has.
+
+Float: a filter of every channel by itself (`depthwise`) is a `CrossFilter`; groups of whole words
+are layers of slices of the channels; all others a dense layer with zeros between the groups.
+
+Binary: 2 or 4 groups of 3x3 windows, and groups of whole words of other kernels, are an op's own.
+Groups of `SLICE` channels are layers of slices. All others are two dense layers with the group's
+own weights in both, and opposite weights for the other channels, which cancel in their sum.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hwgen.engine.numerics import LANE_CHANNELS
+from hwgen.floats.kinds import Add, CrossFilter, MaxPool
+from hwgen.frontend.channels import gather
+from hwgen.frontend.importer import Importer
+from hwgen.frontend.views import IMAGE, View
+from hwgen.ops.vector import TAPS
+
+Array = np.ndarray
+Window = tuple[int, int, int, int, int]  # kernel, stride, padding, dilation, groups
+SLICE = 32  # channels of slices that are worth their copies: 16 would hold all lanes at 16
+FARTHEST = 7  # columns from the middle of a filter
+
+
+def dense(weight: Array, groups: int) -> Array:
+    """Weights (O, C / groups, k, k) of groups as (O, C, k, k) with zeros between them."""
+    outputs, depth = weight.shape[:2]
+    rows = outputs // groups
+    out = np.zeros((outputs, depth * groups, *weight.shape[2:]))
+    for g in range(groups):
+        own = slice(g * rows, (g + 1) * rows)
+        out[own, g * depth : (g + 1) * depth] = weight[own]
+    return out
+
+
+def spread(weight: Array, dilation: int) -> Array:
+    """A dilated kernel as a larger one with zeros between its taps."""
+    k = dilation * (weight.shape[-1] - 1) + 1
+    out = np.zeros((*weight.shape[:2], k, k))
+    out[:, :, ::dilation, ::dilation] = weight
+    return out
+
+
+def sliced(inputs: int, outputs: int) -> bool:
+    """Whether groups of so many channels are layers of slices."""
+    powers = inputs & -inputs == inputs and outputs & -outputs == outputs
+    least = SLICE if powers else LANE_CHANNELS
+    return inputs % least == outputs % least == 0
+
+
+def depthwise(im: Importer, x: View, weight: Array, bias: Array, window: Window) -> View | None:
+    """Filters of every channel by itself, O / C of each: weight (O, 1, k, k).
+
+    None where they are no `CrossFilter`: padding that changes the grid, a stride that does not
+    divide it.
+
+    Its results with a stride of 2 or more are every second and so on of those without.
+    """
+    k, stride, padding, dilation, groups = window
+    layout, reach, outputs = im.layout(x), dilation * (k - 1) // 2, len(weight)
+    same = 2 * padding == dilation * (k - 1) and reach <= FARTHEST
+    if weight.shape[1] != 1 or groups != layout.channels or not same:
+        return None
+    if stride > 1 and layout.grid[1] % stride:
+        return None
+    picks = [(0, o * groups // outputs) for o in range(outputs)]
+    x = gather(im, [x], picks, "multiplied", "a depthwise convolution")
+    if k == stride == 1:
+        return im.affine(x, weight.reshape(-1), bias)
+    places = [(dilation * i, dilation * j) for i in range(k) for j in range(k)]
+    offsets = tuple((i - padding, j - padding) for i, j in places)
+    coeff = weight[:, 0].reshape(outputs, -1).T.copy()
+    zeros, parts = np.zeros(outputs), []
+    for first in range(0, len(offsets), TAPS):
+        some = slice(first, first + TAPS)
+        params: dict[str, Any] = {"offsets": offsets[some], "coeff": coeff[some], "pad": zeros,
+                  "bias": zeros if first else bias}  # fmt: skip
+        parts.append(im.emit(CrossFilter, (x.node,), params))
+    name = im.emit(Add, tuple(parts), {}, "taps") if len(parts) > 1 else parts[0]
+    if stride > 1:
+        params = {"kernel": 1, "stride": stride, "padding": 0, "scale": np.ones(outputs),
+                  "bias": zeros}  # fmt: skip
+        name = im.emit(MaxPool, (name,), params, "stride")
+    return View(name, IMAGE)
+
+
+def own_groups(window: Window, inputs: int, outputs: int) -> bool:
+    """Whether a binary op has these groups on every engine: `XnorConv`; of windows powers of two
+    of channels, which lie in as few words as one output word may read."""
+    k, stride, padding, dilation, groups = window
+    if groups == 1:
+        return True
+    if (inputs % groups, outputs % groups) != (0, 0):
+        return False
+    if inputs % LANE_CHANNELS or outputs % LANE_CHANNELS:
+        return False  # channels would be added behind the last group
+    if (k, stride, padding) == (3, 1, dilation):
+        a, b = inputs // groups, outputs // groups
+        return groups in (2, 4) and all(n & -n == n >= 4 for n in (a, b)) and a <= 2 * b
+    words = LANE_CHANNELS * groups
+    return inputs % words == outputs % words == 0
+
+
+def fewer(window: Window, inputs: int, outputs: int) -> int:
+    """The most groups, a divisor of the window's, that a binary op has; of whole words only those
+    that do not hold all lanes at 16."""
+    k, stride, padding, dilation, groups = window
+    few = [h for h in range(groups, 0, -1) if groups % h == 0]
+    if (k, stride, padding) != (3, 1, dilation):
+        few = [h for h in few if h == 1 or inputs % (SLICE * h) == outputs % (SLICE * h) == 0]
+    return next(h for h in few if own_groups((k, stride, padding, dilation, h), inputs, outputs))
+
+
+def paired(sign: Array, groups: int, left: int) -> tuple[Array, Array]:
+    """Signs (O, C / groups, k, k) in `left` groups, twice: their sum is twice that of the own
+    group, as all other signs are opposite."""
+    whole = dense(sign, groups)
+    rows, depth = len(whole) // left, whole.shape[1] // left
+    parts = [whole[g * rows : (g + 1) * rows, g * depth : (g + 1) * depth] for g in range(left)]
+    kept = np.concatenate(parts)
+    return np.where(kept == 0, 1.0, kept), np.where(kept == 0, -1.0, kept)
