@@ -1,7 +1,8 @@
 """Convolutions in groups, made of layers that the engine has.
 
-Float: a filter of every channel by itself (`depthwise`) is a `CrossFilter`; groups of whole words
-are layers of slices of the channels; all others a dense layer with zeros between the groups.
+Float: a filter of every channel by itself (`depthwise`) is a `CrossFilter`, with a stride or other
+padding a `ChannelFilter`; groups of whole words are layers of slices of the channels; all others a
+dense layer with zeros between the groups.
 
 Binary: 2 or 4 groups of 3x3 windows, and groups of whole words of other kernels, are an op's own.
 Groups of `SLICE` channels are layers of slices. All others are two dense layers with the group's
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from hwgen.engine.numerics import LANE_CHANNELS
-from hwgen.floats.kinds import Add, CrossFilter, MaxPool
+from hwgen.floats.kinds import Add, ChannelFilter, CrossFilter, MaxPool
 from hwgen.frontend.channels import gather
 from hwgen.frontend.importer import Importer
 from hwgen.frontend.views import IMAGE, View
@@ -56,37 +57,52 @@ def sliced(inputs: int, outputs: int) -> bool:
 def depthwise(im: Importer, x: View, weight: Array, bias: Array, window: Window) -> View | None:
     """Filters of every channel by itself, O / C of each: weight (O, 1, k, k).
 
-    None where they are no `CrossFilter`: padding that changes the grid, a stride that does not
-    divide it.
-
-    Its results with a stride of 2 or more are every second and so on of those without.
+    None where they are neither a `CrossFilter` nor a `ChannelFilter`: large kernels with a padding
+    that changes the grid.
     """
     k, stride, padding, dilation, groups = window
     layout, reach, outputs = im.layout(x), dilation * (k - 1) // 2, len(weight)
-    same = 2 * padding == dilation * (k - 1) and reach <= FARTHEST
-    if weight.shape[1] != 1 or groups != layout.channels or not same:
+    if weight.shape[1] != 1 or groups != layout.channels:
         return None
-    if stride > 1 and layout.grid[1] % stride:
+    same = 2 * padding == dilation * (k - 1) and reach <= FARTHEST
+    small = k**2 <= TAPS and dilation == 1 and padding < k
+    if not same and not small:
         return None
     picks = [(0, o * groups // outputs) for o in range(outputs)]
     x = gather(im, [x], picks, "multiplied", "a depthwise convolution")
     if k == stride == 1:
         return im.affine(x, weight.reshape(-1), bias)
+    at_once = stride if layout.grid[1] % stride == 0 else 1
+    if small and (at_once > 1 or not same):
+        params = {"weight": weight[:, 0].transpose(1, 2, 0), "bias": bias, "padding": padding,
+                  "stride": at_once}  # fmt: skip
+        name = im.emit(ChannelFilter, (x.node,), params)
+        return View(name if at_once == stride else every(im, name, stride), IMAGE)
+    name = _cross(im, x, weight, bias, window)
+    return View(name if stride == 1 else every(im, name, stride), IMAGE)
+
+
+def _cross(im: Importer, x: View, weight: Array, bias: Array, window: Window) -> str:
+    """A filter without a stride, whose padding keeps the grid."""
+    k, _, padding, dilation, _ = window
     places = [(dilation * i, dilation * j) for i in range(k) for j in range(k)]
     offsets = tuple((i - padding, j - padding) for i, j in places)
-    coeff = weight[:, 0].reshape(outputs, -1).T.copy()
-    zeros, parts = np.zeros(outputs), []
+    coeff = weight[:, 0].reshape(len(weight), -1).T.copy()
+    zeros, parts = np.zeros(len(weight)), []
     for first in range(0, len(offsets), TAPS):
         some = slice(first, first + TAPS)
         params: dict[str, Any] = {"offsets": offsets[some], "coeff": coeff[some], "pad": zeros,
-                  "bias": zeros if first else bias}  # fmt: skip
+                                  "bias": zeros if first else bias}  # fmt: skip
         parts.append(im.emit(CrossFilter, (x.node,), params))
-    name = im.emit(Add, tuple(parts), {}, "taps") if len(parts) > 1 else parts[0]
-    if stride > 1:
-        params = {"kernel": 1, "stride": stride, "padding": 0, "scale": np.ones(outputs),
-                  "bias": zeros}  # fmt: skip
-        name = im.emit(MaxPool, (name,), params, "stride")
-    return View(name, IMAGE)
+    return im.emit(Add, tuple(parts), {}, "taps") if len(parts) > 1 else parts[0]
+
+
+def every(im: Importer, name: str, stride: int) -> str:
+    """Every so many cells of a value, from the first: a maximum of one cell."""
+    channels = im.nodes[name].layout.channels
+    params = {"kernel": 1, "stride": stride, "padding": 0, "scale": np.ones(channels),
+              "bias": np.zeros(channels)}  # fmt: skip
+    return im.emit(MaxPool, (name,), params, "stride")
 
 
 def own_groups(window: Window, inputs: int, outputs: int) -> bool:

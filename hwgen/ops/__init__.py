@@ -2,6 +2,7 @@
 
 from hwgen.ops import (
     attention,
+    channel_filter,
     constant,
     cross_filter,
     dense,
@@ -11,6 +12,7 @@ from hwgen.ops import (
     max_pool,
     vector,
     window,
+    window_sum,
     xnor,
 )
 from hwgen.ops.base import REGISTRY, Op
@@ -21,6 +23,7 @@ __all__ = [
     "Op",
     "Post",
     "attention",
+    "channel_filter",
     "constant",
     "cross_filter",
     "dense",
@@ -30,5 +33,6 @@ __all__ = [
     "max_pool",
     "vector",
     "window",
+    "window_sum",
     "xnor",
 ]

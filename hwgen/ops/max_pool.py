@@ -39,19 +39,23 @@ class MaxPool(Op):
         h, w = ((side + 2 * self.padding - self.kernel) // self.stride + 1 for side in self.in_grid)
         return h, w
 
-    def sums(self, v: Array, pad: Array) -> tuple[Array, Array | None]:
+    def windows(self, v: Array, pad: Array) -> list[Array]:
+        """(batch, h, w, C) of every tap, row by row."""
         p, s, (h, w) = self.padding, self.stride, self.result_grid
         rows, columns = (side + 2 * p for side in self.in_grid)
         around = np.empty((len(v), rows, columns, v.shape[-1]), dtype=np.int64)
         around[:] = pad[:, None]
         inside = around[:, p : p + self.in_grid[0], p : p + self.in_grid[1]]
         inside[:] = v.reshape(inside.shape)
-        windows = [
+        return [
             around[:, i : i + s * (h - 1) + 1 : s, j : j + s * (w - 1) + 1 : s]
             for i in range(self.kernel)
             for j in range(self.kernel)
         ]
-        return np.maximum.reduce(windows).reshape(len(v), h * w, -1), self.m
+
+    def sums(self, v: Array, pad: Array) -> tuple[Array, Array | None]:
+        largest = np.maximum.reduce(self.windows(v, pad))
+        return largest.reshape(len(v), -1, v.shape[-1]), self.m
 
     def acc_bounds(self, v: TensorType, pad: TensorType) -> tuple[int, int]:
         return span(v.lo, v.hi, self.m[:, None])
@@ -85,11 +89,16 @@ class MaxPool(Op):
     def violations(self, v: TensorType, pad: TensorType) -> Iterator[str]:
         if v.grid != self.in_grid:
             yield f"in_grid {self.in_grid}; the source is on {v.grid}"
-        if self.in_grid[1] % self.stride or not self.padding < self.kernel <= TAPS // self.kernel:
+        divides = self.kernel == 1 or self.in_grid[1] % self.stride == 0
+        if not divides or not self.padding < self.kernel <= TAPS // self.kernel:
             yield (
                 f"kernel {self.kernel}, stride {self.stride}, padding {self.padding} on "
                 f"{self.in_grid}; the stride must divide the width, windows have at most {TAPS}"
                 " cells, the padding is smaller"
             )
+        yield from self.outside(v, pad)
+
+    def outside(self, v: TensorType, pad: TensorType) -> Iterator[str]:
+        """Rules of the second source."""
         if pad.shape != (1, v.channels) or pad.hi > v.lo:
             yield f"pad {pad.shape} up to {pad.hi}; must be (1, {v.channels}), at most {v.lo}"

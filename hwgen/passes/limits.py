@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from hwgen.errors import UnsupportedOpError
 from hwgen.floats.graph import FloatGraph
-from hwgen.floats.kinds import Conv, Kind, MaxPool, XnorConv
+from hwgen.floats.kinds import ChannelFilter, Conv, Kind, MaxPool, WindowSum, XnorConv
 from hwgen.floats.kinds.base import Node
 from hwgen.floats.layout import Layout
 from hwgen.ops.vector import TAPS
@@ -53,12 +53,27 @@ def _xnor_conv(node: Node, source: Layout) -> Refusal:
 
 def _max_pool(node: Node, source: Layout) -> Refusal:
     kernel, stride, padding = node["kernel"], node["stride"], node["padding"]
-    if kernel**2 <= TAPS:
+    if kernel**2 <= TAPS and padding < kernel:
         return None
     what = f"max_pool kernel={kernel} stride={stride} padding={padding}"
     return what, f"supported: windows of at most {TAPS} cells"
 
 
+def _window_sum(node: Node, source: Layout) -> Refusal:
+    kernel, stride, padding = node["kernel"], node["stride"], node["padding"]
+    if padding < kernel:
+        return None
+    what = f"window_sum kernel={kernel} stride={stride} padding={padding}"
+    return what, "supported: every result sees the image"
+
+
+def _channel_filter(node: Node, source: Layout) -> Refusal:
+    """The frontend makes no others."""
+    kernel = len(node["weight"])
+    return None if kernel**2 <= TAPS else (f"a filter of {kernel}x{kernel}", f"at most {TAPS} taps")
+
+
 LIMITS: dict[type[Kind], Callable[[Node, Layout], Refusal]] = {
-    Conv: _conv, XnorConv: _xnor_conv, MaxPool: _max_pool,
+    Conv: _conv, XnorConv: _xnor_conv, MaxPool: _max_pool, ChannelFilter: _channel_filter,
+    WindowSum: _window_sum,
 }  # fmt: skip

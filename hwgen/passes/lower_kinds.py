@@ -127,6 +127,19 @@ def _pad_of_a_filter(node: Node, frac: int, act_bits: int) -> Array | None:
     return node["pad"]
 
 
+@lowers(kinds.ChannelFilter)
+def _channel_filter(at: Site) -> Body:
+    assert at.m is not None, at.node.name
+    kernel, _, channels = at.m.shape
+    params = {"kernel": kernel, "m": at.m.reshape(-1, channels), "in_grid": at.grid}
+    return ops.channel_filter.ChannelFilter, params | at.take("stride", "padding")
+
+
+@outside(kinds.ChannelFilter)
+def _zeros(node: Node, frac: int, act_bits: int) -> Array:
+    return np.zeros(node.layout.channels)
+
+
 @lowers(kinds.MaxPool)
 def _max_pool(at: Site) -> Body:
     params = at.take("kernel", "stride", "padding")
@@ -152,6 +165,12 @@ def _gather(at: Site) -> Body:
 @lowers(kinds.AvgPool)
 def _avg_pool(at: Site) -> Body:
     return ops.vector.AvgPool, {"m": at.m, "in_grid": at.grid, **at.take("kernel")}
+
+
+@lowers(kinds.WindowSum)
+def _window_sum(at: Site) -> Body:
+    params = at.take("kernel", "stride", "padding")
+    return ops.window_sum.WindowSum, {"m": at.m, "in_grid": at.grid, **params}
 
 
 @lowers(kinds.TokenMean)

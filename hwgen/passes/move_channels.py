@@ -29,6 +29,7 @@ from hwgen.floats.kinds import (
     Activation,
     Add,
     AvgPool,
+    ChannelFilter,
     Constant,
     Conv,
     CrossFilter,
@@ -40,6 +41,7 @@ from hwgen.floats.kinds import (
     Tile,
     TokenMean,
     View,
+    WindowSum,
     XnorConv,
     XnorLinear,
     infer,
@@ -50,7 +52,16 @@ from hwgen.passes.dedup import dedup
 
 Array = np.ndarray
 MOST_SOURCES = 4
-EACH = (PerChannel, Activation, AvgPool, MaxPool, CrossFilter, TokenMean)  # channel by channel
+EACH = (
+    PerChannel,
+    Activation,
+    AvgPool,
+    MaxPool,
+    ChannelFilter,
+    CrossFilter,
+    TokenMean,
+    WindowSum,
+)  # channel by channel
 
 
 def move_channels(graph: FloatGraph) -> FloatGraph:

@@ -117,6 +117,17 @@ def padded_conv(x: Tensor, p: dict[str, Any]) -> Tensor:
     return tokens(F.conv2d(around, kernel(p["weight"]), tensor(p["bias"]), p["stride"]))
 
 
+def window_sum(x: Tensor, p: dict[str, Any]) -> Tensor:
+    """3x3 cells with a stride of 2 from -1 of a 4x6 grid: the first row and column see two."""
+    cells, out = x.reshape(len(x), 4, 6, -1), []
+    for y, rows in enumerate((slice(0, 2), slice(1, 4))):
+        for column in range(3):
+            across = slice(max(0, 2 * column - 1), 2 * column + 2)
+            scale = p["scale"][2 * (y > 0) + (column > 0)]
+            out.append(cells[:, rows, across].sum((1, 2)) * tensor(scale) + tensor(p["bias"]))
+    return torch.stack(out, 1)
+
+
 def attention(q: Tensor, k: Tensor, v: Tensor, p: dict[str, Any]) -> Tensor:
     out = []
     for head in range(2):
@@ -311,6 +322,30 @@ def examples() -> dict[str, Example]:
         row,
         lambda x, p=p: scaled(4 * tokens(F.avg_pool2d(image(x, 4, 6), 2)), p),
     )
+    p = {"weight": real(3, 3, 3), "bias": real(3), "stride": 2, "padding": 1}
+    put(
+        kinds.ChannelFilter,
+        p,
+        (on_grid(4, 6, 3),),
+        row,
+        lambda x, p=p: torch.stack(
+            [
+                tokens(
+                    F.conv2d(
+                        image(x, 4, 6)[:, c : c + 1],
+                        tensor(p["weight"][..., c])[None, None],
+                        stride=2,
+                        padding=1,
+                    )
+                )[..., 0]
+                + p["bias"][c]
+                for c in range(3)
+            ],
+            -1,
+        ),
+    )
+    p = {"kernel": 3, "stride": 2, "padding": 1, "scale": real(4, 3), "bias": real(3)}
+    put(kinds.WindowSum, p, (on_grid(4, 6, 3),), row, lambda x, p=p: window_sum(x, p))
     p = {"kernel": 3, "stride": 2, "padding": 1, "scale": real(3), "bias": real(3)}
     put(
         kinds.MaxPool,

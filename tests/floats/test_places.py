@@ -42,14 +42,14 @@ PLACES = {
         "Add CrossFilter MergeMean PerWindow Pool Tile Unwindow Upsample WindowPart",
         "emits; see test_every_kind_is_made_by_the_frontend",
     ),
-    "frontend/groups.py": ("Add CrossFilter MaxPool", "emits"),
+    "frontend/groups.py": ("Add ChannelFilter CrossFilter MaxPool", "emits"),
     "frontend/handlers.py": ("Tabulated", "handlers of all kinds of the family"),
     "frontend/importer.py": ("Add Affine Constant Input", "emits"),
     "frontend/layers.py": (
         "Add Attention Clamp LayerNorm MergeMax MergeSum RPReLU Tabulated",
         "emits",
     ),
-    "frontend/pooling.py": ("AvgPool MaxPool TokenMean", "emits"),
+    "frontend/pooling.py": ("AvgPool MaxPool TokenMean WindowSum", "emits"),
     "frontend/sign_nodes.py": ("Clamp Sign Tanh", "emits; functions that keep the sign"),
     "passes/absorb_shifts.py": ("Affine", "what the pass moves; signs by their traits"),
     "passes/distribute.py": ("Add Affine", "what the pass rewrites; terms by `Kind.scaled`"),
@@ -65,19 +65,21 @@ PLACES = {
         "steps: see test_steps; 8-bit weights are those of a Conv; a residual on a coarser grid is "
         "one of an XnorLinear",
     ),
-    "passes/limits.py": ("Conv MaxPool XnorConv", "see test_limits_are_those_of_kernels"),
+    "passes/limits.py": (
+        "ChannelFilter Conv MaxPool WindowSum XnorConv",
+        "see test_limits_are_those_of_kernels",
+    ),
     "passes/lower.py": ("Conv", "the classifier, padded"),
     "passes/lower_kinds.py": (
-        "Activation Add Affine Attention AvgPool Constant Conv CrossFilter Gather Input LayerNorm "
-        "MaxPool "
-        "MergeMax MergeMean MergeSum RPReLU Sign Tabulated TokenMean View WindowPart XnorConv "
-        "XnorLinear",
+        "Activation Add Affine Attention AvgPool ChannelFilter Constant Conv CrossFilter Gather "
+        "Input LayerNorm MaxPool MergeMax MergeMean MergeSum RPReLU Sign Tabulated TokenMean View "
+        "WindowPart WindowSum XnorConv XnorLinear",
         "see test_every_kind_has_a_lowering_or_says_why_not",
     ),
     "passes/merge_filters.py": ("Add Affine CrossFilter", "what the pass rewrites"),
     "passes/move_channels.py": (
-        "Activation Add AvgPool Constant Conv CrossFilter Gather Input MaxPool PerChannel Sign "
-        "Tile TokenMean View XnorConv XnorLinear",
+        "Activation Add AvgPool ChannelFilter Constant Conv CrossFilter Gather Input MaxPool "
+        "PerChannel Sign Tile TokenMean View WindowSum XnorConv XnorLinear",
         "what moves channels, and through what: another kind keeps its copy",
     ),
     "passes/order_sums.py": ("Add", "what the pass rewrites"),
@@ -193,7 +195,8 @@ FOLDED = {  # an affine before these goes into their factors
 }  # fmt: skip
 KEPT = {
     "affine": "each affine is kept once",
-    "conv 1x1": "8-bit weights", "max_pool": "a maximum", "merge_max": "a maximum",
+    "channel_filter": "a stride, or zeros around it", "conv 1x1": "8-bit weights",
+    "window_sum": "windows with fewer terms", "max_pool": "a maximum", "merge_max": "a maximum",
     "merge_sum": "the clipped windows have fewer terms",
     "layer_norm": "not linear", "sign": "not linear",
     "tile": "no factors", "pool": "no factors", "upsample": "no factors", "unwindow": "no factors",

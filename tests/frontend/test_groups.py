@@ -77,11 +77,15 @@ KINDS = {
     "3x3": (lambda: nn.Conv2d(32, 32, 3, padding=1, groups=32), {"cross_filter": 1}),
     "5x5": (lambda: nn.Conv2d(32, 32, 5, padding=2, groups=32), {"cross_filter": 3, "add": 1}),
     "s2": (
-        lambda: nn.Conv2d(32, 32, 3, 2, padding=1, groups=32), {"cross_filter": 1, "max_pool": 1}),
+        lambda: nn.Conv2d(32, 32, 3, 2, padding=1, groups=32), {"channel_filter": 1}),
     "s3, which does not divide 8": (
-        lambda: nn.Conv2d(32, 32, 3, 3, padding=1, groups=32), {"conv": 1}),
-    "not padded": (lambda: nn.Conv2d(32, 32, 3, groups=32), {"conv": 1}),
-    "even": (lambda: nn.Conv2d(32, 32, 2, padding=1, groups=32), {"conv": 1}),
+        lambda: nn.Conv2d(32, 32, 3, 3, padding=1, groups=32), {"cross_filter": 1, "max_pool": 1}),
+    "s3 of an even kernel": (
+        lambda: nn.Conv2d(32, 32, 2, 3, groups=32), {"channel_filter": 1, "max_pool": 1}),
+    "not padded": (lambda: nn.Conv2d(32, 32, 3, groups=32), {"channel_filter": 1}),
+    "even": (lambda: nn.Conv2d(32, 32, 2, padding=1, groups=32), {"channel_filter": 1}),
+    "large and not padded": (lambda: nn.Conv2d(32, 32, 5, groups=32), {"conv": 1}),
+    "1x1": (lambda: nn.Conv2d(32, 32, 1, groups=32), {"affine": 1}),
     "groups of 16": (lambda: nn.Conv2d(32, 32, 3, padding=1, groups=2), {"conv": 1}),
     "groups of 32": (
         lambda: nn.Sequential(nn.Conv2d(32, 64, 1), nn.Conv2d(64, 32 * 2, 1, groups=2)),

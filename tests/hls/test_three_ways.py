@@ -26,10 +26,13 @@ from tests.channel_graphs import channel_graph
 from tests.graphs import norm_graph, random_graph
 from tests.networks import IMAGE, activation_net
 from tests.padded_graphs import STEMS, stem_graph
+from tests.window_graphs import window_graph
 
 GRAPHS = {
     "random": random_graph(4),
     "channels": channel_graph(),
+    "windows": window_graph(),
+    "windows on an odd grid": window_graph(9, 7),
     "norm": norm_graph(),
     "stem": stem_graph(STEMS[0], again=True),
     "activations": lower_model(activation_net(), meta={"image": IMAGE, "name": "activations"}),
@@ -140,8 +143,9 @@ def test_every_activation(engines: Engines) -> None:
     assert last.name in hls.first_difference
 
 
-def test_channels_in_their_own_cycles(engines: Engines) -> None:
-    """Concatenations and slices, kept, signed or both: to the cycle as predicted."""
-    program, rtl, hls = engines.sound("channels")
+@pytest.mark.parametrize("graph", ["channels", "windows", "windows on an odd grid"])
+def test_shapes_in_the_cycles_predicted(engines: Engines, graph: str) -> None:
+    """Concatenations and slices, filters and sums over windows, kept, signed or both."""
+    program, rtl, hls = engines.sound(graph)
     assert (rtl.first_mismatch, hls.first_difference) == (None, None)
     assert rtl.cold_cycles == predict(program, warm=False).cycles

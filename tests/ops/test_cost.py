@@ -26,11 +26,14 @@ from tests.channel_graphs import channel_graph
 from tests.graphs import random_graph
 from tests.padded_graphs import STEMS, filter_graph, stem_graph
 from tests.strided_graphs import kernel_graph, strided_graph
+from tests.window_graphs import window_graph
 
 GRAPHS = {
     "random": random_graph(0),
     "attention": attention_graph(),
     "channels": channel_graph(),
+    "windows": window_graph(),
+    "windows on an odd grid": window_graph(9, 7),
     "strided": strided_graph(),
     "kernels": kernel_graph(),
     "kernels on an even grid": kernel_graph(8, 12),

@@ -19,10 +19,12 @@ from hwgen.engine.numerics import (
     rshift_round,
     rsqrt_fixed,
 )
+from hwgen.floats.kinds import WindowSum
 from hwgen.ir import TensorType
 from hwgen.ops.post import Post
 from tests.ops.operands import RNG, bits, check, feature, image_of, ints, make, pm, tokens_of
 from tests.strided_graphs import DENSE, KERNELS
+from tests.window_graphs import FILTERS, SUMS
 
 
 def test_xnor_linear() -> None:
@@ -119,6 +121,34 @@ def test_gather() -> None:
     ]
     unlike = list(op.violations(feature(24, 32), replace(feature(24, 16), frac=3)))
     assert unlike == ["(24, 16) at frac 3 beside (24, 32) at 0"]
+
+
+@pytest.mark.parametrize("window", FILTERS, ids=str)
+def test_channel_filter(window: tuple[int, int, int]) -> None:
+    (k, stride, border), grid = window, (8, 6)
+    x, pad, m = ints(2, 48, 16), ints(1, 1, 16), ints(k * k, 16)
+    op = make(ops.channel_filter.ChannelFilter, kernel=k, stride=stride, padding=border, m=m,
+              in_grid=grid)  # fmt: skip
+    around = F.pad(image_of(x - pad, grid).double(), (border,) * 4) + image_of(pad, (1, 1))
+    weight = torch.from_numpy(m.T.reshape(16, 1, k, k)).double()
+    check(op, tokens_of(F.conv2d(around, weight, stride=stride, groups=16)), x, pad)
+
+
+@pytest.mark.parametrize("window", SUMS, ids=str)
+def test_window_sum(window: tuple[int, int, int]) -> None:
+    """Factors for every number of cells: an average that does not count the padding."""
+    (k, stride, border), grid = window, (9, 7)
+    x, plain = ints(2, 63, 16), {"kernel": k, "stride": stride, "padding": border, "in_grid": grid}
+    op = make(ops.window_sum.WindowSum, m=ints(1, 16), **plain)
+    cells = np.array([len(y.taps) * len(x.taps) for y, x in op.regions()])
+    scale = ints(16)
+    op = make(ops.window_sum.WindowSum, m=3600 // cells[:, None] * scale, **plain)
+    assert (3600 % cells == 0).all()
+    mean = F.avg_pool2d(image_of(x, grid).double(), k, stride, border, count_include_pad=False)
+    check(op, torch.round(tokens_of(mean) * 3600).numpy() * scale, x)
+    region, counted = WindowSum.regions(grid, k, stride, border)
+    assert counted.tolist() == cells.tolist()
+    assert region.shape == op.out_grid()
 
 
 def test_cross_filter_wraps_around() -> None:

@@ -3,9 +3,9 @@
 sources       Input, Constant
 elementwise   Affine, Sign, Add
 activations   RPReLU; of a table: GELU, SiLU, Hardswish, Sigmoid, Tanh, Clamp, ReLU6
-layers        XnorLinear, XnorConv, Conv, CrossFilter
+layers        XnorLinear, XnorConv, Conv, ChannelFilter, CrossFilter
 tokens        LayerNorm, Attention
-pooling       AvgPool, MaxPool, TokenMean
+pooling       AvgPool, MaxPool, TokenMean, WindowSum
 windows       MergeMax, MergeSum, MergeMean, WindowPart, PerWindow, Unwindow
 channels      Gather
 views         Tile, Pool, Upsample
@@ -15,8 +15,8 @@ from hwgen.floats.kinds.activations import GELU, Activation, Clamp, RPReLU, Tabu
 from hwgen.floats.kinds.base import KINDS, Call, Kind, Reads, ShapeError, infer, nearest, register
 from hwgen.floats.kinds.channels import Gather
 from hwgen.floats.kinds.elementwise import Add, Affine, PerChannel, Sign
-from hwgen.floats.kinds.layers import Conv, CrossFilter, XnorConv, XnorLinear
-from hwgen.floats.kinds.pooling import AvgPool, MaxPool, TokenMean
+from hwgen.floats.kinds.layers import ChannelFilter, Conv, CrossFilter, XnorConv, XnorLinear
+from hwgen.floats.kinds.pooling import AvgPool, MaxPool, TokenMean, WindowSum
 from hwgen.floats.kinds.scaled import FixedSum, Scaled
 from hwgen.floats.kinds.sources import Constant, Input, Source
 from hwgen.floats.kinds.tokens import Attention, LayerNorm
@@ -40,6 +40,7 @@ __all__ = [
     "Attention",
     "AvgPool",
     "Call",
+    "ChannelFilter",
     "Clamp",
     "Constant",
     "Conv",
@@ -71,6 +72,7 @@ __all__ = [
     "Upsample",
     "View",
     "WindowPart",
+    "WindowSum",
     "XnorConv",
     "XnorLinear",
     "infer",

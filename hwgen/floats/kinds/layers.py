@@ -118,6 +118,35 @@ class Conv(Kind):
 
 
 @register
+class ChannelFilter(Kind):
+    """sum_ij weight_ij x[y s - p + i, x s - p + j] + bias of every channel; 0 outside the grid."""
+
+    name = "channel_filter"
+    arity = (1, 1)
+    params = {
+        "weight": Reals("k", "k", "C"), "bias": Reals("C"), "stride": Int(1), "padding": Int(),
+    }  # fmt: skip
+    anchor = True
+    step = elementwise = makes_signs = joins_inputs = by_number = False
+    reads = Reads.VALUES
+    factors, offset, weights = "weight", "bias", None
+    frac = None
+
+    @classmethod
+    def result(cls, params: Params, *inputs: Layout) -> Layout:
+        kernel = len(params["weight"])
+        return slid(inputs[0], inputs[0].channels, kernel, params["stride"], params["padding"])
+
+    @classmethod
+    def evaluate(cls, n: Call, *x: Tensor) -> Tensor:
+        weight = n["weight"].permute(2, 0, 1)[:, None]
+        y = F.conv2d(
+            n.image(x[0]), weight, n["bias"], n["stride"], n["padding"], groups=len(weight)
+        )
+        return y.flatten(2).transpose(1, 2)
+
+
+@register
 class CrossFilter(Kind):
     """sum_r coeff_r x[y + dy_r, x + dx_r] + bias; outside the grid x is `pad`, or circular where
     pad is None."""

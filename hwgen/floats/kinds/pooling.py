@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hwgen.floats.kinds.base import Call, Params, Reads, on_a_grid, register
+from hwgen.floats.kinds.base import Call, Kind, Params, Reads, must, on_a_grid, register
 from hwgen.floats.kinds.layers import slid
 from hwgen.floats.kinds.parameters import Int, Reals
 from hwgen.floats.kinds.scaled import FixedSum, Scaled
@@ -33,6 +35,55 @@ class AvgPool(FixedSum):
     def unscaled(cls, n: Call, *x: Tensor) -> Tensor:
         y = F.avg_pool2d(n.image(x[0]), n["kernel"], divisor_override=1)
         return y.flatten(2).transpose(1, 2)
+
+
+@register
+class WindowSum(Kind):
+    """scale_r sum(k x k cells on the grid) + bias; r: the kind of window, by which of its rows and
+    columns lie on the grid, counted row by row (`regions`)."""
+
+    name = "window_sum"
+    arity = (1, 1)
+    params = {
+        "kernel": Int(1), "stride": Int(1), "padding": Int(), "scale": Reals("R", "C"),
+        "bias": Reals("C"),
+    }  # fmt: skip
+    anchor = True
+    step = elementwise = makes_signs = joins_inputs = by_number = False
+    reads = Reads.VALUES
+    factors, offset, weights = "scale", "bias", None
+    frac = None
+
+    @staticmethod
+    def regions(
+        grid: tuple[int, int], kernel: int, stride: int, padding: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(region of every result (h, w), cells of every region (R,))."""
+        kinds, seen = [], []
+        for side in grid:
+            first = np.arange((side + 2 * padding - kernel) // stride + 1) * stride - padding
+            ends = np.stack([np.maximum(first, 0), np.minimum(first + kernel, side), first])
+            taps = np.stack([ends[0] - first, ends[1] - first])
+            change = np.any(taps[:, 1:] != taps[:, :-1], 0)
+            kind = np.concatenate([[0], np.cumsum(change)])
+            kinds.append(kind)
+            seen.append(np.array([(ends[1] - ends[0])[kind == k][0] for k in range(kind[-1] + 1)]))
+        return kinds[0][:, None] * len(seen[1]) + kinds[1], np.outer(*seen).reshape(-1)
+
+    @classmethod
+    def result(cls, params: Params, *inputs: Layout) -> Layout:
+        places = [params[p] for p in ("kernel", "stride", "padding")]
+        out = slid(inputs[0], inputs[0].channels, *places)
+        count = len(cls.regions(inputs[0].grid, *places)[1])
+        must(len(params["scale"]) == count, f"{len(params['scale'])} factors of {count} regions")
+        return out
+
+    @classmethod
+    def evaluate(cls, n: Call, *x: Tensor) -> Tensor:
+        k, s, p = (n[key] for key in ("kernel", "stride", "padding"))
+        y = F.avg_pool2d(n.image(x[0]), k, s, p, divisor_override=1)
+        region = torch.from_numpy(cls.regions(n.inputs[0].grid, k, s, p)[0]).reshape(-1)
+        return y.flatten(2).transpose(1, 2) * n["scale"][region] + n["bias"]
 
 
 @register

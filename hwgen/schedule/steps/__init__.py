@@ -18,6 +18,7 @@ from hwgen.schedule.steps import (
     layernorm,  # noqa: F401
     max_pool,  # noqa: F401
     vector,
+    window_sum,  # noqa: F401
     xnor_conv,  # noqa: F401
     xnor_linear,  # noqa: F401
 )

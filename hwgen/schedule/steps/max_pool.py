@@ -1,7 +1,11 @@
-"""MaxPool: every window is a table of taps; columns count in steps of the stride."""
+"""MaxPool, ChannelFilter: every window is a table of taps; columns count in steps of the stride."""
 
 from __future__ import annotations
 
+import numpy as np
+
+from hwgen.ops.base import Array
+from hwgen.ops.channel_filter import ChannelFilter
 from hwgen.ops.max_pool import MaxPool
 from hwgen.schedule.builder import Builder
 from hwgen.schedule.plan import Part
@@ -19,18 +23,29 @@ from hwgen.schedule.steps.registry import step
 
 @step("MaxPool")
 def max_pool(b: Builder, op: MaxPool, part: Part | None) -> None:
+    _windows(b, op, part, op.m[None], {"max": 1})
+
+
+@step("ChannelFilter")
+def channel_filter(b: Builder, op: ChannelFilter, part: Part | None) -> None:
+    _windows(b, op, part, op.m, {"cm_s0": 1})
+
+
+def _windows(b: Builder, op: MaxPool, part: Part | None, m: Array, more: dict[str, int]) -> None:
+    """m (1 or taps, C): factors of all taps or of each."""
     place, width, pad = b.places[op.sources[0]], op.in_grid[1], b.places[op.sources[1]]
-    across = width // op.stride
+    across = -(-width // op.stride)
     first, count = row_range(part, op.result_grid[0])
     for word in range(place.words):
-        block = b.load(cm=channel_words(b, op.m, word, 1), qm=post_slots(b, op, word, 1))
+        factors = np.stack([channel_words(b, row, word, 1)[0] for row in m])
+        block = b.load(cm=factors, qm=post_slots(b, op, word, 1))
         for y, rows, taps in _runs(b, op, first, count):
             set_taps(b, taps, across, op.stride * place.stride, pad.address(0, word))
             walk = Walk(op.result_grid[1], rows, 1, op.result_grid[1],
                         token0=y * op.result_grid[1], word0=word)  # fmt: skip
             fields, streams, dst, bit = results(b, op, walk, {})
             fields |= {
-                "n0": len(taps), "n1": 1, "src_taps": 1, "max": 1, "src_mem": place.memory,
+                "n0": len(taps), "n1": 1, "src_taps": 1, "src_mem": place.memory, **more,
                 "src_base": place.address(_centre(op, y) * width, word),
                 "src_s2": op.stride * place.stride, "src_s3": op.stride * width * place.stride,
                 "cm_base": block.cm, "q_base": block.qm,
