@@ -103,7 +103,8 @@ class Stem:
         return (side + 2 * padding - kernel) // stride + 1
 
 
-# row elements are multiples of 32 lanes; products a beat: 2, 1, 1, 2, 2, 2
+# row elements are multiples of 32 lanes, but of the last two; products a beat: 2, 1, 1, 2, 2, 2,
+# 1, 2
 STEMS = (
     Stem((24, 32), (7, 2, 3), (3, 2, 1)),
     Stem((10, 32), (3, 1, 1), (2, 2, 0)),
@@ -111,6 +112,8 @@ STEMS = (
     Stem((21, 32), (3, 2, 0), (3, 3, 0)),  # no margin, but windows overlap
     Stem((16, 32), (4, 2, 1), (2, 2, 1)),  # more columns than strides in the row
     Stem((17, 32), (2, 4, 0), (2, 1, 1)),  # windows that leave pixels out
+    Stem((8, 18), (3, 1, 1), (2, 2, 0)),  # rows of 54 elements: the last word holds padding
+    Stem((11, 15), (4, 2, 0), (1, 2, 0)),  # rows of 45, no margin
 )
 
 

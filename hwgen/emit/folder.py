@@ -65,6 +65,7 @@ def driver_text(program: Program, image_folder: Path) -> str:
         sizes=sizes,
         ports=ports,
         digests=digests,
+        row_padding=list(program.row_padding),
     )
 
 

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from hwgen import nn as hnn
 from hwgen.floats.kinds import Add, Conv, Input, XnorConv, XnorLinear
 from hwgen.floats.kinds.base import Kind
-from hwgen.floats.layout import Layout
 from hwgen.frontend import groups as in_groups
 from hwgen.frontend.channels import gather, take
 from hwgen.frontend.groups import Window
@@ -54,8 +53,6 @@ def convolve(
     """A convolution (O, C / groups, k, k) of a value or of its sign."""
     k, stride, padding, dilation, groups = window
     layout, image = im.require(x, IMAGE, what), im.nodes[x.node].kind is Input
-    if image:
-        _must_divide(im, what, layout, k, stride, padding)
     bias_ = np.zeros(len(weight)) if bias is None else array(bias)
     if x.sign:
         scale, sign = _binary(im, what, x, weight)
@@ -72,6 +69,9 @@ def convolve(
                 im, what, part, weight[rows[g]], bias if bias is None else bias[rows[g]], one
             ))  # fmt: skip
     values = in_groups.spread(in_groups.dense(values, groups), dilation)
+    if image and values.shape[-1] == stride and any(side % stride for side in layout.grid):
+        # pixels are left over: an op of windows that overlap leaves them out
+        values, padding = np.pad(values, ((0, 0), (0, 0), (1, 1), (1, 1))), padding + 1
     params = {"weight": values.transpose(0, 2, 3, 1), "bias": bias_, "stride": stride,
               "padding": padding, "pad": np.zeros(layout.channels), "quad": False,
               "image": image}  # fmt: skip
@@ -179,13 +179,6 @@ def _binary(im: Importer, what: str, x: View, weight: Tensor) -> tuple[Array, Ar
         raise im.unsupported(f"{what} of a sign with real weights", WEIGHTS, "binarize them")
     scale, sign = found
     return scale * x.sign, sign
-
-
-def _must_divide(im: Importer, what: str, layout: Layout, k: int, s: int, padding: int) -> None:
-    """Windows side by side cover the grid."""
-    height, width = layout.grid
-    if k == s and not padding and (height % s or width % s):
-        raise im.unsupported(f"{what} stride={s} on a {height}x{width} grid", "must divide it")
 
 
 def _described(what: str, window: Any) -> str:

@@ -142,12 +142,14 @@ class ImageConv(Op):
     def image_rows(self, height: int, count: int | None, lanes: int) -> ImageRows:
         count = self.result_grid[0] if count is None else count
         need, (left, right) = self.source_rows(0, count), self.margins
-        margin = -(-(left + right) // lanes)
+        row = self.in_grid[1] * self.weight.shape[3]
+        words = -(-row // lanes)
+        margin = -(-(left + max(0, right - (words * lanes - row))) // lanes)
         step, pad = self.stride * count, tuple(map(int, self.pad))
-        return ImageRows(len(need), step, need[0], margin, left, pad)
+        return ImageRows(len(need), step, need[0], margin, left, pad, words)
 
     def image_in_words(self, row: int, rows: int, lanes: int) -> bool:
-        return row % lanes == 0
+        return True
 
     def violations(self, x: TensorType) -> Iterator[str]:
         if x.kind != "image" or x.grid != self.in_grid:

@@ -46,7 +46,8 @@ class ImageRows:
     """How the image lies in memory: `rows` of them (a strip of them), from image row `first` on,
     `step` rows further from strip to strip; before every row and after the last `margin` words.
 
-    Margins and rows outside the image hold `pad`, a value per channel.
+    Margins and rows outside the image hold `pad`, a value per channel; so does the rest of a row's
+    last word.
     """
 
     rows: int
@@ -55,3 +56,9 @@ class ImageRows:
     margin: int = 0
     left: int = 0  # elements of the padding to the left of a row
     pad: tuple[int, ...] = ()
+    words: int = 0  # of a row, where each begins with a word; 0: one runs on into the next
+
+    def filled(self, row: int, lanes: int) -> tuple[int, ...]:
+        """What stands behind a row of so many elements, up to the next word."""
+        rest = max(0, self.words * lanes - row)
+        return tuple(self.pad[e % len(self.pad)] for e in range(rest))

@@ -96,10 +96,9 @@ def image_rows_of(graph: Graph) -> dict[str, tuple[int, int]]:
 
 def image_words(t: TensorType, rows: ImageRows, lanes: int) -> int:
     """Words of the image, or of a strip of it."""
-    row = int(np.prod(t.shape[1:]))
-    if not rows.margin:
-        return -(-rows.rows * row // lanes)
-    return rows.rows * (row // lanes + rows.margin) + rows.margin
+    if not rows.words:
+        return -(-rows.rows * int(np.prod(t.shape[1:])) // lanes)
+    return rows.rows * (rows.words + rows.margin) + rows.margin
 
 
 def unit_shape(

@@ -56,13 +56,27 @@ class Program:
 
     def input_bytes(self, image: Array) -> bytes:
         """Input image (H, W, 3) uint8 as laid out in DDR, padded to whole words."""
-        return image.astype(np.uint8).tobytes().ljust(self.image_bytes, b"\0")
+        rows = image.astype(np.uint8).reshape(image.shape[0], -1)
+        rest = np.array(self.row_padding, dtype=np.uint8)
+        rows = np.concatenate([rows, np.tile(rest, (len(rows), 1))], 1)
+        return rows.tobytes().ljust(self.image_bytes, b"\0")
+
+    @property
+    def row_padding(self) -> tuple[int, ...]:
+        """Bytes behind every image row in DDR, where windows overlap or pad and the lanes do not
+        divide the row."""
+        ((name, image),) = self.graph.inputs.items()
+        reader = next(op for op in self.graph.ops if name in op.inputs)
+        lanes = self.sizing.lanes
+        rows = reader.image_rows(image.shape[0], None, lanes)
+        return rows.filled(prod(image.shape[1:]), lanes)
 
     @property
     def image_bytes(self) -> int:
         """Bytes of the input image in DDR: whole words."""
         (image,) = self.graph.inputs.values()
-        return -(-prod(image.shape) // self.sizing.lanes) * self.sizing.lanes
+        size = image.shape[0] * (prod(image.shape[1:]) + len(self.row_padding))
+        return -(-size // self.sizing.lanes) * self.sizing.lanes
 
     def output_values(self, data: bytes) -> Array:
         """Integer logits of a STOREd result."""

@@ -17,6 +17,7 @@ from hwgen.schedule.program import schedule
 from hwgen.search.choose import choose
 from hwgen.targets import get_target
 from tests.graphs import random_graph
+from tests.padded_graphs import STEMS, stem_graph
 
 
 class Buffer(np.ndarray):
@@ -128,17 +129,20 @@ def result(image: bytes, count: int) -> np.ndarray:
     return ((zlib.crc32(image) + 17 * np.arange(count)) % 30011).astype("<i2")
 
 
-@pytest.fixture(scope="module", params=["zynq", "kv260"], ids=["two ports", "one port"])
-def driver(request, tmp_path_factory):
-    graph = random_graph()
-    program = schedule(graph, choose(graph, get_target(request.param)))
-    folder = tmp_path_factory.mktemp("driver")
+def made(graph, target: str, folder):
+    """(driver, its image folder, program) of a graph."""
+    program = schedule(graph, choose(graph, get_target(target)))
     write_image(folder / "image", program)
     (folder / "driver.py").write_text(driver_text(program, folder / "image"))
     spec = importlib.util.spec_from_file_location("driver", folder / "driver.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module, folder / "image", program
+
+
+@pytest.fixture(scope="module", params=["zynq", "kv260"], ids=["two ports", "one port"])
+def driver(request, tmp_path_factory):
+    return made(random_graph(), request.param, tmp_path_factory.mktemp("driver"))
 
 
 @pytest.fixture
@@ -200,6 +204,18 @@ def test_runs_a_frame(driver, start, picture, logits, frame_reads) -> None:
     s = program.sizing
     assert s.lanes | s.act_bits << 8 | s.kw << 16 == module.SIZES
     assert s.axi_ports | s.axi_bits << 8 == module.PORTS
+
+
+def test_rows_that_are_no_whole_words(tmp_path) -> None:
+    """The driver puts behind every row what the program expects there."""
+    module, folder, program = made(stem_graph(STEMS[6]), "zynq", tmp_path)
+    assert len(program.row_padding) == 10
+    board = Board(module.SIZES, module.PORTS)
+    image = np.random.default_rng(0).integers(0, 256, module.IMAGE_SHAPE).astype(np.uint8)
+    with module.Engine(board, board.allocate, folder) as engine:
+        engine.load(image)
+        held = board.memory(0x20, program.image_bytes).tobytes()
+    assert held == program.input_bytes(image) != image.tobytes()
 
 
 def test_the_steps_give_the_same(start, picture, logits) -> None:

@@ -8,18 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hwgen import nn as hnn
+from hwgen.analysis.fidelity import fidelity
 from hwgen.errors import HwgenError, UnsupportedOpError
 from hwgen.frontend.trace import trace
 from hwgen.nn import BatchNorm, BinaryConv2d, BinaryLinear, RPReLU
-from hwgen.passes.lower import lower_model
-from tests.frontend.nets import Net, agrees, compiles, seeded
+from hwgen.passes.lower import lower_model, prepare
+from tests.frontend.nets import META, Net, agrees, compiles, seeded
 from tests.networks import IMAGE
+from tests.schedule.test_program import check as check_program
 
 
 def with_head(*layers: nn.Module) -> nn.Module:
@@ -498,6 +501,37 @@ def test_images(image: tuple[int, int, int], channels: int) -> None:
         return net
 
     compiles(seeded(make), image)
+
+
+STEMS = {
+    "3x3 of 28x28x1 (MNIST)": ((28, 28, 1), (3, 1, 1)),
+    "5x5 s2 of 28x28x1": ((28, 28, 1), (5, 2, 2)),
+    "3x3 of 30x30x3": ((30, 30, 3), (3, 1, 1)),
+    "7x7 s2 of 20x15x3": ((20, 15, 3), (7, 2, 3)),
+    "3x3 without padding of 20x17x1": ((20, 17, 1), (3, 1, 0)),
+    "4x4 s4 of 21x18x3": ((21, 18, 3), (4, 4, 0)),
+    "3x3 s2 of 16x10x4": ((16, 10, 4), (3, 2, 1)),
+    "3x3 of 12x17x5": ((12, 17, 5), (3, 1, 1)),
+}
+
+
+@pytest.mark.parametrize("case", STEMS)
+def test_stems(case: str) -> None:
+    """Images of any size: rows that are no whole words, pixels that windows leave out."""
+    (height, width, channels), window = STEMS[case]
+
+    def make() -> nn.Module:
+        net = Net(binary(32))
+        net.stem = nn.Conv2d(channels, 32, *window)
+        return net
+
+    module, image = seeded(make), (height, width, channels)
+    agrees(module, image)
+    images = np.random.default_rng(0).integers(0, 256, (4, *image)).astype(np.uint8)
+    graph = prepare(module, images, meta={k: (v * 2)[:channels] for k, v in META.items()})
+    lowered = graph.quantize().graph
+    assert fidelity(module, lowered, images)["logit_cosine"] > 0.99
+    check_program(lowered, {})
 
 
 def test_a_network_that_is_not_flattened() -> None:

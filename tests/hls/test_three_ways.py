@@ -33,6 +33,8 @@ GRAPHS = {
     "channels": channel_graph(),
     "windows": window_graph(),
     "windows on an odd grid": window_graph(9, 7),
+    "rows of 54 bytes": stem_graph(STEMS[6]),
+    "rows of 45 bytes": stem_graph(STEMS[7]),
     "norm": norm_graph(),
     "stem": stem_graph(STEMS[0], again=True),
     "activations": lower_model(activation_net(), meta={"image": IMAGE, "name": "activations"}),
@@ -143,9 +145,13 @@ def test_every_activation(engines: Engines) -> None:
     assert last.name in hls.first_difference
 
 
-@pytest.mark.parametrize("graph", ["channels", "windows", "windows on an odd grid"])
+@pytest.mark.parametrize(
+    "graph",
+    ["channels", "windows", "windows on an odd grid", "rows of 54 bytes", "rows of 45 bytes"],
+)
 def test_shapes_in_the_cycles_predicted(engines: Engines, graph: str) -> None:
-    """Concatenations and slices, filters and sums over windows, kept, signed or both."""
+    """Concatenations and slices, filters and sums over windows, kept, signed or both; images whose
+    rows are no whole words."""
     program, rtl, hls = engines.sound(graph)
     assert (rtl.first_mismatch, hls.first_difference) == (None, None)
     assert rtl.cold_cycles == predict(program, warm=False).cycles

@@ -12,11 +12,13 @@ from hwgen.engine.sizing import Sizing
 from hwgen.errors import FitError
 from hwgen.ir.check import problems
 from hwgen.ir.graph import Graph
+from hwgen.ops.types import ImageRows, TensorType
 from hwgen.passes.separate_streams import separate_streams
-from hwgen.schedule.layout import Place
+from hwgen.schedule.layout import Place, image_words
 from hwgen.schedule.placement import place
 from hwgen.schedule.plan import Plan, plan
 from hwgen.schedule.program import Program, schedule
+from hwgen.schedule.steps.image import margin_words
 from hwgen.search.choose import choose
 from hwgen.targets import get_target
 from tests.padded_graphs import STEMS, Stem, filter_graph, stem_graph
@@ -193,15 +195,29 @@ def test_image_rows_in_memory_have_margins_of_padding() -> None:
     np.testing.assert_array_equal(words[above[0]["ddr"] // 32 :][:6].ravel(), np.resize(pad, 96))
 
 
-def test_rows_of_the_image_are_whole_words() -> None:
+@pytest.mark.parametrize(("lanes", "rest"), [(16, 0), (32, 16)])
+def test_rows_of_the_image_are_whole_words(lanes: int, rest: int) -> None:
+    """Rows of 48 bytes: half a word of 32 behind each, of the pixel that stands for 0."""
     graph = stem_graph(Stem((8, 16), (3, 2, 1), (2, 2, 0)))
-    schedule(graph, choose(graph, get_target("zynq"), CHOICE | {"lanes": 16}))
-    with pytest.raises(FitError) as error:
-        schedule(graph, choose(graph, get_target("zynq"), CHOICE | {"lanes": 32}))
-    assert str(error.value) == (
-        "image: rows of 48 bytes; lanes=32 must divide them where windows pad or overlap; "
-        "--set lanes= a smaller power of two, or another image width"
-    )
+    program = schedule(graph, choose(graph, get_target("zynq"), CHOICE | {"lanes": lanes}))
+    image = np.random.default_rng(0).integers(0, 256, (8, 16, 3)).astype(np.uint8)
+    data = np.frombuffer(program.input_bytes(image), dtype=np.uint8)
+    assert len(data) == program.image_bytes == 8 * (48 + rest)
+    rows = data.reshape(8, 48 + rest)
+    np.testing.assert_array_equal(rows[:, :48], image.reshape(8, 48))
+    pad = graph.op("stem").pad
+    np.testing.assert_array_equal(rows[:, 48:], np.tile(np.resize(pad, rest), (8, 1)))
+    assert program.row_padding == tuple(np.resize(pad, rest))
+
+
+def test_margins_go_on_behind_a_rows_last_word() -> None:
+    """A row of 45 elements has 19 more in its word, all that the windows take to its right."""
+    image = ImageRows(4, 4, -1, 1, 3, (7, 8, 9), 2)
+    assert image.filled(45, 32) == tuple([7, 8, 9] * 6 + [7])
+    margin = margin_words(image, 32, 19)[0]
+    assert margin[:4].tolist() == [8, 9, 7, 8]
+    assert margin[-4:].tolist() == [9, 7, 8, 9]
+    assert image_words(TensorType("image", (4, 15, 3), (4, 15)), image, 32) == 13
 
 
 def test_partial_sums_hold_a_row_of_a_layer_with_a_coarse_residual() -> None:

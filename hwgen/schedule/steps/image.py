@@ -7,7 +7,6 @@ from math import prod
 
 import numpy as np
 
-from hwgen.errors import FitError
 from hwgen.ops.image_conv import ImageConv
 from hwgen.ops.types import ImageRows
 from hwgen.schedule.builder import Builder
@@ -28,29 +27,24 @@ def load_image(b: Builder, name: str, image: ImageRows, strip: int) -> None:
         ddr = strip * place.unit_size * lanes
         b.loadf(place, base, place.unit_size, base_sel=1, ddr=ddr, bytes=1)
         return
-    if row % lanes:
-        raise FitError(
-            name, f"rows of {row} bytes",
-            f"lanes={lanes} must divide them where windows pad or overlap",
-            "--set lanes= a smaller power of two, or another image width",
-        )  # fmt: skip
-    words = row // lanes
+    words, rest = image.words, len(image.filled(row, lanes))
     pitch = words + image.margin
     for r in range(image.rows + 1 if image.margin else 0):
-        b.load_words(place, base + r * pitch, margin_words(image, lanes))
+        b.load_words(place, base + r * pitch, margin_words(image, lanes, rest))
     for r in range(image.rows):
         y, at = image.first + strip * image.step + r, base + r * pitch + image.margin
         if 0 <= y < shape[0]:
-            b.loadf(place, at, words, base_sel=1, ddr=y * row, bytes=1)
+            b.loadf(place, at, words, base_sel=1, ddr=y * words * lanes, bytes=1)
         else:
             b.load_words(place, at, np.resize(image.pad, (words, lanes)))
 
 
-def margin_words(image: ImageRows, lanes: int) -> np.ndarray:
-    """(margin, L) between two rows: the right padding of one, the left padding of the next."""
+def margin_words(image: ImageRows, lanes: int, rest: int = 0) -> np.ndarray:
+    """(margin, L) between two rows: the right padding of one, of which its last word holds the
+    first `rest` elements, and the left padding of the next."""
     element = np.arange(image.margin * lanes)
     before = element - len(element)  # counted from the next row's first element
-    channel = np.where(before < -image.left, element, before) % len(image.pad)
+    channel = np.where(before < -image.left, element + rest, before) % len(image.pad)
     return np.array(image.pad)[channel].reshape(image.margin, lanes)
 
 
@@ -58,7 +52,7 @@ def margin_words(image: ImageRows, lanes: int) -> np.ndarray:
 def image_conv(b: Builder, op: ImageConv, part: Part | None) -> None:
     lanes, place, image = b.s.lanes, b.places[op.sources[0]], b.image_rows
     (height, width), channels = op.result_grid, op.weight.shape[3]
-    pitch = (op.in_grid[1] * channels // lanes + image.margin) * lanes
+    pitch = (image.words + image.margin) * lanes
     first, rows = row_range(part, height)
     strip = part.strip if part and place.slots is not None else 0
     local = first * op.stride - op.padding - (image.first + strip * image.step)
