@@ -359,7 +359,8 @@ def copied(graph: FloatGraph, node: Node) -> FloatGraph | None:
     for k, name in enumerate(node.inputs):
         weight = np.zeros((len(node["picks"]), 1, 1, _width(graph, name)))
         for o, (i, c) in enumerate(node["picks"]):
-            weight[o, 0, 0, c] = node["scale"][o] * (i == k)
+            if i == k:
+                weight[o, 0, 0, c] = node["scale"][o]
         bias = node["bias"] if k == 0 else np.zeros(len(weight))
         params = {"weight": weight, "bias": bias, "stride": 1, "padding": 0,
                   "pad": np.zeros(weight.shape[-1]), "quad": False,

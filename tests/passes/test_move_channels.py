@@ -148,6 +148,12 @@ class Parallel(nn.ModuleList):
         return torch.cat([layer(x) for layer in self], 1)
 
 
+def test_parts_of_other_widths_are_copied() -> None:
+    """24 channels, then 8, kept by a norm that the mean reads."""
+    _, kinds = moved(lambda s, x: F.relu(torch.cat([F.relu(x)[:, 8:], x[:, :8]], 1)))
+    assert (kinds["gather"], kinds["conv"], kinds["add"]) == (0, 4, 1)
+
+
 def test_channels_that_pass_by_many_blocks() -> None:
     """They are copied on the way, not read from all of the blocks at once."""
     graph, _ = moved(nn.Sequential(*(ShuffleUnit() for _ in range(8))))
