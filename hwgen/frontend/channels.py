@@ -45,6 +45,49 @@ def gather(im: Importer, views: Sequence[View], picks: Any, suffix: str, what: s
     return replace(first, node=name, cut=())
 
 
+def with_constants(
+    im: Importer, views: Sequence[View], parts: Sequence[tuple[int, int] | float], what: str
+) -> View:
+    """Channels (view, channel), and constants: of a channel of the first view, 0 times."""
+    if any(v.sign for v in views):
+        raise im.unsupported(f"{what} of signs and constants", "supported: of values")
+    width, known = im.layout(views[0]).channels, [isinstance(p, tuple) for p in parts]
+    picks = tuple(p if isinstance(p, tuple) else (0, o % width) for o, p in enumerate(parts))
+    bias = np.array([0.0 if isinstance(p, tuple) else p for p in parts])
+    params = {"picks": picks, "scale": np.array(known, dtype=np.float64), "bias": bias}
+    nodes = tuple(v.node for v in views)
+    return replace(views[0], node=im.emit(Gather, nodes, params, what))
+
+
+def pad(
+    im: Importer, f: Any, r: Tensor, x: View, pad: Any, mode: str = "constant", value: Any = None
+) -> View:
+    """Constant channels before and behind: the shortcuts of ResNets for CIFAR."""
+    axes, sizes = im.core(x), list(pad)
+    pairs = dict(zip(reversed(range(len(axes))), zip(sizes[::2], sizes[1::2])))
+    others = [k for k, amounts in pairs.items() if any(amounts) and axes[k] != ("C",)]
+    if mode != "constant" or others:
+        what = f"along axis {others[0]} of {axes_text(x.axes)}" if others else f"mode={mode}"
+        raise im.unsupported(
+            f"pad {what}", "supported: of channels", "padding= of the layer behind it"
+        )
+    before, behind = next((p for k, p in pairs.items() if axes[k] == ("C",)), (0, 0))
+    constant = float(value or 0.0)
+    own: list[Any] = [(0, c) for c in range(im.layout(x).channels)]
+    own = own[max(0, -before) : len(own) - max(0, -behind)]
+    return with_constants(
+        im, [x], [*[constant] * max(0, before), *own, *[constant] * max(0, behind)], "pad"
+    )
+
+
+def _constants(im: Importer, value: Tensor, view: View, axis: int) -> list[float]:
+    """A constant that is the same everywhere but along the channels, as a number for each."""
+    rows = value.detach().double().movedim(axis, 0).reshape(value.shape[axis], -1)
+    if value.dim() != len(view.axes) or not (rows == rows[:, :1]).all():
+        raise im.unsupported("cat with a constant", "supported: one value for each of its channels")
+    return rows[:, 0].tolist()
+
+
 def _own(channels: np.ndarray) -> list[tuple[int, int]]:
     """Picks of channels of the only view."""
     return [(0, int(c)) for c in channels.reshape(-1)]
@@ -60,8 +103,6 @@ def cat(im: Importer, f: Any, _: Tensor, tensors: Any, dim: int = 0) -> View:
             raise im.unsupported("cat with a constant", *CLASS_TOKEN)
         raise im.unsupported(f"cat along axis {dim} of {axes_text(given[0].axes)}", "needs the "
                              "channels there")  # fmt: skip
-    if len(given) < len(views):
-        raise im.unsupported("cat with a constant", "supported: of what depends on the image")
     layout = im.layout(given[0])
     for view in given:
         alike = im.layout(view).with_channels(layout.channels) == layout
@@ -69,8 +110,15 @@ def cat(im: Importer, f: Any, _: Tensor, tensors: Any, dim: int = 0) -> View:
             raise im.unsupported(
                 f"cat of {layout.shape} and {im.layout(view).shape}", "needs equal axes and grids"
             )
-    picks = [(i, c) for i, v in enumerate(given) for c in range(im.layout(v).channels)]
-    return gather(im, given, picks, "cat", "cat")
+    parts: list[Any] = []
+    for view in views:
+        if isinstance(view, View):
+            parts += [(given.index(view), c) for c in range(im.layout(view).channels)]
+        else:
+            parts += _constants(im, view, given[0], dim)
+    if len(given) < len(views):
+        return with_constants(im, given, parts, "cat")
+    return gather(im, given, parts, "cat", "cat")
 
 
 def take(im: Importer, x: View, axis: int, index: Sequence[int], what: str) -> View:

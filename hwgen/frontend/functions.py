@@ -21,11 +21,12 @@ from hwgen.floats.kinds import (
     WindowPart,
 )
 from hwgen.frontend.channels import cut, joined, numbers, take
+from hwgen.frontend.groups import every
 from hwgen.frontend.importer import Importer
 from hwgen.frontend.pooling import average_pool, token_mean
 from hwgen.frontend.views import TOKENS, WINDOWS, View, canonical, regroup
 
-INDEXED = "supported: of sides of one cell, and ranges and lists of channels"
+INDEXED = "supported: of sides of one cell, ranges and lists of channels, [::n, ::n] of a grid"
 
 
 def zeros(channels: int) -> np.ndarray:
@@ -210,6 +211,7 @@ def index(im: Importer, f: Any, _: Tensor, x: View, key: Any) -> View:
         keys[place : place + 1] = [slice(None)] * count
     given, axes = list(im.core(x)), list(x.axes)
     out: list[tuple[str, ...]] = []
+    steps: list[int] = []  # along the sides of the grid
     for k in keys:
         if k is None:
             out.append(())
@@ -217,11 +219,18 @@ def index(im: Importer, f: Any, _: Tensor, x: View, key: Any) -> View:
         core, axis = given.pop(0), axes.pop(0)
         if isinstance(k, slice) and k == slice(None):
             out.append(axis)
+        elif core in (("Y",), ("X",)) and isinstance(k, slice) and not k.start and k.stop is None:
+            steps.append(k.step or 1)
+            out.append(axis)
         elif len(core) == 1 and core[0][0] == "C":
             x, gone = _channels(im, x, core, k, shown)
             out.append(() if gone else axis)
         elif core != () or k not in (0, -1):
             raise im.unsupported(f"indexing {shown}", INDEXED)
+    if steps and (len(set(steps)) > 1 or len(steps) < 2 or x.sign):
+        raise im.unsupported(f"indexing {shown}", INDEXED)
+    if steps and steps[0] > 1:
+        x = View(every(im, x.node, steps[0]), x.axes)
     return x.on((*out, *axes))
 
 

@@ -100,6 +100,7 @@ FUNCTIONS: dict[Any, Handler] = {
     torch.narrow: channels.narrow,
     torch.index_select: channels.index_select,
     torch.channel_shuffle: channels.shuffle,
+    F.pad: channels.pad,
     torch.mean: functions.mean,
     torch.flatten: functions.reshape,
     torch.reshape: functions.reshape,

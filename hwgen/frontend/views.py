@@ -98,8 +98,9 @@ def canonical(value: Tensor, axes: Axes, layout: Layout) -> np.ndarray | None:
         return np.broadcast_to(array.reshape(-1), (layout.channels,)).copy()
     if "B" in order:
         array = array[0]
-    full = np.broadcast_to(array, [sizes[a] for a in order if a != "B"])
-    return full.reshape(layout.shape).copy()
+    full = np.broadcast_to(array, [sizes[a] for a in order if a != "B"]).reshape(layout.shape)
+    first = full.reshape(-1, layout.channels)[0]
+    return first.copy() if (full == first).all() else full.copy()  # b.expand_as(x): b
 
 
 def arranged(value: Tensor, view: View, layout: Layout) -> Tensor:

@@ -101,6 +101,8 @@ class Random:
         shift = LearnedShift((1, c, 1, 1))
         nn.init.uniform_(shift.bias, -0.3, 0.3)
         groups = self.groups(c, out)
+        if kernel == 1 and groups == c:
+            groups = 1  # a single weight, less its mean, has no sign
         conv = BinaryConv2d(c, out, kernel, stride, padding=kernel // 2, groups=groups)
         self.names.append(f"binary {kernel}x{kernel} s{stride} g{groups} {c}->{out}")
         return nn.Sequential(shift, conv, nn.BatchNorm2d(out))

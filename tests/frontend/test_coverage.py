@@ -229,6 +229,14 @@ OK: dict[str, Callable[[], nn.Module]] = {
     "channel shuffle": lambda: Net(
         lambda s, x: x.view(-1, 2, 16, 8, 8).transpose(1, 2).flatten(1, 2)),
     "channel shuffle, kept": lambda: Net(nn.Sequential(Shuffled(), *binary(32))),
+    "torch.cat with zeros": lambda: Net(
+        lambda s, x: torch.cat((x, torch.zeros_like(x)), 1), channels=64),
+    "ResNet shortcut of option A": lambda: Net(lambda s, x: F.relu(
+        F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 16, 16))), channels=64),
+    "F.pad of 4 channels": lambda: Net(lambda s, x: F.conv2d(
+        F.pad(x[:, 2:30], (0, 0, 0, 0, 1, 3), value=0.5), s.float_weight)),
+    "ReActNet-A blocks as released": lambda: Net(nn.Sequential(
+        ReActNetBlock(32, 32, 1), ReActNetBlock(32, 64, 2)), channels=64),
     "ShuffleNet unit": lambda: Net(nn.Sequential(ShuffleUnit(), ShuffleUnit())),
     # heads
     "head: mean((2, 3))": head(lambda x: x.mean((2, 3))),
@@ -305,12 +313,13 @@ NO: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "concat of grids": (
         lambda: Net(lambda s, x: torch.cat((x, F.avg_pool2d(x, 2)), 1)),
         r"^body: fails on an image of 32x32x3: Sizes of tensors must match except in dimension 1"),
-    "concat with a constant": (
-        lambda: Net(lambda s, x: torch.cat((x, torch.zeros_like(x)), 1), channels=64),
-        r"^body: cat with a constant; supported: of what depends on the image$"),
+    "concat with a picture": (
+        lambda: Net(lambda s, x: torch.cat((x, s.float_weight[None, 0, :2, :1, :1].expand(
+            2, -1, 8, 8).tril()), 1), channels=34),
+        r"^body: cat with a constant; supported: one value for each of its channels$"),
     "slice of rows": (
         lambda: Net(lambda s, x: x[:, :, 1:]),
-        r"^body: indexing \[:, :, 1:\]; supported: of sides of one cell, and ranges and lists"),
+        r"^body: indexing \[:, :, 1:\]; supported: of sides of one cell, ranges and lists"),
     "chunk of rows": (
         lambda: Net(lambda s, x: x.chunk(2, 2)[0]),
         r"^body: chunk along axis 2 of \(B, C, Y, X\); supported: along the channels$"),
@@ -326,7 +335,9 @@ NO: dict[str, tuple[Callable[[], nn.Module], str]] = {
         r"^body: scaled_dot_product_attention; supported: "),
     "Upsample": (lambda: Net(nn.Upsample(scale_factor=2)), r"^body: Upsample; supported: "),
     "roll": (lambda: Net(lambda s, x: torch.roll(x, 1, 2)), r"^body: roll; supported: "),
-    "F.pad": (lambda: Net(lambda s, x: F.pad(x, (1, 1, 1, 1))), r"^body: pad; supported: "),
+    "F.pad": (
+        lambda: Net(lambda s, x: F.pad(x, (1, 1, 1, 1))),
+        r"^body: pad along axis 3 of \(B, C, Y, X\); supported: of channels; padding= of the layer b"),
     "log_softmax": (
         head(lambda x: F.log_softmax(x.mean((2, 3)), 1)),
         r"^head: log_softmax; the engine gives logits, whose largest is the same class; return th"),
@@ -364,6 +375,40 @@ NO: dict[str, tuple[Callable[[], nn.Module], str]] = {
         lambda: Net(lambda s, x: x.view(1, 32, 8, 8)),
         r"^body: fails on an image of 32x32x3: shape '\[1, 32, 8, 8\]' is invalid for input of si"),
 }  # fmt: skip
+
+
+class Move(nn.Module):
+    """A learned shift, as ReActNet writes it."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.randn(1, channels, 1, 1) * 0.1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.bias.expand_as(x)
+
+
+class ReActNetBlock(nn.Module):
+    """A block of ReActNet-A as released (arXiv:2003.03488): 3x3, then 1x1, which doubles the
+    channels as two layers and `torch.cat`."""
+
+    def __init__(self, c: int, out: int, stride: int) -> None:
+        super().__init__()
+        self.move11, self.move12, self.move13 = Move(c), Move(c), Move(c)
+        self.move21, self.move22, self.move23 = Move(c), Move(out), Move(out)
+        self.conv, self.bn1 = BinaryConv2d(c, c, 3, stride, padding=1), nn.BatchNorm2d(c)
+        self.ways = nn.ModuleList(BinaryConv2d(c, c, 1) for _ in range(out // c))
+        self.norms = nn.ModuleList(nn.BatchNorm2d(c) for _ in range(out // c))
+        self.prelu1, self.prelu2 = nn.PReLU(c), nn.PReLU(out)
+        self.pool = nn.AvgPool2d(2, 2) if stride == 2 else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.bn1(self.conv(self.move11(x))) + self.pool(x)
+        y = self.move13(self.prelu1(self.move12(y)))
+        signed = self.move21(y)
+        ways = [norm(way(signed)) + y for way, norm in zip(self.ways, self.norms)]
+        y = ways[0] if len(ways) == 1 else torch.cat(ways, dim=1)
+        return self.move23(self.prelu2(self.move22(y)))
 
 
 class Applied(nn.Module):

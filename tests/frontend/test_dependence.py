@@ -147,10 +147,10 @@ REFUSED = {
     "wrapped function": (lambda s, x: wrapped(x), r"^body: wrapped; supported: "),
     "operand": (
         lambda s, x: F.conv2d(x, torch.eye(32)[..., None, None] * x[0, 0, 0, 0]),
-        r"^body: indexing \[0, 0, 0, 0\]; supported: of sides of one cell, and ranges"),
+        r"^body: indexing \[0, 0, 0, 0\]; supported: of sides of one cell, ranges"),
     "weights": (
         lambda s, x: F.conv2d(x, x[0].mean((1, 2)).expand(32, 32)[..., None, None]),
-        r"^body: indexing \[0\]; supported: of sides of one cell, and ranges"),
+        r"^body: indexing \[0\]; supported: of sides of one cell, ranges"),
     "kwargs": (lambda s, x: torch.add(input=x, other=x, alpha=2.0), r"^body: add with 1 operands,"),
     "hook": (hooked(), r"^body: Conv2d with a forward hook hook; hooks are not traced; remove it$"),
     "random": (

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from hwgen.analysis.fidelity import fidelity
 from hwgen.emit.rtl import write_rtl
@@ -16,9 +19,10 @@ from hwgen.sim.csim import build_csim, run_csim
 from hwgen.sim.network import build_simulator, simulate_program
 from hwgen.targets import get_target
 from hwgen.timing.predict import predict
-from tests.frontend.nets import META, agrees
+from tests.frontend.nets import META, Net, agrees
 from tests.frontend.random_networks import random_net
-from tests.networks import IMAGE
+from tests.frontend.test_coverage import ReActNetBlock
+from tests.networks import randomise
 from tests.schedule.test_program import check as check_program
 
 RTL = (1, 6, 12)  # seeds
@@ -39,11 +43,21 @@ def test_random_networks(seed: int) -> None:
     check_program(lowered.graph, {})
 
 
+def reactnet() -> nn.Module:
+    """Blocks as released, to 64 channels on 4x4, then of as many."""
+    net = Net(nn.Sequential(ReActNetBlock(32, 64, 2), ReActNetBlock(64, 64, 1)), channels=64)
+    return randomise(net)
+
+
+NETS = {f"random {seed}": partial(random_net, seed) for seed in RTL} | {"reactnet": reactnet}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", RTL)
-def test_random_networks_in_hardware(seed: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("net", NETS)
+def test_networks_in_hardware(net: str, tmp_path: Path) -> None:
     """Every tensor in RTL and in C++, and the cycles as predicted."""
-    graph = prepare(random_net(seed), images(16), meta=META).quantize().graph
+    torch.manual_seed(0)
+    graph = prepare(NETS[net](), images(16), meta=META).quantize().graph
     program = schedule(graph, choose(graph, get_target("zynq"), {}))
     write_rtl(tmp_path / "rtl", program.sizing)
     build_simulator(program, tmp_path / "rtl", tmp_path / "build")

@@ -21,7 +21,7 @@ from hwgen.frontend.trace import trace
 from hwgen.nn import BinaryConv2d
 from hwgen.passes.move_channels import move_channels
 from tests.frontend.nets import Net, seeded
-from tests.frontend.test_coverage import Halves, ShuffleUnit, binary, shuffled
+from tests.frontend.test_coverage import Halves, ReActNetBlock, ShuffleUnit, binary, shuffled
 from tests.networks import IMAGE
 
 
@@ -95,6 +95,13 @@ def test_the_branches_of_reactnet_are_one_layer() -> None:
     _, kinds = moved(Released(), 64)
     added = Counter(sign=1, xnor_linear=1, add=1, tile=1, affine=1, rprelu=1)
     assert kinds == STEM + added
+
+
+def test_blocks_of_reactnet_have_no_copy() -> None:
+    """A tiled value is added to one layer of twice the outputs, as `tile_channels` has it."""
+    _, kinds = moved(nn.Sequential(ReActNetBlock(32, 32, 1), ReActNetBlock(32, 64, 2)), 64)
+    assert (kinds["gather"], kinds["tile"], kinds["conv"]) == (0, 1, 2)
+    assert (kinds["xnor_conv"], kinds["xnor_linear"]) == (2, 2)
 
 
 def test_slices_are_layers_of_their_own() -> None:
