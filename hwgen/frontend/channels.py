@@ -68,9 +68,8 @@ def pad(
     others = [k for k, amounts in pairs.items() if any(amounts) and axes[k] != ("C",)]
     if mode != "constant" or others:
         what = f"along axis {others[0]} of {axes_text(x.axes)}" if others else f"mode={mode}"
-        raise im.unsupported(
-            f"pad {what}", "supported: of channels", "padding= of the layer behind it"
-        )
+        way_out = "padding= of the layer behind it"
+        raise im.unsupported(f"pad {what}", "supported: of channels", way_out)
     before, behind = next((p for k, p in pairs.items() if axes[k] == ("C",)), (0, 0))
     constant = float(value or 0.0)
     own: list[Any] = [(0, c) for c in range(im.layout(x).channels)]

@@ -3,6 +3,7 @@
 float graph -> float graph of the same function, in this order (`lower.PASSES`):
 
     move_channels       concatenations, slices, shuffles of channels -> the layers around them
+    channel_nodes       nodes of some channels of others, for move_channels
     scale_image         the input becomes the raw uint8 image
     pad_channels        channels up to a multiple of the lanes
     shift_activations   shifts around an RPReLU -> its parameters

@@ -17,7 +17,6 @@ Then gathers that are no whole words of 16 channels:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -38,16 +37,24 @@ from hwgen.floats.kinds import (
     MaxPool,
     PerChannel,
     Sign,
-    Tile,
     TokenMean,
     View,
     WindowSum,
     XnorConv,
     XnorLinear,
-    infer,
 )
 from hwgen.floats.kinds.base import Node
 from hwgen.floats.kinds.channels import pieces
+from hwgen.passes.channel_nodes import (
+    groups_of,
+    joined,
+    letters_of,
+    make,
+    plain,
+    taken,
+    tile,
+    width_of,
+)
 from hwgen.passes.dedup import dedup
 
 Array = np.ndarray
@@ -109,14 +116,14 @@ def composed(graph: FloatGraph, node: Node) -> FloatGraph | None:
     picks = tuple((names.index(name), c) for name, c in wanted)
     made = node.with_(inputs=names, picks=picks, scale=scale, bias=bias)
     whole = picks == tuple((0, c) for c in range(graph.nodes[names[0]].layout.channels))
-    if whole and _plain(made):
+    if whole and plain(made):
         return graph.rewrite((), {node.name: names[0]})
     return graph.rewrite([made]) if names != node.inputs or picks != node["picks"] else None
 
 
 def stacked(graph: FloatGraph, node: Node) -> FloatGraph | None:
     """A concatenation of layers alike, of one source."""
-    if len(node.inputs) < 2 or not _plain(node):
+    if len(node.inputs) < 2 or not plain(node):
         return None
     made: dict[str, Node] = {}
     total = _stack(graph, [graph.nodes[i] for i in node.inputs], made)
@@ -139,7 +146,7 @@ def _stack(graph: FloatGraph, parts: list[Node], made: dict[str, Node]) -> Node 
         return None
     letter = "O" if kind.weights else "C"
     if kind.weights:
-        if any(p.inputs != first.inputs or _groups(p) > 1 for p in parts):
+        if any(p.inputs != first.inputs or groups_of(p) > 1 for p in parts):
             return None
         inputs = [graph.nodes[first.inputs[0]]]
     elif issubclass(kind, EACH):
@@ -154,10 +161,10 @@ def _stack(graph: FloatGraph, parts: list[Node], made: dict[str, Node]) -> Node 
         inputs = terms
     else:
         return None
-    params = _joined(parts, letter)
+    params = joined(parts, letter)
     if params is None:
         return None
-    return _make(f"{first.name}.stacked", first, params, inputs, made)
+    return make(f"{first.name}.stacked", first, params, inputs, made)
 
 
 def _stack_terms(graph: FloatGraph, parts: list[Node], made: dict[str, Node]) -> list[Node] | None:
@@ -176,7 +183,7 @@ def _stack_terms(graph: FloatGraph, parts: list[Node], made: dict[str, Node]) ->
         source = graph.nodes[shared[0]]
         if source.layout.channels % LANE_CHANNELS or issubclass(source.kind, View):
             return None
-        terms.append(_tile(f"{parts[0].name}.tile", source, len(parts), made))
+        terms.append(tile(f"{parts[0].name}.tile", source, len(parts), made))
     return terms
 
 
@@ -184,7 +191,7 @@ def picked(graph: FloatGraph, node: Node) -> FloatGraph | None:
     """Slices of a layer that nothing else reads."""
     source, readers = graph.nodes[node.inputs[0]], graph.consumers()
     users = readers[source.name]
-    if any(u.kind is not Gather or len(u.inputs) > 1 or not _plain(u) for u in users):
+    if any(u.kind is not Gather or len(u.inputs) > 1 or not plain(u) for u in users):
         return None
     if sum(len(u["picks"]) for u in users) > source.layout.channels:
         return None  # some channels would be computed twice
@@ -206,7 +213,7 @@ def _pickable(
     if {r.name for r in readers[node.name]} - users or node.name == graph.output:
         return False
     if node.kind.weights:
-        return _groups(node) == 1
+        return groups_of(node) == 1
     if issubclass(node.kind, EACH) or node.kind is Add:
         sources = (graph.nodes[i] for i in node.inputs)
         return all(_pickable(graph, s, {node.name}, readers) for s in sources)
@@ -219,18 +226,18 @@ def _pick(graph: FloatGraph, node: Node, index: Array, suffix: str, made: dict[s
     if node.kind is Gather:
         params: dict[str, Any] = {k: node[k][index] for k in ("scale", "bias")}
         params["picks"] = tuple(node["picks"][c] for c in index)
-        return _make(name, node, params, [graph.nodes[i] for i in node.inputs], made)
+        return make(name, node, params, [graph.nodes[i] for i in node.inputs], made)
     if node.kind.weights or node.kind is Constant:
-        params = _taken(node, "O" if node.kind.weights else "C", index)
-        return _make(name, node, params, [graph.nodes[i] for i in node.inputs], made)
+        params = taken(node, "O" if node.kind.weights else "C", index)
+        return make(name, node, params, [graph.nodes[i] for i in node.inputs], made)
     sources = [_pick(graph, graph.nodes[i], index, suffix, made) for i in node.inputs]
-    return _make(name, node, _taken(node, "C", index), sources, made)
+    return make(name, node, taken(node, "C", index), sources, made)
 
 
 def permuted(graph: FloatGraph, node: Node) -> FloatGraph | None:
     """A shuffle of the inputs of layers."""
     source, channels = graph.nodes[node.inputs[0]], [c for _, c in node["picks"]]
-    if len(node.inputs) > 1 or not _plain(node):
+    if len(node.inputs) > 1 or not plain(node):
         return None
     if sorted(channels) != list(range(source.layout.channels)):
         return None
@@ -244,8 +251,8 @@ def permuted(graph: FloatGraph, node: Node) -> FloatGraph | None:
         old, name = left.pop()
         for reader in readers[old.name]:
             reader = changed.get(reader.name, reader)
-            letter = "C" if "C" in _letters(reader) else "D"
-            params = _taken(reader, letter, back)
+            letter = "C" if "C" in letters_of(reader) else "D"
+            params = taken(reader, letter, back)
             inputs = tuple(name if i == old.name else i for i in reader.inputs)
             changed[reader.name] = reader.with_(inputs=inputs, **params)
             if not reader.kind.weights:
@@ -257,7 +264,7 @@ def _absorbs(graph: FloatGraph, name: str, readers: dict[str, list[Node]]) -> bo
     if name == graph.output:
         return False
     return all(
-        _groups(r) == 1
+        groups_of(r) == 1
         if r.kind.weights
         else issubclass(r.kind, EACH) and _absorbs(graph, r.name, readers)
         for r in readers[name]
@@ -269,7 +276,7 @@ def tiled(graph: FloatGraph, node: Node) -> FloatGraph | None:
     source = graph.nodes[node.inputs[0]]
     times, rest = divmod(len(node["picks"]), source.layout.channels)
     whole = [(0, c) for c in range(source.layout.channels)]
-    if rest or list(node["picks"]) != whole * times or not _plain(node):
+    if rest or list(node["picks"]) != whole * times or not plain(node):
         return None
     if source.layout.channels % LANE_CHANNELS or node.name == graph.output:
         return None
@@ -279,7 +286,7 @@ def tiled(graph: FloatGraph, node: Node) -> FloatGraph | None:
         if reader.kind is not Add or len(others) != 1 or views:
             return None
     made: dict[str, Node] = {}
-    return graph.rewrite([_tile(node.name, source, times, made)])
+    return graph.rewrite([tile(node.name, source, times, made)])
 
 
 def divided(graph: FloatGraph, node: Node) -> FloatGraph | None:
@@ -291,9 +298,9 @@ def divided(graph: FloatGraph, node: Node) -> FloatGraph | None:
     signs = [u for u in users if u.kind is Sign]
     layers = [u for u in users if u.kind is Conv] + [r for s in signs for r in readers[s.name]]
     known = all(u.kind is Conv or u.kind is Sign for u in users)
-    if not known or node.name == graph.output or any(_groups(n) > 1 for n in layers):
+    if not known or node.name == graph.output or any(groups_of(n) > 1 for n in layers):
         return None
-    if signs and not (_plain(node) and _each_once(graph, node)):
+    if signs and not (plain(node) and _each_once(graph, node)):
         return None
     if node["bias"].any() and any(n["padding"] for n in layers if n.kind is Conv):
         return None  # zeros around the bias are no bias
@@ -316,11 +323,11 @@ def divided(graph: FloatGraph, node: Node) -> FloatGraph | None:
                 sign = graph.nodes[layer.inputs[0]]
                 back = outputs[np.argsort(column)]
                 given = {p: sign[p][back] for p in ("a", "b")}
-                source = _make(f"{sign.name}.of{k}", sign, given, [source], made)
+                source = make(f"{sign.name}.of{k}", sign, given, [source], made)
                 params = {"sign": layer["sign"][..., back]}
             if k:
                 params["bias"] = np.zeros(layer.layout.channels)
-            terms.append(_make(f"{layer.name}.of{k}", layer, params, [source], made))
+            terms.append(make(f"{layer.name}.of{k}", layer, params, [source], made))
         if len(terms) == 1:
             rename[layer.name] = terms[0].name
         else:
@@ -341,7 +348,7 @@ def _columns(
 
 
 def _each_once(graph: FloatGraph, node: Node) -> bool:
-    every = [(i, c) for i, n in enumerate(node.inputs) for c in range(_width(graph, n))]
+    every = [(i, c) for i, n in enumerate(node.inputs) for c in range(width_of(graph, n))]
     return sorted(node["picks"]) == every
 
 
@@ -357,7 +364,7 @@ def copied(graph: FloatGraph, node: Node) -> FloatGraph | None:
     made: dict[str, Node] = {}
     names = []
     for k, name in enumerate(node.inputs):
-        weight = np.zeros((len(node["picks"]), 1, 1, _width(graph, name)))
+        weight = np.zeros((len(node["picks"]), 1, 1, width_of(graph, name)))
         for o, (i, c) in enumerate(node["picks"]):
             if i == k:
                 weight[o, 0, 0, c] = node["scale"][o]
@@ -376,70 +383,6 @@ def copied(graph: FloatGraph, node: Node) -> FloatGraph | None:
 def aligned(graph: FloatGraph, node: Node) -> bool:
     """Whether a gather copies whole words of 16 channels."""
     numbers = [n for _, c, count in pieces(node["picks"]) for n in (c, count)]
-    numbers += [_width(graph, name) for name in node.inputs]
+    numbers += [width_of(graph, name) for name in node.inputs]
     image = any(graph.nodes[i].kind in (Input, Constant) for i in node.inputs)
     return not image and all(n % LANE_CHANNELS == 0 for n in numbers)
-
-
-# ------------------------------------------------------------------------------------- pieces
-
-
-def _plain(node: Node) -> bool:
-    """Whether a gather only moves channels."""
-    return bool((node["scale"] == 1).all() and not node["bias"].any())
-
-
-def _groups(node: Node) -> int:
-    return int(node.params.get("groups", 1))
-
-
-def _width(graph: FloatGraph, name: str) -> int:
-    return graph.nodes[name].layout.channels
-
-
-def _letters(node: Node) -> set[str]:
-    return {x for p in node.kind.params.values() for x in p.shape}
-
-
-def _axis(node: Node, key: str, letter: str) -> int | None:
-    """The axis, from the end, of a parameter that counts what the letter stands for."""
-    shape, value = node.kind.params[key].shape, node[key]
-    if letter not in shape or not isinstance(value, np.ndarray):
-        return None
-    return shape.index(letter) - len(shape)
-
-
-def _taken(node: Node, letter: str, index: Array) -> dict[str, Array]:
-    """Parameters of the channels `index`."""
-    axes = {k: _axis(node, k, letter) for k in node.params}
-    return {k: np.take(node[k], index, axis) for k, axis in axes.items() if axis is not None}
-
-
-def _joined(parts: list[Node], letter: str) -> dict[str, Array] | None:
-    """Parameters one behind the other where they count channels; None where others differ."""
-    out, first = {}, parts[0]
-    for key in first.params:
-        axis, values = _axis(first, key, letter), [p[key] for p in parts]
-        if axis is not None:
-            if len({(*v.shape[:axis], *v.shape[v.ndim + axis + 1 :]) for v in values}) > 1:
-                return None
-            out[key] = np.concatenate(values, axis)
-        elif not all(np.array_equal(v, values[0]) for v in values):
-            return None
-    return out
-
-
-def _make(
-    name: str, like: Node, params: dict, inputs: Iterable[Node], made: dict[str, Node]
-) -> Node:
-    """A node like another, with other inputs and some other parameters."""
-    inputs, params = list(inputs), like.params | params
-    layout = infer(name, like.kind, params, *(i.layout for i in inputs))
-    made[name] = Node(name, like.kind, tuple(i.name for i in inputs), params, layout)
-    return made[name]
-
-
-def _tile(name: str, source: Node, times: int, made: dict[str, Node]) -> Node:
-    layout = source.layout.with_channels(times * source.layout.channels)
-    made[name] = Node(name, Tile, (source.name,), {"times": times}, layout)
-    return made[name]

@@ -77,9 +77,10 @@ PLACES = {
         "see test_every_kind_has_a_lowering_or_says_why_not",
     ),
     "passes/merge_filters.py": ("Add Affine CrossFilter", "what the pass rewrites"),
+    "passes/channel_nodes.py": ("Tile", "what it makes"),
     "passes/move_channels.py": (
         "Activation Add AvgPool ChannelFilter Constant Conv CrossFilter Gather Input MaxPool "
-        "PerChannel Sign Tile TokenMean View WindowSum XnorConv XnorLinear",
+        "PerChannel Sign TokenMean View WindowSum XnorConv XnorLinear",
         "what moves channels, and through what: another kind keeps its copy",
     ),
     "passes/order_sums.py": ("Add", "what the pass rewrites"),

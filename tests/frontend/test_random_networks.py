@@ -20,8 +20,8 @@ from hwgen.sim.network import build_simulator, simulate_program
 from hwgen.targets import get_target
 from hwgen.timing.predict import predict
 from tests.frontend.nets import META, Net, agrees
+from tests.frontend.parts import ReActNetBlock
 from tests.frontend.random_networks import random_net
-from tests.frontend.test_coverage import ReActNetBlock
 from tests.networks import randomise
 from tests.schedule.test_program import check as check_program
 

@@ -21,5 +21,5 @@ def test_every_file_is_listed_once() -> None:
 
 def test_passes_are_listed_in_their_order() -> None:
     names = [rewrite.__name__ for rewrite in lower.PASSES]
-    assert listed()[3 : 3 + len(names)] == names
-    assert listed()[:3] == ["move_channels", "scale_image", "pad_channels"]
+    assert listed()[4 : 4 + len(names)] == names
+    assert listed()[:4] == ["move_channels", "channel_nodes", "scale_image", "pad_channels"]

@@ -21,7 +21,7 @@ from hwgen.frontend.trace import trace
 from hwgen.nn import BinaryConv2d
 from hwgen.passes.move_channels import move_channels
 from tests.frontend.nets import Net, seeded
-from tests.frontend.test_coverage import Halves, ReActNetBlock, ShuffleUnit, binary, shuffled
+from tests.frontend.parts import Halves, ReActNetBlock, ShuffleUnit, binary, shuffled
 from tests.networks import IMAGE
 
 
