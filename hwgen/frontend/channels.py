@@ -152,6 +152,17 @@ def split(im: Importer, f: Any, r: Any, x: View, split_size: Any, dim: int = 0) 
     return pieces_of(im, x, dim, r, "split")
 
 
+def unbind(im: Importer, f: Any, r: Any, x: View, dim: int = 0) -> tuple:
+    """Each part of a factor of the channels, without its axis."""
+    core, axis = im.core(x), dim % len(x.axes)
+    if len(core[axis]) != 1 or core[axis][0][:1] != "C" or not x.cut:
+        raise im.unsupported(
+            f"unbind along axis {dim} of {axes_text(x.axes)}", "supported: channels that are cut"
+        )
+    parts = (take(im, x, axis, [k], "unbind") for k in range(len(r)))
+    return tuple(joined(im, p.on((*p.axes[:axis], *p.axes[axis + 1 :]))) for p in parts)
+
+
 def narrow(im: Importer, f: Any, _: Tensor, x: View, dim: int, start: int, length: int) -> View:
     return take(im, x, dim, range(start, start + length), "narrow")
 
@@ -177,7 +188,9 @@ def joined(im: Importer, x: View) -> View:
     """The view with whole channels where their factors stand side by side in one axis."""
     if not x.cut:
         return x
-    factors = {f"C{k}" for k in range(len(x.cut))}
+    large = [k for k, size in enumerate(x.cut) if size > 1] or [0]
+    factors, ones = {f"C{k}" for k in large}, {f"C{k}" for k in range(len(x.cut))}
+    x = x.on(tuple(tuple(a for a in axis if a not in ones - factors) for axis in x.axes))
     place = next((k for k, axis in enumerate(x.axes) if factors <= set(axis)), None)
     if place is None:
         return x
@@ -186,7 +199,8 @@ def joined(im: Importer, x: View) -> View:
     order = axis[first : first + len(factors)]
     if set(order) != factors:
         return x
-    channels = np.arange(prod(x.cut)).reshape(x.cut).transpose([int(a[1:]) for a in order])
+    sizes, places = [x.cut[k] for k in large], [large.index(int(a[1:])) for a in order]
+    channels = np.arange(prod(x.cut)).reshape(sizes).transpose(places)
     view = gather(im, [replace(x, cut=())], _own(channels), "shuffle",
                   "a shuffle")  # fmt: skip
     whole = (*axis[:first], "C", *axis[first + len(factors) :])

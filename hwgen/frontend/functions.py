@@ -224,14 +224,14 @@ def index(im: Importer, f: Any, _: Tensor, x: View, key: Any) -> View:
             out.append(axis)
         elif len(core) == 1 and core[0][0] == "C":
             x, gone = _channels(im, x, core, k, shown)
-            out.append(() if gone else axis)
+            out += [] if gone else [axis]
         elif core != () or k not in (0, -1):
             raise im.unsupported(f"indexing {shown}", INDEXED)
     if steps and (len(set(steps)) > 1 or len(steps) < 2 or x.sign):
         raise im.unsupported(f"indexing {shown}", INDEXED)
     if steps and steps[0] > 1:
         x = View(every(im, x.node, steps[0]), x.axes)
-    return x.on((*out, *axes))
+    return joined(im, x.on((*out, *axes)))
 
 
 def _channels(im: Importer, x: View, core: tuple[str, ...], key: Any, shown: str) -> tuple:

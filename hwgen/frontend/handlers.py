@@ -98,6 +98,7 @@ FUNCTIONS: dict[Any, Handler] = {
     torch.split: channels.split,
     torch.tensor_split: channels.chunk,
     torch.narrow: channels.narrow,
+    torch.unbind: channels.unbind,
     torch.index_select: channels.index_select,
     torch.channel_shuffle: channels.shuffle,
     F.pad: channels.pad,
@@ -127,6 +128,7 @@ METHODS: dict[Any, Handler] = {
     "split": channels.split,
     "tensor_split": channels.chunk,
     "narrow": channels.narrow,
+    "unbind": channels.unbind,
     "index_select": channels.index_select,
     "mean": functions.mean,
     "flatten": functions.reshape,
@@ -169,7 +171,7 @@ REFUSED: dict[Any, tuple[str, str]] = {  # rule and way out
     hnn.prepend_token: channels.CLASS_TOKEN,
     hnn.first_token: channels.CLASS_TOKEN,
 }
-SEVERAL: frozenset[Handler] = frozenset({channels.chunk, channels.split})
+SEVERAL: frozenset[Handler] = frozenset({channels.chunk, channels.split, channels.unbind})
 LAYOUTS: frozenset[Handler] = SEVERAL | {
     functions.reshape, functions.transpose, functions.permute, functions.index, layers.identity,
     channels.narrow, channels.index_select,

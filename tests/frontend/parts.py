@@ -129,6 +129,39 @@ class Branches(nn.Module):
         return torch.cat([branch(x) for branch in self.branches], 1)
 
 
+class DenseBlock(nn.Module):
+    """Layers that read all that was made before (DenseNet, arXiv:1608.06993)."""
+
+    def __init__(self, growth: int, count: int) -> None:
+        super().__init__()
+        widths = [32 + growth * k for k in range(count)]
+        self.layers = nn.ModuleList(binary(width, growth) for width in widths)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = torch.cat([x, layer(x)], 1)
+        return x
+
+
+class Inception(nn.Module):
+    """Branches of a convolution, a binary layer, a maximum and an average (arXiv:1409.4842)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        maximum, average = nn.MaxPool2d(3, 1, 1), nn.AvgPool2d(3, 1, 1, count_include_pad=False)
+        self.branches = nn.ModuleList(
+            [
+                nn.Sequential(nn.Conv2d(32, 16, 1), nn.PReLU()),
+                nn.Sequential(nn.Conv2d(32, 16, 1), *binary(16, 32), nn.PReLU()),
+                nn.Sequential(maximum, nn.Conv2d(32, 16, 1), nn.PReLU()),
+                nn.Sequential(average, nn.Conv2d(32, 8, 1), nn.PReLU()),
+            ]
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([branch(x) for branch in self.branches], 1)
+
+
 class Halves(nn.Module):
     """Half of the channels through a layer of their own, as in CSP and ShuffleNet blocks."""
 

@@ -25,9 +25,11 @@ from tests.frontend.parts import (
     Attend,
     Branches,
     ClassToken,
+    DenseBlock,
     DropPath,
     Halves,
     Hidden,
+    Inception,
     OtherImage,
     ReActNetBlock,
     Residual,
@@ -196,6 +198,20 @@ OK: dict[str, Callable[[], nn.Module]] = {
         F.pad(x[:, 2:30], (0, 0, 0, 0, 1, 3), value=0.5), s.float_weight)),
     "ReActNet-A blocks as released": lambda: Net(nn.Sequential(
         ReActNetBlock(32, 32, 1), ReActNetBlock(32, 64, 2)), channels=64),
+    "DenseNet block, growth 12": lambda: Net(DenseBlock(12, 6), channels=104),
+    "DenseNet block, growth 16": lambda: Net(DenseBlock(16, 4), channels=96),
+    "Inception block": lambda: Net(nn.Sequential(Inception(), *binary(72, 32))),
+    "three tokens of one linear layer, chunk": lambda: Net(Tokens(
+        BinaryLinear(32, 96), Applied(lambda t: sum(t.chunk(3, dim=-1))))),
+    "three tokens of one linear layer, permute": lambda: Net(Tokens(
+        BinaryLinear(32, 96), Applied(lambda t: (lambda y: y[0] + y[1] * 0.5 - y[2])(
+            t.reshape(t.shape[0], -1, 3, 32).permute(2, 0, 1, 3))))),
+    "three tokens of one linear layer, unbind": lambda: Net(Tokens(
+        BinaryLinear(32, 96), Applied(lambda t: (lambda q, k, v: q + k * 0.5 - v)(
+            *t.reshape(t.shape[0], -1, 3, 32).unbind(2))))),
+    "head: torch.cat of two means": head(
+        lambda x: torch.cat([x.mean((2, 3)), F.adaptive_avg_pool2d(x, 1).flatten(1)], 1),
+        nn.Linear(64, 4)),
     "ShuffleNet unit": lambda: Net(nn.Sequential(ShuffleUnit(), ShuffleUnit())),
     # heads
     "head: mean((2, 3))": head(lambda x: x.mean((2, 3))),

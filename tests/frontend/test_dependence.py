@@ -120,7 +120,7 @@ REFUSED = {
     "max with indices": (
         lambda s, x: x + torch.max(x, 1, keepdim=True)[0], r"^body: max; supported: "),
     "split": (lambda s, x: torch.cat(x.split(4, 3), 3), r"^body: split along axis 3 of "),
-    "unbind": (lambda s, x: x + x.unbind(1)[3][:, None], r"^body: unbind; supported: "),
+    "unbind": (lambda s, x: x + x.unbind(1)[3][:, None], r"^body: unbind along axis 1 of "),
     "item": (lambda s, x: x + x.mean().item(), r"^body: mean over B\*C\*X\*Y; supported: mean ove"),
     "item of a token": (lambda s, x: x * x[0, 0, 0, 0].item(), r"^body: indexing \[0, 0, 0, 0\]; "),
     "float()": (lambda s, x: x + float(x.mean()), rf"^body: float\(\) of a traced value; {STAY}"),
