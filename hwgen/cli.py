@@ -21,6 +21,7 @@ from hwgen.cli_model import (
     ModelArgument,
     SizeOption,
     StdOption,
+    WeightsOption,
 )
 from hwgen.errors import EXIT_CODE, HwgenError
 from hwgen.frontend.options import Options
@@ -132,6 +133,7 @@ def compile(
     image_size: SizeOption = None,
     mean: MeanOption = None,
     std: StdOption = None,
+    weights: WeightsOption = None,
 ) -> None:
     """Compile a model into RTL or HLS C++, program, weights, driver and report."""
     overrides = parse_overrides(set_ or [])
@@ -150,7 +152,7 @@ def compile(
         backend=backend,
         stop_after=stop_after,
         save_steps=save_steps,
-        options=Options.parse(ema, config, image_size, mean, std),
+        options=Options.parse(ema, config, image_size, mean, std, weights),
     )
     for line in result.notes:
         typer.echo(line)
@@ -264,9 +266,10 @@ def run(
     image_size: SizeOption = None,
     mean: MeanOption = None,
     std: StdOption = None,
+    weights: WeightsOption = None,
 ) -> None:
     """Classify an image with the integer model."""
-    options = Options.parse(ema, config, image_size, mean, std)
+    options = Options.parse(ema, config, image_size, mean, std, weights)
     found = _pipeline().run_image(model, image, preprocess=preprocess, options=options)
     for line in found.lines():
         typer.echo(line)
@@ -296,11 +299,12 @@ def evaluate(
     image_size: SizeOption = None,
     mean: MeanOption = None,
     std: StdOption = None,
+    weights: WeightsOption = None,
 ) -> None:
     """Accuracy of the float and of the integer model on labelled images, and their agreement."""
     found = _pipeline().evaluate_model(
         model, images, calib=calib, preprocess=preprocess, limit=limit, batch=batch, json=json,
-        options=Options.parse(ema, config, image_size, mean, std),
+        options=Options.parse(ema, config, image_size, mean, std, weights),
     )  # fmt: skip
     for line in found.lines():
         typer.echo(line)
@@ -324,6 +328,7 @@ def analyze(
     image_size: SizeOption = None,
     mean: MeanOption = None,
     std: StdOption = None,
+    weights: WeightsOption = None,
 ) -> None:
     """Count weights, multiply-accumulates and representational capability of a model."""
     from hwgen.analysis.capability import network_capability
@@ -340,7 +345,8 @@ def analyze(
             f"use {', '.join(names())}",
         )  # fmt: skip
     else:
-        options = Options.parse(ema, config, image_size, mean, std)
+        options = Options.parse(ema, config, image_size, mean, std, weights)
+        _refuse_own(model)
         network, info = load_checkpoint(model, options)
         name = model.name
         for line in info.lines():
@@ -429,6 +435,16 @@ def bench(
 
     for line in run_bench(out):
         typer.echo(line)
+
+
+def _refuse_own(model: Path) -> None:
+    from hwgen.frontend.options import own_parts
+
+    if own_parts(model) is not None:
+        raise HwgenError(
+            "hwgen analyze", model, "counts networks that hwgen builds from a checkpoint",
+            "hwgen compile counts this one in its report",
+        )  # fmt: skip
 
 
 def parse_overrides(pairs: list[str]) -> dict[str, str]:

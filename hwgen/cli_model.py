@@ -12,7 +12,8 @@ ModelArgument = Annotated[
     typer.Argument(
         metavar="MODEL",
         help="A checkpoint (.pt, .pth, .pth.tar, .ckpt, .safetensors) of a trained network, or a "
-        "Hugging Face folder.",
+        "Hugging Face folder; or FILE.py:NAME, a function of yours that builds the network: your "
+        "code is run.",
     ),
 ]
 EmaOption = Annotated[
@@ -25,9 +26,10 @@ ConfigOption = Annotated[
     ),
 ]
 SizeOption = Annotated[
-    int | None,
+    str | None,
     typer.Option(
-        "--image-size", min=1, metavar="N", help="Side in pixels of a ResNet's images.",
+        "--image-size", metavar="N", help="Side in pixels of a ResNet's images, or of your own "
+        "network's (N or HEIGHTxWIDTH).",
         show_default="as the checkpoint states, else 224",
     ),
 ]  # fmt: skip
@@ -46,3 +48,9 @@ StdOption = Annotated[
         show_default="as the checkpoint states, else ImageNet's",
     ),
 ]  # fmt: skip
+WeightsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--weights", metavar="FILE", help="The weights of FILE.py:NAME; of this file no code runs."
+    ),
+]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hwgen.errors import HwgenError
 from hwgen.pictures import Network, Preprocess, open_images
 
 Array = np.ndarray
@@ -30,13 +31,15 @@ class Calibration:
 
 
 def calibration(
-    model: Path, calib: Path | None, network: Network, preprocess: Preprocess
+    model: Path, calib: Path | Array | None, network: Network, preprocess: Preprocess
 ) -> Calibration:
     """Images of `calib`, else of MODEL.calib.npz, else noise.
 
-    calib: whatever `hwgen.pictures.open_images` opens; at most `CALIBRATION_IMAGES` are taken.
-    Raises: HwgenError for what is no such images.
+    calib: whatever `hwgen.pictures.open_images` opens, or the images; at most
+    `CALIBRATION_IMAGES` are taken. Raises: HwgenError for what is no such images.
     """
+    if isinstance(calib, np.ndarray):
+        return _given(calib, network)
     path = calib or model.with_suffix(".calib.npz")
     if calib is None and not path.exists():
         source = (
@@ -52,6 +55,19 @@ def calibration(
     part = f" {len(found):,}, evenly spaced, of" if len(images) < len(found) else ""
     head = f"{len(images):,} of{part} {path.name}"
     return Calibration(images, labels, False, f"{head}: {'; '.join(found.reader.lines())}")
+
+
+def _given(images: Array, network: Network) -> Calibration:
+    if images.dtype != np.uint8 or images.shape[1:] != network.shape or not len(images):
+        raise HwgenError(
+            "calibration", f"{images.dtype} {images.shape}",
+            f"needs uint8 images (N, {', '.join(map(str, network.shape))})",
+            "give pixels of 0 to 255, channels last",
+        )  # fmt: skip
+    count = min(len(images), CALIBRATION_IMAGES)
+    some = images[np.arange(count) * len(images) // count]
+    part = f" {len(images):,}, evenly spaced, of" if count < len(images) else ""
+    return Calibration(some, None, False, f"{count:,} of{part} the images given")
 
 
 def noise_images(shape: tuple[int, int, int], count: int = NOISE_IMAGES) -> Array:

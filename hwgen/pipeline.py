@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from hwgen.schedule.program import Program
 from hwgen.steps import State
 from hwgen.stopped import LAST, mark, require_finished, require_rtl
 from hwgen.targets import Target, get_target, kept_target
+
+if TYPE_CHECKING:
+    from torch import nn
 
 BATCH = 32  # images in memory at a time
 DEFAULT_IMAGES = 16  # of those in the folder, for `hwgen simulate` without --images
@@ -73,13 +77,14 @@ def compile_model(
     *,
     force: bool = False,
     overrides: dict[str, str] | None = None,
-    calib: Path | None = None,
+    calib: Path | np.ndarray | None = None,
     preprocess: str | None = None,
     blocks: bool = False,
     backend: str = "rtl",
     stop_after: str | None = None,
     save_steps: bool = False,
     options: Options | None = None,
+    module: nn.Module | None = None,
 ) -> CompileResult:
     """Compile a checkpoint for a target into `out_dir` (`hwgen.emit.folder.emit` lists the folder).
 
@@ -89,7 +94,8 @@ def compile_model(
     blocks: compare every block with the float network, for the report (hwgen.report.blocks).
     stop_after: end after this step, with its result (hwgen.saved) and state.json in the folder.
     save_steps: the result of every step goes to steps/NN_STEP.*.
-    options: what the user says about the checkpoint.
+    options: what the user says about the checkpoint. module: the network itself; model_path is
+    then its name.
     Raises: HwgenError (one line) for anything the user can mend; nothing is left half-written.
     """
     target, out_dir = get_target(target_name), Path(out_dir)
@@ -99,7 +105,7 @@ def compile_model(
     with staged_dir(out_dir, force) as folder:
         state = State(
             Path(model_path), calib, folder, target, overrides or {}, blocks, backend, preprocess,
-            options,
+            options, module,
         )  # fmt: skip
         for number, (name, step) in enumerate(STEPS.items(), 1):
             state = step(state)

@@ -29,12 +29,13 @@ from hwgen.targets import Target, keep_target
 from hwgen.targets.fit import check_fit
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from hwgen.floats.graph import FloatGraph
     from hwgen.frontend.checkpoint import CheckpointInfo
     from hwgen.frontend.options import Options
     from hwgen.passes.fuse import Chain
     from hwgen.passes.lower import Prepared
-    from hwgen.zoo.network import Network
 
 NOT_YET: Any = None  # what no step has found so far
 SIMULATED_IMAGES = 64  # images that a compiled folder carries for `hwgen simulate`
@@ -45,7 +46,7 @@ class State:
     """A compile: what was asked for, and what its steps have found (None: not yet)."""
 
     model: Path
-    calib: Path | None = None
+    calib: Path | np.ndarray | None = None
     folder: Path = NOT_YET  # where the output is written
     target: Target = NOT_YET
     overrides: Mapping[str, str] = field(default_factory=dict)
@@ -53,8 +54,9 @@ class State:
     backend: str = "rtl"
     preprocess: str | None = None  # of calibration pictures (hwgen.pictures.Preprocess)
     options: Options | None = None  # what the user says about the checkpoint
+    module: nn.Module | None = None  # the network itself, where there is no file; model: its name
     # load
-    network: Network = NOT_YET
+    network: nn.Module = NOT_YET
     info: CheckpointInfo = NOT_YET
     images: np.ndarray = NOT_YET  # calibration images, or noise
     labels: np.ndarray | None = None
@@ -77,9 +79,7 @@ class State:
 
 def load(state: State) -> State:
     """The network of a checkpoint, and images that fix its binary points."""
-    from hwgen.frontend.checkpoint import load_checkpoint
-
-    network, info = load_checkpoint(state.model, state.options)
+    network, info = _network(state)
     preprocess = Preprocess.chosen(state.preprocess, info.meta)
     asked = network_of(info.config, info.class_names)
     found = calibration(state.model, state.calib, asked, preprocess)
@@ -87,6 +87,20 @@ def load(state: State) -> State:
         state, network=network, info=info, images=found.images, labels=found.labels,
         calibrated=not found.noise, images_from=found.source,
     )  # fmt: skip
+
+
+def _network(state: State) -> tuple[nn.Module, CheckpointInfo]:
+    from hwgen.frontend.checkpoint import load_checkpoint
+    from hwgen.frontend.options import Options, own_parts
+    from hwgen.frontend.own import describe, load_own, weights_digest
+
+    options = state.options or Options()
+    if state.module is not None:
+        info = describe(state.module, state.model, options, weights_digest(state.module))
+        return state.module, info
+    if own_parts(state.model) is not None:
+        return load_own(state.model, options)
+    return load_checkpoint(state.model, options)
 
 
 def trace(state: State) -> State:
@@ -153,11 +167,11 @@ def emit(state: State) -> State:
 def report(state: State) -> State:
     """What the compiled network costs, and how close it is to the float network."""
     from hwgen.analysis.fidelity import fidelity
-    from hwgen.analysis.operations import analyze
+    from hwgen.analysis.operations import totals
     from hwgen.report.blocks import block_table
 
     real = state.calibrated or state.shown[0] is not state.images  # no noise
-    body = sections.subject(state.program, state.target, analyze(state.network).total)
+    body = sections.subject(state.program, state.target, totals(state.network, state.traced))
     body |= sections.predicted(state.program, state.target)
     body["fidelity"] = fidelity(state.network, state.graph, *state.shown) if real else {}
     if state.backend != "rtl":

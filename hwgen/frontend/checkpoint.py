@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -22,6 +22,9 @@ from hwgen.zoo.config import IMAGENET_MEAN, IMAGENET_STD
 from hwgen.zoo.network import Network
 from hwgen.zoo.resnet import with_released_keys
 
+if TYPE_CHECKING:
+    from hwgen.frontend.own import OwnConfig
+
 NAMED = 3  # keys spelled out in a message before it counts the rest
 
 
@@ -36,17 +39,19 @@ class CheckpointInfo:
 
     path: Path
     sha256: str
-    config: NetworkConfig
+    config: NetworkConfig | OwnConfig
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     class_names: tuple[str, ...] = ()
     meta: dict[str, Any] = field(default_factory=dict)
     weights: str = ""
     assumed: tuple[str, ...] = ()
+    code: str = ""  # of the user's that was run
 
     def lines(self) -> list[str]:
         """What the user should know, as lines of text."""
-        taken = [f"{'weights':<11} {self.weights}"] if self.weights else []
+        given = (("code", self.code), ("weights", self.weights))
+        taken = [f"{name:<11} {text}" for name, text in given if text]
         return taken + [f"{'assumed':<11} {text}" for text in self.assumed]
 
 
@@ -64,6 +69,7 @@ def load_checkpoint(
     hwgen does not build.
     """
     path, options = Path(path), options or Options()
+    options.check_no_weights()
     file = weights_file(path)
     content, sha256 = read_file(file)
     chosen = choose(content, path, options.ema)
@@ -74,8 +80,8 @@ def load_checkpoint(
     state = with_released_keys(chosen.state)
     size = meta.get("config", {}).get("image_size")
     if options.image_size is not None:
-        _check_option(options.image_size, size, "its hwgen entry states")
-        size = options.image_size
+        _check_option(options.side, size, "its hwgen entry states")
+        size = options.side
         found = tuple(s for s in found if FIELD.get(s.name) != "image_size")
     if size is None:
         size = stated_image_size(path, found)
@@ -87,18 +93,11 @@ def load_checkpoint(
         raise CheckpointError(f"{path}: {error}") from None
     _check_stated(path, meta, config)
     if options.image_size is not None:
-        _check_option(options.image_size, config.image_size, "its weights are for")
+        _check_option(options.side, config.image_size, "its weights are for")
     check_agreement(path, found, config)
     with torch.device("meta"):
         model = build(config)
-    state = with_counters(state, model.state_dict())
-    _check_keys(path, state, model.state_dict(), config.family)
-    _check_values(path, state)
-    converted = {
-        key: state[key].detach().to(slot.dtype, copy=True)
-        for key, slot in model.state_dict().items()
-    }
-    model.load_state_dict(converted, assign=True)
+    model.load_state_dict(fitted(path, state, model.state_dict(), config.family), assign=True)
     assumed = [] if "config" in meta else assumed_sizes(config, state, found, size)
     mean, std = (
         statistics(path, name, config.in_channels, options, meta, found) for name in ("mean", "std")
@@ -111,7 +110,21 @@ def load_checkpoint(
     return model.eval(), info
 
 
-def _check_option(given: int, known: object, whence: str) -> None:
+def fitted(
+    path: Path, state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], family: str
+) -> dict[str, Tensor]:
+    """Copies of a file's weights, of the types that a network's state dict `wanted` has.
+
+    Raises: CheckpointError for missing, unexpected, wrongly shaped keys, values that are no
+    finite numbers. family: of the network, for the message.
+    """
+    state = with_counters(state, wanted)
+    _check_keys(path, state, wanted, family)
+    check_values(path, state)
+    return {key: state[key].detach().to(slot.dtype, copy=True) for key, slot in wanted.items()}
+
+
+def _check_option(given: int | None, known: object, whence: str) -> None:
     if known not in (None, given):
         raise CheckpointError("--image-size", given, f"{whence} {known}", "leave it out")
 
@@ -172,7 +185,8 @@ def _check_keys(
             )  # fmt: skip
 
 
-def _check_values(path: Path, state: dict[str, Tensor]) -> None:
+def check_values(path: Path, state: Mapping[str, Tensor]) -> None:
+    """Raises: CheckpointError for NaN, infinite values, negative variances."""
     bad = []
     for key, value in state.items():
         # as float32: a double may be finite and too large for it
