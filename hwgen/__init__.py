@@ -2,11 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
+from hwgen.version import __version__
+
 if TYPE_CHECKING:
     from hwgen.api import CompiledModel, compile
 
 __all__ = ["CompiledModel", "__version__", "compile"]
-__version__ = "0.2.0"
 
 
 def __getattr__(name: str) -> Any:

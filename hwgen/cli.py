@@ -13,7 +13,6 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-import hwgen
 from hwgen.cli_model import (
     ConfigOption,
     EmaOption,
@@ -25,6 +24,7 @@ from hwgen.cli_model import (
 )
 from hwgen.errors import EXIT_CODE, HwgenError
 from hwgen.frontend.options import Options
+from hwgen.version import __version__
 
 app = typer.Typer(
     name="hwgen",
@@ -100,7 +100,7 @@ ThreadsOption = Annotated[int, typer.Option(min=1, help="Threads of the simulati
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"hwgen {hwgen.__version__}")
+        typer.echo(f"hwgen {__version__}")
         raise typer.Exit
 
 

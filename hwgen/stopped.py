@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import hwgen
 from hwgen.errors import HwgenError
+from hwgen.version import __version__
 
 FILE = "state.json"
 SCHEMA = "hwgen.state/1"
@@ -15,7 +15,7 @@ LAST = "report"  # the step that makes a folder complete
 
 def mark(folder: Path, step: str, sha256: str) -> None:
     """Note in a folder that its compile of the model with this digest stopped after `step`."""
-    body = {"schema": SCHEMA, "step": step, "sha256": sha256, "version": hwgen.__version__}
+    body = {"schema": SCHEMA, "step": step, "sha256": sha256, "version": __version__}
     (folder / FILE).write_text(json.dumps(body, indent=1) + "\n")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,15 +15,13 @@ from hwgen.frontend.assumed import ASSUMED_SIZE, assumed_sizes, statistics
 from hwgen.frontend.consistency import FIELD, check_agreement, check_bits, stated_image_size
 from hwgen.frontend.files import read_file, weights_file
 from hwgen.frontend.options import Options
+from hwgen.frontend.own_config import OwnConfig
 from hwgen.frontend.stated import statements
 from hwgen.frontend.weights import check_kinds, choose, printable, with_counters
 from hwgen.zoo import NetworkConfig, build, config_from_state_dict, family_of
 from hwgen.zoo.config import IMAGENET_MEAN, IMAGENET_STD
 from hwgen.zoo.network import Network
 from hwgen.zoo.resnet import with_released_keys
-
-if TYPE_CHECKING:
-    from hwgen.frontend.own import OwnConfig
 
 NAMED = 3  # keys spelled out in a message before it counts the rest
 

@@ -12,7 +12,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,22 +24,10 @@ from hwgen.frontend.assumed import ASSUMED_SIZE, statistics
 from hwgen.frontend.checkpoint import CheckpointInfo, check_values, fitted
 from hwgen.frontend.files import read_file, weights_file
 from hwgen.frontend.options import Options, own_parts
+from hwgen.frontend.own_config import OwnConfig
 from hwgen.frontend.weights import check_kinds, choose, without_leftovers, without_prefixes
 
 HOW = "for example net.py:build, where build() gives the nn.Module"
-
-
-@dataclass(frozen=True)
-class OwnConfig:
-    """What is known of a network of the user's own: its image (height, width) and classes."""
-
-    image_size: tuple[int, int]
-    in_channels: int
-    classes: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
 
 def load_own(path: Path, options: Options) -> tuple[nn.Module, CheckpointInfo]:
@@ -144,8 +132,9 @@ def _built(file: Path, name: str) -> nn.Module:
             way_out = f"use {', '.join(f'{file.name}:{n}' for n in there)}" if there else HOW
             raise HwgenError(f"{file}", f"has no {name}", "needs what builds the network", way_out)
         found = getattr(code, name)
-        if not isinstance(found, nn.Module):
-            _check_call(file, name, found)
+    if not isinstance(found, nn.Module):
+        _check_call(file, name, found)
+        with _beside(file), _told(file, f"in {name}()"):
             found = found()
     if not isinstance(found, nn.Module):
         raise HwgenError(
@@ -227,7 +216,7 @@ def _load_weights(module: nn.Module, path: Path, options: Options) -> str:
     check_kinds(options.weights, chosen.state)
     own = module.state_dict()
     state = _named_as(own, chosen.state)
-    module.load_state_dict(fitted(options.weights, state, own, f"{path}"))
+    module.load_state_dict(fitted(options.weights, state, own, f"network, {path}"))
     return sha256
 
 
