@@ -15,9 +15,9 @@ from hwgen import nn as hnn
 from hwgen.floats.kinds import Conv, Input, XnorConv, XnorLinear
 from hwgen.floats.kinds.base import Kind
 from hwgen.floats.layout import Layout
-from hwgen.frontend.importer import BATCH, Importer
+from hwgen.frontend.importer import Importer
 from hwgen.frontend.sign_nodes import sign_node
-from hwgen.frontend.views import IMAGE, View, atom_sizes
+from hwgen.frontend.views import BATCH, IMAGE, View, atom_sizes
 from hwgen.nn.functional import row_scale_sign
 
 Array = np.ndarray

@@ -20,9 +20,9 @@ from hwgen.floats.kinds import (
     Upsample,
     WindowPart,
 )
-from hwgen.frontend.importer import BATCH, Importer
+from hwgen.frontend.importer import Importer
 from hwgen.frontend.pooling import average_pool, token_mean
-from hwgen.frontend.views import TOKENS, WINDOWS, View, atom_sizes, canonical, regroup
+from hwgen.frontend.views import BATCH, TOKENS, WINDOWS, View, atom_sizes, canonical, regroup
 
 
 def zeros(channels: int) -> np.ndarray:
