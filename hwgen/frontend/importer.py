@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,7 +17,7 @@ from hwgen.errors import HwgenError, UnsupportedOpError
 from hwgen.floats.kinds import Add, Affine, Constant, Input, Kind, Reads, infer
 from hwgen.floats.kinds.base import Node
 from hwgen.floats.layout import Layout
-from hwgen.frontend.record import operation, place
+from hwgen.frontend.record import Recorded, operation, place
 from hwgen.frontend.stand_ins import StandIns
 from hwgen.frontend.views import BATCH, IMAGE, VECTOR, Axes, View, atom_sizes, canonical
 
@@ -56,14 +56,19 @@ class Importer:
         self.stand_ins = StandIns(self)
         self.place = ""
 
-    def run(self, graph: fx.Graph) -> View | None:
-        """The view of the network's output; None where something cannot be imported."""
+    def run(self, recorded: Recorded) -> View | None:
+        """The view of the network's output; None where something cannot be imported, or where the
+        recording stopped."""
+        graph = recorded.graph
         (output,) = (n for n in graph.nodes if n.op == "output")
-        self.emit_nodes(graph, needed_by([output]))
+        self._emit_nodes(graph, _needed(output))
         self.place = type(self.root).__name__
-        return self.stand_ins.output(output)
+        if recorded.stopped is None:
+            return self.stand_ins.output(output)
+        self.stand_ins.add(recorded.stopped)
+        return None
 
-    def emit_nodes(self, graph: fx.Graph, needed: set[fx.Node]) -> None:
+    def _emit_nodes(self, graph: fx.Graph, needed: set[fx.Node]) -> None:
         """The image and the calls among the needed nodes, in the order of the network."""
         for node in graph.nodes:
             if node.op == "placeholder":
@@ -232,10 +237,10 @@ def _axes(axes: Any) -> str:
     return "(" + ", ".join("".join(a) or "1" for a in axes) + ")"
 
 
-def needed_by(nodes: Iterable[fx.Node]) -> set[fx.Node]:
-    """These nodes and all that they are computed from."""
+def _needed(output: fx.Node) -> set[fx.Node]:
+    """Nodes that a node is computed from."""
     needed: set[fx.Node] = set()
-    left = list(nodes)
+    left = [output]
     while left:
         node = left.pop()
         if node not in needed:

@@ -64,13 +64,13 @@ class StandIns:
         except HwgenError as reason:
             # a comparison is part of a sign, if what it reads were
             if not (guessed and node.target in STEPS):
-                self._add(reason)
+                self.add(reason)
             return self._stand_in(node)
         try:
             return emit()
         except HwgenError as reason:
             if all(self._fails(node, other) for other in self._instead(guessed)):
-                self._add(reason)
+                self.add(reason)
         except Exception:
             if not self.reasons:  # a bug of ours; else it may come from a stand-in
                 raise
@@ -82,10 +82,11 @@ class StandIns:
             try:
                 return self.importer.output(output.args[0])
             except HwgenError as reason:
-                self._add(reason)
+                self.add(reason)
         return None
 
-    def _add(self, reason: HwgenError) -> None:
+    def add(self, reason: HwgenError) -> None:
+        """One more reason, of what comes behind the nodes that there are."""
         self.reasons.append((len(self.importer.nodes), reason))
 
     def _guessed(self, nodes: Iterable[fx.Node]) -> dict[fx.Node, View]:

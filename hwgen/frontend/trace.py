@@ -69,23 +69,24 @@ def _trace(module: nn.Module, image: tuple[int, int, int], limits: Limits) -> Fl
     example = torch.randn(BATCH, channels, height, width, generator=generator)
     with same_attributes(module):
         recorded = record(module, example)
-    fold(recorded)
-    join_means(recorded)
-    recognise(recorded)
+    fold(recorded.graph)
+    join_means(recorded.graph)
+    recognise(recorded.graph)
     importer = Importer(module, on_grid(height, width, channels), HANDLERS)
     view = importer.run(recorded)
     if view is None or importer.stand_ins.reasons:
-        raise _refused(importer, view, limits)
+        unseen = recorded.stopped.place if recorded.stopped else ""
+        raise _refused(importer, view, limits, unseen) from None
     graph = skip_clamps(FloatGraph(importer.nodes, "image", view.node).rewrite(()))
-    check_agreement(module, recorded, importer.views, graph)
+    check_agreement(module, recorded.graph, importer.views, graph)
     return graph
 
 
-def _refused(importer: Importer, view: View | None, limits: Limits) -> HwgenError:
+def _refused(importer: Importer, view: View | None, limits: Limits, unseen: str) -> HwgenError:
     """All reasons against a network, in the order of its nodes."""
     nodes = FloatGraph(importer.nodes, "image", view.node if view else "")
     order = list(importer.nodes)
     found = [*importer.stand_ins.reasons]
     found += [(order.index(name), reason) for name, reason in limits(nodes)]
     reasons = [reason for _, reason in sorted(found, key=lambda f: f[0])]
-    return joined(type(importer.root).__name__, reasons)
+    return joined(type(importer.root).__name__, reasons, unseen)

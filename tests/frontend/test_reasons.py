@@ -1,4 +1,4 @@
-"""A network with several problems: all reasons at once, by layer, none that follows from another."""
+"""A network with several problems: all reasons at once, by layer, no consequences."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def shuffled(s: nn.Module, x: Tensor) -> Tensor:
 
 def with_class_token(s: nn.Module, x: Tensor) -> Tensor:
     """Behind the class token no layout is known: what reads it is not judged."""
-    t = prepend_token(torch.zeros(1, 1, 32), x.flatten(2).transpose(1, 2))
+    t = prepend_token(x.flatten(2).transpose(1, 2), torch.zeros(1, 1, 32))
     t = s.a(t)
     return t[:, 1:].transpose(1, 2).reshape(len(x), 32, 8, 8)
 
@@ -204,6 +204,49 @@ def test_what_follows_from_a_reason_is_none(case: str) -> None:
 
 def test_controls_compile() -> None:
     agrees(seeded(lambda: Net(nn.Sequential(nn.PReLU(), nn.Conv2d(32, 32, 3, padding=1)))))
+
+
+STOPPED: dict[str, tuple[nn.Module, Sequence[str]]] = {
+    "control flow": (
+        nn.Sequential(nn.ELU(), Of(lambda s, x: x if x.sum() > 0 else -x), nn.Softplus()),
+        (
+            "body.0: ELU; supported: ...",
+            "body.1: bool() of a traced value; control flow must not depend on it; supported: what "
+            "is computed from shapes or parameters alone",
+        ),
+    ),
+    "control flow behind a sign": (  # which is no reason
+        nn.Sequential(
+            nn.ELU(),
+            Of(lambda s, x: torch.where(x >= 0, 1.0, -1.0)),
+            Of(lambda s, x: s.a(x) if x.sum() > 0 else x, a=nn.Softplus()),
+        ),
+        (
+            "body.0: ELU; supported: ...",
+            "body.2: bool() of a traced value; control flow must not depend on it; supported: what "
+            "is computed from shapes or parameters alone",
+        ),
+    ),
+    "a layer that fails": (
+        nn.Sequential(nn.ELU(), nn.Conv2d(8, 8, 1), nn.Softplus()),
+        (
+            "body.0: ELU; supported: ...",
+            "body.1: fails on an image of 32x32x3: Given groups=1, weight of size [8, 8, 1, 1], "
+            "expected input[2, 32, 8, 8] to have 8 channels, but got 32 channels instead; the "
+            "network must run on its calibration images",
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", STOPPED)
+def test_reasons_before_the_end_of_the_trace(case: str) -> None:
+    part, lines = STOPPED[case]
+    assert [short(line) for line in error_of(seeded(lambda: Net(part))).lines] == [
+        "Net: 2 reasons why it cannot be compiled; what comes behind "
+        f"{lines[-1].split(':')[0]} is not known yet",
+        *lines,
+    ]
 
 
 def test_the_output_is_judged_too() -> None:
