@@ -156,11 +156,13 @@ def _guess(node: fx.Node, axes: list[Axes], layouts: list[Layout]) -> tuple[Axes
     if not isinstance(value, Tensor) or not value.is_floating_point() or len(value.shape) < 2:
         return None
     shape, names = tuple(value.shape), _names(node)
-    if shape[0] != BATCH or names & TURNING:
+    if names & TURNING:
         return None
     for a, layout in zip(axes, layouts):
         if shape == _shape(a, layout):
             return a, layout
+    if shape[0] != BATCH:
+        return None
     if len(shape) == 2:
         return VECTOR, on_grid(1, 1, shape[1])
     for a, layout in zip(axes, layouts):

@@ -5,14 +5,25 @@ from __future__ import annotations
 import pickle
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hwgen.errors import HwgenError, UnsupportedNetwork, UnsupportedOpError, joined
-from hwgen.nn import BinaryConv2d, prepend_token
+from hwgen import zoo
+from hwgen.errors import HwgenError, UnsupportedNetwork, UnsupportedOpError, _span, joined
+from hwgen.floats.layout import on_grid
+from hwgen.frontend import trace as trace_module
+from hwgen.frontend.handlers import HANDLERS, MODULES
+from hwgen.frontend.importer import Importer
+from hwgen.frontend.keep import lent
+from hwgen.frontend.record import record
+from hwgen.frontend.signs import recognise
+from hwgen.frontend.views import BATCH
+from hwgen.nn import BinaryConv2d, TokenBuilder, prepend_token
+from hwgen.passes.limits import refusals
 from hwgen.passes.lower import lower_model
 from tests.frontend.nets import Forward, Net, agrees, seeded
 from tests.networks import IMAGE
@@ -303,3 +314,37 @@ def test_the_error_survives_a_process_boundary() -> None:
         "Net: 2 reasons why it cannot be compiled", "a: one", "b: two; rule; way out",
     )  # fmt: skip
     assert str(error) == "\n".join(error.lines)
+
+
+def called(network: nn.Module, image: tuple[int, int, int]) -> dict[type, list[str]]:
+    """Class of a module -> paths of those that the output depends on, in their order."""
+    height, width, channels = image
+    with lent(network):
+        recorded = record(network, torch.randn(BATCH, channels, height, width))
+        recognise(recorded.graph)
+        importer = Importer(network, on_grid(height, width, channels), HANDLERS)
+        importer.run(recorded)
+    found: dict[type, list[str]] = {}
+    for node in importer.views:
+        if node.op == "call_module" and type(node.meta["module"]) in MODULES:
+            paths = found.setdefault(type(node.meta["module"]), [])
+            if str(node.target) not in paths:
+                paths.append(str(node.target))
+    return found
+
+
+@pytest.mark.parametrize("name", ["bhvit_micro", "binaryvit_micro", "reactnet_micro"])
+def test_every_layer_that_is_not_known_and_nothing_else(name: str, monkeypatch) -> None:
+    """Whole networks, of whose layers two kinds at a time are taken from what hwgen knows."""
+    network = seeded(lambda: zoo.create(name))
+    image = (network.config.image_size, network.config.image_size, network.config.in_channels)
+    found = called(network, image)
+    kinds = [k for k in found if k is not TokenBuilder]  # makes windows, whose layout is its own
+    for pair in zip(kinds, [*kinds[1:], kinds[0]], strict=True):
+        known = {m: handler for m, handler in MODULES.items() if m not in pair}
+        monkeypatch.setattr(trace_module, "HANDLERS", replace(HANDLERS, modules=known))
+        with pytest.raises(UnsupportedNetwork) as caught:
+            trace_module.trace(network, image, refusals)
+        want = {f"{_span(found[kind])}: {kind.__name__}; supported: ..." for kind in pair}
+        assert {short(line) for line in caught.value.reasons} == want
+        assert len(caught.value.reasons) == 2
