@@ -1,6 +1,7 @@
 """The command line: parse, call the pipeline, exit code. Nothing else.
 
-A user's fault is one line on stderr and exit code 2. Heavy imports happen inside the commands, so
+A user's fault is one line on stderr (all reasons against a network: an indented line for each) and
+exit code 2. Heavy imports happen inside the commands, so
 that `--help` and a wrong option answer at once.
 """
 
@@ -492,7 +493,7 @@ def main(args: list[str] | None = None) -> int:
     try:
         code = app(args or ["--help"], prog_name="hwgen", standalone_mode=False)
     except HwgenError as error:
-        return _error(error.line)
+        return _error(*error.lines)
     except TyperException as error:
         message = " ".join(error.format_message().split()).rstrip(".")
         return _error(f"{message}; see `hwgen --help`" if message else "see `hwgen --help`")
@@ -504,6 +505,6 @@ def main(args: list[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _error(line: str) -> int:
-    print(f"hwgen: error: {line}", file=sys.stderr)
+def _error(line: str, *more: str) -> int:
+    print("\n  ".join((f"hwgen: error: {line}", *more)), file=sys.stderr)
     return EXIT_CODE

@@ -106,15 +106,18 @@ def _network(state: State) -> tuple[nn.Module, CheckpointInfo]:
 def trace(state: State) -> State:
     """The float graph: what the network computes, node by node."""
     from hwgen.frontend import trace as frontend
+    from hwgen.passes.limits import refusals
 
-    return replace(state, traced=frontend.trace(state.network, state.images.shape[1:]))
+    traced = frontend.trace(state.network, state.images.shape[1:], refusals)
+    return replace(state, traced=traced)
 
 
 def lower(state: State) -> State:
     """The simplified float graph of uint8 images, and its chains: what one op computes."""
     from hwgen.passes import fuse, lower
 
-    graph = lower.lower(state.traced, state.info.mean, state.info.std)
+    name = type(state.network).__name__
+    graph = lower.lower(state.traced, state.info.mean, state.info.std, name)
     return replace(state, float_graph=graph, chains=fuse.fuse(graph))
 
 

@@ -7,14 +7,24 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import nn
 
 import hwgen
 from hwgen import cli
 from hwgen.errors import FitError
+from hwgen.frontend import checkpoint
 from hwgen.frontend.options import Options
+from hwgen.paths import models_dir
 from hwgen.pipeline import STEPS
 from hwgen.report import save_report
 from tests.report import sample
+
+
+class Pooled(nn.Module):
+    """Tokens times their mean: a product of two values."""
+
+    def forward(self, x):
+        return x * x.mean(1, keepdim=True)
 
 
 class FakePipeline:
@@ -255,6 +265,40 @@ def test_a_missing_model_is_named(capsys, tmp_path):
         f"hwgen: error: {tmp_path}/no.pt: No such file or directory; needs a file; "
         "give a checkpoint (.pt)\n"
     )
+
+
+def test_all_reasons_against_a_network_before_any_long_step(capsys, tmp_path, monkeypatch):
+    """The shipped checkpoint, with layers in its network that hwgen does not have."""
+    load = checkpoint.load_checkpoint
+
+    def changed(path, options=None):
+        network, info = load(path, options)
+        for name, module in list(network.named_modules()):
+            if name.endswith(".GC.act1"):
+                network.set_submodule(name, nn.GELU("tanh"))
+            if name == "vit.encoder.layerA.0.intermediate.rprelu":
+                network.set_submodule(name, nn.Sequential(module, nn.Dropout(), Pooled()))
+        network.classifier = nn.Sequential(network.classifier, nn.LogSoftmax(-1))
+        return network, info
+
+    def too_late(state):
+        raise AssertionError("a long step")
+
+    monkeypatch.setattr(checkpoint, "load_checkpoint", changed)
+    monkeypatch.setitem(STEPS, "calibrate", too_late)
+    monkeypatch.chdir(tmp_path)
+    code, out, err = call(capsys, "compile", models_dir() / "bhvit_micro_digits.pt", "--out", "o")
+    assert (code, out) == (2, "")
+    assert err == (
+        "hwgen: error: BHViT: 3 reasons why it cannot be compiled\n"
+        "  vit.encoder.layerA.0.GC.act1 .. vit.encoder.layerA.1.GC.act1 (2 layers): "
+        "GELU approximate='tanh'; supported: the erf form\n"
+        "  vit.encoder.layerA.0.intermediate.rprelu.2: a product of two tensors; a factor must be "
+        "a parameter\n"
+        "  classifier.1: LogSoftmax; the engine gives logits, whose largest is the same class; "
+        "return the logits\n"
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_analyze_takes_a_network_of_the_zoo(capsys):

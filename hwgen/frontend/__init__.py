@@ -8,6 +8,7 @@
     means             a mean over one side after the other -> over both
     signs             what computes a sign -> a sign
     importer          every node that the output needs -> nodes of the float graph, by a handler
+    stand_ins         what goes on where there is none, so that all reasons are found
     handlers          which handler, or why there is none
     agreement         the float graph and the network on random images
 

@@ -18,9 +18,9 @@ from hwgen.floats.kinds.base import Kind
 from hwgen.frontend import groups as in_groups
 from hwgen.frontend.channels import gather, take
 from hwgen.frontend.groups import Window
-from hwgen.frontend.importer import BATCH, Importer
+from hwgen.frontend.importer import Importer
 from hwgen.frontend.sign_nodes import sign_node
-from hwgen.frontend.views import IMAGE, View, atom_sizes
+from hwgen.frontend.views import BATCH, IMAGE, View, atom_sizes
 from hwgen.nn.functional import row_scale_sign
 
 Array = np.ndarray

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,9 @@ from hwgen.errors import HwgenError, UnsupportedOpError
 from hwgen.floats.kinds import Add, Affine, Constant, Input, Kind, Reads, infer
 from hwgen.floats.kinds.base import Node
 from hwgen.floats.layout import Layout
-from hwgen.frontend.record import operation, place
-from hwgen.frontend.views import IMAGE, VECTOR, Axes, View, atom_sizes, axes_text, canonical
-
-BATCH = 2  # of the example that fixes the shapes; 1 could not be told from a missing axis
-
+from hwgen.frontend.record import Recorded, operation, place
+from hwgen.frontend.stand_ins import StandIns
+from hwgen.frontend.views import BATCH, IMAGE, VECTOR, Axes, View, atom_sizes, axes_text, canonical
 
 Handler = Callable[
     ..., Any
@@ -48,7 +47,8 @@ class Importer:
     """Emits a float-graph node for every call of a recorded network that its output needs.
 
     Every node of the recorded graph depends on the image (`hwgen.frontend.record`): one that has
-    no handler, and one whose handler cannot take its operands, is an error that names it.
+    no handler, and one whose handler cannot take its operands, is an error that names it. All of
+    them are `reasons` (`hwgen.frontend.stand_ins`).
     """
 
     def __init__(self, root: nn.Module, layout: Layout, handlers: Handlers) -> None:
@@ -57,12 +57,23 @@ class Importer:
         self.image_layout = layout
         self.nodes: dict[str, Node] = {}
         self.views: dict[fx.Node, Any] = {}  # a view, or a tuple of them
+        self.stand_ins = StandIns(self)
         self.place = ""
 
-    def run(self, graph: fx.Graph) -> View:
-        """The view of the network's output."""
+    def run(self, recorded: Recorded) -> View | None:
+        """The view of the network's output; None where something cannot be imported, or where the
+        recording stopped."""
+        graph = recorded.graph
         (output,) = (n for n in graph.nodes if n.op == "output")
-        needed = _needed(output)
+        self._emit_nodes(graph, _needed(output))
+        self.place = type(self.root).__name__
+        if recorded.stopped is None:
+            return self.stand_ins.output(output)
+        self.stand_ins.add(recorded.stopped)
+        return None
+
+    def _emit_nodes(self, graph: fx.Graph, needed: set[fx.Node]) -> None:
+        """The image and the calls among the needed nodes, in the order of the network."""
         for node in graph.nodes:
             if node.op == "placeholder":
                 grid, channels = self.image_layout.grid, self.image_layout.channels
@@ -70,11 +81,12 @@ class Importer:
                 self.views[node] = View(name, IMAGE)
             elif node in needed and node.op.startswith("call"):
                 self.place = place(node)
-                self.views[node] = self._call(node)
-        self.place = type(self.root).__name__
-        return self._output(output.args[0])
+                view = self.stand_ins.view(node)
+                if view is not None:
+                    self.views[node] = view
 
-    def _output(self, result: Any) -> View:
+    def output(self, result: Any) -> View:
+        """The view of what the network returns. Raises: UnsupportedOpError unless logits."""
         rule = "a network returns its logits (B, n)"
         if not isinstance(result, fx.Node):
             several = isinstance(result, tuple | list | dict)
@@ -96,7 +108,8 @@ class Importer:
             raise self.unsupported("the output is a sign", rule, "leave the sign out")
         return view
 
-    def _call(self, node: fx.Node) -> Any:
+    def call(self, node: fx.Node) -> Callable[[], Any]:
+        """What emits the nodes of a call. Raises: UnsupportedOpError where no handler takes it."""
         if node.op == "call_module":
             what: Any = node.meta["module"]
             handler = self.handlers.of_module(what)
@@ -131,7 +144,7 @@ class Importer:
             raise self.unsupported(
                 f"{name} with {given}", "not all of them are supported"
             ) from None
-        return handler(self, what, result, *args, **kwargs)
+        return partial(handler, self, what, result, *args, **kwargs)
 
     def _refuse_cut(self, what: str, operands: Any) -> None:
         def look(a: Any) -> Any:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 import operator
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
@@ -130,6 +131,7 @@ class Recorder(Tracer):
         super().__init__()
         self.example = example
         self.place = ""  # innermost module in which an error was raised
+        self.entered: list[fx.Node] = []  # what that module was called with
         self.stale: dict[fx.Node, str] = {}  # values overwritten through another name -> by what
         self.proxies: list[Traced] = []
         self.modules: dict[str, nn.Module] = {}  # called so far, by path
@@ -162,6 +164,8 @@ class Recorder(Tracer):
             return super().call_module(m, forward, args, kwargs)
         except Exception:
             self.place = self.place or path
+            self.entered = self.entered or [a.node for a in _operands((args, kwargs))
+                                            if isinstance(a, Traced)]  # fmt: skip
             raise
 
     def _path(self, m: nn.Module) -> str:
@@ -282,26 +286,47 @@ class _Failed(Exception):
         super().__init__(str(error))
 
 
-def record(module: nn.Module, example: Tensor) -> fx.Graph:
+@dataclass(frozen=True)
+class Recorded:
+    """The graph of a network; up to a call that cannot be recorded where there is one: its output
+    is then what the module needs for sure in which the recording stopped."""
+
+    graph: fx.Graph
+    stopped: HwgenError | None = None
+
+
+def record(module: nn.Module, example: Tensor) -> Recorded:
     """The graph of a network on an example image, with the example's values.
 
-    Raises: UnsupportedOpError for what no graph can show: control flow on the image, values that
-    leave PyTorch, constants that are written.
+    It stops with an UnsupportedOpError at what no graph can show: control flow on the image, values
+    that leave PyTorch, constants that are written.
     """
     recorder = Recorder(example)
     height, width = example.shape[2:]
     size = f"{height}x{width}x{example.shape[1]}"
     try:
         with torch.no_grad(), intercepted():
-            return recorder.trace(module)
-    except HwgenError:
-        raise
+            return Recorded(recorder.trace(module))
+    except HwgenError as error:
+        stopped = error
     except _Failed as failed:
-        reason, rule = _line(failed.error), "the network must run on its calibration images"
-        what = f"fails on an image of {size}: {reason}"
+        what = f"fails on an image of {size}: {_line(failed.error)}"
+        rule = "the network must run on its calibration images"
+        stopped = UnsupportedOpError(recorder.place or "forward", what, rule)
     except Exception as error:  # whatever the network's own Python raises
         what, rule = f"fails while it is traced: {_line(error)}", RULE
-    raise UnsupportedOpError(recorder.place or "forward", what, rule) from None
+        stopped = UnsupportedOpError(recorder.place or "forward", what, rule)
+    recorder.graph.output(_before(recorder, stopped))
+    return Recorded(recorder.graph, stopped)
+
+
+def _before(recorder: Recorder, stopped: HwgenError) -> tuple[fx.Node, ...]:
+    """What calls of the module read in which a recording stopped, or the one value that it was
+    called with; its own calls may belong to what stopped it."""
+    own = [n for n in recorder.graph.nodes if (place(n) or "forward") == stopped.place]
+    entered = recorder.entered if len(recorder.entered) == 1 else []
+    read = dict.fromkeys([*entered, *(a for n in own for a in n.all_input_nodes)])
+    return tuple(n for n in read if n not in own)
 
 
 def operation(node: fx.Node) -> str:

@@ -20,7 +20,7 @@ Axes = tuple[tuple[str, ...], ...]
 IMAGE: Axes = (("B",), ("C",), ("Y",), ("X",))
 TOKENS: Axes = (("B",), ("Y", "X"), ("C",))
 WINDOWS: Axes = (("B", "W"), ("T",), ("C",))
-
+BATCH = 2  # of the example that fixes the shapes; 1 could not be told from a missing axis
 
 VECTOR: Axes = (("B",), ("C",))
 

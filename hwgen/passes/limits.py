@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hwgen.errors import UnsupportedOpError
+from hwgen.engine.numerics import LANE_CHANNELS
+from hwgen.errors import HwgenError, UnsupportedOpError, joined
 from hwgen.floats.graph import FloatGraph
 from hwgen.floats.kinds import ChannelFilter, Conv, Kind, MaxPool, WindowSum, XnorConv
 from hwgen.floats.kinds.base import Node
@@ -12,23 +13,36 @@ from hwgen.floats.layout import Layout
 from hwgen.ops.vector import TAPS
 from hwgen.ops.xnor import kernel_spans
 from hwgen.passes.fixed import is_padded
+from hwgen.passes.pad_channels import unpaddable
 
 Refusal = tuple[str, str] | None  # what is there, what is supported
 
 
-def check_limits(graph: FloatGraph) -> None:
-    """Raises: UnsupportedOpError for a node of a shape that no integer op computes."""
+def check_limits(graph: FloatGraph, network: str = "the network") -> None:
+    """Raises: UnsupportedOpError for nodes of a shape that no integer op computes, and for channels
+    that cannot be padded: all of them at once."""
+    found = refusals(graph)
+    if found:
+        raise joined(network, [reason for _, reason in found])
+
+
+def refusals(graph: FloatGraph) -> list[tuple[str, HwgenError]]:
+    """All nodes that no integer op computes, in their order, each with the reason."""
     stems = [n for n in graph.nodes.values() if n.kind is Conv and n.inputs == (graph.image,)]
-    if len(stems) > 1 and any(map(is_padded, stems)):
-        raise UnsupportedOpError(
-            stems[1].name, "another convolution of the image",
+    found: dict[str, list[HwgenError]] = {name: [] for name in graph.nodes}
+    for node in stems[1:] if any(map(is_padded, stems)) else ():
+        found[node.name].append(UnsupportedOpError(
+            node.name, "another convolution of the image",
             "supported: one, or several of stride = kernel without padding",
-        )  # fmt: skip
+        ))  # fmt: skip
     for node in graph.nodes.values():
         if node.kind in LIMITS and node not in stems:
             refusal = LIMITS[node.kind](node, graph.nodes[node.inputs[0]].layout)
             if refusal is not None:
-                raise UnsupportedOpError(node.name, *refusal)
+                found[node.name].append(UnsupportedOpError(node.name, *refusal))
+    for name, reason in unpaddable(graph, LANE_CHANNELS):
+        found[name].append(reason)
+    return [(name, reason) for name, reasons in found.items() for reason in reasons]
 
 
 def _conv(node: Node, source: Layout) -> Refusal:

@@ -27,7 +27,7 @@ from hwgen.passes.fold_backward import fold_backward
 from hwgen.passes.fold_forward import fold_forward
 from hwgen.passes.fracs import Fracs
 from hwgen.passes.fuse import Chain, fuse
-from hwgen.passes.limits import check_limits
+from hwgen.passes.limits import check_limits, refusals
 from hwgen.passes.merge_filters import merge_filters
 from hwgen.passes.move_channels import move_channels
 from hwgen.passes.order_sums import order_sums
@@ -77,16 +77,19 @@ def simplify(graph: FloatGraph, checker: Checker | None = None) -> FloatGraph:
     return graph
 
 
-def lower(traced: FloatGraph, mean: Sequence[float], std: Sequence[float]) -> FloatGraph:
+def lower(
+    traced: FloatGraph, mean: Sequence[float], std: Sequence[float], network: str = "the network"
+) -> FloatGraph:
     """The simplified graph of uint8 images, from one of x = (u / 255 - mean) / std.
 
+    network: its name in an error of several reasons.
     Raises: UnsupportedOpError for what no integer op computes; IllegalGraph as `simplify`.
     """
     checker = Checker()
     checker.check(traced, "trace")
     moved = move_channels(traced)
     checker.check(moved, "move_channels")
-    check_limits(moved)
+    check_limits(moved, network)
     graph = scale_image(moved, mean, std)
     checker.check(graph, "scale_image")
     graph = pad_channels(graph, LANE_CHANNELS)
@@ -181,6 +184,6 @@ def prepare(
             "calibration images", f"{images.dtype} {images.shape}", "must be uint8 (N, H, W, C)"
         )
     known = {"name": type(module).__name__, "mean": IMAGENET_MEAN, "std": IMAGENET_STD} | meta
-    traced = trace(module, images.shape[1:])
-    graph = lower(traced, known["mean"], known["std"])
+    traced = trace(module, images.shape[1:], refusals)
+    graph = lower(traced, known["mean"], known["std"], type(module).__name__)
     return Prepared(graph, fuse(graph), calibrate(graph, images), facts(traced, known))

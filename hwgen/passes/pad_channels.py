@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from hwgen.errors import UnsupportedOpError
+from hwgen.errors import UnsupportedOpError, joined
 from hwgen.floats.graph import FloatGraph
 from hwgen.floats.kinds import Affine, Input, LayerNorm, Reads, Tabulated
 from hwgen.floats.kinds.base import Node, infer
@@ -33,21 +33,19 @@ def pad_channels(graph: FloatGraph, multiple: int) -> FloatGraph:
     """
     if all(_fits(n, graph, multiple) for n in graph.nodes.values()):
         return graph
+    refused = [reason for _, reason in unpaddable(graph, multiple)]
+    if refused:
+        raise joined("the network", refused)
     made: dict[str, Node] = {}
     clean: set[str] = set()  # their added channels are 0
     for node in graph.nodes.values():
         sources = [made[name] for name in node.inputs]
         real = [graph.nodes[name].layout.channels for name in node.inputs]
         grows = [s.layout.channels - c for s, c in zip(sources, real)]
-        if any(grows):
-            _refuse(node, real[0], grows[0])
         if node.kind is LayerNorm and grows[0]:
             node, sources = _counted(node, sources, real[0], made, clean)
         more = grows[0] if grows else 0
-        if not node.inputs or "O" in _letters(node):
-            results = 0 if _fits(node, graph, multiple) else -node.layout.channels % multiple
-        else:
-            results = more  # one channel for each of the source
+        results = _added(node, graph, multiple, more)
         params = _padded(node, more, results)
         layout = infer(node.name, node.kind, params, *(s.layout for s in sources))
         made[node.name] = node.with_(**params, layout=layout)
@@ -62,19 +60,44 @@ def _fits(node: Node, graph: FloatGraph, multiple: int) -> bool:
     return free or node.layout.channels % multiple == 0
 
 
-def _refuse(node: Node, channels: int, more: int) -> None:
+def _added(node: Node, graph: FloatGraph, multiple: int, more: int) -> int:
+    """New channels of a value, given those of its source."""
+    if not node.inputs or "O" in _letters(node):
+        return 0 if _fits(node, graph, multiple) else -node.layout.channels % multiple
+    return more  # one channel for each of the source
+
+
+def unpaddable(graph: FloatGraph, multiple: int) -> list[tuple[str, UnsupportedOpError]]:
+    """All nodes that cannot take the padded channels of their sources, each with the reason."""
+    added: dict[str, int] = {}
+    found = []
+    for node in graph.nodes.values():
+        more = next((added[name] for name in node.inputs), 0)
+        reason = None
+        if any(added[name] for name in node.inputs):
+            reason = _refusal(node, graph.nodes[node.inputs[0]].layout.channels, more)
+        added[node.name] = _added(node, graph, multiple, more)
+        if reason is not None:
+            found.append((node.name, reason))
+            if node.kind.by_number:  # go on as if it were as wide as the lanes want it
+                added[node.name] = -node.layout.channels % multiple
+    return found
+
+
+def _refusal(node: Node, channels: int, more: int) -> UnsupportedOpError | None:
     if node.kind.by_number or node.params.get("groups", 1) > 1:
-        raise UnsupportedOpError(
+        return UnsupportedOpError(
             node.name, f"{node.kind.name} of {channels} channels",
             "its channels are addressed by number: must be a multiple of the lanes",
             "pad or widen the layer",
         )  # fmt: skip
     if node.kind.reads is Reads.SIGNS and node.params.get("padding") and more % 2:
-        raise UnsupportedOpError(
+        return UnsupportedOpError(
             node.name, f"a binary convolution of {channels} channels with zero padding",
             "an odd number of channels cannot be filled up with signs that cancel",
             "use an even number of channels",
         )  # fmt: skip
+    return None
 
 
 def _counted(

@@ -42,20 +42,21 @@ def search(graph: Graph, target: Target, overrides: dict[str, str | int] | None 
 
     Of the widest features for which an engine fits the target's budget, the engine with the fewest
     estimated cycles, or a smaller one that is nearly as fast. If none fits, the one that lacks
-    least. The target's own engine, if it holds the network and is nearly as fast as that; with
-    narrower features only where it is faster.
+    least, its memories counted. The target's own engine, if it holds the network and is nearly as
+    fast as that; with narrower features only where it is faster.
     Raises HwgenError for an override that is no size or not a number.
     """
     choice = _search(graph, target, overrides)
     own = Sizing(**target.engine) if target.engine and not overrides else None
-    if own is None or own == choice.sizing or not _holds(graph, own):
+    if own is None or own == choice.sizing or excess(own, target) or not _holds(graph, own):
         return choice
     now, then = (_cycles(graph, s, target) for s in (own, choice.sizing))
     most = then * ENOUGH if own.act_bits >= choice.sizing.act_bits else then / ENOUGH
     if now > most and excess(choice.sizing, target) is None:
         return choice
     reasons = (f"{_named(own)}, the engine of {target.name}: about {now:,} cycles",)
-    return Choice(own, (*reasons, f"not {choice.reasons[0]}"))
+    other = choice.reasons[0].removeprefix("not ")
+    return Choice(own, (*reasons, f"not {other}"))
 
 
 def _holds(graph: Graph, s: Sizing) -> bool:
@@ -111,7 +112,32 @@ def _search(graph: Graph, target: Target, overrides: dict[str, str | int] | None
         width = [r for r in refused if "BRAM36" in r[2]] or refused
         _, size, why = min(width, key=lambda r: r[0])
         reasons.append(f"not {_named(size)}: {why}")
-    return Choice(min(lacking, key=lambda r: r[0])[1], tuple(reasons))
+    nearest = _nearest(graph, target, [r[1] for r in lacking], fixed, memory)
+    return Choice(nearest, tuple(reasons))
+
+
+def _nearest(
+    graph: Graph, target: Target, lacking: list[Sizing], fixed: dict[str, int], memory: Demand
+) -> Sizing:
+    """Of engines that do not fit the one that lacks least, with memories that hold the network.
+
+    `_candidates` stops at logic that does not fit, whatever the memories: they are sized here."""
+
+    def whole(s: Sizing) -> Sizing:
+        own = fixed | {"lanes": s.lanes, "kw": s.kw, "act_bits": s.act_bits}
+        if s != _base(graph, target, own, 0):
+            return s
+        strips = fixed.get("strip_tokens", STRIP_TOKENS[-1])
+        try:
+            return _sized(graph, _base(graph, target, own, strips), own, False, memory)
+        except FitError:  # beyond the addresses of the program
+            return s
+
+    def lack(s: Sizing) -> float:
+        over = excess(s, target)
+        return over.ratio if over else 1.0
+
+    return min(map(whole, lacking), key=lack)
 
 
 def _cycles(graph: Graph, s: Sizing, target: Target) -> int:

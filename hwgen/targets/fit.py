@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hwgen.engine.resources import estimate
@@ -20,7 +21,7 @@ HELP = {
 
 @dataclass(frozen=True)
 class Excess:
-    """The resource of which an engine needs most beyond a target's budget."""
+    """A resource of which an engine needs more than a target's budget."""
 
     resource: str
     need: int
@@ -37,23 +38,36 @@ class Excess:
 
 def excess(s: Sizing, target: Target) -> Excess | None:
     """What the estimate exceeds the target's budget by most; None when the engine fits."""
+    return next(iter(shortages(s, target)), None)
+
+
+def shortages(s: Sizing, target: Target) -> list[Excess]:
+    """All resources that are short, the one that lacks most first."""
     need = estimate(s, target.family)
-    over = [
+    found = [
         Excess(name, round(n), getattr(target.budget, name), target.name)
         for name, n in need.items()
         if n
     ]
-    worst = max(over, key=lambda e: e.ratio)
-    return worst if worst.need > worst.have else None
+    return sorted((e for e in found if e.need > e.have), key=lambda e: -e.ratio)
 
 
 def check_fit(s: Sizing, target: Target, network: str) -> None:
-    """Raises FitError when the estimate exceeds the target: what, by how much, what helps."""
-    over = excess(s, target)
+    """Raises FitError when the estimate exceeds the target: of all resources that are short how
+    much, and what helps."""
+    over = shortages(s, target)
     if over:
+        needs = _and(f"{e.need:,} {e.resource.upper()}" for e in over)
+        have, lacking = (_and(f"{n:,}" for n in numbers) for numbers in (
+            [e.have for e in over], [e.need - e.have for e in over]
+        ))  # fmt: skip
+        helps = " and ".join(dict.fromkeys(HELP[e.resource] for e in over))
         raise FitError(
-            network,
-            f"needs about {over.need:,} {over.resource.upper()}",
-            f"{over.target} has {over.have:,}, {over.need - over.have:,} too few",
-            f"{HELP[over.resource]}, or take a larger target",
-        )
+            network, f"needs about {needs}", f"{target.name} has {have}, {lacking} too few",
+            f"{helps}, or take a larger target",
+        )  # fmt: skip
+
+
+def _and(items: Iterable[str]) -> str:
+    *first, last = items
+    return f"{', '.join(first)} and {last}" if first else last

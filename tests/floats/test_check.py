@@ -248,6 +248,6 @@ def test_what_comes_before_the_passes_is_checked(
 
     monkeypatch.setattr(lower, step, broken)
     if step != "pad_classes":  # it looks at the output itself
-        monkeypatch.setattr(lower, "check_limits", lambda g: None)
+        monkeypatch.setattr(lower, "check_limits", lambda *_: None)
     with pytest.raises(IllegalGraph, match=rf"^after {step}: lost: is the output and no node"):
         lower.lower_model(halving_net(), meta={"image": IMAGE})

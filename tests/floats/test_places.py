@@ -51,6 +51,7 @@ PLACES = {
     ),
     "frontend/pooling.py": ("AvgPool MaxPool TokenMean WindowSum", "emits"),
     "frontend/sign_nodes.py": ("Clamp Sign Tanh", "emits; functions that keep the sign"),
+    "frontend/stand_ins.py": ("Constant Input", "in place of what cannot be imported"),
     "passes/absorb_shifts.py": ("Affine", "what the pass moves; signs by their traits"),
     "passes/distribute.py": ("Add Affine", "what the pass rewrites; terms by `Kind.scaled`"),
     "passes/flatten_sums.py": ("Add", "what the pass rewrites"),

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hwgen.analysis.fidelity import fidelity
+from hwgen.errors import HwgenError
 from hwgen.floats.evaluate import Evaluator
 from hwgen.floats.graph import FloatGraph
 from hwgen.frontend.keep import lent
@@ -73,6 +74,11 @@ class Mean(nn.Module):
 def seeded(make: Callable[[], nn.Module], seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
     return make().eval()
+
+
+def first_reason(error: HwgenError) -> str:
+    """The line of a network's first problem."""
+    return error.lines[min(1, len(error.lines) - 1)]
 
 
 def agrees(module: nn.Module, image: tuple[int, int, int] = IMAGE) -> FloatGraph:

@@ -10,7 +10,7 @@ from torch import nn
 from hwgen.errors import HwgenError
 from hwgen.passes.lower import lower_model
 from tests.frontend import binary_layers, test_coverage, test_dependence, test_user_signs
-from tests.frontend.nets import Net, seeded
+from tests.frontend.nets import Net, first_reason, seeded
 from tests.networks import IMAGE
 
 PAGE = Path(__file__).parents[2] / "docs" / "networks.md"
@@ -23,10 +23,10 @@ def line(make: Make, image: tuple[int, int, int] = IMAGE) -> str:
     try:
         lower_model(seeded(make), meta={"image": image})
     except HwgenError as error:
-        what, *supported = str(error).split("; supported: ")
+        text = first_reason(error)
+        what, *supported = text.split("; supported: ")
         if supported and supported[0].count(",") > 4:  # all handlers
             return f"{what}; supported: ..."
-        text = str(error)
         return text if len(text) <= LONG else text[: text[:LONG].rindex(" ")] + " ..."
     raise AssertionError("compiles")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from hwgen.errors import UnsupportedOpError
 from hwgen.frontend import layers
 from hwgen.frontend.handlers import MODULES
 from hwgen.frontend.trace import trace
-from tests.frontend.nets import Net, agrees, seeded
+from tests.frontend.nets import Net, agrees, first_reason, seeded
 from tests.networks import IMAGE
 
 SEEN: list[Tensor] = []
@@ -174,9 +175,9 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_refused(case: str) -> None:
     part, message = REFUSED[case]
-    with pytest.raises(UnsupportedOpError, match=message) as caught:
+    with pytest.raises(UnsupportedOpError) as caught:
         trace(seeded(lambda: Net(part)), IMAGE)
-    assert "\n" not in str(caught.value)
+    assert re.search(message, first_reason(caught.value))
 
 
 def shaped(self: Any, x: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,7 @@ from hwgen.frontend.trace import trace
 from hwgen.nn import BinaryConv2d
 from hwgen.nn.functional import binarize_weight, sign_ste
 from tests.frontend import binary_layers as b
-from tests.frontend.nets import Net, agrees, compiles, seeded
+from tests.frontend.nets import Net, agrees, compiles, first_reason, seeded
 from tests.frontend.test_coverage import Tokens, residual
 from tests.networks import IMAGE
 
@@ -176,9 +177,9 @@ REFUSED: dict[str, tuple[Callable[[Any, Tensor], Tensor], str]] = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_refused(case: str) -> None:
     forward, message = REFUSED[case]
-    with pytest.raises(UnsupportedOpError, match=message) as caught:
+    with pytest.raises(UnsupportedOpError) as caught:
         trace(seeded(lambda: Net(forward)), IMAGE)
-    assert "\n" not in str(caught.value)
+    assert re.search(message, first_reason(caught.value))
 
 
 def test_sign_that_is_plus_one_at_zero() -> None:

@@ -6,11 +6,14 @@ from dataclasses import asdict
 from math import ceil
 
 import pytest
+from torch import Tensor, nn
 
 from hwgen.engine.resources import estimate
 from hwgen.engine.sizing import Sizing
 from hwgen.errors import FitError
 from hwgen.ir.graph import Graph
+from hwgen.nn import BatchNorm, BinaryLinear
+from hwgen.passes.lower import lower_model
 from hwgen.paths import models_dir
 from hwgen.pipeline import load_prepared
 from hwgen.schedule.program import schedule
@@ -18,7 +21,7 @@ from hwgen.search import choose
 from hwgen.search.choose import search
 from hwgen.search.work import cycles
 from hwgen.targets import Dram, Target, get_target
-from hwgen.targets.fit import Excess, check_fit, excess
+from hwgen.targets.fit import Excess, check_fit, excess, shortages
 from hwgen.targets.memory import Rate
 from hwgen.timing.predict import predict
 from hwgen.units.dma import record_words
@@ -144,3 +147,40 @@ def test_a_target_s_own_engine_is_taken_where_it_holds_the_network_and_is_no_wor
     assert with_engine(act_bits=12) == made  # narrower features, and no faster
     overridden = search(micro, target(engine=asdict(roomy)), {"store_words": 0}).sizing
     assert overridden.fm_words == made.fm_words  # the user's word goes first
+
+
+class Wide(nn.Module):
+    """64 channels, which 64 lanes could hold, on a grid that needs much memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.head = nn.Conv2d(3, 64, 4, 4), nn.Linear(64, 4)
+        self.line, self.norm = BinaryLinear(64, 64), BatchNorm(64)
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = self.stem(image).flatten(2).transpose(1, 2)
+        return self.head((self.norm(self.line(x)) + x).mean(1))
+
+
+def test_where_nothing_fits_the_nearest_engine_is_shown_with_all_that_it_lacks() -> None:
+    """Its memories counted: an engine of 64 lanes, whose logic alone does not fit, is no nearer."""
+    graph = lower_model(Wide().eval(), meta={"image": (224, 224, 3)})
+    for bram36, line in ((40, "83 BRAM36; zynq has 40, 43"), (10, "83 BRAM36; zynq has 10, 73")):
+        small = target(bram36=bram36, engine={})
+        with pytest.raises(FitError) as error:
+            check_fit(search(graph, small).sizing, small, "wide")
+        assert str(error.value) == (
+            f"wide: needs about {line} too few; use smaller images or fewer channels, or take a "
+            "larger target"
+        )
+    enough = target(bram36=83, engine={})
+    assert excess(search(graph, enough).sizing, enough) is None
+    small = target(bram36=40, lut=9000, dsp=30, engine={})
+    short = shortages(search(graph, small).sizing, small)
+    assert {e.resource for e in short} == {"lut", "bram36", "dsp"}
+
+
+def test_a_target_s_own_engine_that_does_not_fit_is_not_taken() -> None:
+    graph = lower_model(Wide().eval(), meta={"image": (224, 224, 3)})
+    small = target(bram36=10)  # its engine has more
+    assert search(graph, small).sizing == search(graph, target(bram36=10, engine={})).sizing
