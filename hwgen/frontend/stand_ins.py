@@ -130,11 +130,13 @@ class StandIns:
         for a in node.all_input_nodes:
             origins += self.unknown.get(a, _all(importer.views.get(a)))
         layouts = [importer.nodes[v.node].layout for v in origins]
-        found = _guess(node, [v.axes for v in origins], layouts)
+        # channels cut into several axes have been tokens' before
+        axes = [TOKENS if v.cut else v.axes for v in origins]
+        found = _guess(node, axes, layouts)
         if found is None:
             self.unknown[node] = tuple(dict.fromkeys(origins))
             return None
-        axes, layout = found
+        of_result, layout = found
         name = f"{importer.place or 'forward'}.stand_in.{len(self.made_from)}"
         pixels = any(self._is_pixels(v.node, layout) for v in origins)
         kind: type[Kind] = Input if pixels else Constant
@@ -142,7 +144,7 @@ class StandIns:
         params = {"grid": layout.grid, **values}
         importer.nodes[name] = Node(name, kind, (), params, layout)
         self.made_from[name] = tuple(origins)
-        return View(name, axes)
+        return View(name, of_result)
 
     def _is_pixels(self, name: str, layout: Layout) -> bool:
         """Whether a value made from this one is an image too: other rules hold for its readers."""

@@ -28,15 +28,13 @@ from hwgen.passes.lower import lower_model
 from tests.frontend.nets import Forward, Net, agrees, seeded
 from tests.networks import IMAGE
 
-RESULTS = "supported: square kernel, stride and zero padding, no dilation or groups"
-DEPTHWISE = (
-    "Conv2d kernel=(3, 3) stride=(1, 1) padding=(1, 1) dilation=(1, 1) groups=32; " + RESULTS
-)
+RESULTS = "supported: square kernel, stride, zero padding and dilation"
+OBLONG = "Conv2d kernel=(3, 1) stride=(1, 1) padding=(1, 0) dilation=(1, 1) groups=1; " + RESULTS
 PRODUCT = "a product of two tensors; a factor must be a parameter"
 
 
-def depthwise() -> nn.Module:
-    return nn.Conv2d(32, 32, 3, padding=1, groups=32)
+def oblong() -> nn.Module:
+    return nn.Conv2d(32, 32, (3, 1), padding=(1, 0))
 
 
 def error_of(net: nn.Module) -> HwgenError:
@@ -99,11 +97,14 @@ def grouped() -> nn.Module:
     return conv
 
 
-HEADS = "a reshape to (2, 64, 3, 2, 16); it must not cut channels or grid sides"
+HEADS = (
+    "matmul of channels cut into 1x2x16; supported: reshapes and permutations until they are one "
+    "axis again"
+)
 SEVERAL: dict[str, tuple[nn.Module, Sequence[str]]] = {
     "two layers": (
-        nn.Sequential(nn.ELU(), depthwise()),
-        ("body.0: ELU; supported: ...", f"body.1: {DEPTHWISE}"),
+        nn.Sequential(nn.ELU(), oblong()),
+        ("body.0: ELU; supported: ...", f"body.1: {OBLONG}"),
     ),
     "functions in one forward": (
         Of(lambda s, x: torch.cos(torch.sin(x)) * x),
@@ -111,31 +112,43 @@ SEVERAL: dict[str, tuple[nn.Module, Sequence[str]]] = {
     ),
     "four": (
         nn.Sequential(
-            nn.GELU("tanh"), nn.AvgPool2d(3, 1, 1), Of(shuffled), nn.GroupNorm(4, 32), nn.PReLU(32)
+            nn.GELU("tanh"),
+            nn.Softplus(),
+            Of(shuffled),
+            nn.ELU(),
+            nn.GroupNorm(4, 32),
+            nn.PReLU(32),
         ),
         (
             "body.0: GELU approximate='tanh'; supported: the erf form",
-            "body.1: AvgPool2d kernel=3 stride=1 padding=1; supported: square kernel = stride that "
-            "divides the grid, no padding",
-            "body.2: a reshape to (2, 2, 16, 8, 8); it must not cut channels or grid sides",
-            "body.3: GroupNorm; supported: ...",
+            "body.1: Softplus; supported: ...",
+            "body.3: ELU; supported: ...",
+            "body.4: GroupNorm; supported: ...",
         ),
     ),
     "what the integer ops cannot compute, in its place": (
-        nn.Sequential(nn.MaxPool2d(5, 1, 2), nn.ELU(), nn.Conv2d(32, 32, 1, padding=1)),
+        nn.Sequential(
+            BinaryConv2d(32, 32, 1, padding=1),
+            nn.BatchNorm2d(32),
+            nn.MaxPool2d(2),
+            nn.ELU(),
+            nn.Conv2d(32, 32, 1, padding=1),
+        ),
         (
-            "body.0: max_pool kernel=5 stride=1 padding=2; supported: windows of at most 12 cells",
-            "body.1: ELU; supported: ...",
-            "body.2: conv kernel=1 stride=1 padding=1 grid=(8, 8); supported: every result sees "
+            "body.0: xnor_conv kernel=1 padding=1 dilation=1 grid=(8, 8); supported: every result "
+            "sees the image",
+            "body.3: ELU; supported: ...",
+            "body.4: conv kernel=1 stride=1 padding=1 grid=(5, 5); supported: every result sees "
             "the image",
         ),
     ),
     "integer ops alone": (
-        nn.Sequential(nn.MaxPool2d(5, 1, 2), BinaryConv2d(32, 32, 1, padding=1)),
+        nn.Sequential(nn.Conv2d(32, 32, 1, padding=1), BinaryConv2d(32, 32, 1, padding=1)),
         (
-            "body.0: max_pool kernel=5 stride=1 padding=2; supported: windows of at most 12 cells",
-            "body.1: xnor_conv kernel=1 padding=1 dilation=1 grid=(8, 8); supported: every result "
-            "sees the image",
+            "body.0: conv kernel=1 stride=1 padding=1 grid=(8, 8); supported: every result sees "
+            "the image",
+            "body.1: xnor_conv kernel=1 padding=1 dilation=1 grid=(10, 10); supported: every "
+            "result sees the image",
         ),
     ),
     "equal reasons of several layers": (
@@ -150,23 +163,22 @@ SEVERAL: dict[str, tuple[nn.Module, Sequence[str]]] = {
             Of(attended, qkv=nn.Linear(32, 96), proj=nn.Linear(32, 32)),
             Of(squeezed, a=nn.Linear(32, 8), b=nn.Linear(8, 32)),
             Of(attended, qkv=nn.Linear(32, 96), proj=nn.Linear(32, 32)),
-            depthwise(),
+            oblong(),
             nn.ELU(),
         ),
         (
             f"body.0 .. body.2 (2 layers): {HEADS}",
             f"body.1: {PRODUCT}",
-            f"body.3: {DEPTHWISE}",
+            f"body.3: {OBLONG}",
             "body.4: ELU; supported: ...",
         ),
     ),
     "on another grid": (
-        nn.Sequential(nn.Upsample(scale_factor=2), nn.AvgPool2d(3, 2, 1), depthwise()),
+        nn.Sequential(nn.Upsample(scale_factor=2), nn.ELU(), oblong()),
         (
             "body.0: Upsample; supported: ...",
-            "body.1: AvgPool2d kernel=3 stride=2 padding=1; supported: square kernel = stride that "
-            "divides the grid, no padding",
-            f"body.2: {DEPTHWISE}",
+            "body.1: ELU; supported: ...",
+            f"body.2: {OBLONG}",
         ),
     ),
     "behind an unknown layout": (
@@ -279,30 +291,28 @@ def test_weights_that_are_no_numbers_are_a_reason_beside_others() -> None:
 
 
 class Narrow(nn.Module):
-    """Channels that no lanes divide, read by their number, and an odd number of them."""
+    """An odd number of channels that no lanes divide, and a window beside the image."""
 
     def __init__(self) -> None:
         super().__init__()
         self.stem = nn.Conv2d(3, 40, 4, 4)
-        self.groups = BinaryConv2d(40, 40, 3, 1, 1, groups=2)
         self.odd = nn.Conv2d(40, 25, 1)
         self.binary = BinaryConv2d(25, 32, 3, 1, 1)
-        self.pool = nn.MaxPool2d(5, 1, 2)
+        self.last = nn.Conv2d(32, 32, 1, padding=1)
         self.head = nn.Linear(32, 4)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.odd(self.groups(self.stem(x)))
-        return self.head(self.pool(self.binary(x)).mean((2, 3)))
+        x = self.odd(self.stem(x))
+        return self.head(self.last(self.binary(x)).mean((2, 3)))
 
 
 def test_channels_and_windows_are_told_at_once() -> None:
     assert error_of(seeded(Narrow)).lines == (
-        "Narrow: 3 reasons why it cannot be compiled",
-        "groups: xnor_conv of 40 channels; its channels are addressed by number: must be a "
-        "multiple of the lanes; pad or widen the layer",
+        "Narrow: 2 reasons why it cannot be compiled",
         "binary: a binary convolution of 25 channels with zero padding; an odd number of channels "
         "cannot be filled up with signs that cancel; use an even number of channels",
-        "pool: max_pool kernel=5 stride=1 padding=2; supported: windows of at most 12 cells",
+        "last: conv kernel=1 stride=1 padding=1 grid=(8, 8); supported: every result sees the "
+        "image",
     )
 
 
