@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from hwgen.floats.graph import FloatGraph
-from hwgen.floats.kinds import Attention, Reads
+from hwgen.floats.kinds import Reads
 from hwgen.nn import BinaryConv2d, BinaryLinear, QDAttention
 from hwgen.zoo.binaryvit import ElasticSelfAttention
 from hwgen.zoo.network import Network
@@ -128,7 +128,8 @@ def totals(module: nn.Module, graph: FloatGraph) -> Totals:
     for node in graph.nodes.values():
         sources = [graph.nodes[name].layout for name in node.inputs]
         binary = node.kind.reads in (Reads.SIGNS, Reads.UPRIGHT_SIGNS)
-        if node.kind is Attention:  # Q K^T and A V
+        if node.kind.weights is None and node.kind.reads is Reads.UPRIGHT_SIGNS:
+            # attention: Q K^T and A V
             macs[True] += 2 * prod(sources[0].shape) * sources[1].shape[-2]
         elif node.kind.weights is not None:
             signs = node[node.kind.weights].size
