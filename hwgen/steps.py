@@ -106,9 +106,9 @@ def _network(state: State) -> tuple[nn.Module, CheckpointInfo]:
 def trace(state: State) -> State:
     """The float graph: what the network computes, node by node."""
     from hwgen.frontend import trace as frontend
-    from hwgen.passes.limits import refusals
+    from hwgen.passes.limits import refusals_before_moves
 
-    traced = frontend.trace(state.network, state.images.shape[1:], refusals)
+    traced = frontend.trace(state.network, state.images.shape[1:], refusals_before_moves)
     return replace(state, traced=traced)
 
 

@@ -52,6 +52,7 @@ class StandIns:
         self.importer = importer
         self.reasons: list[tuple[int, HwgenError]] = []  # with how many nodes were emitted before
         self.made_from: dict[str, tuple[View, ...]] = {}  # nodes that are stand-ins: sources
+        self.made_in: dict[str, str] = {}  # .. layers
         self.unknown: dict[fx.Node, tuple[View, ...]] = {}  # values without a layout: made from
 
     def view(self, node: fx.Node) -> Any:
@@ -62,8 +63,9 @@ class StandIns:
         try:
             emit = self.importer.call(node)
         except HwgenError as reason:
-            # a comparison is part of a sign, if what it reads were
-            if not (guessed and node.target in STEPS):
+            # a comparison is part of a sign, if what this layer could not do is
+            inside = any(self.made_in[v.node] == self.importer.place for v in guessed.values())
+            if not (inside and node.target in STEPS):
                 self.add(reason)
             return self._stand_in(node)
         try:
@@ -98,8 +100,14 @@ class StandIns:
         """What stand-ins could be as well: signs; of the layout of what they are computed from."""
         if not guessed:
             return []
+        signs = {n: replace(v, sign=1.0) for n, v in guessed.items()}
         before = {n: self._first(v) for n, v in guessed.items()}
-        return [{n: replace(v, sign=1.0) for n, v in guessed.items()}, before]
+        layout = {
+            v.node: self.importer.nodes[v.node].layout
+            for v in (*guessed.values(), *before.values())
+        }
+        alike = all(layout[guessed[n].node] == layout[v.node] for n, v in before.items())
+        return [signs] if alike else [signs, before]
 
     def _first(self, view: View) -> View:
         """What a stand-in is computed from, through other stand-ins."""
@@ -132,7 +140,8 @@ class StandIns:
         layouts = [importer.nodes[v.node].layout for v in origins]
         # channels cut into several axes have been tokens' before
         axes = [TOKENS if v.cut else v.axes for v in origins]
-        found = _guess(node, axes, layouts)
+        unsure = any(a in self.unknown for a in node.all_input_nodes)
+        found = _guess(node, axes, layouts, unsure)
         if found is None:
             self.unknown[node] = tuple(dict.fromkeys(origins))
             return None
@@ -144,6 +153,7 @@ class StandIns:
         params = {"grid": layout.grid, **values}
         importer.nodes[name] = Node(name, kind, (), params, layout)
         self.made_from[name] = tuple(origins)
+        self.made_in[name] = importer.place
         return View(name, of_result)
 
     def _is_pixels(self, name: str, layout: Layout) -> bool:
@@ -157,13 +167,19 @@ def _all(views: Any) -> tuple[View, ...]:
     return (views,) if isinstance(views, View) else tuple(views or ())
 
 
-def _guess(node: fx.Node, axes: list[Axes], layouts: list[Layout]) -> tuple[Axes, Layout] | None:
-    """Axes and layout of a call's result, from those that it was computed from."""
+def _guess(
+    node: fx.Node, axes: list[Axes], layouts: list[Layout], unsure: bool
+) -> tuple[Axes, Layout] | None:
+    """Axes and layout of a call's result, from those that it was computed from.
+
+    unsure: there was no layout in between: channels and another side of their size may have
+    been exchanged.
+    """
     value = node.meta["value"]
     if not isinstance(value, Tensor) or not value.is_floating_point() or len(value.shape) < 2:
         return None
     shape, names = tuple(value.shape), _names(node)
-    if names & TURNING:
+    if names & TURNING or (unsure and shape[1] in shape[2:]):
         return None
     for a, layout in zip(axes, layouts):
         if shape == _shape(a, layout):

@@ -35,7 +35,7 @@ def trace(
 
     It is traced in double precision, or in its own where its code asks for a type, and compared
     with the network on random images. The network is left as it was.
-    limits: what a graph is refused for after the trace (`hwgen.passes.limits.refusals`): told with
+    limits: what a graph is refused for after the trace (`hwgen.passes.limits`): told with
     the reasons for which there is no graph, of the nodes that there are.
     Raises: UnsupportedOpError naming module path, operation and what is supported; of several
     reasons `hwgen.errors.UnsupportedNetwork` with all.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from hwgen.engine.numerics import LANE_CHANNELS
 from hwgen.errors import HwgenError, UnsupportedOpError, joined
 from hwgen.floats.graph import FloatGraph
-from hwgen.floats.kinds import ChannelFilter, Conv, Kind, MaxPool, WindowSum, XnorConv
+from hwgen.floats.kinds import ChannelFilter, Conv, Gather, Kind, MaxPool, WindowSum, XnorConv
 from hwgen.floats.kinds.base import Node
 from hwgen.floats.layout import Layout
 from hwgen.ops.vector import TAPS
@@ -43,6 +43,12 @@ def refusals(graph: FloatGraph) -> list[tuple[str, HwgenError]]:
     for name, reason in unpaddable(graph, LANE_CHANNELS):
         found[name].append(reason)
     return [(name, reason) for name, reasons in found.items() for reason in reasons]
+
+
+def refusals_before_moves(graph: FloatGraph) -> list[tuple[str, HwgenError]]:
+    """`refusals` of a graph in which channels are still to be moved: `move_channels` takes copies
+    of any channels."""
+    return [found for found in refusals(graph) if graph.nodes[found[0]].kind is not Gather]
 
 
 def _conv(node: Node, source: Layout) -> Refusal:

@@ -27,7 +27,7 @@ from hwgen.passes.fold_backward import fold_backward
 from hwgen.passes.fold_forward import fold_forward
 from hwgen.passes.fracs import Fracs
 from hwgen.passes.fuse import Chain, fuse
-from hwgen.passes.limits import check_limits, refusals
+from hwgen.passes.limits import check_limits, refusals_before_moves
 from hwgen.passes.merge_filters import merge_filters
 from hwgen.passes.move_channels import move_channels
 from hwgen.passes.order_sums import order_sums
@@ -184,6 +184,6 @@ def prepare(
             "calibration images", f"{images.dtype} {images.shape}", "must be uint8 (N, H, W, C)"
         )
     known = {"name": type(module).__name__, "mean": IMAGENET_MEAN, "std": IMAGENET_STD} | meta
-    traced = trace(module, images.shape[1:], refusals)
+    traced = trace(module, images.shape[1:], refusals_before_moves)
     graph = lower(traced, known["mean"], known["std"], type(module).__name__)
     return Prepared(graph, fuse(graph), calibrate(graph, images), facts(traced, known))

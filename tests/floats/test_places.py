@@ -67,7 +67,7 @@ PLACES = {
         "one of an XnorLinear",
     ),
     "passes/limits.py": (
-        "ChannelFilter Conv MaxPool WindowSum XnorConv",
+        "ChannelFilter Conv Gather MaxPool WindowSum XnorConv",
         "see test_limits_are_those_of_kernels",
     ),
     "passes/lower.py": ("Conv", "the classifier, padded"),

@@ -101,6 +101,24 @@ HEADS = (
     "matmul of channels cut into 1x2x16; supported: reshapes and permutations until they are one "
     "axis again"
 )
+
+
+def concatenated(s: nn.Module, x: Tensor) -> Tensor:
+    """24 channels beside 24: copies of any channels are no reason."""
+    return s.c(torch.cat([s.a(x), F.relu(s.b(x))], 1))
+
+
+def mean_behind_a_class_token(s: nn.Module, x: Tensor) -> Tensor:
+    t = prepend_token(x.flatten(2).transpose(1, 2), torch.zeros(1, 1, 32))
+    x = t[:, 1:].transpose(1, 2).reshape(len(x), 32, 8, 8)
+    return s.a(x) * x.mean(1, keepdim=True)
+
+
+def exchanged(s: nn.Module, x: Tensor) -> Tensor:
+    """Behind einsum: channels last, of a grid whose side is their number."""
+    return s.norm(s.norm(torch.einsum("bchw->bhwc", s.narrow(x)))).permute(0, 3, 1, 2)
+
+
 SEVERAL: dict[str, tuple[nn.Module, Sequence[str]]] = {
     "two layers": (
         nn.Sequential(nn.ELU(), oblong()),
@@ -181,6 +199,19 @@ SEVERAL: dict[str, tuple[nn.Module, Sequence[str]]] = {
             f"body.2: {OBLONG}",
         ),
     ),
+    "a comparison behind another layer": (
+        nn.Sequential(nn.ELU(), Of(lambda s, x: torch.where(x > 0.5, x, 0.5 * x))),
+        ("body.0: ELU; supported: ...", "body.1: gt; supported: ..."),
+    ),
+    "where a layout is known again": (
+        Of(mean_behind_a_class_token, a=nn.Conv2d(32, 32, 1)),
+        (
+            "body: prepend_token; a class token has no place on the grid; classify the mean over "
+            "the tokens",
+            "body: mean over C; supported: ...",
+            f"body: {PRODUCT}",
+        ),
+    ),
     "behind an unknown layout": (
         nn.Sequential(
             nn.ELU(), Of(with_class_token, a=nn.Sequential(nn.Linear(32, 32), nn.Softplus()))
@@ -200,6 +231,22 @@ ONE: dict[str, tuple[nn.Module, str]] = {
     "mask": (Of(lambda s, x: x.masked_fill(x < 0.5, 0.0)), "body: lt; supported: ..."),
     "the same twice in a layer": (
         Of(lambda s, x: torch.sin(torch.sin(x) + 1.0)), "body: sin; supported: ..."),
+    "channels that are moved": (
+        nn.Sequential(
+            Of(
+                concatenated,
+                a=nn.Conv2d(32, 24, 1), b=nn.Conv2d(32, 24, 1), c=nn.Conv2d(48, 32, 1),
+            ),
+            nn.ELU(),
+        ),
+        "body.1: ELU; supported: ...",
+    ),
+    "an exchange that nobody sees": (
+        nn.Sequential(
+            Of(exchanged, narrow=nn.Conv2d(32, 8, 1), norm=nn.LayerNorm(8)), nn.Conv2d(8, 32, 1)
+        ),
+        "body.0: einsum; supported: ...",
+    ),
     "the same in all layers": (
         nn.Sequential(nn.ELU(), nn.PReLU(), nn.ELU()),
         "body.0 .. body.2 (2 layers): ELU; supported: ...",
