@@ -172,12 +172,22 @@ REFUSED = {
 }  # fmt: skip
 
 
+FURTHER = {  # reasons behind the first
+    "maximum over tokens": ("body: a sum of (64, 32) and (1, 32); needs equal shapes",),
+    "dataclass": ("body: a sum of (64, 32) and (64, 1); needs equal shapes",),
+    "stash": (
+        "body: a sum with a parameter of shape (2, 32, 8, 8); it must broadcast over the batch",
+    ),
+}
+
+
 @pytest.mark.parametrize("case", REFUSED)
 def test_refused(case: str) -> None:
     part, message = REFUSED[case]
     with pytest.raises(UnsupportedOpError) as caught:
         trace(seeded(lambda: Net(part)), IMAGE)
     assert re.search(message, first_reason(caught.value))
+    assert caught.value.lines[2:] == FURTHER.get(case, ())
 
 
 def shaped(self: Any, x: Tensor) -> Tensor:

@@ -208,7 +208,7 @@ SEVERAL: dict[str, tuple[nn.Module, Sequence[str]]] = {
         (
             "body: prepend_token; a class token has no place on the grid; classify the mean over "
             "the tokens",
-            "body: mean over C; supported: ...",
+            "body: mean over C; supported: mean over all tokens",
             f"body: {PRODUCT}",
         ),
     ),

@@ -174,12 +174,21 @@ REFUSED: dict[str, tuple[Callable[[Any, Tensor], Tensor], str]] = {
 }  # fmt: skip
 
 
+FURTHER = {  # reasons behind the first
+    "scale of the input": (
+        "body: mean over C; supported: mean over all tokens",
+        "body: a product of two tensors; a factor must be a parameter",
+    ),
+}
+
+
 @pytest.mark.parametrize("case", REFUSED)
 def test_refused(case: str) -> None:
     forward, message = REFUSED[case]
     with pytest.raises(UnsupportedOpError) as caught:
         trace(seeded(lambda: Net(forward)), IMAGE)
     assert re.search(message, first_reason(caught.value))
+    assert caught.value.lines[2:] == FURTHER.get(case, ())
 
 
 def test_sign_that_is_plus_one_at_zero() -> None:
