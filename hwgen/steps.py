@@ -169,12 +169,13 @@ def emit(state: State) -> State:
 
 def report(state: State) -> State:
     """What the compiled network costs, and how close it is to the float network."""
+    from hwgen.analysis.counting import count
     from hwgen.analysis.fidelity import fidelity
-    from hwgen.analysis.operations import totals
     from hwgen.report.blocks import block_table
 
     real = state.calibrated or state.shown[0] is not state.images  # no noise
-    body = sections.subject(state.program, state.target, totals(state.network, state.traced))
+    total = count(state.network, state.images.shape[1:])
+    body = sections.subject(state.program, state.target, total)
     body |= sections.predicted(state.program, state.target)
     body["fidelity"] = fidelity(state.network, state.graph, *state.shown) if real else {}
     if state.backend != "rtl":

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from hwgen.floats.graph import FloatGraph
-from hwgen.floats.kinds import Reads
 from hwgen.nn import BinaryConv2d, BinaryLinear, QDAttention
 from hwgen.zoo.binaryvit import ElasticSelfAttention
 from hwgen.zoo.network import Network
@@ -114,30 +111,6 @@ def analyze(module: Network) -> Analysis:
         if name not in counted:
             parts[place(name)[0]] += Totals(float_parameters=parameter.numel())
     return Analysis(tuple(rows), dict(parts), sum(parts.values(), Totals()))
-
-
-def totals(module: nn.Module, graph: FloatGraph) -> Totals:
-    """Of a whole network: `analyze` of a zoo network; of another what its traced graph shows.
-
-    Signs that a layer holds are binary weights, whatever the network keeps of them; all other
-    numbers are float parameters.
-    """
-    if isinstance(module, Network):
-        return analyze(module).total
-    macs, weights = {True: 0, False: 0}, 0
-    for node in graph.nodes.values():
-        sources = [graph.nodes[name].layout for name in node.inputs]
-        binary = node.kind.reads in (Reads.SIGNS, Reads.UPRIGHT_SIGNS)
-        if node.kind.weights is None and node.kind.reads is Reads.UPRIGHT_SIGNS:
-            # attention: Q K^T and A V
-            macs[True] += 2 * prod(sources[0].shape) * sources[1].shape[-2]
-        elif node.kind.weights is not None:
-            signs = node[node.kind.weights].size
-            positions = prod(node.layout.shape) // node.layout.channels
-            macs[binary] += positions * signs
-            weights += signs * binary
-    parameters = sum(p.numel() for p in module.parameters())
-    return Totals(macs[True], macs[False], weights, max(0, parameters - weights))
 
 
 def _places(module: Network) -> Callable[[str], tuple[str, str]]:
