@@ -109,27 +109,27 @@ def compile(
     line takes: a checkpoint, a folder, "net.py:build".
     calibration: uint8 images (N, H, W, channels), whose size is then the image size, or what
     `hwgen compile --calib` takes; None: as there. out: the folder, default out/NAME-TARGET; force:
-    replace it. mean, std: of the input x = (uint8 / 255 - mean) / std. The others are the options
+    replace it; name: of an nn.Module, default its class. mean, std: of the input x = (uint8 / 255 - mean) / std. The others are the options
     of the command line; `sizes` are those of --set.
     Raises: HwgenError (one line) for anything the user can mend; nothing is left half-written.
     """
-    images = calibration if isinstance(calibration, np.ndarray) else None
-    if images is not None and image_size is None and images.ndim == 4:
-        image_size = (images.shape[1], images.shape[2])
+    calib = calibration if isinstance(calibration, np.ndarray) else _path(calibration)
+    if isinstance(calib, np.ndarray) and image_size is None and calib.ndim == 4:
+        image_size = (calib.shape[1], calib.shape[2])
     options = Options(
         ema, _path(config), image_size, _numbers(mean), _numbers(std), _path(weights)
     )  # fmt: skip
-    module = None if isinstance(model, str | Path) else model
-    if module is not None:
+    if isinstance(model, str | Path):
+        path, module = Path(model), None
+    else:
+        path, module = Path(name or type(model).__name__), model
         options.check_no_weights()
-    path = Path(name or type(model).__name__) if module is not None else Path(model)  # type: ignore[arg-type]
     folder = Path(out) if out is not None else Path("out") / f"{path.stem}-{target_label(target)}"
     with _eval(module):
         result = pipeline.compile_model(
             path, target, folder, force=force,
             overrides={k: str(v) for k, v in (sizes or {}).items()},
-            calib=images if images is not None else _path(calibration),  # type: ignore[arg-type]
-            backend=backend, options=options, module=module,
+            calib=calib, backend=backend, options=options, module=module,
         )  # fmt: skip
     return CompiledModel(folder, result.notes, result.reasons)
 

@@ -1,8 +1,8 @@
 """The command line: parse, call the pipeline, exit code. Nothing else.
 
 A user's fault is one line on stderr (all reasons against a network: an indented line for each) and
-exit code 2. Heavy imports happen inside the commands, so
-that `--help` and a wrong option answer at once.
+exit code 2. Heavy imports happen inside the commands, so that `--help` and a wrong option answer at
+once; cli_options.py has the options.
 """
 
 from __future__ import annotations
@@ -14,17 +14,30 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from hwgen.cli_model import (
+from hwgen.cli_options import (
+    IMAGES_HELP,
+    BackendOption,
+    CalibOption,
     ConfigOption,
+    DirArgument,
     EmaOption,
+    FidelityOption,
+    ForceOption,
+    ImagesOption,
     MeanOption,
     ModelArgument,
+    PreprocessOption,
+    SaveOption,
+    SetOption,
     SizeOption,
     StdOption,
+    StopOption,
+    TargetOption,
+    ThreadsOption,
     WeightsOption,
 )
 from hwgen.errors import EXIT_CODE, HwgenError
-from hwgen.frontend.options import Options
+from hwgen.frontend.options import Options, own_parts
 from hwgen.version import __version__
 
 app = typer.Typer(
@@ -34,69 +47,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-DirArgument = Annotated[
-    Path, typer.Argument(metavar="DIR", help="An output folder of `hwgen compile`.")
-]
-TargetOption = Annotated[
-    str,
-    typer.Option(
-        "--target", "-t", metavar="NAME|FILE.toml",
-        help="A target of `hwgen targets`, or the file of another one.",
-    ),
-]  # fmt: skip
-ForceOption = Annotated[
-    bool, typer.Option("--force", help="Replace an output folder that hwgen wrote.")
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="KEY=VALUE", help="Override a size of the engine, e.g. array_bits=2048."
-    ),
-]
-CalibOption = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE|FOLDER",
-        help="Calibration images: .npz, .npy, .pt or a folder of pictures; "
-        "default: MODEL.calib.npz beside the model, else noise.",
-    ),
-]
-PreprocessOption = Annotated[
-    str | None,
-    typer.Option(
-        "--preprocess",
-        metavar="MODE[:RATIO][:FILTER]",
-        help="How pictures get the network's size: crop (shorter side resized, centre taken; "
-        "ratio 0.875), squeeze or pad; bicubic, bilinear or lanczos.",
-        show_default="crop, or as the checkpoint was trained",
-    ),
-]
-FidelityOption = Annotated[
-    bool,
-    typer.Option(
-        "--fidelity",
-        help="Compare every block with the float network at 16, 14, 12 and 10 bits.",
-    ),
-]
-BackendOption = Annotated[
-    str, typer.Option("--backend", help="rtl (Verilog), hls (C++ for Vitis HLS) or both.")
-]
-StopOption = Annotated[
-    str | None,
-    typer.Option(
-        "--stop-after",
-        metavar="STEP",
-        help="Stop after a step and save what it found: load, trace, lower, calibrate, search, "
-        "schedule, emit or report.",
-    ),
-]
-SaveOption = Annotated[
-    bool, typer.Option("--save-steps", help="Keep what every step found, in steps/.")
-]
-IMAGES_HELP = "How many images to simulate."
-ImagesOption = Annotated[int, typer.Option(min=1, help=IMAGES_HELP)]
-ThreadsOption = Annotated[int, typer.Option(min=1, help="Threads of the simulation.")]
 
 
 def _version(wanted: bool) -> None:
@@ -347,7 +297,11 @@ def analyze(
         )  # fmt: skip
     else:
         options = Options.parse(ema, config, image_size, mean, std, weights)
-        _refuse_own(model)
+        if own_parts(model) is not None:
+            raise HwgenError(
+                "hwgen analyze", model, "counts networks that hwgen builds from a checkpoint",
+                "hwgen compile counts this one in its report",
+            )  # fmt: skip
         network, info = load_checkpoint(model, options)
         name = model.name
         for line in info.lines():
@@ -436,16 +390,6 @@ def bench(
 
     for line in run_bench(out):
         typer.echo(line)
-
-
-def _refuse_own(model: Path) -> None:
-    from hwgen.frontend.options import own_parts
-
-    if own_parts(model) is not None:
-        raise HwgenError(
-            "hwgen analyze", model, "counts networks that hwgen builds from a checkpoint",
-            "hwgen compile counts this one in its report",
-        )  # fmt: skip
 
 
 def parse_overrides(pairs: list[str]) -> dict[str, str]:

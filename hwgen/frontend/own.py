@@ -25,7 +25,7 @@ from hwgen.frontend.checkpoint import CheckpointInfo, check_values, fitted
 from hwgen.frontend.files import read_file, weights_file
 from hwgen.frontend.options import Options, own_parts
 from hwgen.frontend.own_config import OwnConfig
-from hwgen.frontend.weights import check_kinds, choose, without_leftovers, without_prefixes
+from hwgen.frontend.weights import check_kinds, choose, without_prefixes
 
 HOW = "for example net.py:build, where build() gives the nn.Module"
 
@@ -224,4 +224,4 @@ def _named_as(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict[st
     """The weights under the network's names: a prefix that all of its own keys share comes back."""
     inner = list(without_prefixes(own))
     prefix = next((k.removesuffix(inner[0]) for k in own if inner and k.endswith(inner[0])), "")
-    return {f"{prefix}{key}": value for key, value in without_leftovers(state).items()}
+    return {f"{prefix}{key}": value for key, value in state.items()}
