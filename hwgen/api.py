@@ -109,8 +109,8 @@ def compile(
     line takes: a checkpoint, a folder, "net.py:build".
     calibration: uint8 images (N, H, W, channels), whose size is then the image size, or what
     `hwgen compile --calib` takes; None: as there. out: the folder, default out/NAME-TARGET; force:
-    replace it; name: of an nn.Module, default its class. mean, std: of the input x = (uint8 / 255 - mean) / std. The others are the options
-    of the command line; `sizes` are those of --set.
+    replace it. name: of an nn.Module, default its class. mean, std: of the input x = (uint8 / 255 -
+    mean) / std. The others are the options of the command line; `sizes` are those of --set.
     Raises: HwgenError (one line) for anything the user can mend; nothing is left half-written.
     """
     calib = calibration if isinstance(calibration, np.ndarray) else _path(calibration)
