@@ -11,6 +11,7 @@ import jinja2
 from hwgen.engine.sizing import Sizing
 from hwgen.errors import HwgenError
 from hwgen.paths import templates_dir
+from hwgen.units.attention import EXP_ROM, exp_rom
 from hwgen.units.decode import TEMPLATE as DECODERS
 from hwgen.units.decode import decoders
 
@@ -59,9 +60,9 @@ def rtl_texts(s: Sizing) -> dict[str, str]:
     rtl = templates_dir() / "rtl"
     texts = {p.name: p.read_text() for p in rtl.rglob("*.v")}
     texts |= {f"{name}.v": text for name, text in decoders().items()}
-    for template in rtl.rglob("*.v.j2"):
-        if template == templates_dir() / DECODERS:
-            continue
+    texts["attention_exp.v"] = exp_rom(s.head)
+    own = {templates_dir() / DECODERS, templates_dir() / EXP_ROM}  # rendered above
+    for template in set(rtl.rglob("*.v.j2")) - own:
         name = template.name.removesuffix(".j2")
         texts[name] = render(
             f"rtl/{template.relative_to(rtl)}", top=TOP, parameters=s.parameters(), axi=axi_pins(s)

@@ -27,7 +27,10 @@ NORM_V_BITS = 52
 MAX_LOG2C = 11  # of LayerNorm: 42-bit sums hold 2**11 squares of 16-bit values
 EXP_BITS = 24
 KAPPA_FRAC = 20
-HEAD_DIM = 64
+HEAD_DIM = 64  # channels of an attention head where a network has none
+UNIT_CHANNELS = 64  # a head is read in aligned units of so many channels
+TOP_SCORE = 126  # scores have 7 bits, and 127 is none
+TOP_LOGIT = 8.0  # of the softmax: larger ones count as this, so that EXP keeps its low end
 
 
 @overload
@@ -49,21 +52,42 @@ def saturate(x: Array, bits: int) -> Array:
     return np.clip(x, -(1 << (bits - 1)), (1 << (bits - 1)) - 1)
 
 
+def head_units(head: int) -> int:
+    """Aligned units of 64 channels that a head of `head` channels can lie in: heads follow each
+    other, so that one begins at any multiple of the largest power of two in `head`."""
+    step = min(head & -head, UNIT_CHANNELS)
+    return -(-(UNIT_CHANNELS - step + head) // UNIT_CHANNELS)
+
+
+def score_offset(head: int) -> int:
+    """What a popcount is above its score. In heads of more than 128 channels all popcounts up to
+    this one have score 0: logits of at most -128 / sqrt(head), -8 at 256 channels."""
+    return max(0, head // 2 - UNIT_CHANNELS)
+
+
+def attention_scores(equal: Array, head: int) -> Array:
+    """Scores (7 bits) of popcounts of equal bits, 0 .. head."""
+    return np.clip(equal - score_offset(head), 0, TOP_SCORE)
+
+
 @cache
-def exp_table() -> Array:
-    """(65,) EXP[p] = exp((2p - 64)/8) relative to its maximum exp(8), 24 bits, at least 1."""
-    p = np.arange(HEAD_DIM + 1)
-    scaled = np.floor((2.0 ** (EXP_BITS - 1)) * np.exp((p - HEAD_DIM) / 4.0) + 0.5)
+def exp_table(head: int = HEAD_DIM) -> Array:
+    """(scores,) EXP[p] = exp(x - top), 24 bits, at least 1, of scores p in heads of `head`
+    channels: x = min((2 (p + offset) - head) / sqrt(head), top), top = min(sqrt(head), 8)."""
+    equal = np.arange(min(head, TOP_SCORE) + 1) + score_offset(head)
+    logit, top = (2 * equal - head) / head**0.5, min(head**0.5, TOP_LOGIT)
+    scaled = np.floor((2.0 ** (EXP_BITS - 1)) * np.exp(np.minimum(logit, top) - top) + 0.5)
     return np.maximum(scaled, 1).astype(np.int64)
 
 
-def attention_levels(p: Array, kappa: Array, neg: bool) -> Array:
-    """QD levels 0..3 of popcount scores.
+def attention_levels(p: Array, kappa: Array, neg: bool, head: int = HEAD_DIM) -> Array:
+    """QD levels 0..3 of scores.
 
-    p (..., queries, keys) in [0, 64]; kappa (3,) thresholds on the softmax value, scale 2**-20.
+    p (..., queries, keys), `attention_scores` of heads of `head` channels; kappa (3,) thresholds
+    on the softmax value, scale 2**-20.
     level = #{k : EXP[p] 2**20 >= rowsum kappa_k}  (<= when `neg`, for a negative step alpha).
     """
-    e = exp_table()[p]
+    e = exp_table(head)[p]
     theta = e.sum(-1, keepdims=True)
     level = np.zeros(p.shape, dtype=np.int64)
     for k in range(3):

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hwgen import nn as hnn
+from hwgen.engine.numerics import LANE_CHANNELS
 from hwgen.floats.kinds import (
     Add,
     Attention,
@@ -30,6 +31,7 @@ from hwgen.frontend.importer import Importer
 from hwgen.frontend.pooling import average_pool
 from hwgen.frontend.sign_nodes import sign_node
 from hwgen.frontend.views import TOKENS, WINDOWS, View
+from hwgen.ops.attention import MAX_HEAD
 from hwgen.ops.attention import MAX_TOKENS as MAX_KEYS
 
 LEAKY = 0.01  # default slope of leaky ReLU
@@ -218,11 +220,7 @@ def token_builder(im: Importer, m: hnn.TokenBuilder, _: Tensor, x: View) -> View
 def attention(im: Importer, m: hnn.QDAttention, _: Tensor, *qkv: View) -> View:
     layouts = [im.channel_axis(x, -1, "QDAttention") for x in qkv]
     layout, heads = layouts[0], m.heads
-    if layout.channels != 64 * heads:
-        raise im.unsupported(
-            f"QDAttention with {heads} heads of {layout.channels / heads:g} channels",
-            "a head has 64 channels",
-        )
+    _check_heads(im, "QDAttention", layout.channels, heads)
     if any(x.axes not in (WINDOWS, TOKENS) for x in qkv) or len(set(layouts)) > 1:
         raise im.unsupported(
             "QDAttention on unequal tokens", "needs q, k, v (B, T, C) of one shape"
@@ -236,11 +234,7 @@ def elastic_attention(
     im: Importer, f: Any, _: Tensor, q: View, k: View, v: View, clip: Tensor, heads: int
 ) -> View:
     layouts = [im.channel_axis(x, -1, "elastic_attention") for x in (q, k, v)]
-    if layouts[0].channels != 64 * heads:
-        raise im.unsupported(
-            f"elastic_attention with {heads} heads of {layouts[0].channels / heads:g} channels",
-            "a head has 64 channels",
-        )
+    _check_heads(im, "elastic_attention", layouts[0].channels, heads)
     if any(x.axes != TOKENS for x in (q, k, v)) or layouts[1] != layouts[2]:
         raise im.unsupported(
             "elastic_attention on windows or unequal keys", "needs q (B, N, C), k and v (B, M, C)"
@@ -253,13 +247,24 @@ def elastic_attention(
     return _attention(im, "elastic_attention", (q, k, v), np.full(heads, step), np.zeros(heads), 1)
 
 
+def _check_heads(im: Importer, what: str, channels: int, heads: int) -> None:
+    """Raises: UnsupportedOpError where the attention unit cannot run such heads."""
+    if heads < 1 or channels % (LANE_CHANNELS * heads) or channels > MAX_HEAD * heads:
+        raise im.unsupported(
+            f"{what} with {heads} heads of {channels / max(heads, 1):g} channels",
+            f"a head has a multiple of {LANE_CHANNELS} channels, up to {MAX_HEAD}",
+        )
+
+
 def _attention(
     im: Importer, what: str, qkv: tuple[View, ...], alpha: np.ndarray, zero: np.ndarray, top: int
 ) -> View:
     layout, keys = im.layout(qkv[0]), im.layout(qkv[1]).shape[-2]
     if keys > MAX_KEYS:
         raise im.unsupported(f"{what} over {keys} tokens", f"at most {MAX_KEYS} keys")
-    params = {"alpha": alpha, "zero_point": zero, "top": top, "scale": np.repeat(alpha, 64),
-              "bias": zeros(layout.channels)}  # fmt: skip
+    params = {
+        "alpha": alpha, "zero_point": zero, "top": top,
+        "scale": np.repeat(alpha, layout.channels // len(alpha)), "bias": zeros(layout.channels),
+    }  # fmt: skip
     bits = tuple(sign_node(im, x, f"{name}_sign") for x, name in zip(qkv, "qkv"))
     return View(im.emit(Attention, bits, params), qkv[0].axes)

@@ -8,13 +8,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from hwgen.engine.numerics import HEAD_DIM, attention_levels
+from hwgen.engine.numerics import LANE_CHANNELS, UNIT_CHANNELS, attention_levels, attention_scores
 from hwgen.engine.sizing import Sizing
 from hwgen.ops.base import HLS_LANES, Array, Op, Types, register, signed
 from hwgen.ops.types import TensorType
 from hwgen.units.attention import Attention as AttentionUnit
 
 MAX_TOKENS = 256  # keys of a window: size of the attention unit's memories
+MAX_HEAD = 256  # channels of a head
 MAX_QUERIES = 4095  # of a window: its field in the instruction
 KAPPA_BITS = 24
 SCORES_AT_ONCE = 1 << 20  # of the golden execution: 8 MiB of scores
@@ -26,13 +27,13 @@ NEVER = (1 << KAPPA_BITS) - 1
 @register
 @dataclass(frozen=True, eq=False)
 class Attention(Op):
-    """acc = m * sum_j level[i, j] v[j], levels 0..3 of the softmax of q k^T / 8 by thresholds.
+    """acc = m * sum_j level[i, j] v[j], levels 0..3 of softmax(q k^T / sqrt(d)) by thresholds.
 
     Sources: bits, q (windows, N, C), k and v (windows, M, C), or (N, C) and (M, C) as one window;
-    N up to MAX_QUERIES, M up to MAX_TOKENS; heads of 64 channels. The result has q's shape and
-    grid. kappa (heads, 3): (k - 1/2 - zero_point) alpha / 3 at scale 2**-20, at least 0, NEVER for
-    a level that is not there; neg (heads,): 1 where alpha < 0 (then a level is reached at or below
-    its threshold). m (C,) holds alpha.
+    N up to MAX_QUERIES, M up to MAX_TOKENS; heads of d = C / heads channels, up to MAX_HEAD. The
+    result has q's shape and grid. kappa (heads, 3): (k - 1/2 - zero_point) alpha / 3 at scale
+    2**-20, at least 0, NEVER for a level that is not there; neg (heads,): 1 where alpha < 0 (then a
+    level is reached at or below its threshold). m (C,) holds alpha.
     """
 
     kappa: Array
@@ -52,8 +53,13 @@ class Attention(Op):
     OWN_WIDTH: ClassVar[tuple[str, ...]] = ("kappa",)
 
     def scores(self, q: Array, k: Array) -> Array:
-        """popcount(xnor(q, k)) per head: (batch, windows, heads, N, M) in [0, 64]."""
-        return _scores(_heads(q), _heads(k))
+        """Scores of popcount(xnor(q, k)) per head: (batch, windows, heads, N, M), 7 bits."""
+        return self._scores(self._heads(q), self._heads(k))
+
+    @property
+    def head(self) -> int:
+        """Channels of a head."""
+        return len(self.m) // len(self.kappa)
 
     def levels(self, q: Array, k: Array) -> Array:
         """Quantised attention levels 0..3, same shape as the scores."""
@@ -65,8 +71,8 @@ class Attention(Op):
         count = max(1, SCORES_AT_ONCE // scores)  # images: scores are larger than all else
         for first in range(0, len(q), count):
             some = slice(first, first + count)
-            levels = self._levels(_scores(_heads(q[some]), _heads(k[some])))
-            sums = levels.astype(np.float32) @ _heads(v[some])  # (images, windows, heads, N, 64)
+            levels = self._levels(self._scores(self._heads(q[some]), self._heads(k[some])))
+            sums = levels.astype(np.float32) @ self._heads(v[some])  # (.., windows, heads, N, d)
             context[some] = sums.swapaxes(2, 3).reshape(q[some].shape)
         return context, self.m
 
@@ -88,19 +94,32 @@ class Attention(Op):
         return super().operand_rows(tensor, first, count)
 
     def beats(self, s: Sizing, types: Types) -> int:
-        unit, shape = AttentionUnit(s.lanes, s.kw, s.pk), types[self.sources[1]].shape
-        queries, keys, heads = self.out.tokens, shape[-2], self.out.channels // HEAD_DIM
-        if unit.overlaps(keys):
-            return heads * queries * unit.period(keys)
-        windows = shape[0] if len(shape) == 3 else 1  # every instruction alone
-        return heads * windows * unit.cycles(queries // windows, keys)
+        unit = AttentionUnit(s.lanes, s.kw, s.pk, head=self.head)
+        shape = types[self.sources[1]].shape
+        queries, keys, total = self.out.tokens, shape[-2], 0
+        windows = shape[0] if len(shape) == 3 else 1
+        for first in range(0, self.out.channels, self.head):
+            units = unit.units(first % UNIT_CHANNELS)
+            if unit.overlaps(keys):
+                total += units * queries * unit.period(keys, units)
+            else:  # every instruction alone
+                total += units * windows * unit.cycles(queries // windows, keys, units)
+        return total
 
     def parameter_words(self, s: Sizing) -> int:
         return self.chain_words(s)
 
+    def lane_channels(self) -> tuple[int, ...]:
+        return (self.head,)
+
     def violations(self, q: TensorType, k: TensorType, v: TensorType) -> Iterator[str]:
-        if q.channels % HEAD_DIM or self.kappa.shape != (q.channels // HEAD_DIM, 3):
-            yield f"{q.channels} channels, {len(self.kappa)} heads; a head has {HEAD_DIM} channels"
+        heads = len(self.kappa)
+        if self.kappa.shape != (heads, 3) or q.channels % (LANE_CHANNELS * heads):
+            yield (
+                f"{q.channels} channels, {heads} heads; a head has a multiple of {LANE_CHANNELS}"
+            )
+        elif q.channels > MAX_HEAD * heads:
+            yield f"heads of {q.channels // heads} channels; at most {MAX_HEAD}"
         if k.shape[-2] > MAX_TOKENS:
             yield f"{k.shape[-2]} keys; a window has at most {MAX_TOKENS}"
         if q.shape[-2] > MAX_QUERIES:
@@ -116,18 +135,17 @@ class Attention(Op):
 
     def _levels(self, scores: Array) -> Array:
         per_head = [
-            attention_levels(scores[:, :, h], self.kappa[h], bool(self.neg[h]))
+            attention_levels(scores[:, :, h], self.kappa[h], bool(self.neg[h]), self.head)
             for h in range(scores.shape[2])
         ]
         return np.stack(per_head, 2)
 
+    def _scores(self, q: Array, k: Array) -> Array:
+        equal = np.rint((q @ k.swapaxes(-1, -2) + self.head) / 2).astype(np.int64)
+        return attention_scores(equal, self.head)
 
-def _scores(q: Array, k: Array) -> Array:
-    return np.rint((q @ k.swapaxes(-1, -2) + HEAD_DIM) / 2).astype(np.int64)
-
-
-def _heads(x: Array) -> Array:
-    """(batch, windows, heads, tokens, 64) of +1.0 / -1.0."""
-    x = signed(x if x.ndim == 4 else x[:, None])
-    b, w, t, c = x.shape
-    return x.reshape(b, w, t, c // HEAD_DIM, HEAD_DIM).swapaxes(2, 3)
+    def _heads(self, x: Array) -> Array:
+        """(batch, windows, heads, tokens, d) of +1.0 / -1.0."""
+        x = signed(x if x.ndim == 4 else x[:, None])
+        b, w, t, c = x.shape
+        return x.reshape(b, w, t, c // self.head, self.head).swapaxes(2, 3)

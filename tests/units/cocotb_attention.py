@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import cocotb
@@ -13,7 +14,7 @@ from hwgen.ops.attention import NEVER
 from hwgen.units.attention import Attention
 from hwgen.units.compute_unit import ANNOUNCED
 
-UNIT = Attention(*(int(v) for v in os.environ["ATTENTION_UNIT"].split()))
+UNIT = Attention(**json.loads(os.environ["ATTENTION_UNIT"]))
 SEED = int(os.environ["ATTENTION_SEED"])
 RUNS = int(os.environ["ATTENTION_RUNS"])
 FAULT = os.environ.get("ATTENTION_FAULT", "")
@@ -21,15 +22,21 @@ L, KW, PK = UNIT.lanes, UNIT.kw, UNIT.pk
 ELEMS = 64 // L
 FIELDS = (
     "q_bits", "k_bits", "v_bits", "t_stride", "queries", "tokens",
-    "kappa1", "kappa2", "kappa3", "neg",
+    "kappa1", "kappa2", "kappa3", "neg", "offset", "v_unit",
 )  # fmt: skip
 
-# exp((p - 64) / 4) at scale 2**23, rounded to nearest, at least 1: written down again here
-EXP = np.maximum(np.floor(2.0**23 * np.exp(-(64 - np.arange(65)) / 4) + 0.5), 1).astype(np.int64)
+HEAD = UNIT.head
+# Logits of 0 .. HEAD equal bits as exp(logit - top) at scale 2**23, rounded to nearest, at least 1:
+# written down again here. Heads of up to 64 channels have no logit above the top one.
+EQUAL = np.clip(np.arange(HEAD + 1), max(0, HEAD // 2 - 64), max(0, HEAD // 2 - 64) + 126)
+TOP = min(np.sqrt(HEAD), 8.0)
+LOGIT = np.minimum((2 * EQUAL - HEAD) / np.sqrt(HEAD), TOP)
+EXP = np.maximum(np.floor(2.0**23 * np.exp(LOGIT - TOP) + 0.5), 1).astype(np.int64)
 
 
 def context(q, k, v, kappa, neg):
-    """(queries, 64) by plain integers; q (queries, 64), k and v (tokens, 64) in {0, 1}."""
+    """(queries, channels) by plain integers; q (queries, HEAD), k (tokens, HEAD), v (tokens,
+    channels) in {0, 1}."""
     e = EXP[(q[:, None] == k[None]).sum(-1)]
     bounds = e.sum(1, keepdims=True)[..., None] * np.array(kappa)  # below 2**31 2**24
     value = (e << 20)[..., None]
@@ -47,7 +54,7 @@ class Memory:
     def write(self, base, stride, rows):
         for t, row in enumerate(rows):
             at = (base + t * stride) & 0xFFFF
-            self.bits[at : at + ELEMS] = row.reshape(ELEMS, L)
+            self.bits[at : at + len(row) // L] = row.reshape(-1, L)
 
     def row(self, address):
         n = KW // L
@@ -73,28 +80,34 @@ def kappas(rng, scores):
 
 
 def case(rng, memory, queries, tokens, run):
-    """One instruction: fields, expected (queries, 64)."""
+    """One instruction: fields, expected (queries, channels of the head in the values' unit)."""
+    offset = int(rng.integers(0, 4)) * HEAD % 64
+    units = UNIT.units(offset)
+    v_unit = int(rng.integers(0, units))
     room = 0x1300 // (ELEMS * max(queries, tokens))
-    stride = ELEMS * int(rng.integers(1, min(3, room) + 1))
+    stride = ELEMS * int(rng.integers(units, max(units, min(3, room)) + 1))
     slot = 3 * (run % 4)  # no two instructions that are under way at once have the same
     base = [(slot + i) * 0x1400 + ELEMS * int(rng.integers(0, 8)) for i in range(3)]
-    q = rng.integers(0, 2, (queries, 64), dtype=np.uint8)
-    k, v = rng.integers(0, 2, (2, tokens, 64), dtype=np.uint8)
+    q = rng.integers(0, 2, (queries, HEAD), dtype=np.uint8)
+    k = rng.integers(0, 2, (tokens, HEAD), dtype=np.uint8)
+    v = rng.integers(0, 2, (tokens, 64), dtype=np.uint8)
     kind = run % 4
     if kind == 1:  # near keys: large scores
         k = np.where(rng.random(k.shape) < 0.1, k, q[rng.integers(0, queries, tokens)])
     if kind == 2:  # extremes: score 64 and 0, context +-3 tokens
         q[:], k[:] = q[0], q[0] ^ int(rng.integers(2))
         v[:] = v[0]
-    memory.write(base[0], stride, q)
-    memory.write(base[1], stride, k)
+    memory.write(base[0], stride, in_units(rng, q, offset, units))
+    memory.write(base[1], stride, in_units(rng, k, offset, units))
     memory.write(base[2], stride, v)
     scores = (q[:, None] == k[None]).sum(-1)
+    first, words = UNIT.own_words(offset, v_unit)
+    v = v[:, first * L : (first + words) * L]
     kappa = kappas(rng, scores)
     neg = int(rng.integers(2))
     want = context(q, k, v, kappa, neg)
     if FAULT == "bit":  # one bit of the last value differs in the stimulus
-        memory.bits[base[2] + (tokens - 1) * stride, 0] ^= 1
+        memory.bits[base[2] + (tokens - 1) * stride + first, 0] ^= 1
     fields = {
         **dict(zip(("q_bits", "k_bits", "v_bits"), base)),
         "t_stride": stride,
@@ -102,10 +115,25 @@ def case(rng, memory, queries, tokens, run):
         "tokens": tokens,
         **dict(zip(("kappa1", "kappa2", "kappa3"), kappa)),
         "neg": neg,
+        "offset": offset // 8,
+        "v_unit": v_unit,
     }
     if FAULT == "kappa":
         fields["kappa1"] ^= 0x70000
     return fields, want
+
+
+def in_units(rng, rows, offset, units):
+    """Rows of a head between the channels of others: (rows, 64 units)."""
+    noise = rng.integers(0, 2, (len(rows), 64 * units), dtype=np.uint8)
+    noise[:, offset : offset + HEAD] = rows
+    return noise
+
+
+def shape_of(fields):
+    """(units, words) of an instruction, for `UNIT.run`."""
+    offset = 8 * fields["offset"]
+    return UNIT.units(offset), UNIT.own_words(offset, fields["v_unit"])[1]
 
 
 class Bench:
@@ -175,9 +203,9 @@ def check(results, want, run):
 
 def word_cycles(run):
     """Cycles of an instruction's result words."""
-    first = run.last - UNIT.words + 1 - (run.queries - 1) * UNIT.period(run.tokens)
-    query = first + np.arange(run.queries) * UNIT.period(run.tokens)
-    return (query[:, None] + np.arange(UNIT.words)).ravel().tolist()
+    first = run.last - run.words + 1 - (run.queries - 1) * run.period
+    query = first + np.arange(run.queries) * run.period
+    return (query[:, None] + np.arange(run.words)).ravel().tolist()
 
 
 # (queries, tokens): lengths 1, odd, a group, one beyond, powers of two, half of the memories, one
@@ -215,15 +243,17 @@ async def started_early(dut, rng, jobs, delay):
         ready = await bench.step(fields)
         assert ready == free, (now, len(runs), runs[-2:])
         if fields is not None:
-            runs.append(UNIT.run(now, *jobs[len(runs)], runs[-1] if runs else None))
+            before = runs[-1] if runs else None
+            runs.append(UNIT.run(now, *jobs[len(runs)], before, *shape_of(fields)))
     at = 0
     for i, (run, want) in enumerate(zip(runs, wants, strict=True)):
-        results = bench.results[at : at + len(want) * UNIT.words]
+        results = bench.results[at : at + len(want) * run.words]
         check(results, want, i)
         assert [cycle for cycle, _ in results] == word_cycles(run), (i, runs[max(i - 1, 0) : i + 1])
         at += len(results)
     assert at == len(bench.results)
-    assert bench.reads == sum(run.queries + 2 * run.tokens for run in runs)
+    reads = (run.queries * run.units + run.tokens * (run.units + 1) for run in runs)
+    assert bench.reads == sum(reads)
     return runs
 
 
@@ -238,12 +268,14 @@ async def one_by_one(dut):
         for _ in range(int(rng.integers(1, 5))):
             assert await bench.step()
         first, bench.results, bench.reads = bench.cycle, [], 0
+        units, words = shape_of(fields)
+        cycles = UNIT.run(0, queries, tokens, None, units, words).last + 1
         await bench.step(fields)
-        for _ in range(UNIT.cycles(queries, tokens) - 1):
+        for _ in range(cycles - 1):
             await bench.step()
-        assert len(bench.results) == queries * UNIT.words
-        assert bench.results[-1][0] - first + 1 == UNIT.cycles(queries, tokens), (run, tokens)
-        assert bench.reads == queries + 2 * tokens
+        assert len(bench.results) == queries * words
+        assert bench.results[-1][0] - first + 1 == cycles, (run, tokens)
+        assert bench.reads == queries * units + tokens * (units + 1)
         check(bench.results, want, run)
 
 
@@ -270,6 +302,6 @@ async def chained(dut):
     jobs = [job for job in equal for _ in range(3)] + mixed
     runs = await started_early(dut, rng, jobs, lambda: 0)
     for i, job in enumerate(equal[:3]):
-        if UNIT.overlaps(job[1]):
+        if UNIT.overlaps(job[1]) and HEAD == 64:
             ends = np.diff([run.last for run in runs[3 * i : 3 * i + 3]])
             assert ends.tolist() == [job[0] * UNIT.period(job[1])] * 2, job

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from contextlib import suppress
+from dataclasses import asdict
 
 import pytest
 from cocotb_tools.runner import get_results, get_runner
@@ -11,7 +13,7 @@ from cocotb_tools.runner import get_results, get_runner
 from hwgen.engine.numerics import exp_table
 from hwgen.tools.lint import lint_verilog
 from hwgen.tools.verilator import verilator_env
-from hwgen.units.attention import Attention
+from hwgen.units.attention import Attention, exp_rom
 
 UNITS = [Attention(16, 128, 8), Attention(64, 128, 4, row_at=4)]
 OTHERS = [
@@ -21,18 +23,25 @@ OTHERS = [
     Attention(16, 128, 64, row_at=3),
     Attention(8, 64, 4),
     Attention(8, 64, 32),
+    Attention(16, 128, 8, head=80),
+    Attention(16, 256, 16, head=16),
+    Attention(8, 64, 4, head=48),
+    Attention(32, 128, 8, head=96),
+    Attention(64, 128, 16, head=128),
+    Attention(16, 256, 64, head=240),
+    Attention(32, 256, 8, head=256),
 ]
 
 
 def name_of(unit: Attention) -> str:
-    return f"L{unit.lanes}_KW{unit.kw}_PK{unit.pk}_T{unit.max_tokens}_R{unit.row_at}"
+    return f"H{unit.head}_L{unit.lanes}_KW{unit.kw}_PK{unit.pk}_T{unit.max_tokens}_R{unit.row_at}"
 
 
 def build(unit: Attention, folder, monkeypatch, edit=None):
     """Builds under Verilator; `edit` = (file, old, new) plants an RTL fault."""
     for name, value in verilator_env().items():
         monkeypatch.setenv(name, value)
-    sources = unit.sources()
+    sources = unit.write_sources(folder)
     if edit is not None:
         file, old, new = edit
         index = next(i for i, s in enumerate(sources) if s.name == file)
@@ -66,7 +75,7 @@ def simulate(runner, unit: Attention, folder, runs=24, seed=1, fault="", only=No
             results_xml=str(results),
             log_file=folder / "test.log",
             extra_env={
-                "ATTENTION_UNIT": " ".join(str(v) for v in unit.parameters().values()),
+                "ATTENTION_UNIT": json.dumps(asdict(unit)),
                 "ATTENTION_SEED": str(seed),
                 "ATTENTION_RUNS": str(runs),
                 "ATTENTION_FAULT": fault,
@@ -109,14 +118,15 @@ def test_keys_read_before_the_other_half_is_free_are_seen(tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("unit", [*UNITS, *OTHERS], ids=name_of)
-def test_no_front_end_warns(unit):
-    assert lint_verilog(unit.sources(), "attention", parameters=unit.parameters()) == []
+def test_no_front_end_warns(unit, tmp_path):
+    sources = unit.write_sources(tmp_path)
+    assert lint_verilog(sources, "attention", parameters=unit.parameters()) == []
 
 
-def test_exp_rom_is_the_table_of_numerics():
-    rom = next(p for p in Attention().sources() if p.name == "attention_exp.v").read_text()
-    entries = re.findall(r"7'd(\d+): e = 24'd(\d+);", rom)
-    assert [(int(p), int(e)) for p, e in entries] == list(enumerate(exp_table().tolist()))
+@pytest.mark.parametrize("head", [16, 64, 80, 256])
+def test_exp_rom_is_the_table_of_numerics(head):
+    entries = re.findall(r"7'd(\d+): e = 24'd(\d+);", exp_rom(head))
+    assert [(int(p), int(e)) for p, e in entries] == list(enumerate(exp_table(head).tolist()))
 
 
 @pytest.mark.parametrize(
@@ -127,12 +137,17 @@ def test_exp_rom_is_the_table_of_numerics():
         ({"PK": 2}, "PK_must_be_a_power_of_two_from_4_on"),
         ({"PK": 8, "MAX_TOKENS": 16}, "MAX_TOKENS_must_be_a_power_of_two_from_4_PK_to_256"),
         ({"LANES": 8, "PK": 64}, "MAX_TOKENS_must_be_at_least_8_PK_where_LANES_is_8"),
+        ({"HEAD": 24}, "HEAD_must_be_a_multiple_of_16_and_LANES_up_to_256"),
+        ({"HEAD": 80, "LANES": 32}, "HEAD_must_be_a_multiple_of_16_and_LANES_up_to_256"),
         ({"ROW_AT": 0}, "ROW_AT_must_be_at_least_1"),
         ({"MAX_TOKENS": 512}, "MAX_TOKENS_must_be_a_power_of_two_from_4_PK_to_256"),
     ],
 )
-def test_guards_name_the_rule(parameters, message):
+def test_guards_name_the_rule(parameters, message, tmp_path):
     found = lint_verilog(
-        Attention().sources(), "attention", parameters=parameters, skip=("pyverilog", "iverilog")
-    )
+        Attention().write_sources(tmp_path),
+        "attention",
+        parameters=parameters,
+        skip=("pyverilog", "iverilog"),
+    )  # fmt: skip
     assert any(message in line for line in found)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hwgen.engine.numerics import HEAD_DIM, NORM_FRAC
+from hwgen.engine.numerics import NORM_FRAC
 from hwgen.floats.kinds.base import Call, Kind, Params, Reads, must, register
 from hwgen.floats.kinds.parameters import Int, Positive, Reals
 from hwgen.floats.kinds.scaled import Scaled
@@ -71,10 +71,10 @@ class LayerNorm(Kind):
 
 @register
 class Attention(Scaled):
-    """scale sum_t level v + bias of signs q (.., N, C), k and v (.., M, C) in heads of 64 channels.
+    """scale sum_t level v + bias of signs q (.., N, C), k and v (.., M, C) in heads of d channels.
 
-    level = clamp(round(top A / alpha + zero_point), 0, top), A = softmax(q k / 8); alpha and
-    zero_point of each of the C / 64 heads (BHViT, arXiv:2503.02394).
+    level = clamp(round(top A / alpha + zero_point), 0, top), A = softmax(q k / sqrt(d)); alpha
+    and zero_point of each of the C / d heads (BHViT, arXiv:2503.02394).
     """
 
     name = "attention"
@@ -94,24 +94,25 @@ class Attention(Scaled):
         alike = len(q.shape) == len(k.shape) and q.channels == k.channels
         must(alike and q.shape[:-2] == k.shape[:-2], f"queries {q.shape}, keys {k.shape}")
         heads = len(params["alpha"])
-        must(q.channels == HEAD_DIM * heads, f"{heads} heads of {HEAD_DIM} in {q.channels}")
+        must(heads > 0 and q.channels % heads == 0, f"{heads} heads in {q.channels} channels")
         return q
 
     @classmethod
     def levels(cls, n: Call, q: Tensor, k: Tensor) -> Tensor:
         """Attention levels (..., heads, N, M) of q (..., N, C) and k (..., M, C)."""
-        q, k = cls._heads(q), cls._heads(k)
-        a = torch.softmax(q @ k.transpose(-1, -2) / HEAD_DIM**0.5, -1)
+        heads = len(n["alpha"])
+        q, k = cls._heads(q, heads), cls._heads(k, heads)
+        a = torch.softmax(q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5, -1)
         alpha, zero = (n[p][:, None, None] for p in ("alpha", "zero_point"))
         return torch.clamp(torch.round(n["top"] * a / alpha + zero), 0, n["top"])
 
     @classmethod
     def unscaled(cls, n: Call, *x: Tensor) -> Tensor:
         q, k, v = x
-        context = cls.levels(n, q, k) @ cls._heads(v)
+        context = cls.levels(n, q, k) @ cls._heads(v, len(n["alpha"]))
         return context.transpose(-2, -3).reshape(q.shape)
 
     @staticmethod
-    def _heads(x: Tensor) -> Tensor:
-        """(..., T, C) -> (..., heads, T, 64)."""
-        return x.unflatten(-1, (-1, HEAD_DIM)).transpose(-2, -3)
+    def _heads(x: Tensor, heads: int) -> Tensor:
+        """(..., T, C) -> (..., heads, T, C / heads)."""
+        return x.unflatten(-1, (heads, -1)).transpose(-2, -3)

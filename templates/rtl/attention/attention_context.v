@@ -9,8 +9,8 @@
 // cycles apart, with the query's buffer and whether it is the last one of its instruction: group g
 // is read in X+g; r, r_neg hold from X+1 on for `groups` cycles; the values of group g are read in
 // X+1+g; freed in the last of these cycles if the query is the last one; word w of the result
-// (channels w*LANES .., signed 16 bits per lane) in X+AT+2+groups+w, 64/LANES words; finish one
-// cycle before the last. AT: the sum of a group is there in X+AT, 4 cycles after v_q and drop_q
+// (channels w*LANES .., signed 16 bits per lane) in X+AT+2+groups+w, the words that own_0, own_1
+// says of its buffer; finish one cycle before the last. AT: the sum of a group is there in X+AT, 4 cycles after v_q and drop_q
 // (X+2), with PK above 8 log2(PK / 8) more. Channel 64, whose values are all 1, sums the levels.
 // Names: r, r_neg are the thresholds, r_acc the result, c_next announces a word of it; *_t: bit i
 // belongs to X+i; drop: levels, inverted; low: what a channel's sum of PART_W bits is added to.
@@ -20,6 +20,7 @@ module attention_context #(
     parameter LANES    = 16,
     parameter PK       = 8,
     parameter LOG2_PK  = 3,
+    parameter HEAD     = 64,
     parameter GROUP_W  = 5,  // log2 of the groups of both buffers
     parameter DELAY_W  = 6,  // log2 of the groups of scores under way
     parameter ACC_W    = 10  // bits of 3 * MAX_TOKENS
@@ -38,6 +39,8 @@ module attention_context #(
     input  wire                start_buf,
     input  wire [20:0]         r,
     input  wire                r_neg,
+    input  wire [5:0]          own_0,  // of the buffers: first word of the head, words - 1
+    input  wire [5:0]          own_1,
     output wire                freed,
     output wire                finish,
     output wire                c_next,   // a result word comes four cycles later
@@ -190,9 +193,37 @@ module attention_context #(
     assign finish = left_q == ONE_LEFT;
 
     // The words of a query are announced from when its last sums are on their way.
-    reg [WORDS-1:0] coming_q;
-    wire [WORDS-1:0] coming = last_t[AT-1] ? {WORDS{1'b1}} : coming_q >> 1;
+    wire [5:0]       own_soon, own;  // {first word of the head, words - 1} with AT-1, AT+1
+    reg  [WORDS-1:0] coming_q;
+    wire [7:0]       all    = 8'hff >> ~own_soon[2:0];
+    wire [3:0]       words  = {1'b0, own[2:0]} + 4'd1;
+    wire [WORDS-1:0] coming = last_t[AT-1] ? all[WORDS-1:0] : coming_q >> 1;
     assign c_next = coming[0];
+
+    generate
+        if (HEAD % 64 != 0) begin : gen_own
+            reg        run_buf_q;
+            reg  [5:0] own1_q, own2_q;
+            wire       of_buf = start ? start_buf : run_buf_q;
+            always @(posedge clk) begin
+                if (start) run_buf_q <= start_buf;
+                own1_q <= own_soon;
+                own2_q <= own1_q;
+            end
+            delay_line #(.WIDTH(6), .DEPTH(AT - 1), .RESET(0)) u_own (
+                .clk(clk), .rst(rst), .d(of_buf ? own_1 : own_0), .q(own_soon)
+            );
+            assign own = own2_q;
+        end else begin : gen_whole
+            wire unused = &{1'b0, own_0, own_1};
+            assign own_soon = WORDS[5:0] - 6'd1;
+            assign own      = WORDS[5:0] - 6'd1;
+        end
+        if (WORDS < 8) begin : gen_unused
+            wire unused_all = &{1'b0, all[7:WORDS]};
+        end
+    endgenerate
+    wire             unused_own = &{1'b0, own_soon[5:3], own[5:3], words};
 
     generate
         if (WORDS > 1) begin : gen_select
@@ -213,9 +244,9 @@ module attention_context #(
         if (last_t[AT+1]) levels_q <= ~acc_q[64*ACC_W +: ACC_W];
         r_acc   <= word_acc;
         coming_q <= coming;
-        if (last_t[AT+1]) left_q <= WORDS[LEFT_W-1:0];
+        if (last_t[AT+1]) left_q <= words[LEFT_W-1:0];
         else if (|left_q) left_q <= left_q - ONE_LEFT;
-        word_q  <= last_t[AT+1] ? {WORD_W{1'b0}} : word_q + NEXT_WORD;
+        word_q  <= last_t[AT+1] ? own[3 +: WORD_W] : word_q + NEXT_WORD;
         if (rst) begin
             coming_q <= {WORDS{1'b0}};
             left_q  <= {LEFT_W{1'b0}};

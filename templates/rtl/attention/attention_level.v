@@ -1,7 +1,6 @@
 // Level of a key, inverted: drop = ~#{k : (p >= r_k) ^ neg}, ~0 where the key does not count (on).
 //
-// p, a score, is 0..64; r_k (k in bits [(k-1)*7 +: 7]) is 0..64, or odd and above, which no p
-// reaches. Three bits at a time; the highest one, set in 64 and above only, is no comparison.
+// p, a score, and r_k (k in bits [(k-1)*7 +: 7]) have seven bits, compared three at a time.
 // Combinational, three levels. Cost: 14 LUT, where carry chains take 7 a comparison.
 `default_nettype none
 module attention_level (
@@ -22,7 +21,7 @@ module attention_level (
             attention_reaches u_low (.a(p[2:0]), .b(t[2:0]), .ge(low));
             attention_reaches u_high (.a(p[5:3]), .b(t[5:3]), .ge(high));
             attention_reaches u_high_le (.a(t[5:3]), .b(p[5:3]), .ge(high_le));
-            assign ge[i] = p[6] ? ~(t[6] & t[0]) : ~t[6] & high & (~high_le | low);
+            assign ge[i] = (p[6] & ~t[6]) | ((p[6] ~^ t[6]) & high & (~high_le | low));
         end
     endgenerate
 

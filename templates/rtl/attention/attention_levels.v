@@ -15,6 +15,7 @@
 module attention_levels #(
     parameter PK      = 8,
     parameter LOG2_PK = 3,
+    parameter HEAD    = 64,
     parameter SUM_W   = 32  // 24 + log2(MAX_TOKENS), at most 34
 ) (
     input  wire            clk,
@@ -38,13 +39,22 @@ module attention_levels #(
     genvar j;
     generate
         for (j = 0; j < PK; j = j + 1) begin : gen_key
-            // EXP[64] = 2**23, the others are less: six bits of p choose, and the flip-flops clear
-            wire [22:0] e;
-            reg  [23:0] e_q;
-            attention_weight u_weight (.p(p[7*j +: 6]), .e(e));
-            always @(posedge clk) begin
-                e_q <= {mask[j] & p[7*j+6], e};
-                if (!mask[j] || p[7*j+6]) e_q[22:0] <= 23'd0;
+            reg [23:0] e_q;
+            if (HEAD == 64) begin : gen_six
+                // EXP[64] = 2**23, the others are less: six bits choose, and the flip-flops clear
+                wire [22:0] e;
+                attention_weight #(.P_W(6), .E_W(23)) u_weight (.p(p[7*j +: 6]), .e(e));
+                always @(posedge clk) begin
+                    e_q <= {mask[j] & p[7*j+6], e};
+                    if (!mask[j] || p[7*j+6]) e_q[22:0] <= 23'd0;
+                end
+            end else begin : gen_seven
+                wire [23:0] e;
+                attention_weight #(.P_W(7), .E_W(24)) u_weight (.p(p[7*j +: 7]), .e(e));
+                always @(posedge clk) begin
+                    e_q <= e;
+                    if (!mask[j]) e_q <= 24'd0;
+                end
             end
             assign exp_q[24*j +: 24] = e_q;
         end

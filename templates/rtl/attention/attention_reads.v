@@ -1,15 +1,15 @@
 // Reads of attention: keys and values of an instruction, then its queries, from the bit memory.
 //
-// From start on one word per cycle: the keys, then the values; beside them a query every
-// P = max(ceil(tokens / PK), 64/LANES + 1, 3) cycles, from when EARLY values are left. att_re,
-// att_addr
-// and what the word is (att_key .. att_end) are registers: a read decided in cycle t is at the port
-// in t + 1.
+// From start on one unit of 64 channels per cycle: all units of the keys, then one of each value;
+// beside them the units of a query every P = max(groups units, 64/LANES + 1, units + 2, 3) cycles,
+// from when EARLY values are left. att_re, att_addr and what the word is (att_key .. att_end) are
+// registers: a read decided in cycle t is at the port in t + 1.
 //
 // Two buffers take turns, used_q: those whose keys and values are (being) read or in use. Keys of
 // more than half of MAX_TOKENS take both: they wait for the other one. `freed`: the last values of
-// the older used buffer are read; `finish`: a query is answered. last_group, tail_mask: constants
-// of all queries in flight, so that an instruction with other tokens waits until there are none.
+// the older used buffer are read; `finish`: a query is answered. last_group, last_unit, tail_mask:
+// constants of all queries in flight, so that an instruction with other tokens or as many units as
+// those of another head waits until there are none.
 //
 // ready, a register, goes low in the cycle after start and comes back when a further instruction
 // may start; it stays high until then, so a start may also come one cycle late. Starts are at least
@@ -22,7 +22,9 @@ module attention_reads #(
     parameter LANES      = 16,
     parameter PK         = 8,
     parameter MAX_TOKENS = 256,
-    parameter GROUP_W    = 5  // log2 of the groups of both buffers
+    parameter GROUP_W    = 5,  // log2 of the groups of both buffers
+    parameter UNITS      = 1,  // units of a head, at most
+    parameter UNIT_W     = 1
 ) (
     input  wire               clk,
     input  wire               rst,
@@ -33,16 +35,20 @@ module attention_reads #(
     input  wire [11:0]        t_stride,
     input  wire [11:0]        queries,
     input  wire [8:0]         tokens,
+    input  wire [2:0]         units_1,  // of the head, less one
     output reg                ready,
     output reg                buffer,  // of the next start
     output reg                att_re,
     output reg  [15:0]        att_addr,
     output reg                att_key,
     output reg                att_value,
+    output reg                att_next,   // last unit of a key; a value
     output reg                att_last,   // last key or last value
-    output reg                att_query,
+    output reg                att_query,  // first unit of a query
+    output reg                att_part,   // any unit
     output reg                att_end,    // of a query: the last one
     output reg  [GROUP_W-1:0] last_group,
+    output reg  [UNIT_W-1:0]  last_unit,
     output reg  [PK-1:0]      tail_mask,  // keys that count in the last group
     input  wire               freed,
     input  wire               finish
@@ -50,15 +56,22 @@ module attention_reads #(
     localparam LOG2_PK = $clog2(PK);
     localparam HALF    = MAX_TOKENS / 2;  // keys of a buffer
     localparam WORDS   = 64 / LANES;
-    localparam EARLY   = 18;  // the value reads that are left end in time
-    localparam [GROUP_W-1:0] ONE      = 1;
-    localparam               LEAST    = (WORDS > 3) ? WORDS - 2 : 0;  // least P - 3
-    localparam [GROUP_W-1:0] MIN_GAP  = LEAST[GROUP_W-1:0];
+    localparam EARLY   = 18;  // the value reads that are left end in time; with UNITS > 1 none
+    localparam KEY_W   = GROUP_W + $clog2(UNITS);  // words of the keys
+    localparam LEAST   = (WORDS < 3 && UNITS < 2) ? 0
+        : (WORDS - 2 > UNITS - 1) ? WORDS - 2 : UNITS - 1;  // least P - 3
+    localparam [KEY_W-1:0]   ONE_KEY   = 1;
+    localparam [KEY_W-1:0]   MIN_GAP   = LEAST[KEY_W-1:0];
+    localparam [UNIT_W-1:0]  ONE_UNIT  = 1;
+    localparam [UNIT_W-1:0]  NO_UNIT   = 0;
+    localparam [15:0]        UNIT_STEP = WORDS[15:0];
 
     // ------------------------------------------------------------------ the instruction to read
     reg  [15:0] q_bits_q, v_bits_q;
     reg  [11:0] stride_q, queries_q;
+    reg  [11:0] jump_q;     // from the last unit of a token to the first of the next
     reg  [8:0]  tokens_q;
+    reg  [UNIT_W-1:0] units_q;  // of the head, less one
     reg         both_q;     // it takes both buffers
     reg         pending_q;  // its queries have not begun
     reg  [1:0]  used_q;
@@ -71,6 +84,8 @@ module attention_reads #(
             v_bits_q  <= v_bits;
             stride_q  <= t_stride;
             queries_q <= queries;
+            jump_q    <= (UNITS > 1) ? t_stride - {9'd0, units_1} * UNIT_STEP[11:0] : t_stride;
+            units_q   <= (UNITS > 1) ? units_1[UNIT_W-1:0] : NO_UNIT;
             tokens_q  <= tokens;
             both_q    <= tokens > HALF[8:0];
             buffer    <= ~buffer;
@@ -89,9 +104,16 @@ module attention_reads #(
     reg         load_q, load_v_q, blocked_q, near_q;  // near_q: EARLY values left or fewer
     reg  [15:0] load_addr_q;
     reg  [8:0]  load_left_q;
+    reg  [UNIT_W-1:0] load_unit_q;
     reg         ask_q;
-    wire        load_re   = load_q & ~ask_q & ~blocked_q;
+    wire        part;  // a unit of a query is read
+    wire        load_re   = load_q & ~part & ~blocked_q;
+    wire        load_next = (UNITS == 1) | load_v_q | (load_unit_q == units_q);
     wire        load_last = load_left_q == 9'd1;
+    wire        load_done = load_v_q & load_last;
+    wire        near      = (UNITS > 1) ? load_re & load_done
+        : load_v_q & (load_left_q <= EARLY[8:0]);
+    wire [15:0] load_step = load_v_q ? {4'd0, stride_q} : load_next ? {4'd0, jump_q} : UNIT_STEP;
 
     always @(posedge clk) begin
         if (start) begin
@@ -99,13 +121,17 @@ module attention_reads #(
             load_v_q    <= 1'b0;
             load_addr_q <= k_bits;
             load_left_q <= tokens;
+            load_unit_q <= NO_UNIT;
         end else if (load_re) begin
-            load_addr_q <= load_last ? v_bits_q : load_addr_q + {4'd0, stride_q};
-            load_left_q <= load_last ? tokens_q : load_left_q - 9'd1;
-            load_v_q    <= load_v_q | load_last;
-            load_q      <= ~(load_v_q & load_last);
+            load_addr_q <= (load_next && load_last) ? v_bits_q : load_addr_q + load_step;
+            load_unit_q <= load_next ? NO_UNIT : load_unit_q + ONE_UNIT;
+            if (load_next) begin
+                load_left_q <= load_last ? tokens_q : load_left_q - 9'd1;
+                load_v_q    <= load_v_q | load_last;
+                load_q      <= ~load_done;
+            end
         end
-        near_q    <= ~start & (near_q | (load_v_q & (load_left_q <= EARLY[8:0])));
+        near_q    <= ~start & (near_q | near);
         blocked_q <= start ? (tokens > HALF[8:0]) & (|used_q) : both_q & other_used;
         if (rst) load_q <= 1'b0;
     end
@@ -113,49 +139,77 @@ module attention_reads #(
     // ------------------------------------------------------------------ queries
     reg                feed_q, open_q, same_q, idle_q;
     reg  [15:0]        feed_addr_q;
-    reg  [11:0]        feed_stride_q, feed_left_q;
+    reg  [11:0]        feed_jump_q, feed_left_q;
     reg  [8:0]         feed_tokens_q;
-    reg  [GROUP_W-1:0] slot_q, gap_q;  // cycles since ask_q; those before open_q
+    reg  [UNIT_W-1:0]  feed_unit_q;
+    reg                more_q;         // units of the query that ask_q began
+    reg  [KEY_W-1:0]   slot_q, gap_q;  // cycles since ask_q; those before open_q
     reg  [5:0]         flight_q;       // queries read and not yet answered
+    wire               feed_next = (UNITS == 1) | (feed_unit_q == last_unit);
     wire               feed_last = feed_left_q == 12'd1;
     wire               feed_load = ~feed_q & pending_q & near_q & (idle_q | same_q);
 
+    assign part = ask_q | more_q;
+
     // constants of the instruction to read, ready long before feed_load
-    reg  [GROUP_W-1:0] next_group_q, next_gap_q;
+    reg  [GROUP_W-1:0] next_group_q;
+    reg  [KEY_W-1:0]   next_gap_q;
     reg  [PK-1:0]      next_mask_q;
     wire [8:0]         last_key = tokens_q - 9'd1;
-    wire               few_groups;  // P is the least one
+    wire [KEY_W-1:0]   last_word;  // of the keys
+    wire               few_words;  // P is the least one
     generate
-        if ((1 << GROUP_W) <= LEAST + 2) begin : gen_least
-            assign few_groups = 1'b1;
-        end else begin : gen_groups
-            localparam [GROUP_W-1:0] MIN_LAST = MIN_GAP + ONE + ONE;
-            assign few_groups = next_group_q < MIN_LAST;
+        if (UNITS > 1) begin : gen_units
+            reg [LOG2_PK-1:0] slot_of_group_q;
+            reg [KEY_W-1:0]   last_word_q;
+            assign last_word = last_word_q;
+            always @(posedge clk) begin
+                if (start) begin
+                    slot_of_group_q <= {LOG2_PK{1'b0}};
+                    last_word_q     <= {KEY_W{1'b1}};
+                end else if (load_re && !load_v_q) begin
+                    if (load_next) slot_of_group_q <= slot_of_group_q + {{(LOG2_PK-1){1'b0}}, 1'b1};
+                    if (slot_of_group_q == {LOG2_PK{1'b0}}) last_word_q <= last_word_q + ONE_KEY;
+                end
+            end
+        end else begin : gen_one
+            assign last_word = next_group_q;
+        end
+        if ((1 << KEY_W) <= LEAST + 2) begin : gen_least
+            assign few_words = 1'b1;
+        end else begin : gen_words
+            localparam [KEY_W-1:0] MIN_LAST = MIN_GAP + ONE_KEY + ONE_KEY;
+            assign few_words = last_word < MIN_LAST;
         end
     endgenerate
     wire               unused = &{1'b0, last_key[8:LOG2_PK+GROUP_W]};
 
     always @(posedge clk) begin
         next_group_q <= last_key[LOG2_PK +: GROUP_W];
-        next_gap_q   <= few_groups ? MIN_GAP : next_group_q - ONE - ONE;
+        next_gap_q   <= few_words ? MIN_GAP : last_word - ONE_KEY - ONE_KEY;
         next_mask_q  <= {PK{1'b1}} >> ~last_key[LOG2_PK-1:0];
-        same_q       <= tokens_q == feed_tokens_q;
+        same_q       <= (tokens_q == feed_tokens_q) & (UNITS == 1 || units_q == last_unit);
         if (feed_load) begin
             feed_q        <= 1'b1;
             feed_addr_q   <= q_bits_q;
-            feed_stride_q <= stride_q;
+            feed_jump_q   <= jump_q;
             feed_left_q   <= queries_q;
             feed_tokens_q <= tokens_q;
             last_group    <= next_group_q;
+            last_unit     <= units_q;
             gap_q         <= next_gap_q;
             tail_mask     <= next_mask_q;
-        end else if (ask_q) begin
-            feed_q      <= ~feed_last;
-            feed_left_q <= feed_left_q - 12'd1;
-            feed_addr_q <= feed_addr_q + {4'd0, feed_stride_q};
+        end else if (part) begin
+            feed_addr_q <= feed_addr_q + (feed_next ? {4'd0, feed_jump_q} : UNIT_STEP);
+            if (feed_next) begin
+                feed_q      <= ~feed_last;
+                feed_left_q <= feed_left_q - 12'd1;
+            end
         end
+        feed_unit_q <= (part && !feed_next) ? feed_unit_q + ONE_UNIT : NO_UNIT;
+        more_q      <= part & ~feed_next;
         pending_q <= start | (pending_q & ~feed_load);
-        slot_q    <= ask_q ? {GROUP_W{1'b0}} : slot_q + ONE;
+        slot_q    <= ask_q ? {KEY_W{1'b0}} : slot_q + ONE_KEY;
         open_q    <= ~ask_q & (open_q | (slot_q == gap_q));
         ask_q     <= ~ask_q & open_q & (feed_q | feed_load);
         flight_q  <= flight_q + {5'd0, ask_q} - {5'd0, finish};
@@ -165,18 +219,21 @@ module attention_reads #(
             feed_q    <= 1'b0;
             open_q    <= 1'b1;
             ask_q     <= 1'b0;
+            more_q    <= 1'b0;
             flight_q  <= 6'd0;
         end
     end
 
     always @(posedge clk) begin
         ready     <= ~start & ~load_q & ~pending_q & ~other_used & ~(both_q & (|used_q));
-        att_re    <= load_re | ask_q;
-        att_addr  <= ask_q ? feed_addr_q : load_addr_q;
+        att_re    <= load_re | part;
+        att_addr  <= part ? feed_addr_q : load_addr_q;
         att_key   <= load_re & ~load_v_q;
         att_value <= load_re & load_v_q;
+        att_next  <= load_next;
         att_last  <= load_last;
         att_query <= ask_q;
+        att_part  <= part;
         att_end   <= feed_last;
         if (rst) begin
             ready     <= 1'b0;
@@ -184,6 +241,7 @@ module attention_reads #(
             att_key   <= 1'b0;
             att_value <= 1'b0;
             att_query <= 1'b0;
+            att_part  <= 1'b0;
         end
     end
 endmodule

@@ -1,4 +1,4 @@
-// Least score that reaches a bound: r = #{p in 0..64 : EXP[p] < bound}, so that
+// Least score that reaches a bound: r = #{p : EXP[p] < bound}, so that
 // EXP[p] >= bound <=> p >= r.
 //
 // EXP does not fall with p: a binary search, one bit of r per cycle. Latency 7 cycles, one bound
