@@ -14,15 +14,17 @@ from hwgen.ops.xnor import XnorLinear
 from tests.graphs import Maker
 
 
-def attention_graph(seed: int = 0, side: int = 12, c: int = 128, window: int = 3) -> Graph:
+def attention_graph(
+    seed: int = 0, side: int = 12, c: int = 128, window: int = 3, head: int = 64
+) -> Graph:
     """Attentions of a grid to its pooled grid, to itself, from the pooled grid, with one level, and
-    of windows to themselves and the merge tokens.
+    of windows to themselves and the merge tokens, in heads of `head` of the c channels.
 
     The first four follow each other without another op between; the third one reads what the first
     wrote. Queries x keys with side 12: 144 x 36, 144 x 144, 36 x 144, 36 x 36, 9 x 25.
     """
     m = Maker(seed)
-    n, heads = side // window, c // 64
+    n, heads = side // window, c // head
     grid, small, windows = (side, side), (side // 2, side // 2), (n, n)
     whole, pooled = (side**2, c), (side**2 // 4, c)
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from hwgen.emit.rtl import render
 from hwgen.engine import isa
-from hwgen.engine.numerics import exp_table, rsqrt_table
+from hwgen.engine.numerics import TOP_SCORE, exp_table, head_units, rsqrt_table, score_offset
 from hwgen.engine.sizing import Sizing
 from hwgen.paths import templates_dir
 from hwgen.schedule.program import Program
@@ -54,7 +54,7 @@ def sources(s: Sizing) -> dict[str, str]:
     """File name -> text of every C++ file: those for the engine and the test bench csim.cpp."""
     templates = templates_dir() / "hls"
     texts = {p.name: p.read_text() for p in templates.glob("*.[ch]pp")}
-    values = {"sizes.hpp": size_values(s), "isa.hpp": isa_values(), "tables.hpp": table_values()}
+    values = {"sizes.hpp": size_values(s), "isa.hpp": isa_values(), "tables.hpp": table_values(s)}
     for name, context in values.items():
         texts[name] = render(f"hls/{name}.j2", **context)
     return dict(sorted(texts.items()))
@@ -68,6 +68,9 @@ def size_values(s: Sizing) -> dict[str, object]:
         "instr_bits": isa.INSTR_BITS,
         "quad_slots": s.quad_slots,
         "taps": isa.TAPS,
+        "head_units": head_units(s.head),
+        "score_offset": score_offset(s.head),
+        "top_score": TOP_SCORE,
     }
 
 
@@ -124,7 +127,7 @@ def _struct(name: str, about: str, fields: Iterable[isa.Field]) -> dict[str, obj
     return {"name": name, "about": about, "members": members, "decode": decode}
 
 
-def table_values() -> dict[str, object]:
+def table_values(s: Sizing) -> dict[str, object]:
     """What tables.hpp.j2 shows."""
 
     def table(name: str, about: str, kind: str, values: Array) -> dict[str, object]:
@@ -137,9 +140,9 @@ def table_values() -> dict[str, object]:
         "tables": [
             table(
                 "EXP",
-                "EXP[p] = exp((2 p - 64) / 8) relative to its maximum, 24 bits, at least 1.",
+                "EXP[p]: the softmax numerator of score p (numerics.exp_table), 24 bits, at least 1.",
                 "ap_uint<24>",
-                exp_table(),
+                exp_table(s.head),
             ),
             table(
                 "RSQRT", "First guess of 2**14 / sqrt(v / 2**16) for v >> 8 = 64 .. 255.",

@@ -204,12 +204,14 @@ SOURCES = {
     width     8  columns of the image
     """),
     "att": _table("""
-    q_bits   16  BM element of the window's first query
-    k_bits   16  of its first key
-    v_bits   16  of its first value
+    q_bits   16  BM element of the window's first query, first unit of the head
+    k_bits   16  of its first key, likewise
+    v_bits   16  of its first value, unit v_unit
     t_stride 12  elements from a token to the next
     tokens    9  keys and values
     queries  12  queries
+    offset    3  first channel of the head in its first unit of 64, / 8
+    v_unit    3  unit of the head that v_bits is
     """),
 }
 # MACS takes 8-bit weights, two a word and beat, from WB instead of CM (quad: 16-bit ones from CM):

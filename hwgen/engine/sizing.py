@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 
 from hwgen.engine.isa import queue_bits
+from hwgen.engine.numerics import HEAD_DIM
 from hwgen.errors import HwgenError
 
 
@@ -39,6 +40,7 @@ class Sizing:
     qm_slots: int = 32
     nt_words: int = 64
     pk: int = 8
+    head: int = HEAD_DIM  # channels of an attention head
     store_words: int = 0  # weight store; 0: none
     ultra: int = 0  # 1: ultra RAM may hold FM and TM, and holds rows of the weight store
     strip_tokens: int = 0  # of the schedule, not of the RTL: `plan`
@@ -66,6 +68,10 @@ class Sizing:
             "pk": (
                 power_of_two(self.pk) and 4 <= self.pk <= min(64, 4 * self.lanes),
                 "a power of two, 4 to 64 (8 lanes: to 32)",
+            ),
+            "head": (
+                16 <= self.head <= 256 and self.head % 16 == 0 and self.head % self.lanes == 0,
+                "a multiple of 16 and of the lanes, 16 to 256",
             ),
             "bm_rows": (8 <= self.bm_rows <= 65536, "8 to 65536"),
             "cm_slots": (16 <= self.cm_slots <= 256, "16 to 256"),

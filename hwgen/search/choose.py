@@ -10,6 +10,7 @@ from hwgen.engine.resources import estimate
 from hwgen.engine.sizing import Sizing
 from hwgen.errors import FitError, HwgenError
 from hwgen.ir.graph import Graph
+from hwgen.ops.attention import Attention
 from hwgen.passes.separate_streams import separate_streams
 from hwgen.schedule.placement import demand, place
 from hwgen.search.work import cycles
@@ -49,6 +50,8 @@ def search(graph: Graph, target: Target, overrides: dict[str, str | int] | None 
     """
     choice = _search(graph, target, overrides)
     own = Sizing(**target.engine) if target.engine and not overrides else None
+    if own and _head(graph) % own.lanes == 0:
+        own = own.replace(head=_head(graph))
     if own is None or own == choice.sizing or excess(own, target) or not _holds(graph, own):
         return choice
     now, then = (_cycles(graph, s, target) for s in (own, choice.sizing))
@@ -62,7 +65,7 @@ def search(graph: Graph, target: Target, overrides: dict[str, str | int] | None 
 
 def _holds(graph: Graph, s: Sizing) -> bool:
     """Whether an engine's lanes suit the network and its memories hold it."""
-    if s.lanes not in _lanes(graph) or s.gu > _group_unit(graph):
+    if s.lanes not in _lanes(graph) or s.head != _head(graph) or s.gu > _group_unit(graph):
         return False
     least = _sized(graph, s, {}, False, lambda sized: (0, 0, 0))
     if least.wb_words > s.wb_words or least.ps_words > s.ps_words:
@@ -228,7 +231,7 @@ def _base(graph: Graph, target: Target, fixed: dict[str, int], strip_tokens: int
         axi_ports=fixed.get("axi_ports", target.axi_ports),
         axi_bits=fixed.get("axi_bits", min(target.beat_bits, lanes * 8)),
         act_bits=fixed["act_bits"], strip_tokens=strip_tokens,
-        ultra=fixed.get("ultra", int(target.uram > 0)),
+        head=_head(graph), ultra=fixed.get("ultra", int(target.uram > 0)),
         fm_words=BLOCK_DEPTH, tm_words=BLOCK_DEPTH, bm_rows=4 * BLOCK_DEPTH,
     )  # fmt: skip
 
@@ -286,6 +289,12 @@ def _lanes(graph: Graph) -> tuple[int, ...]:
         return (*found, FEWEST)
     odd = next(n for n, t in graph.types().items() if t.kind != "image" and t.channels % 16)
     raise FitError(odd, "channels", "must be a multiple of 16 lanes", "widen the layer")
+
+
+def _head(graph: Graph) -> int:
+    """Channels of the attention heads; of networks without one the default. An engine has heads of
+    one width: the step of another one's raises FitError."""
+    return next((op.head for op in graph.ops if isinstance(op, Attention)), Sizing.head)
 
 
 def _group_unit(graph: Graph) -> int:

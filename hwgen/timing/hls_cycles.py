@@ -42,7 +42,7 @@ from hwgen.units.xnor_front import FIRE_TO_RESULT
 LOOP = 2  # cycles into a loop and out of it
 COMPUTE_DEPTH = SOURCE + FIRE_TO_RESULT + RETIRE  # one loop serves all ops: the longest way
 WORD_DEPTH = 8  # of the loops over words: unpack, CRC, address, write
-CHANNELS = 64  # of an attention head
+CHANNELS = 64  # of the values of an attention instruction
 CONTEXT_DEPTH = 6  # two popcounts and their sum
 COMPUTE_KERNELS = {"xnor": "compute, XNOR", "mac": "compute, MAC", "att": "Attention"}  # by source
 KERNELS = {  # instruction -> function of the C++ whose row counts it

@@ -51,7 +51,7 @@ class _Predictor:
         self.program, self.latency, self.warm = program, latency, warm
         self.beats = 512 // s.axi_bits  # of an instruction
         self.bus, self.unit = ReadBus(latency, rate, self.beats), Dma(s.lanes, s.axi_bits)
-        self.attention, self.port = Attention(s.lanes, s.kw, s.pk), WritePort()
+        self.attention, self.port = Attention(s.lanes, s.kw, s.pk, head=s.head), WritePort()
         self.model = CycleModel()
         self.norm_latency = NormUnit(s.lanes, s.nt_words).write_at
         self.queues = {q: [i for i in program.instructions if i.queue == q] for q in UNITS}
@@ -295,7 +295,9 @@ class _Predictor:
                 accepted + DECODE, ends.issue_end + 1, ends.array_end + 1, self._reached(i) + 2
             )
             before = None if f["drain"] else self.att
-            run = self.attention.run(start, f["queries"], f["tokens"], before)
+            shape = (f["queries"], f["tokens"])
+            units, words = self.attention.shape(f["offset"], f["v_unit"])
+            run = self.attention.run(start, *shape, before, units, words)
             issue, delivered = run.next - start, run.last - start
         t = self.model.add(
             i.op,
@@ -310,9 +312,9 @@ class _Predictor:
         if i.op == "ATT":
             if t.start != start:
                 assert before is None, f"{i.step}: ATT starts in cycle {t.start}, not {start}"
-                run = self.attention.run(t.start, f["queries"], f["tokens"])
+                run = self.attention.run(t.start, *shape, None, units, words)
             self.att = run
-            self.port.attention(f, run, self.attention)
+            self.port.attention(f, run)
         elif delivered:
             self.port.xnor(f, t.start, results)
         elif i.op in ("MACV", "MACS", "LNAPPLY"):

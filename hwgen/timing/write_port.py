@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from typing import NamedTuple
 
-from hwgen.units.attention import Attention, Run
+from hwgen.units.attention import Run
 from hwgen.units.compute_unit import SOURCE, STENCIL_BEATS, STENCIL_LEAD
 from hwgen.units.lanes import Y_AT
 
@@ -42,13 +42,13 @@ class WritePort:
         else:
             self._add(fields, [start + cycle + Y_AT for cycle in results])
 
-    def attention(self, fields: Mapping[str, int], run: Run, unit: Attention) -> None:
+    def attention(self, fields: Mapping[str, int], run: Run) -> None:
         """The words of every query, the last of the last one in `run.last`."""
-        period, end = unit.period(run.tokens), run.last + Y_AT
+        end = run.last + Y_AT
         words = [
-            end - query * period - word
+            end - query * run.period - word
             for query in range(run.queries - 1, -1, -1)
-            for word in range(unit.words - 1, -1, -1)
+            for word in range(run.words - 1, -1, -1)
         ]
         self._add(fields, words)
 

@@ -129,6 +129,10 @@ class Attention:
         last = min(offset + self.head - UNIT_CHANNELS * unit, UNIT_CHANNELS)
         return first // self.lanes, (last - first) // self.lanes
 
+    def shape(self, offset: int, v_unit: int) -> tuple[int, int]:
+        """(units, words) of an instruction with these fields, for `run`."""
+        return self.units(8 * offset), self.own_words(8 * offset, v_unit)[1]
+
     def groups(self, tokens: int) -> int:
         """Groups of PK keys."""
         return -(-tokens // self.pk)

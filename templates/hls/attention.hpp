@@ -16,10 +16,17 @@ struct LevelPlanes {
     Row low[TOKEN_WORDS], high[TOKEN_WORDS];
 };
 
-// p = number of equal bits of a query and a key, 0 .. 64: the dot product is 2 p - 64.
-inline ap_uint<7> score(const ap_uint<64>& query, const ap_uint<64>& key) {
+// p = number of equal bits of a query and a key, less SCORE_OFFSET and at most TOP_SCORE: the dot
+// product is 2 (p + SCORE_OFFSET) - HEAD.
+inline ap_uint<7> score(const ap_uint<HEAD>& query, const ap_uint<HEAD>& key) {
 #pragma HLS inline
-    return popcount64(~(query ^ key));
+    const ap_uint<64 * HEAD_UNITS> equal = ap_uint<HEAD>(~(query ^ key));
+    ap_int<10> p = -SCORE_OFFSET;
+    for (int u = 0; u < HEAD_UNITS; ++u) {
+#pragma HLS unroll
+        p += popcount64(ap_uint<64>(equal.range(64 * u + 63, 64 * u)));
+    }
+    return p < 0 ? 0 : p > TOP_SCORE ? TOP_SCORE : int(p);
 }
 
 // level = #{k < 3 : e 2**20 >= bound_k}, or <= when neg. e 24, bounds 56 bits.
@@ -34,10 +41,10 @@ inline ap_uint<2> compare_levels(const ap_uint<24>& e, const ap_uint<56> bound[3
     return level;
 }
 
-// z_q = sum_j level_qj (2 v_j - 1), level_qj from the softmax of 2 score(q, k_j) - 64: keys and
-// values of a window are loaded once, then each query gives its 64 context sums of 16 bits.
+// z_q = sum_j level_qj (2 v_j - 1), level_qj from the softmax of the scores: keys and 64 channels
+// of the values of a window are loaded once, then each query gives its 64 context sums of 16 bits.
 struct Attention {
-    ap_uint<64> key[MAX_TOKENS];      // token by token
+    ap_uint<HEAD> key[MAX_TOKENS];    // token by token
     Row value[64][TOKEN_WORDS];       // channel by channel: token j in bit j
     ap_uint<7> equal[MAX_TOKENS];     // scores of the query
     ap_uint<9> tokens;
@@ -56,8 +63,8 @@ struct Attention {
         for (int j = 0; j < c.tokens; ++j) {
 #pragma HLS loop_tripcount max=MAX_TOKENS
 #pragma HLS pipeline II=2
-            key[j] = bits.head(c.k_bits + j * c.t_stride);
-            const ap_uint<64> v = bits.head(c.v_bits + j * c.t_stride);
+            key[j] = bits.head(c.k_bits + j * c.t_stride, c.offset);
+            const ap_uint<64> v = bits.unit(c.v_bits + j * c.t_stride);
             for (int ch = 0; ch < 64; ++ch) {
 #pragma HLS unroll
                 value[ch][j / WORD_BITS][j % WORD_BITS] = bool(v[ch]);
@@ -66,7 +73,7 @@ struct Attention {
     }
 
     // equal[j] = score(q, key[j]); returns theta = sum_j EXP[equal[j]]. PK keys a beat.
-    ap_uint<32> scores(const ap_uint<64>& q) {
+    ap_uint<32> scores(const ap_uint<HEAD>& q) {
         ap_uint<32> theta = 0;
         for (int j = 0; j < tokens; j += PK) {
 #pragma HLS loop_tripcount max=KEY_BEATS
@@ -128,7 +135,7 @@ struct Attention {
     }
 
     // context = the 64 sums of the query with bits q.
-    void query(const ap_uint<64>& q, ap_int<16> context[64]) {
+    void query(const ap_uint<HEAD>& q, ap_int<16> context[64]) {
         LevelPlanes planes;
         const ap_uint<32> theta = scores(q);
         levels(theta, planes);

@@ -149,12 +149,13 @@ inline void compute(unsigned op, const Compute& c, Engine& e) {
     at.start(c);
     ap_uint<16> result = 0, wb_word = 0;
     // attention works query by query: the words of one are the beats of a part
+    const ap_uint<14> own_word = c.v_unit == 0 ? unsigned(c.offset) * 8 / LANES : 0; // of the head
     const ap_uint<12> parts = att ? c.n3 : ap_uint<12>(1);
     const ap_uint<32> beats = att ? nest.row_beats : nest.beats;
 
     for (ap_uint<12> part = 0; part < parts; ++part) {
 #pragma HLS loop_tripcount max=4095
-        if (att) e.attention.query(e.bits.head(c.q_bits + part * c.t_stride), e.context);
+        if (att) e.attention.query(e.bits.head(c.q_bits + part * c.t_stride, c.offset), e.context);
         for (ap_uint<32> beat = 0; beat < beats; ++beat) {
 #pragma HLS loop_tripcount max=MAX_BEATS
 #pragma HLS pipeline II=1
@@ -213,7 +214,7 @@ inline void compute(unsigned op, const Compute& c, Engine& e) {
                     ++result;
                 }
             } else if (att) {
-                context_operands(e.context, nest.i2, e.param, cm_slot, o);
+                context_operands(e.context, own_word + nest.i2, e.param, cm_slot, o);
             } else if (stencil) {
                 e.ring.put(tap, column, words.src);
                 active = nest.inside();

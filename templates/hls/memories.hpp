@@ -55,16 +55,30 @@ struct BitMemory {
         return both | row[e / ROW_ELEMS][column];
     }
 
-    // The 64 bits of a token of an attention head from element e on; they lie in one row.
-    ap_uint<64> head(ap_uint<16> e) const {
+    // 64 bits of a token from element e on; they lie in one row.
+    ap_uint<64> unit(ap_uint<16> e) const {
 #pragma HLS inline
         ap_uint<64> bits = 0;
-        for (int k = 0; k < HEAD_ELEMS; ++k) {
+        for (int k = 0; k < UNIT_ELEMS; ++k) {
 #pragma HLS unroll
             const ap_uint<64> element = row[e / ROW_ELEMS][(e + k) % ROW_ELEMS];
             bits |= element << (k * LANES);
         }
         return bits;
+    }
+
+    // A token of an attention head that begins 8 offset bits behind element e.
+    ap_uint<HEAD> head(ap_uint<16> e, ap_uint<3> offset) const {
+#pragma HLS inline
+        ap_uint<64 * HEAD_UNITS> bits = 0;
+        for (int u = 0; u < HEAD_UNITS; ++u) {
+#pragma HLS unroll
+            if (64 * u < 8 * offset + HEAD) {
+                const ap_uint<64 * HEAD_UNITS> unit_bits = unit(e + u * UNIT_ELEMS);
+                bits |= unit_bits << (64 * u);
+            }
+        }
+        return bits >> (8 * offset);
     }
 };
 

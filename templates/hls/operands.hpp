@@ -20,7 +20,7 @@ inline void xnor_operands(const Count pop[LANES], const Parameters& p, ap_uint<8
     }
 }
 
-// ATT: x = context channel of the lane in word i2 of the head, w = cm.
+// ATT: x = context channel of the lane in word i2 of the unit, w = cm.
 inline void context_operands(const ap_int<16> context[64], ap_int<14> i2, const Parameters& p,
                              ap_uint<8> cm_slot, Operands& o) {
 #pragma HLS inline

@@ -132,8 +132,7 @@ def in_units(rng, rows, offset, units):
 
 def shape_of(fields):
     """(units, words) of an instruction, for `UNIT.run`."""
-    offset = 8 * fields["offset"]
-    return UNIT.units(offset), UNIT.own_words(offset, fields["v_unit"])[1]
+    return UNIT.shape(fields["offset"], fields["v_unit"])
 
 
 class Bench:

@@ -1,8 +1,9 @@
-"""Attention: one instruction per head and window, over all its queries."""
+"""Attention: one instruction per window, head and 64 channels of its values, over all queries."""
 
 from __future__ import annotations
 
-from hwgen.engine.numerics import HEAD_DIM
+from hwgen.engine.numerics import UNIT_CHANNELS
+from hwgen.errors import FitError
 from hwgen.ops.attention import Attention
 from hwgen.schedule.builder import Builder
 from hwgen.schedule.plan import Part
@@ -15,6 +16,7 @@ from hwgen.schedule.steps.common import (
     token_range,
 )
 from hwgen.schedule.steps.registry import step
+from hwgen.units.attention import Attention as AttentionUnit
 
 
 @step("Attention")
@@ -27,8 +29,15 @@ def attention(b: Builder, op: Attention, part: Part | None) -> None:
         first_query, queries = token_range(op, part)
     assert q.stride == k.stride == v.stride, op.name
     assert not any(place.padded for place in (q, k, v)), op.name
-    words = HEAD_DIM // b.s.lanes
-    for head in range(shape[-1] // HEAD_DIM):
+    if op.head != b.s.head:
+        raise FitError(
+            op.name,
+            f"heads of {op.head} channels",
+            f"the engine's have {b.s.head}",
+            f"--set head={op.head}; one engine has heads of one width",
+        )
+    unit = AttentionUnit(b.s.lanes, b.s.kw, b.s.pk, head=op.head)
+    for head in range(len(op.kappa)):
         kappa = op.kappa[head]
         b.config(
             "att",
@@ -37,18 +46,29 @@ def attention(b: Builder, op: Attention, part: Part | None) -> None:
             kappa3=int(kappa[2]),
             neg=int(op.neg[head]),
         )
-        first = head * words
-        block = b.load(cm=channel_words(b, op.m, first, words), qm=post_slots(b, op, first, words))
-        for win in range(windows):
-            token0 = win * queries + first_query
-            walk = Walk(words, queries, 0, 1, w2=1, token0=token0, word0=first)
-            fields, streams, dst, bit = results(b, op, walk, {})
-            fields |= {
-                "n0": 1, "n1": 1, "cm_base": block.cm, "cm_mask": words - 1, "cm_s2": 1,
-                "q_base": block.qm, "q_mask": words - 1, "t_stride": q.stride,
-                "queries": queries, "tokens": tokens, "q_bits": q.address(token0, first),
-                "k_bits": k.address(win * tokens, first), "v_bits": v.address(win * tokens, first),
-            }  # fmt: skip
-            b.compute(
-                "ATT", block, list(op.sources), streams, dst, bit, **fields, **post_fields(op)
+        channel = head * op.head
+        offset = channel % UNIT_CHANNELS
+        start = (channel - offset) // b.s.lanes  # element of the head's first unit
+        for v_unit in range(unit.units(offset)):
+            own, words = unit.own_words(offset, v_unit)
+            value = start + v_unit * unit.words  # .. of the values
+            first = value + own  # result word
+            block = b.load(
+                cm=channel_words(b, op.m, first, words), qm=post_slots(b, op, first, words)
             )
+            for win in range(windows):
+                token0 = win * queries + first_query
+                walk = Walk(words, queries, 0, 1, w2=1, token0=token0, word0=first)
+                fields, streams, dst, bit = results(b, op, walk, {})
+                mask = (1 << (words - 1).bit_length()) - 1  # holds the words
+                fields |= {
+                    "n0": 1, "n1": 1, "cm_base": block.cm, "cm_mask": mask, "cm_s2": 1,
+                    "q_base": block.qm, "q_mask": mask, "t_stride": q.stride,
+                    "queries": queries, "tokens": tokens, "q_bits": q.address(token0, start),
+                    "k_bits": k.address(win * tokens, start),
+                    "v_bits": v.address(win * tokens, value),
+                    "offset": offset // 8, "v_unit": v_unit,
+                }  # fmt: skip
+                b.compute(
+                    "ATT", block, list(op.sources), streams, dst, bit, **fields, **post_fields(op)
+                )

@@ -40,6 +40,7 @@ module compute_unit #(
     parameter QM_SLOTS   = 16,
     parameter NT_WORDS   = 64,
     parameter PK         = 4,
+    parameter HEAD       = 64,
     parameter MAX_TOKENS = 256,
     parameter ULTRA      = 0     // 1: FM and TM may lie in ultra RAM
 ) (
@@ -305,19 +306,23 @@ module compute_unit #(
     wire [15:0] at_q_bits, at_k_bits, at_v_bits;
     wire [11:0] at_t_stride, at_queries;
     wire [8:0]  at_tokens;
+    wire [2:0]  at_offset, at_v_unit;
     wire        at_next;
     wire [16*LANES-1:0] at_acc;
 
     decode_att u_att_fields (
         .word(b_word), .q_bits(at_q_bits), .k_bits(at_k_bits), .v_bits(at_v_bits),
-        .t_stride(at_t_stride), .tokens(at_tokens), .queries(at_queries)
+        .t_stride(at_t_stride), .tokens(at_tokens), .queries(at_queries),
+        .offset(at_offset), .v_unit(at_v_unit)
     );
 
-    attention #(.LANES(LANES), .KW(KW), .PK(PK), .MAX_TOKENS(MAX_TOKENS)) u_attention (
+    attention #(
+        .LANES(LANES), .KW(KW), .PK(PK), .HEAD(HEAD), .MAX_TOKENS(MAX_TOKENS)
+    ) u_attention (
         .clk(clk), .rst(rst), .start(at_start), .q_bits(at_q_bits), .k_bits(at_k_bits),
         .v_bits(at_v_bits), .t_stride(at_t_stride), .queries(at_queries), .tokens(at_tokens),
         .kappa1(at_kappa1), .kappa2(at_kappa2), .kappa3(at_kappa3), .neg(at_neg),
-        .ready(at_ready),
+        .offset(at_offset), .v_unit(at_v_unit), .ready(at_ready),
         .att_re(att_re), .att_addr(att_addr), .att_row(att_row),
         .c_next(at_next), .r_acc(at_acc)
     );

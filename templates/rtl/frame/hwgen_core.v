@@ -43,6 +43,7 @@ module hwgen_core #(
     parameter QM_SLOTS    = 16,
     parameter NT_WORDS    = 64,
     parameter PK          = 4,
+    parameter HEAD        = 64,
     parameter STORE_WORDS = 0,  // 0: no weight store
     parameter ULTRA = 0,
     parameter DMA_BITS    = 256,  // bits of an instruction that these queues keep: isa.queue_bits
@@ -284,7 +285,7 @@ module hwgen_core #(
         .LANES(LANES), .ACT_BITS(ACT_BITS), .KW(KW), .GU(GU), .GS(GS), .FM_WORDS(FM_WORDS),
         .TM_WORDS(TM_WORDS), .BM_ROWS(BM_ROWS), .PS_WORDS(PS_WORDS), .CM_SLOTS(CM_SLOTS),
         .OM_SLOTS(OM_SLOTS), .QM_SLOTS(QM_SLOTS), .NT_WORDS(NT_WORDS), .PK(PK),
-        .MAX_TOKENS(MAX_TOKENS), .ULTRA(ULTRA)
+        .HEAD(HEAD), .MAX_TOKENS(MAX_TOKENS), .ULTRA(ULTRA)
     ) u_compute (
         .clk(clk), .rst(unit_rst),
         .i_valid(cmp_valid), .i_ready(cmp_ready), .i_word(cmp_word),
