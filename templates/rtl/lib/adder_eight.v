@@ -19,16 +19,17 @@ module adder_eight #(
     );
 
     reg [W:0]   ones_q;
-    reg [W+1:0] twos_q, two_q;
+    reg [W+1:0] twos_q;
+    reg [W+2:0] two_q;  // up to 5 2**W
     reg [W+2:0] fours_q, four_q;
 
     always @(posedge clk) begin
         ones_q  <= {1'b0, in[0 +: W]} + {1'b0, ones};
         twos_q  <= {2'b00, in[W +: W]} + {1'b0, twos, 1'b0};
         fours_q <= {3'b000, in[2*W +: W]} + {1'b0, fours, 2'b00};
-        two_q   <= twos_q + {1'b0, ones_q};
+        two_q   <= {1'b0, twos_q} + {2'b00, ones_q};
         four_q  <= fours_q;
-        sum     <= four_q + {1'b0, two_q};
+        sum     <= four_q + two_q;
     end
 endmodule
 `default_nettype wire
