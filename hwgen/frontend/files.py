@@ -171,7 +171,7 @@ def _refused_pickle(path: Path, message: str) -> CheckpointError:
             "a checkpoint may hold tensors and plain values only; nothing was run",
             "load it where its code is and save model.state_dict() with torch.save",
         )  # fmt: skip
-    name = _refused_name(message) or name
+    name = refused_name(message) or name
     if not name:
         return _no_checkpoint(path)
     return CheckpointError(
@@ -181,7 +181,7 @@ def _refused_pickle(path: Path, message: str) -> CheckpointError:
     )  # fmt: skip
 
 
-def _refused_name(message: str) -> str:
+def refused_name(message: str) -> str:
     """The global a weights-only load refused, from torch's message; "" if it was something else."""
     for marker in ("GLOBAL ", "Trying to instantiate class ", "Trying to call reduce for "):
         if marker in message:
