@@ -90,17 +90,15 @@ def load(state: State) -> State:
 
 
 def _network(state: State) -> tuple[nn.Module, CheckpointInfo]:
-    from hwgen.frontend.checkpoint import load_checkpoint
-    from hwgen.frontend.options import Options, own_parts
-    from hwgen.frontend.own import describe, load_own, weights_digest
+    from hwgen.frontend.load import load_network
+    from hwgen.frontend.options import Options
+    from hwgen.frontend.own import describe, weights_digest
 
     options = state.options or Options()
     if state.module is not None:
         info = describe(state.module, state.model, options, weights_digest(state.module))
         return state.module, info
-    if own_parts(state.model) is not None:
-        return load_own(state.model, options)
-    return load_checkpoint(state.model, options)
+    return load_network(state.model, options)
 
 
 def trace(state: State) -> State:

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from hwgen.errors import CheckpointError
+from hwgen.frontend.pickles import refused_name
 
 SCHEMA = 8  # major version of the graph's JSON
 DTYPES = {
@@ -36,13 +37,19 @@ SAMPLES, WEIGHTS, CONSTANTS = "data/sample_inputs/", "data/weights/", "data/cons
 
 @dataclass(frozen=True)
 class Archive:
-    """graph: models/NAME.json. tensors: parameters, buffers and constants by their names, views
-    of the file's bytes."""
+    """graph: models/NAME.json. weights: the state dict of the network that was exported;
+    constants: tensors that it held besides. All are views of the file's bytes."""
 
     path: Path
     sha256: str
     graph: dict[str, Any]
-    tensors: dict[str, Tensor] = field(default_factory=dict)
+    weights: dict[str, Tensor] = field(default_factory=dict)
+    constants: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """All of them, by name."""
+        return self.weights | self.constants
 
     @property
     def torch_version(self) -> str:
@@ -103,7 +110,7 @@ class _Reader:
             constants = self._tensors(CONSTANTS, f"{name}_constants_config.json", f"{name}.pt")
         except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
             raise archive.damaged("its tables of weights are damaged") from error
-        return Archive(self.path, sha256, archive.graph, weights | constants)
+        return Archive(self.path, sha256, archive.graph, weights, constants)
 
     def _model(self) -> str:
         names = [n.split("/")[-1].removesuffix(".json") for n in self._under("models/")]
@@ -177,8 +184,6 @@ class _Reader:
 
     def _plain(self, member: str) -> Any:
         """What a pickle holds, tensors and plain values; nothing that it asks for is run."""
-        from hwgen.frontend.files import refused_name  # files reads weights of programs
-
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")

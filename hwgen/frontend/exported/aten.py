@@ -91,6 +91,25 @@ def cast(x: Any, *options: Any, dtype: Any = None, **_: Any) -> Any:
     return x.to(given[0]) if given and given[0] != x.dtype else x
 
 
+def bmm(x: Any, y: Any) -> Any:
+    """A product of matrices; of parameters that are expanded over the batch it is matmul's."""
+    if isinstance(y, Tensor) and bool((y == y[:1]).all()):
+        return torch.matmul(x, y[0])
+    return torch.bmm(x, y)
+
+
+def view_as(x: Any, like: Any) -> Any:
+    return x if x.shape == like.shape else torch.reshape(x, tuple(like.shape))
+
+
+def index_put(x: Any, indices: list[Any], value: Any, accumulate: bool = False) -> Any:
+    """x with the value where a mask is true."""
+    mask = indices[0] if len(indices) == 1 else None
+    if mask is None or mask.dtype != torch.bool or accumulate or value.numel() != 1:
+        raise Unknown("of what is no mask and one value")
+    return torch.where(mask, value, x)
+
+
 def rsub(x: Any, other: Any, alpha: float = 1) -> Any:
     return other - (x if alpha == 1 else x * alpha)
 
@@ -120,7 +139,7 @@ def size(x: Any, dim: int) -> int:
 
 
 def expand(x: Any, sizes: Any, implicit: bool = False) -> Any:
-    return x.expand(*sizes)
+    return x if tuple(sizes) == tuple(x.shape) else x.expand(*sizes)
 
 
 def reshape(x: Any, sizes: Any) -> Any:
@@ -175,9 +194,9 @@ VIEWS = {  # that name a shape: what gives another one
     "aten.unflatten": reshape, "aten.expand": expand,
 }  # fmt: skip
 _TORCH = """
-    abs add amax amin arange argmax argmin atan2 bitwise_and bitwise_not bitwise_or bmm cat ceil
+    abs add amax amin arange argmax argmin atan2 bitwise_and bitwise_not bitwise_or cat ceil
     channel_shuffle chunk clamp clamp_max clamp_min clip clone concat cos count_nonzero cumsum
-    detach diff div empty_like eq exp exp2 expm1 eye flatten flip floor floor_divide fmod frac full
+    diff div empty_like eq exp exp2 expm1 eye flatten flip floor floor_divide fmod frac full
     full_like ge gt heaviside index_select isfinite isinf isnan le linspace log log10 log1p log2
     logical_and logical_not logical_or logical_xor lt masked_fill matmul max maximum max_pool2d
     median min minimum movedim mul narrow ne neg norm nonzero numel ones ones_like pow prelu prod
@@ -212,7 +231,8 @@ OPS: dict[str, Function] = {
     **{f"aten.{name}": getattr(F, name) for name in _FUNCTIONAL},
     **{f"aten.{name}": method(name) for name in _IN_PLACE},
     **{f"aten.{name}": in_place(name) for name in _F_IN_PLACE},
-    **{f"aten.{name}": same for name in ("alias", "lift_fresh", "lift_fresh_copy", "contiguous")},
+    **{f"aten.{name}": same for name in (
+        "alias", "contiguous", "detach", "detach_", "lift_fresh", "lift_fresh_copy")},
     **{f"aten.{name}": nothing for name in ("_assert_tensor_metadata", "_assert_scalar",
                                             "sym_constrain_range", "_assert_async",
                                             "sym_constrain_range_for_size")},
@@ -228,6 +248,7 @@ OPS: dict[str, Function] = {
     "aten.addmm": addmm,
     "aten.alpha_dropout": dropout,
     "aten.batch_norm": batch_norm,
+    "aten.bmm": bmm,
     "aten.constant_pad_nd": constant_pad,
     "aten.convolution": convolution,
     "aten.dropout": dropout,
@@ -235,6 +256,8 @@ OPS: dict[str, Function] = {
     "aten.expand_as": lambda x, like: x.expand_as(like),
     "aten.feature_dropout": dropout,
     "aten.index": index,
+    "aten.index_put": index_put,
+    "aten.index_put_": index_put,
     "aten.layer_norm": layer_norm,
     "aten.linalg_vector_norm": torch.linalg.vector_norm,
     "aten.log_softmax": log_softmax,
@@ -260,8 +283,9 @@ OPS: dict[str, Function] = {
     "aten.type_as": lambda x, like: x.type_as(like),
     "aten.unflatten": lambda x, dim, sizes: torch.unflatten(x, dim, tuple(sizes)),
     "aten.view": reshape,
-    "aten.view_as": lambda x, like: x.view_as(like),
+    "aten.view_as": view_as,
 }  # fmt: skip
+REBOUND = {"aten.index_put_"}  # write what may be a constant: all its names are the result's then
 # as comparisons and steps of signs are written in Python (hwgen.frontend.signs)
 OPS |= {"aten.pow": operator.pow, "aten.bitwise_not": operator.invert,
         "aten.bitwise_and": operator.and_, "aten.bitwise_or": operator.or_}  # fmt: skip

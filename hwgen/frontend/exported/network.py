@@ -10,7 +10,7 @@ from torch.fx.node import map_aggregate
 
 from hwgen.errors import UnsupportedOpError
 from hwgen.frontend.exported import batches
-from hwgen.frontend.exported.aten import FACTORIES, OPS, VIEWS, Unknown
+from hwgen.frontend.exported.aten import FACTORIES, OPS, REBOUND, VIEWS, Unknown
 from hwgen.frontend.exported.program import Call, Graph, Name, Program
 
 WRAPPED = "higher_order.wrap_with_set_grad_enabled"  # what stands under torch.no_grad()
@@ -62,6 +62,11 @@ class ExportedNetwork(Part):
         return _Run(self, image, self.program.graph, values).output()
 
 
+def as_network(program: Program, tensors: dict[str, Tensor]) -> ExportedNetwork:
+    """The network of a program in eval mode; its class has the name of the one exported."""
+    return type(program.name, (ExportedNetwork,), {})(program, tensors).eval()
+
+
 class _Run:
     """The calls of a graph, one after the other; values: by name."""
 
@@ -76,7 +81,11 @@ class _Run:
 
     def output(self) -> Any:
         for call in self.graph.calls:
-            self._bind(call.outputs, self._call(call))
+            result = self._call(call)
+            if call.op in REBOUND:
+                old = self._now(call.args[0])
+                self.values |= {name: result for name, v in self.values.items() if v is old}
+            self._bind(call.outputs, result)
         return self._now(self.graph.output)
 
     def _bind(self, outputs: tuple[Any, ...], result: Any) -> None:
