@@ -116,7 +116,7 @@ def lower(state: State) -> State:
 
     name = type(state.network).__name__
     graph = lower.lower(state.traced, state.info.mean, state.info.std, name)
-    return replace(state, float_graph=graph, chains=fuse.fuse(graph))
+    return replace(state, float_graph=graph, chains=fuse.fuse(graph, name))
 
 
 def calibrate(state: State) -> State:
@@ -134,7 +134,7 @@ def search(state: State) -> State:
     asked = str(state.overrides.get("act_bits", 16))
     graph = state.prepared.quantize(int(asked) if asked.isdigit() else 16).graph
     choice = choose.search(graph, state.target, dict(state.overrides))
-    check_fit(choice.sizing, state.target, graph.meta["name"])
+    check_fit(choice.sizing, state.target, graph.meta["name"], choice.tried)
     if choice.sizing.act_bits != graph.meta["act_bits"]:
         graph = state.prepared.quantize(choice.sizing.act_bits).graph
     reasons = (*choice.reasons, f"calibrated on {state.images_from}")

@@ -195,7 +195,7 @@ VIEWS = {  # that name a shape: what gives another one
 }  # fmt: skip
 _TORCH = """
     abs add amax amin arange argmax argmin atan2 bitwise_and bitwise_not bitwise_or cat ceil
-    channel_shuffle chunk clamp clamp_max clamp_min clip clone concat cos count_nonzero cumsum
+    channel_shuffle chunk clamp clamp_max clamp_min clip concat cos count_nonzero cumsum
     diff div empty_like eq exp exp2 expm1 eye flatten flip floor floor_divide fmod frac full
     full_like ge gt heaviside index_select isfinite isinf isnan le linspace log log10 log1p log2
     logical_and logical_not logical_or logical_xor lt masked_fill matmul max maximum max_pool2d
@@ -249,6 +249,7 @@ OPS: dict[str, Function] = {
     "aten.alpha_dropout": dropout,
     "aten.batch_norm": batch_norm,
     "aten.bmm": bmm,
+    "aten.clone": lambda x: x.clone(),
     "aten.constant_pad_nd": constant_pad,
     "aten.convolution": convolution,
     "aten.dropout": dropout,
