@@ -33,7 +33,7 @@ def compose(graph: fx.Graph) -> None:
         node.replace_all_uses_with(new)
 
 
-def _prelu(node: fx.Node) -> tuple[Any, tuple[Any, ...]] | None:
+def _prelu(node: Any) -> tuple[Any, tuple[Any, ...]] | None:
     if node.target not in (torch.where, "where") or len(node.args) != 3 or node.kwargs:
         return None
     test, x, product = node.args
@@ -62,7 +62,7 @@ def _weight(factor: Any, x: fx.Node) -> Any:
     return value.reshape(-1) if alone else None
 
 
-def _silu(node: fx.Node) -> tuple[Any, tuple[Any, ...]] | None:
+def _silu(node: Any) -> tuple[Any, tuple[Any, ...]] | None:
     if node.target not in PRODUCT or len(node.args) != 2 or node.kwargs:
         return None
     for x, factor in (node.args, node.args[::-1]):
@@ -72,7 +72,7 @@ def _silu(node: fx.Node) -> tuple[Any, tuple[Any, ...]] | None:
     return None
 
 
-def _slices(node: fx.Node) -> tuple[Any, tuple[Any, ...]] | None:
+def _slices(node: Any) -> tuple[Any, tuple[Any, ...]] | None:
     """The source and the whole key of a slice of a slice along other axes."""
     outer = _key(node)
     inner = _key(node.args[0]) if outer is not None else None
@@ -89,6 +89,6 @@ def _key(node: Any) -> tuple[slice, ...] | None:
     """The slices of an index along several axes; None for another node."""
     if not isinstance(node, fx.Node) or node.target is not operator.getitem:
         return None
-    key = node.args[1] if isinstance(node.args[1], tuple) else (node.args[1],)
+    key: Any = node.args[1] if isinstance(node.args[1], tuple) else (node.args[1],)
     alone = all(isinstance(k, slice) for k in key) and isinstance(node.args[0], fx.Node)
     return tuple(key) if alone else None

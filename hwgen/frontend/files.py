@@ -1,7 +1,8 @@
 """A model file of any kind -> what it holds. No code in it is ever run.
 
 Read: torch.save's files (zip and old style), the weights of programs of torch.export, safetensors,
-folders as Hugging Face's libraries write them. Files that are something else are refused by what they are.
+folders as Hugging Face's libraries write them. Files that are something else are refused by what
+they are.
 """
 
 from __future__ import annotations

@@ -81,12 +81,13 @@ def stated_channels(path: Path, found: Sequence[Statement]) -> int | None:
 
 def check_stated(path: Path, found: Sequence[Statement], config: OwnConfig) -> None:
     """Raises: CheckpointError for channels or classes that the network does not have."""
-    colours = config.in_channels
     for s in found:
         field = FIELD.get(s.name)
-        if field == "image_size" and isinstance(s.value, list) and s.value[:-2] not in ([colours], []):
-            raise CheckpointError(f"{path}", states(s), f"its images have {colours} channels", WAY_OUT)
-        if field in ("classes", "in_channels") and s.value != getattr(config, field):
+        if field == "image_size" and isinstance(s.value, list) and len(s.value) == 3:
+            field, value = "in_channels", s.value[0]
+        else:
+            value = s.value
+        if field in ("classes", "in_channels") and value != getattr(config, field):
             rule = f"the network has {field} {getattr(config, field)}"
             raise CheckpointError(f"{path}", states(s), rule, WAY_OUT)
 

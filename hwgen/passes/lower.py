@@ -134,8 +134,8 @@ class Prepared:
     def quantize(self, act_bits: int = 16) -> Lowered:
         """The integer graph with features of `act_bits` bits.
 
-        Raises: HwgenError for another width; FitError, UnsupportedOpError for values and layers that
-        its numbers cannot hold, all of them at once.
+        Raises: HwgenError for another width; FitError, UnsupportedOpError for values and layers
+        that its numbers cannot hold, all of them at once.
         """
         if not 8 <= act_bits <= 16:
             raise HwgenError("act_bits", act_bits, "must be 8..16", "use 16")

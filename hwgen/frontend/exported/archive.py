@@ -27,7 +27,10 @@ from hwgen.frontend.pickles import refused_name
 SCHEMA = 8  # major version of the graph's JSON
 DTYPES = {
     1: torch.uint8, 2: torch.int8, 3: torch.int16, 4: torch.int32, 5: torch.int64,
-    6: torch.float16, 7: torch.float32, 8: torch.float64, 12: torch.bool, 13: torch.bfloat16,
+    6: torch.float16, 7: torch.float32, 8: torch.float64, 9: torch.complex32, 10: torch.complex64,
+    11: torch.complex128, 12: torch.bool, 13: torch.bfloat16, 28: torch.uint16,
+    29: torch.float8_e4m3fn, 30: torch.float8_e5m2, 31: torch.float8_e4m3fnuz,
+    32: torch.float8_e5m2fnuz, 33: torch.float8_e8m0fnu, 34: torch.uint32, 35: torch.uint64,
 }  # fmt: skip
 AGAIN = "export it again with torch.export.save"
 OLD = "serialized_exported_program.json"  # of files before torch 2.8

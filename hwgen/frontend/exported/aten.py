@@ -189,7 +189,7 @@ def method(name: str) -> Function:
     return call
 
 
-VIEWS = {  # that name a shape: what gives another one
+VIEWS: dict[str, Function] = {  # that name a shape: what gives another one
     "aten.view": reshape, "aten.reshape": reshape, "aten._unsafe_view": reshape,
     "aten.unflatten": reshape, "aten.expand": expand,
 }  # fmt: skip
@@ -203,16 +203,16 @@ _TORCH = """
     reciprocal relu remainder repeat_interleave roll rot90 round rsqrt scalar_tensor sgn sigmoid
     sign sin sort sqrt square stack std std_mean sub sum tanh tensor_split tile topk transpose tril
     triu true_divide trunc unbind unsqueeze var var_mean where zeros zeros_like
-""".split()
+"""
 _FUNCTIONAL = """
     adaptive_avg_pool2d adaptive_max_pool2d avg_pool2d conv2d elu gelu glu hardsigmoid hardswish
     hardtanh leaky_relu linear logsigmoid mish relu6 selu silu softplus pixel_shuffle
     pixel_unshuffle scaled_dot_product_attention
-""".split()
+"""
 _IN_PLACE = """
     add_ sub_ mul_ div_ neg_ relu_ clamp_ sign_ masked_fill_ hardtanh_ leaky_relu_ hardswish_ silu_
     sigmoid_ tanh_ elu_ copy_ fill_ zero_ squeeze_ unsqueeze_ clamp_min_ clamp_max_ abs_ round_
-""".split()
+"""
 _F_IN_PLACE = ("hardtanh_", "leaky_relu_", "hardswish_", "silu_", "elu_")
 
 
@@ -227,9 +227,9 @@ def in_place(name: str) -> Function:
 
 
 OPS: dict[str, Function] = {
-    **{f"aten.{name}": getattr(torch, name) for name in _TORCH},
-    **{f"aten.{name}": getattr(F, name) for name in _FUNCTIONAL},
-    **{f"aten.{name}": method(name) for name in _IN_PLACE},
+    **{f"aten.{name}": getattr(torch, name) for name in _TORCH.split()},
+    **{f"aten.{name}": getattr(F, name) for name in _FUNCTIONAL.split()},
+    **{f"aten.{name}": method(name) for name in _IN_PLACE.split()},
     **{f"aten.{name}": in_place(name) for name in _F_IN_PLACE},
     **{f"aten.{name}": same for name in (
         "alias", "contiguous", "detach", "detach_", "lift_fresh", "lift_fresh_copy")},

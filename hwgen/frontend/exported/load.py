@@ -33,6 +33,8 @@ def load_exported(path: Path, options: Options) -> tuple[nn.Module, CheckpointIn
     read; HwgenError for options that contradict it.
     """
     options.check_no_weights()
+    if options.ema:
+        raise HwgenError("--ema", path, "a program has one set of weights", "leave --ema out")
     archive = read_archive(path)
     check_kinds(path, archive.tensors)
     program = parse(archive)
@@ -42,8 +44,8 @@ def load_exported(path: Path, options: Options) -> tuple[nn.Module, CheckpointIn
     known, why = _known(path, network, options, size)
     if known is not None:
         module, info = known
-        family = info.config.family
-        return module, replace(info, program=f"{origin}; gives what hwgen's {family} gives")
+        name = type(module).__name__
+        return module, replace(info, program=f"{origin}; gives what hwgen's {name} gives")
     asked = Asked(size, program.image_shape[1], tuple(_free(program, options, size)), FAILED)
     info = describe(network, path, options, archive.sha256, asked)
     return network, replace(info, program=f"{origin}{why}")
@@ -91,7 +93,7 @@ def _known(
         return None, ""
     if square and not network.unknown and _same(module, network, size):
         return (module, info), ""
-    return None, f"; has the keys of a {info.config.family}, but other results"
+    return None, f"; has the keys of hwgen's {type(module).__name__}, but other results"
 
 
 def _same(module: nn.Module, network: ExportedNetwork, size: tuple[int, int]) -> bool:
@@ -101,8 +103,8 @@ def _same(module: nn.Module, network: ExportedNetwork, size: tuple[int, int]) ->
     for times, plus in SCALES:
         image = times * torch.randn(2, channels, *size, generator=generator) + plus
         with torch.no_grad(), lent(module), lent(network):
-            results = [_result(m, image.double()) for m in (network, module)]
-            if results[0] is None or results[1] is None or not close(*results):
+            got, want = (_result(m, image.double()) for m in (network, module))
+            if got is None or want is None or not close(got, want):
                 return False
     return True
 
@@ -114,5 +116,3 @@ def _result(module: nn.Module, image: Tensor) -> Tensor | None:
     except Exception:
         return None
     return result if isinstance(result, Tensor) else None
-
-

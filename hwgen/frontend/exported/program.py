@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,9 +114,9 @@ def _parse(archive: Archive) -> Program:
         raise _inputs(archive, f"{len(sizes)} inputs of {', '.join(map(str, sizes))} axes")
     calls = _graph(graph)
     _refuse_training(archive, calls, signature["output_specs"])
-    stack = next((n["metadata"].get("nn_module_stack", "") for n in graph["nodes"]), "")
+    stacks = [n["metadata"].get("nn_module_stack", "") for n in graph["nodes"]]
     fixed = tuple("as_int" in size for size in values[images[0]]["sizes"])
-    return Program(_class(stack), images[0], weights, frozenset(parameters), calls, fixed)
+    return Program(_class(stacks), images[0], weights, frozenset(parameters), calls, fixed)
 
 
 def _inputs(archive: Archive, what: str) -> UnsupportedOpError:
@@ -246,6 +246,8 @@ def _place(stack: str) -> str:
     return re.sub(r"@\d+", "", path)
 
 
-def _class(stack: str) -> str:
-    name = stack.split(";", 1)[0].rsplit(".", 1)[-1].rsplit(",", 1)[-1]
+def _class(stacks: Sequence[str]) -> str:
+    """The class of the network itself, whose path is empty."""
+    outer = (stack.split(";", 1)[0].split(",") for stack in stacks)
+    name = next((o[2].rsplit(".", 1)[-1] for o in outer if len(o) == 3 and o[1] == ""), "")
     return name if name.isidentifier() else "ExportedProgram"
