@@ -64,7 +64,8 @@ def _layer(module: nn.Module, place: str, work: Totals) -> Layer:
     weights = min(work.binary_weights, held)
     return Layer(
         work.binary_macs, work.float_macs, weights, held - weights,
-        name=place or type(module).__name__, kind="layer", part=place.split(".")[0],
+        name=place or type(module).__name__, kind="layer",
+        part=place.split(".")[0] or type(module).__name__,
     )  # fmt: skip
 
 

@@ -193,18 +193,18 @@ class _Reader:
                 return torch.load(
                     io.BytesIO(self._bytes(member)), map_location="cpu", weights_only=True
                 )
-        except pickle.UnpicklingError as error:
-            name = refused_name(str(error)) or "what is no tensor"
+        except CheckpointError:
+            raise
+        except Exception as error:  # torch reports damaged files with many exception types
+            name = refused_name(str(error)) if isinstance(error, pickle.UnpicklingError) else ""
+            if not name:
+                what, rule = f"{member} cannot be read", "needs all of its parts"
+                raise self._refused(what, rule, AGAIN) from None
             raise self._refused(
                 f"{member} asks for {name}",
                 "a program may hold tensors and plain values only; nothing was run",
                 "export it with tensors as its inputs, weights and constants",
             ) from None  # fmt: skip
-        except CheckpointError:
-            raise
-        except Exception:  # torch reports damaged files with many exception types
-            raise self._refused(f"{member} cannot be read", "needs all of its parts", AGAIN
-                                ) from None  # fmt: skip
 
     def _require_tensor(self, member: str, name: str, value: object) -> Tensor:
         if not isinstance(value, Tensor):

@@ -43,7 +43,7 @@ class ExportedNetwork(Part):
             if path in program.parameters:
                 part._parameters[attribute] = nn.Parameter(value, requires_grad=False)
             else:
-                part._buffers[attribute] = value
+                part.register_buffer(attribute, value, persistent=path in program.state)
             self.kept[name] = part, attribute
         kinds = [t.dtype for t in tensors.values() if t.is_floating_point()]
         self.real = (*kinds, torch.float32)[0]  # what real numbers were when it was exported
@@ -59,7 +59,7 @@ class ExportedNetwork(Part):
         for name, (part, attribute) in self.kept.items():
             value = part._parameters.get(attribute)
             values[name] = part._buffers[attribute] if value is None else value
-        return _Run(self, image, self.program.graph, values).output()
+        return _Run(self, image, self.program.graph, values, {self.program.image}).output()
 
 
 def as_network(program: Program, tensors: dict[str, Tensor]) -> ExportedNetwork:
@@ -68,12 +68,15 @@ def as_network(program: Program, tensors: dict[str, Tensor]) -> ExportedNetwork:
 
 
 class _Run:
-    """The calls of a graph, one after the other; values: by name."""
+    """The calls of a graph, one after the other; values: by name; dependent: names of those that
+    are computed from the image."""
 
     def __init__(
-        self, network: ExportedNetwork, image: Any, graph: Graph, values: dict[str, Any]
-    ) -> None:
+        self, network: ExportedNetwork, image: Any, graph: Graph, values: dict[str, Any],
+        dependent: set[str],
+    ) -> None:  # fmt: skip
         self.network, self.image, self.graph, self.values = network, image, graph, values
+        self.dependent = dependent
         kinds = [p.dtype for p in network.parameters() if p.is_floating_point()]
         self.real = (*kinds, torch.get_default_dtype())[0]
         stated = network.program.image_shape
@@ -86,6 +89,8 @@ class _Run:
                 old = self._now(call.args[0])
                 self.values |= {name: result for name, v in self.values.items() if v is old}
             self._bind(call.outputs, result)
+            if self._depends(call):
+                self.dependent |= set(_names(call.outputs))
         return self._now(self.graph.output)
 
     def _bind(self, outputs: tuple[Any, ...], result: Any) -> None:
@@ -110,8 +115,9 @@ class _Run:
         kwargs = {k: self._now(a) for k, a in call.kwargs.items() if k not in FACTORIES}
         if call.op == WRAPPED:
             _, inner, *operands = args
-            values = dict(zip(inner.inputs, operands))
-            result = _Run(self.network, self.image, inner, values).output()
+            values, names = dict(zip(inner.inputs, operands)), _names(call.args[2:])
+            found = {i for i, name in zip(inner.inputs, names) if name in self.dependent}
+            result = _Run(self.network, self.image, inner, values, found).output()
             return result if len(call.outputs) > 1 or not isinstance(result, tuple) else result[0]
         function = OPS.get(call.op)
         if function is None:
@@ -147,18 +153,23 @@ class _Run:
         def zeros(*args: Any, **kwargs: Any) -> Any:
             return _each(call.outputs, self._zeros)
 
+        if not self._depends(call):
+            raise UnsupportedOpError(
+                call.place or "forward", f"{what} of parameters", "it is not known",
+                "compute it before torch.export.export",
+            )  # fmt: skip
+
         def function(*args: Any, **kwargs: Any) -> Any:
             if not isinstance(self.image, fx.Proxy):
                 return zeros()
-            if not _depends((args, kwargs)):
-                raise UnsupportedOpError(
-                    call.place or "forward", f"{what} of parameters", "it is not known",
-                    "compute it before torch.export.export",
-                )  # fmt: skip
             return self.image.tracer.create_proxy("call_function", zeros, args, kwargs)
 
         zeros.__name__ = what  # as errors call it
         return function
+
+    def _depends(self, call: Call) -> bool:
+        """Whether its operands are computed from the image."""
+        return not self.dependent.isdisjoint(_names((call.args, call.kwargs)))
 
     def _zeros(self, name: str) -> Tensor | None:
         if name not in self.graph.shapes:
@@ -177,8 +188,13 @@ def _each(outputs: tuple[Any, ...], value: Any) -> Any:
     return results[0] if len(results) == 1 else results
 
 
-def _depends(arguments: Any) -> bool:
-    """Whether a value that is computed from the image is among arguments."""
-    found: list[bool] = []
-    map_aggregate(arguments, lambda a: found.append(isinstance(a, fx.Proxy)))
-    return any(found)
+def _names(arguments: Any) -> list[str]:
+    """Of values and of results, in any nesting."""
+    found: list[str] = []
+
+    def look(a: Any) -> None:
+        if isinstance(a, Name | str):
+            found.append(a.name if isinstance(a, Name) else a)
+
+    map_aggregate(arguments, look)
+    return found

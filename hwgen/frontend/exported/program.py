@@ -58,13 +58,15 @@ class Program:
     """A network of one image (B, channels, H, W).
 
     name: class of the network that was exported. weights: graph names -> names of its tensors;
-    parameters: those of `weights` that are parameters. fixed: which sizes of the image are.
+    parameters, state: those of `weights` that are parameters, that a state dict has. fixed: which
+    sizes of the image are.
     """
 
     name: str
     image: str
     weights: dict[str, str]
     parameters: frozenset[str]
+    state: frozenset[str]
     graph: Graph
     fixed: tuple[bool, ...]
 
@@ -93,7 +95,7 @@ def _parse(archive: Archive) -> Program:
     graph, signature = module["graph"], module["signature"]
     values = graph["tensor_values"]
     weights: dict[str, str] = {}
-    parameters, images = set(), []
+    parameters, state, images = set(), set(), []
     for spec in signature["input_specs"]:
         ((kind, inner),) = spec.items()
         if kind == "user_input":
@@ -107,6 +109,7 @@ def _parse(archive: Archive) -> Program:
                 raise archive.damaged(f"it has no values of {name}")
             weights[inner["arg"]["name"]] = name
             parameters |= {name} if kind == "parameter" else set()
+            state |= {name} if kind == "parameter" or inner.get("persistent") else set()
         elif kind != "constant_input":
             raise _inputs(archive, f"an input of {kind}")
     sizes = [len(values[name]["sizes"]) for name in images]
@@ -116,7 +119,9 @@ def _parse(archive: Archive) -> Program:
     _refuse_training(archive, calls, signature["output_specs"])
     stacks = [n["metadata"].get("nn_module_stack", "") for n in graph["nodes"]]
     fixed = tuple("as_int" in size for size in values[images[0]]["sizes"])
-    return Program(_class(stacks), images[0], weights, frozenset(parameters), calls, fixed)
+    return Program(
+        _class(stacks), images[0], weights, frozenset(parameters), frozenset(state), calls, fixed
+    )
 
 
 def _inputs(archive: Archive, what: str) -> UnsupportedOpError:
