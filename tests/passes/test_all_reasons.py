@@ -52,13 +52,14 @@ class Stages(nn.Module):
 
 TILE = (
     "layer_norm of a value after tile; tile, pool and window_merge must feed a sum or the sign of "
+    "a binary layer"
 )
 
 
 def test_what_no_chain_takes_is_told_for_every_layer() -> None:
     assert reasons(seeded(lambda: Stages(1))) == [f"stages.0.norm: {TILE}"]
     assert reasons(seeded(lambda: Stages(3))) == [
-        f"stages.0.norm .. stages.2.norm (3 layers): {TILE}a binary layer"
+        f"stages.0.norm .. stages.2.norm (3 layers): {TILE}"
     ]
 
 
