@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 from typer.exceptions import TyperException
@@ -37,7 +37,7 @@ from hwgen.cli_options import (
     WeightsOption,
 )
 from hwgen.errors import EXIT_CODE, HwgenError
-from hwgen.frontend.options import Options, own_parts
+from hwgen.frontend.options import Options
 from hwgen.version import __version__
 
 app = typer.Typer(
@@ -265,7 +265,10 @@ def evaluate(
 def analyze(
     model: Annotated[
         Path,
-        typer.Argument(metavar="MODEL", help="A checkpoint (.pt) or a network, e.g. reactnet18."),
+        typer.Argument(
+            metavar="MODEL",
+            help="As for compile, or a network by its name, e.g. reactnet18.",
+        ),
     ],
     as_published: Annotated[
         bool,
@@ -283,10 +286,13 @@ def analyze(
 ) -> None:
     """Count weights, multiply-accumulates and representational capability of a model."""
     from hwgen.analysis.capability import network_capability
+    from hwgen.analysis.counting import count_layers
     from hwgen.analysis.operations import analyze
-    from hwgen.frontend.checkpoint import load_checkpoint
+    from hwgen.frontend.load import load_network
+    from hwgen.frontend.own_config import OwnConfig
     from hwgen.report.text import analysis_lines, capability_lines
     from hwgen.zoo import names, sketch
+    from hwgen.zoo.network import Network
 
     if str(model) in names() and not model.exists():
         name, network = str(model), sketch(str(model))
@@ -297,15 +303,20 @@ def analyze(
         )  # fmt: skip
     else:
         options = Options.parse(ema, config, image_size, mean, std, weights)
-        if own_parts(model) is not None:
-            raise HwgenError(
-                "hwgen analyze", model, "counts networks that hwgen builds from a checkpoint",
-                "hwgen compile counts this one in its report",
-            )  # fmt: skip
-        network, info = load_checkpoint(model, options)
+        found, info = load_network(model, options)
         name = model.name
+        if isinstance(info.config, OwnConfig) and as_published:
+            raise HwgenError(
+                "--as-published", model, "is about networks of the papers", "leave it out"
+            )
         for line in info.lines():
             typer.echo(line)
+        if isinstance(info.config, OwnConfig):
+            image = (*info.config.image_size, info.config.in_channels)
+            for line in analysis_lines(name, count_layers(found, image)):
+                typer.echo(line)
+            return
+        network = cast(Network, found)
     published = network_capability(network, "published") if as_published else None
     for line in analysis_lines(name, analyze(network)):
         typer.echo(line)

@@ -12,8 +12,8 @@ ModelArgument = Annotated[
     typer.Argument(
         metavar="MODEL",
         help="A checkpoint (.pt, .pth, .pth.tar, .ckpt, .safetensors) of a trained network, or a "
-        "Hugging Face folder; or FILE.py:NAME, a function of yours that builds the network: your "
-        "code is run.",
+        "Hugging Face folder; a program of torch.export (.pt2); or FILE.py:NAME, a function of "
+        "yours that builds the network: your code is run.",
     ),
 ]
 EmaOption = Annotated[

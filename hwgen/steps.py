@@ -90,17 +90,15 @@ def load(state: State) -> State:
 
 
 def _network(state: State) -> tuple[nn.Module, CheckpointInfo]:
-    from hwgen.frontend.checkpoint import load_checkpoint
-    from hwgen.frontend.options import Options, own_parts
-    from hwgen.frontend.own import describe, load_own, weights_digest
+    from hwgen.frontend.load import load_network
+    from hwgen.frontend.options import Options
+    from hwgen.frontend.own import describe, weights_digest
 
     options = state.options or Options()
     if state.module is not None:
         info = describe(state.module, state.model, options, weights_digest(state.module))
         return state.module, info
-    if own_parts(state.model) is not None:
-        return load_own(state.model, options)
-    return load_checkpoint(state.model, options)
+    return load_network(state.model, options)
 
 
 def trace(state: State) -> State:
@@ -118,7 +116,7 @@ def lower(state: State) -> State:
 
     name = type(state.network).__name__
     graph = lower.lower(state.traced, state.info.mean, state.info.std, name)
-    return replace(state, float_graph=graph, chains=fuse.fuse(graph))
+    return replace(state, float_graph=graph, chains=fuse.fuse(graph, name))
 
 
 def calibrate(state: State) -> State:
@@ -136,7 +134,7 @@ def search(state: State) -> State:
     asked = str(state.overrides.get("act_bits", 16))
     graph = state.prepared.quantize(int(asked) if asked.isdigit() else 16).graph
     choice = choose.search(graph, state.target, dict(state.overrides))
-    check_fit(choice.sizing, state.target, graph.meta["name"])
+    check_fit(choice.sizing, state.target, graph.meta["name"], choice.tried)
     if choice.sizing.act_bits != graph.meta["act_bits"]:
         graph = state.prepared.quantize(choice.sizing.act_bits).graph
     reasons = (*choice.reasons, f"calibrated on {state.images_from}")

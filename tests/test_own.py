@@ -1,7 +1,9 @@
 """Networks of the user's own: `FILE.py:NAME` on the command line, nn.Modules in Python."""
 
+import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -180,8 +182,8 @@ def test_weights_of_another_network(folder, change, line, capsys):
          "build(): return needs(...)"),
         (["net.py:three"], "net.py:three: gives int; needs an nn.Module; for example net.py:build, "
          "where build() gives the nn.Module"),
-        (["net.py:build", "--config", "c.json"], "--config: c.json; is for checkpoints of known "
-         "networks; give --image-size, --mean and --std"),
+        (["net.py:build", "--config", "c.json"], "c.json: No such file or directory; needs a file; "
+         "give a .json or .toml"),
         (["net.py:build", "--image-size", "2y"], "--image-size: '2y'; must be a side, or "
          "HEIGHTxWIDTH, in pixels; for example --image-size 224"),
         (["net.py:build", "--image-size", "16"], "net.py:build: states no mean; its images need 1 "
@@ -219,11 +221,102 @@ def test_code_that_does_not_parse(folder):
         load_own(folder / "bad.py:build", GIVEN)
 
 
-def test_analyze_says_where_such_a_network_is_counted(folder, capsys):
-    assert cli.main(["analyze", "net.py:build"]) == 2
+# ------------------------------------------------------------------------- what --config states
+
+
+CONFIG = {"image_size": 16, "mean": 0.5, "std": [0.25], "num_classes": 5, "w_bits": 1, "lr": 0.1}
+
+
+def configured(folder, **values):
+    (folder / "c.json").write_text(json.dumps(CONFIG | values))
+    return Options(config=folder / "c.json")
+
+
+def test_a_configuration_is_all_that_is_needed(folder):
+    _, info = load_own(folder / "net.py:build", configured(folder))
+    assert info.config.to_dict() == {"image_size": [16, 16], "in_channels": 1, "classes": 5}
+    assert (info.mean, info.std) == ((0.5,), (0.25,))
+    assert info.assumed == (
+        "weights as build leaves them: no --weights",
+        "images of 1 channels, as model.0 reads (--mean)",
+    )
+    given = configured(folder, input_size=[1, 16, 16], in_chans=1)
+    assert len(load_own(folder / "net.py:build", given)[1].assumed) == 1
+
+
+@pytest.mark.parametrize("size", [[16, 24], [1, 16, 24]])
+def test_images_of_a_configuration_need_not_be_square(folder, size):
+    given = configured(folder, image_size=size)
+    assert load_own(folder / "net.py:build", given)[1].config.image_size == (16, 24)
+
+
+def test_options_come_before_a_configuration(folder):
+    given = replace(configured(folder), image_size=(8, 16), mean=(0.1,), std=(1.0,))
+    _, info = load_own(folder / "net.py:build", given)
+    assert info.config.image_size == (8, 16)
+    assert (info.mean, info.std) == ((0.1,), (1.0,))
+
+
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        ({"num_classes": 4}, "num_classes 4; the network has classes 5; {way}"),
+        ({"classes": "five"}, "classes five; the network has classes 5; {way}"),
+        ({"image_size": [3, 16, 16]}, "image_size [3, 16, 16]; the network has in_channels 1; "
+         "{way}"),
+        ({"image_size": "large"}, "image_size large; needs pixels: N, [H, W] or [channels, H, W]; "
+         "{way}"),
+        ({"image_size": [16]}, "image_size [16]; needs pixels: N, [H, W] or [channels, H, W]; "
+         "{way}"),
+        ({"img_size": 32}, "image_size 16, and {file} states img_size 32; needs one image size; "
+         "{way}"),
+        ({"in_channels": 0}, "in_channels 0; needs a number of channels; {way}"),
+        ({"weight_bits": 8}, "weight_bits 8; hwgen builds networks with weights of 1 bit; give the "
+         "checkpoint that was meant, or its own values by --config FILE"),
+        ({"abits": 2}, "abits 2; hwgen builds networks with inputs of its binary layers of 1 bit; "
+         "give the checkpoint that was meant, or its own values by --config FILE"),
+    ],
+)  # fmt: skip
+def test_a_configuration_of_another_network(folder, values, line):
+    with pytest.raises(HwgenError) as caught:
+        load_own(folder / "net.py:build", configured(folder, **values))
+    file = folder / "c.json"
+    line = line.format(way="correct it, or leave it out", file=file)
+    assert caught.value.line == f"{folder}/net.py:build: {file} states {line}"
+
+
+def test_statistics_of_a_configuration_are_one_per_channel(folder):
+    with pytest.raises(HwgenError) as caught:
+        load_own(folder / "net.py:build", configured(folder, mean=[0.1, 0.2, 0.3]))
+    assert caught.value.line == (
+        f"{folder}/net.py:build: mean: [0.1, 0.2, 0.3]; needs 1 numbers, one per channel; give "
+        "--mean"
+    )
+
+
+# ------------------------------------------------------------------------------------ analyze
+
+
+def test_analyze_counts_it_by_layer(folder, capsys):
+    assert cli.main(["analyze", "net.py:build", *IMAGE]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    rows = {line.split()[0]: line.split()[1:] for line in lines if line}
+    assert lines[0] == "code        net.py is run: it is your own code"
+    assert lines[2] == "net.py:build: per frame, 1 MAC = one multiply-accumulate"
+    binary = 32 * 32 * 9
+    assert rows["model.2"][:4] == [f"{n:,}" for n in (binary + 32, binary, 64 * binary, 0)]
+    assert rows["model.0"][:4] == [f"{n:,}" for n in (32 * 9 + 32, 0, 0, 64 * 32 * 9)]
+    assert rows["fc"][:4] == [f"{n:,}" for n in (165, 0, 0, 160)]
+    assert rows["all"][0] == f"{sum(p.numel() for p in weights_of(folder).parameters()):,}"
+    assert "model" in rows
+    assert "norms," in rows
+
+
+def test_analyze_as_published_is_for_networks_of_the_papers(folder, capsys):
+    assert cli.main(["analyze", "net.py:build", *IMAGE, "--as-published"]) == 2
     assert capsys.readouterr().err == (
-        "hwgen: error: hwgen analyze: net.py:build; counts networks that hwgen builds from a "
-        "checkpoint; hwgen compile counts this one in its report\n"
+        "hwgen: error: --as-published: net.py:build; is about networks of the papers; leave it "
+        "out\n"
     )
 
 

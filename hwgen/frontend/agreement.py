@@ -43,7 +43,7 @@ def check_agreement(
         with torch.no_grad():
             want = _output(module, pixels.clone())
             got = torch.from_numpy(evaluator.logits(image.numpy()).reshape(-1))
-            if not _close(got, want):
+            if not close(got, want):
                 values = {node.name: value for node, value in evaluator.steps(image.numpy())}
                 raise _difference(module, recorded, views, graph, values, pixels)
 
@@ -59,7 +59,8 @@ def _output(module: nn.Module, pixels: Tensor) -> Tensor:
         ) from None  # fmt: skip
 
 
-def _close(got: Tensor, want: Tensor) -> bool:
+def close(got: Tensor, want: Tensor) -> bool:
+    """Whether two results differ by rounding alone, in the default type."""
     if got.shape != want.shape:
         return False
     largest = max(LEAST, float(want.abs().max()))
@@ -86,7 +87,7 @@ def _difference(
             continue
         mine = values[view.node] * (view.sign or 1.0)
         want = arranged(value, view, graph.nodes[view.node].layout)
-        if not _close(mine, want):
+        if not close(mine, want):
             what = operation(node)
             zeros = _exact_zeros(graph, view.node, values)
             if zeros:

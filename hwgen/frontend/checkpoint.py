@@ -45,10 +45,11 @@ class CheckpointInfo:
     weights: str = ""
     assumed: tuple[str, ...] = ()
     code: str = ""  # of the user's that was run
+    program: str = ""  # of torch.export: what it was made from
 
     def lines(self) -> list[str]:
         """What the user should know, as lines of text."""
-        given = (("code", self.code), ("weights", self.weights))
+        given = (("code", self.code), ("program", self.program), ("weights", self.weights))
         taken = [f"{name:<11} {text}" for name, text in given if text]
         return taken + [f"{'assumed':<11} {text}" for text in self.assumed]
 

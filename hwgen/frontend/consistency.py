@@ -39,7 +39,7 @@ def stated_image_size(path: Path, found: Sequence[Statement]) -> int | None:
     if len(sizes) > 1:
         first, second = list(sizes.values())[:2]
         raise CheckpointError(
-            f"{path}", f"{_states(first)}, and {_states(second)}", "needs one image size",
+            f"{path}", f"{states(first)}, and {states(second)}", "needs one image size",
             "give --image-size or --config FILE",
         )  # fmt: skip
     return next(iter(sizes), None)
@@ -69,11 +69,11 @@ def check_agreement(path: Path, found: Sequence[Statement], config: NetworkConfi
         number = isinstance(s.value, int | float | list) and not isinstance(s.value, bool)
         if field in sizes and number and s.value not in sizes[field]:
             raise CheckpointError(
-                f"{path}", _states(s), f"its weights are for {field} {sizes[field][0]}", WAY_OUT
+                f"{path}", states(s), f"its weights are for {field} {sizes[field][0]}", WAY_OUT
             )
 
 
-def _states(s: Statement) -> str:
+def states(s: Statement) -> str:
     plural = s.source in ("its args", "its hparams", "its hyper_parameters", "its model_args")
     return f"{s.source} state{'' if plural else 's'} {s}"
 
@@ -114,7 +114,7 @@ class _Last(list[int]):
 
 
 def _unbuilt(path: Path, s: Statement, rule: str) -> CheckpointError:
-    return CheckpointError(f"{path}", _states(s), rule, WAY_OUT)
+    return CheckpointError(f"{path}", states(s), rule, WAY_OUT)
 
 
 def _off(family: type) -> Callable[[Any, NetworkConfig], bool]:

@@ -1,7 +1,8 @@
 """A model file of any kind -> what it holds. No code in it is ever run.
 
-Read: torch.save's files (zip and old style), safetensors, folders as Hugging Face's libraries
-write them. Files that are something else are refused by what they are.
+Read: torch.save's files (zip and old style), the weights of programs of torch.export, safetensors,
+folders as Hugging Face's libraries write them. Files that are something else are refused by what
+they are.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from typing import IO, Any
 import torch
 
 from hwgen.errors import CheckpointError
+from hwgen.frontend.exported.archive import is_program, read_archive
+from hwgen.frontend.pickles import refused_name
 from hwgen.frontend.plain import SAFE
 
 HEAD = 1024  # bytes in which a file shows what it is
@@ -63,6 +66,8 @@ def read_file(path: Path) -> tuple[Any, str]:
             f"{path}", error.strerror or "unreadable", "needs a file", "give a checkpoint (.pt)"
         ) from None
     _refuse_other_kinds(path, head)
+    if is_program(path):
+        return read_archive(path).weights, sha256
     if path.suffix == ".safetensors" or head[8:10] == b'{"':
         return _read_safetensors(path), sha256
     return _read_pickle(path), sha256
@@ -121,8 +126,6 @@ def _other_kind(path: Path, head: bytes) -> str:
         return TORCHSCRIPT
     if names and all(name.endswith(".npy") for name in names):
         return "a NumPy archive (.npz)"
-    if any(name.split("/")[-1] == "archive_format" for name in names):
-        return "a torch.export archive, a traced network"
     return ""
 
 
@@ -171,7 +174,7 @@ def _refused_pickle(path: Path, message: str) -> CheckpointError:
             "a checkpoint may hold tensors and plain values only; nothing was run",
             "load it where its code is and save model.state_dict() with torch.save",
         )  # fmt: skip
-    name = _refused_name(message) or name
+    name = refused_name(message) or name
     if not name:
         return _no_checkpoint(path)
     return CheckpointError(
@@ -179,14 +182,6 @@ def _refused_pickle(path: Path, message: str) -> CheckpointError:
         "a checkpoint may hold tensors and plain values only; nothing was run",
         "save it again as torch.save(model.state_dict(), ...)",
     )  # fmt: skip
-
-
-def _refused_name(message: str) -> str:
-    """The global a weights-only load refused, from torch's message; "" if it was something else."""
-    for marker in ("GLOBAL ", "Trying to instantiate class ", "Trying to call reduce for "):
-        if marker in message:
-            return message.split(marker, 1)[1].split()[0].strip("`'\",")
-    return ""
 
 
 def _first_global(path: Path) -> tuple[str, bool]:

@@ -42,6 +42,12 @@ class Options:
         return cls(ema, config, _size(image_size), *numbers, weights)
 
     @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width, of a network of the user's own."""
+        size = self.image_size
+        return (size, size) if isinstance(size, int) else size
+
+    @property
     def side(self) -> int | None:
         """Of square images. Raises: HwgenError for others."""
         size = self.image_size

@@ -12,7 +12,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,16 @@ from hwgen.frontend.assumed import ASSUMED_SIZE, statistics
 from hwgen.frontend.checkpoint import CheckpointInfo, check_values, fitted
 from hwgen.frontend.files import read_file, weights_file
 from hwgen.frontend.options import Options, own_parts
-from hwgen.frontend.own_config import OwnConfig
+from hwgen.frontend.own_config import (
+    OwnConfig,
+    check_stated,
+    own_statements,
+    stated_channels,
+    stated_size,
+)
 from hwgen.frontend.weights import check_kinds, choose, without_prefixes
 
+OWN_CODE = "your own code failed", "correct it there"  # rule and way out
 HOW = "for example net.py:build, where build() gives the nn.Module"
 
 
@@ -51,42 +58,61 @@ def load_own(path: Path, options: Options) -> tuple[nn.Module, CheckpointInfo]:
     return module, replace(info, code=code, assumed=(*assumed, *info.assumed))
 
 
-def describe(module: nn.Module, path: Path, options: Options, sha256: str) -> CheckpointInfo:
+@dataclass(frozen=True)
+class Asked:
+    """What the network's file says about its images, where it does: size, channels; assumed: what
+    to say about it. refused: of a network that fails on an image, rule and way out; None for the
+    user's code."""
+
+    size: tuple[int, int] | None = None
+    channels: int | None = None
+    assumed: tuple[str, ...] = ()
+    refused: tuple[str, str] | None = None
+
+
+def describe(
+    module: nn.Module, path: Path, options: Options, sha256: str, asked: Asked = Asked()
+) -> CheckpointInfo:
     """The facts about a network that is there: put in eval mode and run once on an empty image.
 
-    path: its name. Raises: HwgenError where its image cannot be known or it fails on one.
+    path: its name. Raises: HwgenError where its image cannot be known or it fails on one;
+    CheckpointError for what `--config` states otherwise.
     """
-    place = f"{path}"
-    if options.config is not None:
-        raise HwgenError(
-            "--config", options.config, "is for checkpoints of known networks",
-            "give --image-size, --mean and --std",
-        )  # fmt: skip
     check_values(path, dict(module.state_dict()))
-    assumed = []
-    first = next(((n, m) for n, m in module.named_modules() if isinstance(m, nn.Conv2d)), None)
-    given = options.mean or options.std
-    if given:
-        channels = len(given)
-    elif first is not None:
-        channels = first[1].in_channels
-        assumed.append(f"images of {channels} channels, as {first[0] or place} reads (--mean)")
-    else:
-        raise HwgenError(
-            place, "has no nn.Conv2d", "the channels of its images are not known",
-            "give --mean, one number per channel",
-        )  # fmt: skip
-    size = options.image_size
+    found, assumed = own_statements(path, options), list(asked.assumed)
+    channels = _channels(module, path, options, asked.channels or stated_channels(path, found),
+                         assumed)  # fmt: skip
+    size = asked.size or options.size or stated_size(path, found)
     if size is None:
-        size = ASSUMED_SIZE
-        assumed.append(f"images of {size} x {size} (--image-size)")
-    height, width = (size, size) if isinstance(size, int) else size
-    mean, std = (statistics(path, n, channels, options, {}, ()) for n in ("mean", "std"))
+        size = (ASSUMED_SIZE, ASSUMED_SIZE)
+        assumed.append(f"images of {ASSUMED_SIZE} x {ASSUMED_SIZE} (--image-size)")
+    mean, std = (statistics(path, n, channels, options, {}, found) for n in ("mean", "std"))
     assumed += [values.assumed for values in (mean, std) if values.assumed]
-    config = OwnConfig((height, width), channels, _classes(module.eval(), path, channels, size))
+    classes = _classes(module.eval(), path, (*size, channels), asked.refused)
+    config = OwnConfig(size, channels, classes)
+    check_stated(path, found, config)
     return CheckpointInfo(
         path, sha256, config, mean.values, std.values, assumed=tuple(assumed)
     )  # fmt: skip
+
+
+def _channels(
+    module: nn.Module, path: Path, options: Options, known: int | None, assumed: list[str]
+) -> int:
+    """Channels of the images: known, as many as numbers are given, those of the first convolution
+    (which is assumed). Raises: HwgenError where nothing tells them."""
+    given = options.mean or options.std
+    if known or given:
+        return known or len(given or ())
+    first = next(((n, m) for n, m in module.named_modules() if isinstance(m, nn.Conv2d)), None)
+    if first is None:
+        raise HwgenError(
+            f"{path}", "has no nn.Conv2d", "the channels of its images are not known",
+            "give --mean, one number per channel",
+        )  # fmt: skip
+    channels = first[1].in_channels
+    assumed.append(f"images of {channels} channels, as {first[0] or path} reads (--mean)")
+    return channels
 
 
 def weights_digest(module: nn.Module) -> str:
@@ -98,13 +124,16 @@ def weights_digest(module: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _classes(module: nn.Module, path: Path, channels: int, size: int | tuple[int, int]) -> int:
+def _classes(
+    module: nn.Module, path: Path, image: tuple[int, int, int], refused: tuple[str, str] | None
+) -> int:
     """Logits of an image. Raises: HwgenError where the network fails on it or gives no vector."""
-    height, width = (size, size) if isinstance(size, int) else size
+    height, width, channels = image
     like = next(iter(module.parameters()), torch.zeros(()))
-    image = torch.zeros(2, channels, height, width).to(like)
-    with torch.no_grad(), _told(path, f"on an image of {height} x {width} x {channels}"):
-        logits = module(image)
+    empty = torch.zeros(2, channels, height, width).to(like)
+    told = _told(path, f"on an image of {height} x {width} x {channels}", *(refused or OWN_CODE))
+    with torch.no_grad(), told:
+        logits = module(empty)
     if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != 2:
         what = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise HwgenError(
@@ -177,7 +206,9 @@ def _beside(file: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _told(path: Path, when: str) -> Iterator[None]:
+def _told(
+    path: Path, when: str, rule: str = OWN_CODE[0], way_out: str = OWN_CODE[1]
+) -> Iterator[None]:
     """Whatever the user's code raises is one line with its place."""
     try:
         yield
@@ -193,9 +224,8 @@ def _told(path: Path, when: str) -> Iterator[None]:
             place = f"{own[-1].filename}:{own[-1].lineno}"
         text = " ".join(str(error).split()) or "no message"
         raise HwgenError(
-            place, f"{type(error).__name__} {when}: {text[:200]}", "your own code failed",
-            "correct it there",
-        ) from None  # fmt: skip
+            place, f"{type(error).__name__} {when}: {text[:200]}", rule, way_out
+        ) from None
 
 
 def _inside(file: Path) -> bool:

@@ -11,6 +11,7 @@ from hwgen.errors import HwgenError, UnsupportedOpError, joined
 from hwgen.floats.graph import FloatGraph
 from hwgen.floats.layout import on_grid
 from hwgen.frontend.agreement import check_agreement
+from hwgen.frontend.decomposed import compose
 from hwgen.frontend.handlers import HANDLERS
 from hwgen.frontend.importer import Importer
 from hwgen.frontend.keep import lent, same_attributes
@@ -71,6 +72,7 @@ def _trace(module: nn.Module, image: tuple[int, int, int], limits: Limits) -> Fl
         recorded = record(module, example)
     fold(recorded.graph)
     join_means(recorded.graph)
+    compose(recorded.graph)
     recognise(recorded.graph)
     importer = Importer(module, on_grid(height, width, channels), HANDLERS)
     view = importer.run(recorded)

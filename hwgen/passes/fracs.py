@@ -29,7 +29,10 @@ SHIFT_STEP = SH1_SHIFTS[1] - SH1_SHIFTS[0]
 
 
 class Fracs:
-    """`point(chain, "a" | "c")` and `feature(value)` give fraction bits."""
+    """`point(chain, "a" | "c")` and `feature(value)` give fraction bits.
+
+    reasons: values that a fixed binary point leaves too few bits.
+    """
 
     def __init__(
         self, graph: FloatGraph, chains: list[Chain], largest: dict[str, float], act_bits: int
@@ -42,6 +45,7 @@ class Fracs:
         # from, to, most fraction bits more, points below that lie apart
         self.steps: list[tuple[str | None, str, int, int]] = []
         self.act_bits = act_bits
+        self.reasons: list[FitError] = []
         for node in graph.nodes.values():
             if node.kind is Constant:
                 self.owner[node.name] = node.name
@@ -142,12 +146,12 @@ class Fracs:
             self.frac[root] = frac
             slack = floor(log2(HEADROOM) + 1)  # a pinned point may use up the headroom
             if self.limit[tight] + slack < frac:
-                raise FitError(
+                self.reasons.append(FitError(
                     self.cause[tight],
                     f"needs {frac - self.limit[tight]} more bits at {frac} fraction bits",
                     f"features have {self.act_bits} bits, sums {Y_BITS}, constants {PARAM_BITS}",
                     f"use act_bits=16, or train with smaller values before {kind}",
-                )
+                ))  # fmt: skip
         changed = True
         while changed:
             changed = False

@@ -21,7 +21,7 @@ import networkx as nx
 import numpy as np
 
 from hwgen.engine.numerics import PARAM_BITS
-from hwgen.errors import UnsupportedOpError
+from hwgen.errors import HwgenError, UnsupportedOpError, joined
 from hwgen.floats.graph import FloatGraph
 from hwgen.floats.kinds import (
     Activation,
@@ -117,6 +117,7 @@ class Fuser:
         }
         self.taken: set[str] = set()
         self.signed: set[str] = set()  # signs that have a chain
+        self.reasons: list[HwgenError] = []  # why values have none
 
     def _order(self) -> list[Node]:
         """The graph's order, but a layer to which an upsampled value is added comes after it."""
@@ -144,7 +145,7 @@ class Fuser:
         found = [self._layer(i) for i in node.inputs] if node.kind.elementwise else []
         return max((layer for layer in found if layer), key=self.place.__getitem__, default=None)
 
-    def run(self) -> list[Chain]:
+    def run(self, network: str) -> list[Chain]:
         for node in self._order():
             if node.name in self.taken:
                 continue
@@ -153,16 +154,18 @@ class Fuser:
                 self._grow(Chain(node.name, node, [node.name]), node.name)
             elif node.kind.step:
                 self._start_at(node)
+        if self.reasons:
+            raise joined(network, self.reasons)
         return self.chains
 
     def _check_sources(self, node: Node) -> None:
         for name in node.inputs:
             what = self.graph.nodes[name].kind
             if name not in self.finals and not what.makes_signs:
-                raise UnsupportedOpError(
+                self.reasons.append(UnsupportedOpError(
                     node.name, f"{node.kind.name} of a value after {what.name}",
                     "tile, pool and window_merge must feed a sum or the sign of a binary layer",
-                )  # fmt: skip
+                ))  # fmt: skip
 
     def _start_at(self, node: Node) -> None:
         """A chain for an elementwise node that no anchor's chain could take."""
@@ -179,10 +182,11 @@ class Fuser:
                 self._grow(chain, node.name)
                 return
         kinds = ", ".join(self.graph.nodes[i].kind.name for i in node.inputs)
-        raise UnsupportedOpError(
+        self.reasons.append(UnsupportedOpError(
             node.name, f"{node.kind.name} of {kinds}",
             "tile and window_merge must feed a sum with a binary layer of the same tokens",
-        )  # fmt: skip
+        ))  # fmt: skip
+        self.finals.add(node.name)  # what reads it is judged as if it had a chain
 
     def _grow(self, chain: Chain, current: str) -> None:
         while True:
@@ -297,9 +301,10 @@ class Fuser:
         more = signs if not chain.pool else []
         if chain.pool:
             if signs:
-                raise UnsupportedOpError(
+                self.reasons.append(UnsupportedOpError(
                     chain.last, "two signs of a pooled value", "supported: one sign"
-                )
+                ))  # fmt: skip
+                self.signed |= {s.name for s in signs}
             more, readers = self._readers(current)
         chain.store = bool(readers or more) or current == self.graph.output
         if chain.act and chain.sign and readers and chain.stage == Y3 and not chain.pool:
@@ -327,6 +332,10 @@ def is_identity(node: Node) -> bool:
     return node.kind is Affine and bool((node["a"] == 1).all() and (node["b"] == 0).all())
 
 
-def fuse(graph: FloatGraph) -> list[Chain]:
-    """Chains in order of execution. Raises: UnsupportedOpError for what no chain can take."""
-    return Fuser(graph).run()
+def fuse(graph: FloatGraph, network: str = "the network") -> list[Chain]:
+    """Chains in order of execution.
+
+    network: its name in an error of several reasons.
+    Raises: UnsupportedOpError for what no chain can take, all of it at once.
+    """
+    return Fuser(graph).run(network)

@@ -10,7 +10,7 @@ import numpy as np
 from torch import nn
 
 from hwgen.engine.numerics import LANE_CHANNELS
-from hwgen.errors import HwgenError
+from hwgen.errors import HwgenError, joined
 from hwgen.floats.check import Checker
 from hwgen.floats.graph import FloatGraph
 from hwgen.floats.kinds import Conv
@@ -132,13 +132,19 @@ class Prepared:
     facts: dict[str, Any]  # of the integer graph's meta
 
     def quantize(self, act_bits: int = 16) -> Lowered:
-        """The integer graph with features of `act_bits` bits. Raises: FitError, HwgenError."""
+        """The integer graph with features of `act_bits` bits.
+
+        Raises: HwgenError for another width; FitError, UnsupportedOpError for values and layers
+        that its numbers cannot hold, all of them at once.
+        """
         if not 8 <= act_bits <= 16:
             raise HwgenError("act_bits", act_bits, "must be 8..16", "use 16")
         graph, chains = self.float_graph, self.chains
         fracs = Fracs(graph, chains, self.largest, act_bits)
+        if fracs.reasons:
+            raise joined(self.facts["name"], fracs.reasons)
         quantizer = Quantizer(graph, chains, fracs, act_bits)
-        image_type, operations = quantizer.run()
+        image_type, operations = quantizer.run(self.facts["name"])
         output = next(c.name for c in chains if c.final == graph.output)
         facts = self.facts | {"act_bits": act_bits}
         lowered = Graph({graph.image: image_type}, operations, output, facts)
@@ -185,5 +191,6 @@ def prepare(
         )
     known = {"name": type(module).__name__, "mean": IMAGENET_MEAN, "std": IMAGENET_STD} | meta
     traced = trace(module, images.shape[1:], refusals_before_moves)
-    graph = lower(traced, known["mean"], known["std"], type(module).__name__)
-    return Prepared(graph, fuse(graph), calibrate(graph, images), facts(traced, known))
+    name = type(module).__name__
+    graph = lower(traced, known["mean"], known["std"], name)
+    return Prepared(graph, fuse(graph, name), calibrate(graph, images), facts(traced, known))

@@ -9,7 +9,7 @@ import numpy as np
 
 from hwgen import ops
 from hwgen.engine.numerics import ACC_BITS, SH1_SHIFTS, SH3_SHIFTS, Y_BITS
-from hwgen.errors import FitError, UnsupportedOpError
+from hwgen.errors import FitError, HwgenError, UnsupportedOpError, joined
 from hwgen.floats.graph import FloatGraph
 from hwgen.floats.kinds import Reads, nearest
 from hwgen.floats.kinds.base import Node
@@ -34,8 +34,13 @@ class Quantizer:
         self.types: dict[str, TensorType] = {}
         self.tensor: dict[str, str] = {}  # float-graph value -> tensor
         self.invert: dict[str, Array] = {}  # bits tensor -> channels stored inverted
+        self.reasons: list[HwgenError] = []  # why chains have no op
 
-    def run(self) -> tuple[TensorType, tuple[Op, ...]]:
+    def run(self, network: str) -> tuple[TensorType, tuple[Op, ...]]:
+        """Type of the image, and the ops in order of execution.
+
+        Raises: FitError, UnsupportedOpError for layers that no op computes, all of them at once.
+        """
         image = self.graph.nodes[self.graph.image]
         shape = (*image.layout.grid, image.layout.channels)
         kind = TensorType("image", shape, image.layout.grid, 0, 0, 255)
@@ -44,12 +49,30 @@ class Quantizer:
             for value in (chain.pre, chain.mid, chain.out):
                 if value is not None and value not in self.tensor:
                     self._constant(self.graph.nodes[value])
-            self._append(self._op(chain))
+            try:
+                self._append(self._op(chain))
+            except HwgenError as reason:
+                self.reasons.append(reason)
+                self._stand_in(chain)
+        if self.reasons:
+            raise joined(network, self.reasons)
         return kind, tuple(self.ops)
 
     def _append(self, op: Op) -> None:
         self.ops.append(op)
         self.types |= op.outputs()
+
+    def _stand_in(self, chain: Chain) -> None:
+        """What reads a chain without an op is judged as if its values were -1, 0 or 1 steps."""
+        layout, name = self._layout(chain), f"{chain.name}.bits"
+        if chain.store:
+            pooled = layout.with_channels(layout.channels >> chain.pool)
+            self.types[chain.name] = _feature(pooled, self.fracs.point(chain, "c"), -1, 1)
+            self.tensor[chain.final] = chain.name
+        if chain.sign is not None:
+            self.types[name] = TensorType("bits", layout.shape, layout.grid)
+            self.tensor[chain.sign.name] = name
+            self.invert[name] = np.zeros(layout.channels, dtype=bool)
 
     def _constant(self, node: Node) -> None:
         frac = self.fracs.feature(node.name)

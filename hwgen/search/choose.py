@@ -15,7 +15,7 @@ from hwgen.passes.separate_streams import separate_streams
 from hwgen.schedule.placement import demand, place
 from hwgen.search.work import cycles
 from hwgen.targets import Target
-from hwgen.targets.fit import excess
+from hwgen.targets.fit import excess, named
 
 BLOCK_DEPTH = 512  # words of a block RAM in its widest shape
 KW = (256, 128, 64)
@@ -28,10 +28,12 @@ ENOUGH = 1.05  # a smaller engine is taken if it needs at most this many times t
 
 @dataclass(frozen=True)
 class Choice:
-    """The sizes that were chosen, and why, in lines for the terminal."""
+    """The sizes that were chosen, and why, in lines for the terminal; tried: where none fits, which
+    were."""
 
     sizing: Sizing
     reasons: tuple[str, ...]
+    tried: str = ""
 
 
 def choose(graph: Graph, target: Target, overrides: dict[str, str | int] | None = None) -> Sizing:
@@ -58,7 +60,7 @@ def search(graph: Graph, target: Target, overrides: dict[str, str | int] | None 
     most = then * ENOUGH if own.act_bits >= choice.sizing.act_bits else then / ENOUGH
     if now > most and excess(choice.sizing, target) is None:
         return choice
-    reasons = (f"{_named(own)}, the engine of {target.name}: about {now:,} cycles",)
+    reasons = (f"{named(own)}, the engine of {target.name}: about {now:,} cycles",)
     other = choice.reasons[0].removeprefix("not ")
     return Choice(own, (*reasons, f"not {other}"))
 
@@ -107,10 +109,10 @@ def _search(graph: Graph, target: Target, overrides: dict[str, str | int] | None
             enough = ENOUGH * min(n for n, _, _ in fits)
             count, _, best = min((f for f in fits if f[0] <= enough), key=lambda f: (f[1], f[0]))
             faster = [r for r in refused if r[1].array_bits > best.array_bits]
-            reasons.insert(0, f"{_named(best)}: about {count:,} cycles")
+            reasons.insert(0, f"{named(best)}: about {count:,} cycles")
             if faster:
                 _, size, why = min(faster, key=lambda r: r[0])
-                reasons.append(f"not {_named(size)}: {why}")
+                reasons.append(f"not {named(size)}: {why}")
             if best.store_words:
                 reasons.append(_kept(graph, best))
             return Choice(best, tuple(reasons))
@@ -118,9 +120,23 @@ def _search(graph: Graph, target: Target, overrides: dict[str, str | int] | None
         # logic does not depend on the width of features: name the memory where that is short
         width = [r for r in refused if "BRAM36" in r[2]] or refused
         _, size, why = min(width, key=lambda r: r[0])
-        reasons.append(f"not {_named(size)}: {why}")
+        reasons.append(f"not {named(size)}: {why}")
     nearest = _nearest(graph, target, [r[1] for r in lacking], fixed, memory)
-    return Choice(nearest, tuple(reasons))
+    return Choice(nearest, tuple(reasons), _tried([r[1] for r in lacking], nearest))
+
+
+def _tried(engines: list[Sizing], nearest: Sizing) -> str:
+    """The sizes of engines, each once, and the shortest strips where the nearest has some."""
+
+    def values(name: str) -> str:
+        found = sorted({getattr(s, name) for s in engines}, reverse=True)
+        return ", ".join(map(str, found))
+
+    strips = f", strips down to {nearest.strip_tokens} tokens" if nearest.strip_tokens else ""
+    return (
+        f"{values('lanes')} lanes x {values('kw')} bits, features of {values('act_bits')} bits"
+        f"{strips}"
+    )
 
 
 def _nearest(
@@ -150,11 +166,6 @@ def _nearest(
 def _cycles(graph: Graph, s: Sizing, target: Target) -> int:
     """Estimated cycles on the target's memory."""
     return cycles(graph, s, target.rate(s.axi_bits))
-
-
-def _named(s: Sizing) -> str:
-    strips = f", strips of {s.strip_tokens} tokens" if s.strip_tokens else ""
-    return f"{s.lanes} lanes x {s.kw} bits, {s.act_bits}-bit features{strips}"
 
 
 def with_store(graph: Graph, s: Sizing, target: Target, fixed: dict[str, int]) -> Sizing:

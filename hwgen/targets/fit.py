@@ -52,9 +52,15 @@ def shortages(s: Sizing, target: Target) -> list[Excess]:
     return sorted((e for e in found if e.need > e.have), key=lambda e: -e.ratio)
 
 
-def check_fit(s: Sizing, target: Target, network: str) -> None:
+def named(s: Sizing) -> str:
+    """The sizes of an engine that a user knows."""
+    strips = f", strips of {s.strip_tokens} tokens" if s.strip_tokens else ""
+    return f"{s.lanes} lanes x {s.kw} bits, {s.act_bits}-bit features{strips}"
+
+
+def check_fit(s: Sizing, target: Target, network: str, tried: str = "") -> None:
     """Raises FitError when the estimate exceeds the target: of all resources that are short how
-    much, and what helps."""
+    much, and what helps. tried: among which engines this one lacks least."""
     over = shortages(s, target)
     if over:
         needs = _and(f"{e.need:,} {e.resource.upper()}" for e in over)
@@ -63,8 +69,9 @@ def check_fit(s: Sizing, target: Target, network: str) -> None:
         ))  # fmt: skip
         helps = " and ".join(dict.fromkeys(HELP[e.resource] for e in over))
         raise FitError(
-            network, f"needs about {needs}", f"{target.name} has {have}, {lacking} too few",
-            f"{helps}, or take a larger target",
+            network, f"needs about {needs} with {named(s)}",
+            f"{target.name} has {have}, {lacking} too few",
+            f"{helps}, or take a larger target" + (f"; tried: {tried}" if tried else ""),
         )  # fmt: skip
 
 

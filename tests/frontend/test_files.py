@@ -237,7 +237,6 @@ def test_other_files(file, case):
 
 ARCHIVES = {
     "n/constants.pkl": "a TorchScript archive, a compiled network",
-    "n/archive_format": "a torch.export archive, a traced network",
     "x.npy": "a NumPy archive (.npz)",
 }
 

@@ -95,9 +95,16 @@ def test_narrow_features_where_nothing_else_fits(micro, monkeypatch) -> None:
 
 def test_nothing_fits(micro) -> None:
     small = target(lut=9000)
+    choice = search(micro, small)
     with pytest.raises(FitError) as error:
-        check_fit(search(micro, small).sizing, small, "micro")
-    assert "LUT; zynq has 9,000" in str(error.value)
+        check_fit(choice.sizing, small, "micro", choice.tried)
+    assert "LUT with 16 lanes x 64 bits, 10-bit features" in str(error.value)
+    assert "; zynq has 9,000, " in str(error.value)
+    assert str(error.value).endswith(
+        "; tried: 16 lanes x 256, 128, 64 bits, features of 16, 14, 12, 10 bits, strips down to "
+        "112 tokens"
+    )
+    assert search(micro, target()).tried == ""
 
 
 def test_every_size_can_be_fixed(micro) -> None:
@@ -165,13 +172,13 @@ class Wide(nn.Module):
 def test_where_nothing_fits_the_nearest_engine_is_shown_with_all_that_it_lacks() -> None:
     """Its memories counted: an engine of 64 lanes, whose logic alone does not fit, is no nearer."""
     graph = lower_model(Wide().eval(), meta={"image": (224, 224, 3)})
-    for bram36, line in ((40, "83 BRAM36; zynq has 40, 43"), (10, "83 BRAM36; zynq has 10, 73")):
+    for bram36, line in ((40, "zynq has 40, 43"), (10, "zynq has 10, 73")):
         small = target(bram36=bram36, engine={})
         with pytest.raises(FitError) as error:
             check_fit(search(graph, small).sizing, small, "wide")
         assert str(error.value) == (
-            f"wide: needs about {line} too few; use smaller images or fewer channels, or take a "
-            "larger target"
+            "wide: needs about 83 BRAM36 with 16 lanes x 64 bits, 10-bit features, strips of 112 "
+            f"tokens; {line} too few; use smaller images or fewer channels, or take a larger target"
         )
     enough = target(bram36=83, engine={})
     assert excess(search(graph, enough).sizing, enough) is None

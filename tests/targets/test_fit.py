@@ -17,8 +17,8 @@ def test_too_large_an_engine_is_refused() -> None:
     with pytest.raises(FitError) as error:
         check_fit(MICRO.replace(fm_words=1 << 14), get_target("zynq"), "micro")
     assert str(error.value) == (
-        "micro: needs about 152 BRAM36; zynq has 140, 12 too few; "
-        "use smaller images or fewer channels, or take a larger target"
+        "micro: needs about 152 BRAM36 with 16 lanes x 128 bits, 16-bit features; zynq has 140, "
+        "12 too few; use smaller images or fewer channels, or take a larger target"
     )
     check_fit(MICRO.replace(fm_words=1 << 14), get_target("zcu102"), "micro")
 
@@ -28,7 +28,7 @@ def test_all_resources_that_are_short_are_named() -> None:
     with pytest.raises(FitError) as error:
         check_fit(MICRO.replace(fm_words=1 << 14), small, "micro")
     assert str(error.value) == (
-        "micro: needs about 26,386 LUT and 152 BRAM36; zynq has 9,000 and 140, 17,386 and 12 too "
-        "few; --set array_bits= or lanes= smaller and use smaller images or fewer channels, or "
-        "take a larger target"
+        "micro: needs about 26,386 LUT and 152 BRAM36 with 16 lanes x 128 bits, 16-bit features; "
+        "zynq has 9,000 and 140, 17,386 and 12 too few; --set array_bits= or lanes= smaller and "
+        "use smaller images or fewer channels, or take a larger target"
     )
