@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from hwgen import zoo
 from hwgen.errors import HwgenError
 from hwgen.frontend.packed import packed, unpacked
+from hwgen.train.capture import CapturedStep
 from hwgen.train.data import load_data, normalise, photograph_crops
 from hwgen.train.files import load_state, save_calibration, save_manifest, save_state, save_torch
 from hwgen.train.loss import beta_at, binary_parameters, total_loss
@@ -47,6 +48,11 @@ class Processes:
     world: int
     device: torch.device
 
+    @property
+    def captures(self) -> bool:
+        """Whether training steps are captured as a CUDA graph: one process, on a GPU."""
+        return self.world == 1 and self.device.type == "cuda"
+
     @classmethod
     def start(cls, device: str) -> Processes:
         world = int(os.environ.get("WORLD_SIZE", "1"))
@@ -74,7 +80,7 @@ def evaluate(
     data: Images,
     mean: tuple[float, ...],
     std: tuple[float, ...],
-    batch: int = 120,
+    batch: int = 250,
 ) -> int:
     """Number of correct top-1 decisions on all images, in eval mode, on the model's device."""
     was_training = model.training
@@ -147,6 +153,7 @@ class _Run:
         self.model.to(processes.device)
         self.weights = binary_parameters(self.model)
         self.teacher: nn.Module | None = None
+        self.captured: CapturedStep | None = None
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(),
             recipe.optim.lr,
@@ -249,13 +256,27 @@ class _Run:
             self.processes.rank,
             self.processes.world,
         )
-        for images, labels in batches:
-            x, y = self.normalised(images), labels.to(self.processes.device)
+
+        def gradients(x: Tensor, y: Tensor) -> Tensor:
             with torch.no_grad():
                 target = self.teacher(x) if self.teacher is not None else None
             loss = total_loss(network(x), y, target, self.weights, recipe.loss.distillation, beta)
-            self._step(self.optimizer, loss)
-            total, count = total + loss.detach(), count + 1
+            loss.backward()
+            return loss.detach()
+
+        if self.captured is not None and self.captured.beta != beta:
+            self.captured = None  # its memory, before the next one takes as much
+        for images, labels in batches:
+            x, y = self.normalised(images), labels.to(self.processes.device)
+            if self.processes.captures and self.captured is None and len(y) == optim.batch:
+                self.captured = CapturedStep(gradients, self.optimizer, x, y, beta)
+            if self.captured is not None and len(y) == optim.batch:
+                loss = self.captured(x, y)
+            else:
+                self.optimizer.zero_grad(set_to_none=True)
+                loss = gradients(x, y)
+            self.optimizer.step()
+            total, count = total + loss, count + 1
         return float(total) / count
 
     @staticmethod
