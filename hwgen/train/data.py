@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from hwgen.errors import HwgenError
+from hwgen.pictures.cifar10 import NAMES, read_cifar10
 from hwgen.train.order import Images, spread
 from hwgen.train.recipe import DataSection
 
@@ -199,10 +200,11 @@ def load_data(section: DataSection, size: int) -> tuple[Images, Images]:
             for x, y in ((train_x, train_y), (test_x, test_y))
         )
     elif section.name == "cifar10":
-        from hwgen.train.cifar import read_cifar10
-
         parts = (read_cifar10(section.root, train=flag) for flag in (True, False))
-        train, test = (_array_images(x, y, names, size, section) for x, y, names in parts)
+        train, test = (
+            _array_images(torch.from_numpy(x), torch.from_numpy(y), NAMES, size, section)
+            for x, y in parts
+        )
     else:
         from hwgen.train.imagenet import FolderImages
 

