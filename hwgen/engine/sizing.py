@@ -45,7 +45,7 @@ class Sizing:
 
     def __post_init__(self) -> None:
         rules = {
-            "lanes": (power_of_two(self.lanes) and 16 <= self.lanes <= 64, "16, 32 or 64"),
+            "lanes": (power_of_two(self.lanes) and 8 <= self.lanes <= 64, "8, 16, 32 or 64"),
             "act_bits": (8 <= self.act_bits <= 16, "8 to 16"),
             "kw": (
                 power_of_two(self.kw) and self.kw >= max(64, self.lanes),
@@ -63,7 +63,10 @@ class Sizing:
                 power_of_two(self.gs) and 9 * self.gs <= self.kw and self.gs <= self.lanes,
                 "a power of two with 9 gs <= kw, gs <= lanes",
             ),
-            "pk": (power_of_two(self.pk) and 4 <= self.pk <= 64, "a power of two, 4 to 64"),
+            "pk": (
+                power_of_two(self.pk) and 4 <= self.pk <= min(64, 4 * self.lanes),
+                "a power of two, 4 to 64 (8 lanes: to 32)",
+            ),
             "bm_rows": (8 <= self.bm_rows <= 65536, "8 to 65536"),
             "cm_slots": (16 <= self.cm_slots <= 256, "16 to 256"),
             "om_slots": (32 <= self.om_slots <= 256, "32 to 256"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -18,6 +18,7 @@ from hwgen.targets.fit import excess
 
 BLOCK_DEPTH = 512  # words of a block RAM in its widest shape
 KW = (256, 128, 64)
+FEWEST = 8  # lanes
 ACT_BITS = (16, 14, 12, 10)  # the widest that fits: accuracy goes before speed
 STRIP_TOKENS = (0, 448, 224, 112)  # the longest strips that fit
 Demand = Callable[[Sizing], tuple[int, int, int]]
@@ -85,10 +86,13 @@ def _search(graph: Graph, target: Target, overrides: dict[str, str | int] | None
     reasons: list[str] = []
     memory = cache(lambda s: demand(graph, s))
     lacking: list[tuple[float, Sizing, str]] = []
-    for act_bits in (fixed["act_bits"],) if "act_bits" in fixed else ACT_BITS:
+    widths = (fixed["act_bits"],) if "act_bits" in fixed else ACT_BITS
+    # the fewest lanes only where nothing else fits: they are slower than narrower features
+    groups = ([n for n in lanes if n > FEWEST] or [FEWEST], [n for n in lanes[1:] if n == FEWEST])
+    for some, act_bits in [(group, bits) for group in groups if group for bits in widths]:
         fits: list[tuple[int, float, Sizing]] = []
         refused: list[tuple[float, Sizing, str]] = []
-        for candidate in _candidates(graph, target, lanes, fixed | {"act_bits": act_bits}, memory):
+        for candidate in _candidates(graph, target, some, fixed | {"act_bits": act_bits}, memory):
             over = excess(candidate, target)
             if over is None:
                 candidate = with_store(graph, candidate, target, fixed)
@@ -174,7 +178,7 @@ def _kept(graph: Graph, s: Sizing) -> str:
 
 
 def _candidates(
-    graph: Graph, target: Target, lanes: tuple[int, ...], fixed: dict[str, int], memory: Demand
+    graph: Graph, target: Target, lanes: Sequence[int], fixed: dict[str, int], memory: Demand
 ) -> Iterator[Sizing]:
     """Sizes to compare: lanes x columns, each with all strips that fit (else the last)."""
     found, problem = False, None
@@ -272,13 +276,14 @@ def _integers(overrides: dict[str, str | int]) -> dict[str, int]:
 
 
 def _lanes(graph: Graph) -> tuple[int, ...]:
-    """Lane counts that divide every channel count, the largest first."""
+    """Lane counts that divide every channel count, the largest first. (Channels are multiples of
+    16, so that the fewest lanes always do.)"""
     channels = [t.channels for t in graph.types().values() if t.kind != "image"]
     for op in graph.ops:
         channels += op.lane_channels()
     found = tuple(n for n in (64, 32, 16) if all(c % n == 0 for c in channels))
     if found:
-        return found
+        return (*found, FEWEST)
     odd = next(n for n, t in graph.types().items() if t.kind != "image" and t.channels % 16)
     raise FitError(odd, "channels", "must be a multiple of 16 lanes", "widen the layer")
 

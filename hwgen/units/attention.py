@@ -35,10 +35,10 @@ class Run:
 class Attention:
     """`attention`: the queries of one window and one 64-channel head per instruction.
 
-    lanes: 16, 32 or 64; kw: columns of the array (row of the bit memory), >= 64; pk: keys per
-    cycle, a power of two >= 4; max_tokens: keys, a power of two, 4 pk .. 256. Up to half as many
-    are read while the instruction before computes (the same number: without a gap). row_at: cycles
-    from a read of the bit memory to its row.
+    lanes: 8, 16, 32 or 64; kw: columns of the array (row of the bit memory), >= 64; pk: keys per
+    cycle, a power of two >= 4; max_tokens: keys, a power of two, 4 pk .. 256 (8 pk .. with 8
+    lanes). Up to half as many are read while the instruction before computes (the same number:
+    without a gap). row_at: cycles from a read of the bit memory to its row.
 
     Yosys, xc7, LUT RAM and the popcounts among them: lanes 16, pk 8: 3,515 LUT, 7,617 FF, 2 DSP;
     lanes 32, pk 8: 3,527 LUT, 7,806 FF (with max_tokens 64: 3,424 LUT, 7,454 FF, as the memories of

@@ -60,7 +60,7 @@ STENCIL_LEAD = 4  # its columns before the first result
 class ComputeUnit:
     """`compute_unit` without its units: decode, waits, nests, stream addresses, feature memories.
 
-    lanes 16, 32 or 64; act_bits 8..16; fm_words, tm_words 2..16384; nt_words >= 2.
+    lanes 8, 16, 32 or 64; act_bits 8..16; fm_words, tm_words 2..16384; nt_words >= 2.
     xnor_front, attention, lanes and norm_unit have classes of their own.
 
     Cost without the memories (Yosys synth_xilinx, LUT RAM included): 16 lanes of 16-bit features

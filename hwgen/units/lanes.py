@@ -28,7 +28,7 @@ P_SEL = {"cm": 0, "om": 1, "qm": 2}
 class Lanes:
     """`lanes` array: one result per lane and cycle, hwgen.ops.post.Post in hardware.
 
-    lanes: power of two >= 16; act_bits 8..16; slots: powers of two (CM, OM up to 256, QM up to 64).
+    lanes: power of two >= 8; act_bits 8..16; slots: powers of two (CM, OM up to 256, QM up to 64).
     Cost (Yosys synth_xilinx -family xc7, module by module, LUT sites with RAM and SRL): a lane 309,
     435 FF, 6 DSP (305, 419, 6 with 12 bits) and 34 LUT for its share of a table of chords. 16
     lanes with slots 64, 64, 32: 8,981 LUT, 10,321 FF, 97 DSP. Of these the three further products

@@ -14,7 +14,7 @@ RSQRT_LATENCY = 10
 class NormUnit:
     """`norm_unit`: one token per two beats, entries in order.
 
-    lanes: power of two >= 16; words: table entries (tokens), a power of two.
+    lanes: power of two >= 8; words: table entries (tokens), a power of two.
 
     Yosys, xc7, LUT RAM among them: lanes 16, words 64: 1,006 LUT, 1,150 FF, 7 DSP; lanes 32:
     1,451 LUT, 1,694 FF; lanes 64: 2,319 LUT, 2,752 FF.

@@ -22,7 +22,7 @@ XLIN_FIRST_RESULT = 1 + FIRE_TO_RESULT
 class XnorFront:
     """Parameters of `xnor_front`: L lanes of KW binary columns, one vector per cycle.
 
-    lanes: power of two >= 16; kw: 64, 128 or 256, >= lanes; gu, gs: powers of two, gu <= gs,
+    lanes: power of two >= 8; kw: 64, 128 or 256, >= lanes; gu, gs: powers of two, gu <= gs,
     gs <= lanes, 9 gs <= kw; bm_rows: rows of kw bits, in four banks; ps_words: results of an
     instruction kept as partial sums.
     """

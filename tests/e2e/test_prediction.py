@@ -61,13 +61,13 @@ def fitted(graphs: list[Graph], strips: int, **sizes: int) -> list[Program]:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("lanes", "kw", "axi_ports", "axi_bits"),
-    [(16, 64, 1, 64), (16, 256, 2, 128), (32, 128, 2, 64), (16, 128, 1, 32)],
+    [(16, 64, 1, 64), (16, 256, 2, 128), (32, 128, 2, 64), (16, 128, 1, 32), (8, 64, 1, 64)],
     ids=str,
 )
 def test_every_step_on_other_engines(lanes, kw, axi_ports, axi_bits, user, tmp_path) -> None:
     graphs = [user, attention_graph(), strided_graph()]
     graphs += [filter_graph(8, 8, 4), stem_graph(STEMS[0])]
-    if lanes == 16:  # it has tensors of 16 channels
+    if lanes <= 16:  # it has tensors of 16 channels
         graphs.insert(0, random_graph(3))
     ports = {"axi_ports": axi_ports, "axi_bits": axi_bits}
     programs = fitted(graphs, 24, lanes=lanes, array_bits=lanes * kw, **ports)

@@ -15,7 +15,7 @@ from tests.graphs import random_graph
 def test_rules_name_the_size() -> None:
     with pytest.raises(HwgenError) as error:
         Sizing(lanes=24)
-    assert str(error.value) == "sizing: lanes=24; must be 16, 32 or 64; change --set lanes="
+    assert str(error.value) == "sizing: lanes=24; must be 8, 16, 32 or 64; change --set lanes="
     for words in (-2, 511, 65538):
         with pytest.raises(HwgenError, match=f"store_words={words}; must be even, 0 to 65536"):
             Sizing(store_words=words)

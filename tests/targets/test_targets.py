@@ -209,7 +209,7 @@ WRONG = {
     ),
     "engine that cannot be": (
         MINE + "[engine]\nlanes = 24\n",
-        ": engine: lanes=24; must be 16, 32 or 64; " + EXAMPLE,
+        ": engine: lanes=24; must be 8, 16, 32 or 64; " + EXAMPLE,
     ),
     "extends nothing known": (
         MINE.replace("zynq", "zyng"),

@@ -19,6 +19,8 @@ OTHERS = [
     Attention(32, 64, 8, 64),
     Attention(16, 128, 32, row_at=1),
     Attention(16, 128, 64, row_at=3),
+    Attention(8, 64, 4),
+    Attention(8, 64, 32),
 ]
 
 
@@ -120,10 +122,11 @@ def test_exp_rom_is_the_table_of_numerics():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"LANES": 8}, "LANES_must_be_16_32_or_64"),
+        ({"LANES": 4}, "LANES_must_be_8_16_32_or_64"),
         ({"KW": 32}, "KW_must_be_at_least_64"),
         ({"PK": 2}, "PK_must_be_a_power_of_two_from_4_on"),
         ({"PK": 8, "MAX_TOKENS": 16}, "MAX_TOKENS_must_be_a_power_of_two_from_4_PK_to_256"),
+        ({"LANES": 8, "PK": 64}, "MAX_TOKENS_must_be_at_least_8_PK_where_LANES_is_8"),
         ({"ROW_AT": 0}, "ROW_AT_must_be_at_least_1"),
         ({"MAX_TOKENS": 512}, "MAX_TOKENS_must_be_a_power_of_two_from_4_PK_to_256"),
     ],

@@ -17,6 +17,7 @@ from hwgen.units.lanes import Lanes
 from tests.units.lanes_reference import gelu_chords
 
 UNITS = [Lanes(16, 16, 64, 64, 32), Lanes(32, 12, 16, 32, 64)]
+LEAST = Lanes(8, 12, 32, 32, 8)
 WIDE = Lanes(64, 13, 256, 256, 16)
 
 
@@ -87,12 +88,13 @@ def test_wrong_rounding_in_rtl_is_seen(tmp_path, monkeypatch):
 
 
 @pytest.mark.full
-def test_wide_lanes(tmp_path, monkeypatch):
-    tests, failed = simulate(WIDE, tmp_path, monkeypatch, phases=8)
+@pytest.mark.parametrize("unit", [LEAST, WIDE], ids=lambda u: f"{u.lanes}x{u.act_bits}")
+def test_other_sizes(unit, tmp_path, monkeypatch):
+    tests, failed = simulate(unit, tmp_path, monkeypatch, phases=8)
     assert (tests, failed) == (3, 0), (tmp_path / "test.log").read_text()[-3000:]
 
 
-@pytest.mark.parametrize("unit", [*UNITS, WIDE], ids=lambda u: f"{u.lanes}x{u.act_bits}")
+@pytest.mark.parametrize("unit", [*UNITS, LEAST, WIDE], ids=lambda u: f"{u.lanes}x{u.act_bits}")
 def test_front_ends_accept_without_a_warning(unit, tmp_path):
     assert lint_verilog(lanes.Lanes().sources(), "lanes", parameters=unit.parameters()) == []
 

@@ -16,10 +16,12 @@ from hwgen.units.xnor_front import XnorFront, column_cycles, issue_cycles, resul
 CASES = {
     "micro": XnorFront(lanes=16, kw=128, gu=4, gs=8, bm_rows=66, ps_words=40),
     "small": XnorFront(lanes=16, kw=64, gu=4, gs=4, bm_rows=96, ps_words=64),
+    "least": XnorFront(lanes=8, kw=64, gu=2, gs=4, bm_rows=96, ps_words=64),
     "wide": XnorFront(lanes=32, kw=256, gu=8, gs=16, bm_rows=300, ps_words=128),
     "square": XnorFront(lanes=64, kw=64, gu=2, gs=4, bm_rows=300, ps_words=64),
 }
-BUILT = [*(c for c in CASES if c != "square"), pytest.param("square", marks=pytest.mark.full)]
+FULL = ("least", "square")
+BUILT = [pytest.param(c, marks=[pytest.mark.full] * (c in FULL)) for c in CASES]
 
 
 def sources(unit: XnorFront) -> list[Path]:

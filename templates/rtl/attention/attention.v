@@ -70,8 +70,8 @@ module attention #(
     localparam [GROUP_W-1:0] ONE = 1;
 
     generate
-        if (LANES != 16 && LANES != 32 && LANES != 64) begin : gen_lanes
-            ERROR_attention_LANES_must_be_16_32_or_64 u_stop ();
+        if (LANES != 8 && LANES != 16 && LANES != 32 && LANES != 64) begin : gen_lanes
+            ERROR_attention_LANES_must_be_8_16_32_or_64 u_stop ();
         end
         if (KW < 64) begin : gen_kw
             ERROR_attention_KW_must_be_at_least_64 u_stop ();
@@ -82,6 +82,9 @@ module attention #(
         if (MAX_TOKENS < 4 * PK || MAX_TOKENS > 256 || (PK << GROUP_W) != MAX_TOKENS)
         begin : gen_tokens
             ERROR_attention_MAX_TOKENS_must_be_a_power_of_two_from_4_PK_to_256 u_stop ();
+        end
+        if (LANES == 8 && MAX_TOKENS < 8 * PK) begin : gen_words  // the gap of attention_reads.v
+            ERROR_attention_MAX_TOKENS_must_be_at_least_8_PK_where_LANES_is_8 u_stop ();
         end
         if (ROW_AT < 1) begin : gen_row_at
             ERROR_attention_ROW_AT_must_be_at_least_1 u_stop ();

@@ -44,11 +44,15 @@ module attention_context #(
     output reg  [16*LANES-1:0] r_acc
 );
     localparam WORDS  = 64 / LANES;
+    localparam LEFT_W = $clog2(WORDS + 1);
+    localparam WORD_W = (WORDS > 1) ? $clog2(WORDS) : 1;
     localparam C      = 65;  // channels
     localparam EIGHTS = (PK > 8) ? PK / 8 : 1;
     localparam PART_W = LOG2_PK + 2;  // bits of 3 * PK
     localparam AT     = (PK > 8) ? LOG2_PK + 3 : 6;  // the sum of a group is there in X+AT
     localparam [GROUP_W-1:0] ONE = 1;
+    localparam [LEFT_W-1:0] ONE_LEFT = 1;
+    localparam [WORD_W-1:0] NEXT_WORD = 1;
 
     // X: read the scores of a group
     (* ram_style = "distributed" *)
@@ -177,13 +181,13 @@ module attention_context #(
     endgenerate
 
     // X+AT+2: words of LANES channels, 2 x - sum of the levels
-    reg  [2:0]             left_q;  // words left
-    reg  [1:0]             word_q;  // the first of them
+    reg  [LEFT_W-1:0]      left_q;  // words left
+    reg  [WORD_W-1:0]      word_q;  // the first of them
     reg  [ACC_W-1:0]       levels_q;  // sum of the levels, inverted
     wire [LANES*ACC_W-1:0] word;
     wire [16*LANES-1:0]    word_acc;
 
-    assign finish = left_q == 3'd1;
+    assign finish = left_q == ONE_LEFT;
 
     // The words of a query are announced from when its last sums are on their way.
     reg [WORDS-1:0] coming_q;
@@ -209,11 +213,12 @@ module attention_context #(
         if (last_t[AT+1]) levels_q <= ~acc_q[64*ACC_W +: ACC_W];
         r_acc   <= word_acc;
         coming_q <= coming;
-        left_q  <= last_t[AT+1] ? WORDS[2:0] : left_q - {2'b00, left_q != 3'd0};
-        word_q  <= last_t[AT+1] ? 2'd0 : word_q + 2'd1;
+        if (last_t[AT+1]) left_q <= WORDS[LEFT_W-1:0];
+        else if (|left_q) left_q <= left_q - ONE_LEFT;
+        word_q  <= last_t[AT+1] ? {WORD_W{1'b0}} : word_q + NEXT_WORD;
         if (rst) begin
             coming_q <= {WORDS{1'b0}};
-            left_q  <= 3'd0;
+            left_q  <= {LEFT_W{1'b0}};
         end
     end
 endmodule

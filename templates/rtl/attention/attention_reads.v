@@ -53,7 +53,7 @@ module attention_reads #(
     localparam EARLY   = 18;  // the value reads that are left end in time
     localparam [GROUP_W-1:0] ONE      = 1;
     localparam               LEAST    = (WORDS > 3) ? WORDS - 2 : 0;  // least P - 3
-    localparam [GROUP_W-1:0] MIN_GAP  = (WORDS > 3) ? ONE + ONE : {GROUP_W{1'b0}};
+    localparam [GROUP_W-1:0] MIN_GAP  = LEAST[GROUP_W-1:0];
 
     // ------------------------------------------------------------------ the instruction to read
     reg  [15:0] q_bits_q, v_bits_q;

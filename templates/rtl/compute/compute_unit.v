@@ -103,8 +103,8 @@ module compute_unit #(
     localparam READ = 3;    // cycles from a request to FM or TM to its word
 
     generate
-        if (LANES < 16 || LANES > 64 || LANES != (1 << $clog2(LANES))) begin : gen_guard_lanes
-            ERROR_compute_unit_LANES_must_be_16_32_or_64 u_stop ();
+        if (LANES < 8 || LANES > 64 || LANES != (1 << $clog2(LANES))) begin : gen_guard_lanes
+            ERROR_compute_unit_LANES_must_be_8_16_32_or_64 u_stop ();
         end
         if (FM_WORDS < 2 || FM_WORDS > 16384
             || TM_WORDS < 2 || TM_WORDS > 16384) begin : gen_guard_words

@@ -106,8 +106,8 @@ module lanes #(
     localparam BANK_ROWS = CM_SLOTS < 32 ? CM_SLOTS : 32;
 
     generate
-        if (LANES < 16 || LANES != (1 << $clog2(LANES))) begin : gen_guard_lanes
-            ERROR_lanes_LANES_must_be_a_power_of_two_of_at_least_16 u_stop ();
+        if (LANES < 8 || LANES != (1 << $clog2(LANES))) begin : gen_guard_lanes
+            ERROR_lanes_LANES_must_be_a_power_of_two_of_at_least_8 u_stop ();
         end
     endgenerate
 
