@@ -112,8 +112,9 @@ def train(
 
     `output` replaces the recipe's checkpoint path, `data_root` the data folder, `epochs` the number
     of epochs. After every optim.save_every epochs the state is written to
-    state_folder/<stem>.state.pt; `resume` goes on from it, with the same result as an uninterrupted run. `stop_after` ends the run after
-    that many epochs in all and returns None. Under torchrun every process calls it; rank 0 writes.
+    state_folder/<stem>.state.pt; `resume` goes on from it, with the same result as an
+    uninterrupted run. `stop_after` ends the run after that many epochs in all and returns None.
+    Under torchrun every process calls it; rank 0 writes.
     Raises: HwgenError for a wrong recipe, missing data or a state of another recipe.
     """
     replace: dict[str, Any] = {}
