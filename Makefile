@@ -42,7 +42,10 @@ bench: setup
 reports: setup
 	$(BIN)/hwgen demo --images 16 --out out/reports
 	$(BIN)/hwgen bench
-	$(BIN)/python -m hwgen.results.record out/reports
+	$(BIN)/hwgen compile models/bhvit_cifar10.pt --target zynq --out out/photographs --force
+	$(BIN)/hwgen simulate out/photographs --images 2
+	$(BIN)/hwgen synth out/photographs
+	$(BIN)/python -m hwgen.results.record out/reports out/photographs
 	$(BIN)/python -m hwgen.results.frames bhvit_tiny bhvit_small bhvit_tiny_fp bhvit_small_fp \
 	  binaryvit_small binaryvit_small_fp reactnet18 \
 	  bhvit_tiny:kv260 bhvit_small:kv260 binaryvit_small:kv260

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from hwgen.errors import CheckpointError
+from hwgen.frontend.packed import unpacked
 
 PLAIN = ("state_dict", "model", "model_state_dict", "net")  # entries that hold the weights
 AVERAGED = ("model_ema", "state_dict_ema", "ema")  # their moving average (EMA)
@@ -70,8 +71,8 @@ def choose(content: object, path: Path, ema: bool = False) -> Chosen:
             f"--ema needs them under {', '.join(map(repr, AVERAGED[:-1]))} or {AVERAGED[-1]!r}",
             "leave --ema out",
         )  # fmt: skip
-    state = _tensors(inner, path)
-    return Chosen(without_leftovers(without_prefixes(state)), around, said)
+    state = without_leftovers(without_prefixes(_tensors(inner, path)))
+    return Chosen(unpacked(state, path), around, said)
 
 
 def _said(name: str, plain: list[str], means: list[str]) -> str:

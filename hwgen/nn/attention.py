@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -97,10 +98,15 @@ class QDAttention(nn.Module):
     def __init__(self, heads: int, learned: bool = True) -> None:
         super().__init__()
         self.heads, self.learned = heads, learned
+        self.started = False  # init_state is known to be 1
         if learned:
             self.alpha = nn.Parameter(torch.ones(heads))
             self.zero_point = nn.Parameter(torch.zeros(heads))
             self.register_buffer("init_state", torch.zeros(1))
+
+    def _load_from_state_dict(self, *args: Any) -> None:
+        self.started = False
+        super()._load_from_state_dict(*args)
 
     def probabilities(self, q: Tensor, k: Tensor) -> Tensor:
         """A before quantization: (B', heads, T, T), query axis first."""
@@ -116,8 +122,11 @@ class QDAttention(nn.Module):
         """L as floats: (B', heads, T, T) in {0, 1, 2, 3}."""
         triple = MAX_LEVEL * self.probabilities(q, k)
         if self.learned:
-            if self.training and not bool(self.init_state.item()):
-                self._start(triple)
+            # asked once: on a GPU every .item() waits for all work before it
+            if self.training and not self.started:
+                if not bool(self.init_state.item()):
+                    self._start(triple)
+                self.started = True
             alpha, zero_point = self._steps(triple.numel())
             triple = triple / alpha + zero_point
         return round_clamp_ste(triple, 0.0, float(MAX_LEVEL))

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from PIL import Image
 
 from hwgen.errors import HwgenError
 from hwgen.pictures.arrays import FORMATS, open_array
+from hwgen.pictures.cifar10 import NAMES, is_cifar10, read_cifar10
 from hwgen.pictures.folder import PictureFiles, list_folder
 from hwgen.pictures.labels import check_labels, match_folders
 from hwgen.pictures.layout import Shape
@@ -34,6 +36,20 @@ def network_of(config: Any, names: Sequence[str] = ()) -> Network:
     size = config.image_size
     height, width = (size, size) if isinstance(size, int) else size
     return Network((height, width, config.in_channels), config.classes, tuple(names))
+
+
+class SmallPictures:
+    """Pictures of one small size in memory, fitted to the network's as they are read."""
+
+    def __init__(self, array: Array, reader: Reader) -> None:
+        self.array, self.reader = array, reader
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def read(self, indices: Array) -> Array:
+        """uint8 (len(indices), height, width, 3)."""
+        return np.stack([self.reader.fit(Image.fromarray(self.array[i])) for i in indices])
 
 
 class Source(Protocol):
@@ -78,7 +94,7 @@ class ImageSet:
         for start in range(0, len(indices), size):
             some = indices[start : start + size]
             images = self.source.read(some)
-            if not isinstance(self.source, PictureFiles):
+            if not isinstance(self.source, PictureFiles | SmallPictures):
                 self.reader.took_as_is(len(some))
             yield some, images
 
@@ -94,7 +110,8 @@ def spread(count: int, limit: int | None = None) -> Array:
 def open_images(
     path: Path, network: Network, preprocess: Preprocess, need_classes: bool = True
 ) -> ImageSet:
-    """Images of a picture, a folder of pictures (flat, or one folder per class), .npy, .npz, .pt.
+    """Images of a picture, a folder of pictures (flat, or one folder per class), .npy, .npz, .pt;
+    of a folder with CIFAR-10 its test images.
 
     need_classes: folders that are not the network's classes are refused; else their pictures are
     taken without labels. Pictures themselves are read later, by `ImageSet.batches`.
@@ -113,6 +130,8 @@ def open_images(
 
 
 def _open_folder(path: Path, network: Network, reader: Reader, need_classes: bool) -> ImageSet:
+    if is_cifar10(path):
+        return _open_cifar10(path, network, reader)
     listing = list_folder(path)
     source = PictureFiles(listing.files, reader)
     if not listing.folders:
@@ -124,3 +143,16 @@ def _open_folder(path: Path, network: Network, reader: Reader, need_classes: boo
             raise
         return ImageSet(source, None, reader, f"no labels: {error.line}")
     return ImageSet(source, np.array(numbers)[listing.folder_of], reader, how)
+
+
+def _open_cifar10(path: Path, network: Network, reader: Reader) -> ImageSet:
+    """The test split. Raises: HwgenError for damaged files, a network of other classes."""
+    if network.classes != len(NAMES) or network.names not in ((), NAMES):
+        raise HwgenError(
+            str(path), "CIFAR-10", f"the network has {network.classes} classes of its own",
+            "give pictures of its classes",
+        )  # fmt: skip
+    images, labels = read_cifar10(path, train=False)
+    return ImageSet(
+        SmallPictures(images, reader), labels, reader, "labels of CIFAR-10's test images"
+    )

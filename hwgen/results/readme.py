@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+from hwgen import evaluation
 from hwgen.atomic import write_text_atomic
 from hwgen.paths import CHECKOUT, reports_dir
 from hwgen.report import values
@@ -29,6 +31,7 @@ def numbers(folder: Path) -> str:
     reports: list[Report] = []
     bench: Bench | None = None
     fidelity: FidelityTable | None = None
+    evaluations: dict[str, dict[str, Any]] = {}  # of whole test splits, by model
     for path in sorted(folder.glob("*.json")):
         text = path.read_text()
         body = json.loads(text)
@@ -39,12 +42,17 @@ def numbers(folder: Path) -> str:
             bench = Bench.model_validate(body)
         elif schema.startswith("hwgen.fidelity/"):
             fidelity = FidelityTable.model_validate(body)
+        elif schema == evaluation.FORMAT:
+            evaluations[body["model"]] = body
     if not (reports or bench or fidelity):
         return "No reports yet.\n"
     lines: list[str] = []
     if reports:
         lines += table_row(COLUMNS), table_row(["---"] * 2 + ["---:"] * (len(COLUMNS) - 2))
-        lines += [table_row(_report_cells(report)) for report in reports]
+        lines += [
+            table_row(_report_cells(report, evaluations.get(report.model.name)))
+            for report in reports
+        ]
         lines += compare.lines(reports)
         lines += placed.lines(reports)
     if bench is not None:
@@ -88,15 +96,24 @@ def _fidelity_lines(fidelity: FidelityTable) -> list[str]:
     return lines
 
 
-def _report_cells(report: Report) -> list[str]:
-    cycles, fidelity, check = report.cycles, report.fidelity, report.check
+def _accuracy(report: Report, evaluated: dict[str, Any] | None) -> str:
+    """Of the report, else of `hwgen evaluate`, with its number of images."""
+    integer, real, images = report.fidelity.accuracy_int, report.fidelity.accuracy_float, ""
+    if integer is None and evaluated is not None and "integer" in evaluated:
+        integer, real = (evaluated[kind]["top1"] for kind in ("integer", "float"))
+        images = f", {values.count(evaluated['images'])} images"
+    return f"{values.percent(integer)} ({values.percent(real)}){images}"
+
+
+def _report_cells(report: Report, evaluated: dict[str, Any] | None) -> list[str]:
+    cycles, check = report.cycles, report.check
     checked = values.MISSING
     if check.tensors is not None:
         checked = f"{values.count(check.tensors)}, {values.count(check.mismatches)} differ"
     return [
         report.model.name,
         report.target.name,
-        f"{values.percent(fidelity.accuracy_int)} ({values.percent(fidelity.accuracy_float)})",
+        _accuracy(report, evaluated),
         f"{values.count(cycles.simulated)} ({values.count(cycles.predicted)})",
         claims.rate(report),
         claims.memory(report),

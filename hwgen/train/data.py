@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
 from hwgen.errors import HwgenError
+from hwgen.pictures.cifar10 import NAMES, read_cifar10
 from hwgen.train.order import Images, spread
 from hwgen.train.recipe import DataSection
 
@@ -93,6 +95,28 @@ def _stratified(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
     return mask
 
 
+def photograph_crops(count: int, size: int, source: int = 32) -> np.ndarray:
+    """Square parts of scikit-learn's two photographs as pictures of `source` pixels a side, then
+    resized like such a data set: uint8 (count, size, size, 3), the same everywhere.
+
+    The photographs are by danielbuechele and vultilion, CC BY 2.0 (scikit-learn's
+    datasets/images/README.txt).
+    """
+    from sklearn.datasets import load_sample_images
+
+    pictures = [Image.fromarray(picture) for picture in load_sample_images().images]
+    rng = np.random.Generator(np.random.PCG64(0))
+    crops = []
+    for k in range(count):
+        picture = pictures[k % len(pictures)]
+        side = int(rng.integers(2 * source, min(picture.size) + 1))
+        left, top = (int(rng.integers(0, length - side + 1)) for length in picture.size)
+        box = (left, top, left + side, top + side)
+        small = picture.resize((source, source), Image.Resampling.BOX, box=box)
+        crops.append(np.asarray(small.resize((size, size), Image.Resampling.BILINEAR)))
+    return np.stack(crops)
+
+
 @dataclass(frozen=True)
 class ArrayImages:
     """Images in memory, resized to `size` on demand; grey images have one channel."""
@@ -106,7 +130,12 @@ class ArrayImages:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def to(self, device: torch.device) -> ArrayImages:
+        """The same images in the memory of `device`, where `batch` then works."""
+        return replace(self, images=self.images.to(device), labels=self.labels.to(device))
+
     def batch(self, indices: Tensor, rng: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        indices = indices.to(self.images.device)
         x = self.images[indices]
         if rng is not None or x.shape[1] != self.size:
             planes = x.permute(0, 3, 1, 2).float()
@@ -136,7 +165,8 @@ def augment(planes: Tensor, size: int, section: DataSection, rng: torch.Generato
         mirror = torch.where(torch.rand(count, generator=rng) < 0.5, -1.0, 1.0)
     cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
     rows = torch.stack([cos * mirror, -sin, shift_x, sin * mirror, cos, shift_y], -1)
-    grid = F.affine_grid(rows.view(-1, 2, 3), [count, 1, size, size], align_corners=False)
+    rows = rows.view(-1, 2, 3).to(planes.device)
+    grid = F.affine_grid(rows, [count, 1, size, size], align_corners=False)
     return F.grid_sample(planes, grid, align_corners=False)
 
 
@@ -170,10 +200,11 @@ def load_data(section: DataSection, size: int) -> tuple[Images, Images]:
             for x, y in ((train_x, train_y), (test_x, test_y))
         )
     elif section.name == "cifar10":
-        from hwgen.train.cifar import read_cifar10
-
         parts = (read_cifar10(section.root, train=flag) for flag in (True, False))
-        train, test = (_array_images(x, y, names, size, section) for x, y, names in parts)
+        train, test = (
+            _array_images(torch.from_numpy(x), torch.from_numpy(y), NAMES, size, section)
+            for x, y in parts
+        )
     else:
         from hwgen.train.imagenet import FolderImages
 

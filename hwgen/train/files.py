@@ -56,10 +56,11 @@ def save_state(path: Path, recipe: dict[str, Any], **parts: Any) -> None:
     save_torch(path, {"recipe": json.dumps(recipe, sort_keys=True), **parts})
 
 
-def save_calibration(path: Path, images: np.ndarray, labels: np.ndarray) -> None:
-    """`images` uint8 (N, S, S, 3) and `labels` in a compressed npz."""
+def save_calibration(path: Path, images: np.ndarray, labels: np.ndarray | None = None) -> None:
+    """`images` uint8 (N, S, S, 3), and `labels` where there are any, in a compressed npz."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, images=images, labels=labels)
+    known = {} if labels is None else {"labels": labels}
+    np.savez_compressed(buffer, allow_pickle=False, images=images, **known)
     _write(path, buffer.getvalue())
 
 

@@ -47,6 +47,10 @@ class FolderImages:
     def __len__(self) -> int:
         return len(self.files)
 
+    def to(self, device: torch.device) -> FolderImages:
+        """Itself: files are decoded on the CPU."""
+        return self
+
     def batch(self, indices: Tensor, rng: torch.Generator | None) -> tuple[Tensor, Tensor]:
         draws = None if rng is None else torch.rand(len(indices), 5, generator=rng).tolist()
         jobs = [(self.files[int(i)][0], draws[n] if draws else None) for n, i in enumerate(indices)]

@@ -15,12 +15,14 @@ from torch import Tensor, nn
 
 from hwgen import zoo
 from hwgen.errors import HwgenError
-from hwgen.train.data import load_data, normalise
+from hwgen.frontend.packed import packed, unpacked
+from hwgen.train.capture import CapturedStep
+from hwgen.train.data import load_data, normalise, photograph_crops
 from hwgen.train.files import load_state, save_calibration, save_manifest, save_state, save_torch
 from hwgen.train.loss import beta_at, binary_parameters, total_loss
 from hwgen.train.order import Images, training_batches
 from hwgen.train.recipe import Recipe, load_recipe
-from hwgen.train.teacher import SmallCNN, load_torchscript
+from hwgen.train.teacher import TEACHERS, load_torchscript
 
 FORMAT = 1
 STATE_FOLDER = Path("out/train")
@@ -46,6 +48,11 @@ class Processes:
     world: int
     device: torch.device
 
+    @property
+    def captures(self) -> bool:
+        """Whether training steps are captured as a CUDA graph: one process, on a GPU."""
+        return self.world == 1 and self.device.type == "cuda"
+
     @classmethod
     def start(cls, device: str) -> Processes:
         world = int(os.environ.get("WORLD_SIZE", "1"))
@@ -55,6 +62,8 @@ class Processes:
             known = "auto, cpu or cuda" if cuda else "auto or cpu"
             raise HwgenError("--device", device, "is not here", f"use {known}")
         device = f"cuda:{local}" if cuda and device != "cpu" else "cpu"
+        if device != "cpu":  # TF32 holds signs exactly; a row's scale is rounded as a whole
+            torch.set_float32_matmul_precision("high")
         if world > 1 and not dist.is_initialized():
             dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
         return cls(rank, world, torch.device(device))
@@ -71,7 +80,7 @@ def evaluate(
     data: Images,
     mean: tuple[float, ...],
     std: tuple[float, ...],
-    batch: int = 120,
+    batch: int = 250,
 ) -> int:
     """Number of correct top-1 decisions on all images, in eval mode, on the model's device."""
     was_training = model.training
@@ -102,9 +111,10 @@ def train(
     """Train a recipe and write checkpoint, manifest and calibration images.
 
     `output` replaces the recipe's checkpoint path, `data_root` the data folder, `epochs` the number
-    of epochs. After every epoch the state is written to state_folder/<stem>.state.pt; `resume`
-    goes on from it, with the same result as an uninterrupted run. `stop_after` ends the run after
-    that many epochs in all and returns None. Under torchrun every process calls it; rank 0 writes.
+    of epochs. After every optim.save_every epochs the state is written to
+    state_folder/<stem>.state.pt; `resume` goes on from it, with the same result as an
+    uninterrupted run. `stop_after` ends the run after that many epochs in all and returns None.
+    Under torchrun every process calls it; rank 0 writes.
     Raises: HwgenError for a wrong recipe, missing data or a state of another recipe.
     """
     replace: dict[str, Any] = {}
@@ -137,12 +147,19 @@ class _Run:
         self.state_path = folder / f"{self.checkpoint.stem}.state.pt"
         torch.manual_seed(recipe.seed)
         self.model = zoo.create(recipe.model.name, **recipe.model.overrides)
-        self.train_data, self.test_data = load_data(recipe.data, self.model.config.image_size)
+        train_data, test_data = load_data(recipe.data, self.model.config.image_size)
+        self.train_data, self.test_data = (
+            data.to(processes.device) for data in (train_data, test_data)
+        )
         self.model.to(processes.device)
         self.weights = binary_parameters(self.model)
         self.teacher: nn.Module | None = None
+        self.captured: CapturedStep | None = None
         self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), recipe.optim.lr, weight_decay=recipe.optim.weight_decay
+            self.model.parameters(),
+            recipe.optim.lr,
+            weight_decay=recipe.optim.weight_decay,
+            fused=processes.device.type == "cuda",
         )
         self.bar = Progress(
             TextColumn("{task.description}"),
@@ -174,12 +191,13 @@ class _Run:
             )
             for epoch in range(first, last):
                 loss = self._epoch(network, epoch)
-                if self.processes.rank == 0:
+                due = (epoch + 1) % self.recipe.optim.save_every == 0 or epoch + 1 == last
+                if due and self.processes.rank == 0:
                     self._save(epoch + 1)
                 note = f"loss {loss:.3f}"
                 every = self.recipe.optim.eval_every
                 if every and (epoch + 1) % every == 0 and self.processes.rank == 0:
-                    note += f", held out {self._correct()}/{len(self.test_data)}"
+                    note += f", held out {self._correct(self.model)}/{len(self.test_data)}"
                 self.bar.update(task, advance=1, note=note)
         return max(first, last)
 
@@ -204,7 +222,8 @@ class _Run:
             return load_torchscript(section.path).to(self.processes.device)
         config = self.model.config
         torch.manual_seed(self.recipe.seed + 1)
-        teacher = SmallCNN(config.classes, config.image_size).to(self.processes.device)
+        kind = TEACHERS[section.kind]
+        teacher = kind(config.classes, config.image_size).to(self.processes.device)
         if state is not None:
             teacher.load_state_dict(state)
             return teacher.eval()
@@ -220,6 +239,8 @@ class _Run:
                 loss = nn.functional.cross_entropy(logits, labels.to(logits.device))
                 self._step(optimizer, loss)
             self.bar.update(task, advance=1, note=f"loss {loss.item():.3f}")
+        correct, held_out = self._correct(teacher), len(self.test_data)
+        self.bar.update(task, note=f"held out {correct}/{held_out}")
         return teacher.eval()
 
     def _epoch(self, network: nn.Module, epoch: int) -> float:
@@ -236,13 +257,27 @@ class _Run:
             self.processes.rank,
             self.processes.world,
         )
-        for images, labels in batches:
-            x, y = self.normalised(images), labels.to(self.processes.device)
+
+        def gradients(x: Tensor, y: Tensor) -> Tensor:
             with torch.no_grad():
                 target = self.teacher(x) if self.teacher is not None else None
             loss = total_loss(network(x), y, target, self.weights, recipe.loss.distillation, beta)
-            self._step(self.optimizer, loss)
-            total, count = total + loss.detach(), count + 1
+            loss.backward()
+            return loss.detach()
+
+        if self.captured is not None and self.captured.beta != beta:
+            self.captured = None  # its memory, before the next one takes as much
+        for images, labels in batches:
+            x, y = self.normalised(images), labels.to(self.processes.device)
+            if self.processes.captures and self.captured is None and len(y) == optim.batch:
+                self.captured = CapturedStep(gradients, self.optimizer, x, y, beta)
+            if self.captured is not None and len(y) == optim.batch:
+                loss = self.captured(x, y)
+            else:
+                self.optimizer.zero_grad(set_to_none=True)
+                loss = gradients(x, y)
+            self.optimizer.step()
+            total, count = total + loss, count + 1
         return float(total) / count
 
     @staticmethod
@@ -257,7 +292,7 @@ class _Run:
             group["lr"] = lr
 
     def _save(self, epoch: int) -> None:
-        keep = self.recipe.teacher.kind == "cnn" and self.teacher is not None
+        keep = self.recipe.teacher.kind in TEACHERS and self.teacher is not None
         save_state(
             self.state_path,
             self.plain,
@@ -267,14 +302,18 @@ class _Run:
             teacher=self.teacher.state_dict() if keep and self.teacher else None,
         )
 
-    def _correct(self) -> int:
+    def _correct(self, model: nn.Module) -> int:
         data = self.recipe.data
-        return evaluate(self.model, self.test_data, data.mean, data.std)
+        return evaluate(model, self.test_data, data.mean, data.std)
 
     def finish(self, recipe_path: str) -> TrainResult:
-        """Evaluate, write checkpoint, calibration images and manifest (rank 0)."""
+        """Evaluate what is written: checkpoint, calibration images and manifest (rank 0)."""
         recipe, data = self.recipe, self.recipe.data
-        correct, held_out = self._correct(), len(self.test_data)
+        state = {k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}
+        if recipe.output.packed:
+            state = packed(self.model)
+            self.model.load_state_dict(unpacked(state, self.checkpoint))
+        correct, held_out = self._correct(self.model), len(self.test_data)
         meta = {
             "format": FORMAT,
             "network": recipe.model.name,
@@ -285,7 +324,6 @@ class _Run:
             "dataset": data.name,
             "split_seed": data.seed,
         }
-        state = {k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}
         sha256 = ""
         if self.processes.rank == 0:
             sha256 = save_torch(self.checkpoint, {"model": state, "hwgen": meta})
@@ -298,11 +336,14 @@ class _Run:
         self, meta: dict[str, Any], sha256: str, correct: int, recipe_path: str
     ) -> None:
         stem = self.checkpoint.with_suffix("")
-        number = min(self.recipe.output.calibration_images, len(self.train_data))
-        if number:
-            indices = torch.linspace(0, len(self.train_data) - 1, number).round().long()
-            images, labels = self.train_data.batch(indices, None)
-            save_calibration(Path(f"{stem}.calib.npz"), images.numpy(), labels.numpy())
+        path, number = Path(f"{stem}.calib.npz"), self.recipe.output.calibration_images
+        if number and self.recipe.output.calibration == "photographs":
+            save_calibration(path, photograph_crops(number, self.model.config.image_size))
+        elif number:
+            last = len(self.train_data) - 1
+            indices = torch.linspace(0, last, min(number, last + 1)).round().long()
+            images, labels = (part.cpu().numpy() for part in self.train_data.batch(indices, None))
+            save_calibration(path, images, labels)
         manifest = {
             "file": self.checkpoint.name,
             "sha256": sha256,

@@ -17,6 +17,10 @@ class Images(Protocol):
 
     def __len__(self) -> int: ...
 
+    def to(self, device: torch.device) -> Images:
+        """The same set; its batches are made on `device` where the images are in memory."""
+        ...
+
     def batch(self, indices: Tensor, rng: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """uint8 (B, S, S, 3) and int64 (B,) of the given indices."""
         ...

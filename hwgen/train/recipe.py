@@ -47,6 +47,7 @@ class OptimSection(_Section):
     min_lr: float = Field(default=1e-8, ge=0)
     weight_decay: float = Field(default=0.0, ge=0)
     eval_every: int = Field(default=1, ge=0, description="epochs between evaluations; 0 = at end")
+    save_every: int = Field(default=1, gt=0, description="epochs between saved states")
 
 
 class LossSection(_Section):
@@ -58,18 +59,26 @@ class LossSection(_Section):
 
 
 class TeacherSection(_Section):
-    """kind "cnn": a small float network trained first in the same run; "torchscript": a file."""
+    """kind "cnn", "resnet9": a float network trained first in the same run; "torchscript": a
+    file."""
 
-    kind: Literal["none", "cnn", "torchscript"] = "none"
+    kind: Literal["none", "cnn", "resnet9", "torchscript"] = "none"
     epochs: int = Field(default=10, gt=0)
     lr: float = Field(default=2e-3, gt=0)
     path: str = ""
 
 
 class OutputSection(_Section):
-    """Files: `checkpoint`.pt, .json and .calib.npz share one stem."""
+    """Files: `checkpoint`.pt, .json and .calib.npz share one stem.
+
+    packed: one bit per binary weight and half floats for the rest (`hwgen.frontend.packed`).
+    calibration: from the training images, or from scikit-learn's two photographs, where the
+    licence of the training images does not let them be passed on.
+    """
 
     checkpoint: str
+    packed: bool = False
+    calibration: Literal["training", "photographs"] = "training"
     calibration_images: int = Field(default=64, ge=0)
 
 

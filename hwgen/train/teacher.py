@@ -10,9 +10,13 @@ from torch import Tensor, nn
 from hwgen.errors import HwgenError
 
 
-def _stage(inputs: int, outputs: int) -> list[nn.Module]:
+def _layer(inputs: int, outputs: int) -> list[nn.Module]:
     conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
-    return [conv, nn.BatchNorm2d(outputs), nn.ReLU(), nn.MaxPool2d(2)]
+    return [conv, nn.BatchNorm2d(outputs), nn.ReLU()]
+
+
+def _stage(inputs: int, outputs: int) -> list[nn.Module]:
+    return [*_layer(inputs, outputs), nn.MaxPool2d(2)]
 
 
 class SmallCNN(nn.Module):
@@ -30,6 +34,38 @@ class SmallCNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.body(x))
+
+
+class ResNet9(nn.Module):
+    """Nine-layer float residual CNN on the image averaged to 32x32 cells (David Page's CIFAR-10
+    network, "How to train your ResNet", 2018); a teacher for small photographs.
+
+    Shapes: (B, 3, S, S) -> (B, classes), S a multiple of 32.
+    """
+
+    def __init__(self, classes: int, image_size: int) -> None:
+        super().__init__()
+        head = [nn.AvgPool2d(max(1, image_size // 32)), *_layer(3, 64)]
+        stages = [*_stage(64, 128), _Residual(128), *_stage(128, 256), *_stage(256, 512)]
+        self.body = nn.Sequential(*head, *stages, _Residual(512), nn.AdaptiveMaxPool2d(1))
+        self.head = nn.Linear(512, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.body(x).flatten(1))
+
+
+class _Residual(nn.Module):
+    """x + two layers of as many channels."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*_layer(channels, channels), *_layer(channels, channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.layers(x)
+
+
+TEACHERS = {"cnn": SmallCNN, "resnet9": ResNet9}  # trained first, in the same run
 
 
 def load_torchscript(path: str) -> nn.Module:

@@ -1,8 +1,10 @@
 """README's numbers are the ones in reports/."""
 
+import numpy as np
 import pytest
 
 from hwgen.errors import HwgenError
+from hwgen.evaluation import Evaluation
 from hwgen.paths import CHECKOUT
 from hwgen.report.schema import Bench, BenchResult, FidelityTable
 from hwgen.results import markers, pages, readme
@@ -54,6 +56,19 @@ def test_numbers_of_a_report_and_a_bench(tmp_path):
         "| compile | 4.32 s | < 10 s |",
         "| simulation | 43,210 cycles/s |  |",
     ]
+
+
+def test_accuracy_of_an_evaluation_where_the_report_has_none(tmp_path):
+    report = sample.report()
+    evaluated = Evaluation("bhvit_sample", "0" * 64, 16, 10)
+    logits = np.eye(10)[:4]
+    evaluated.add(logits, logits, np.array([0, 1, 2, 9]))
+    (tmp_path / "micro-evaluation.json").write_text(evaluated.to_json())
+    (tmp_path / "micro.json").write_text(report.to_json())
+    assert "| zynq | 96.4 % (96.7 %) |" in readme.numbers(tmp_path)
+    report.fidelity.accuracy_int = report.fidelity.accuracy_float = None
+    (tmp_path / "micro.json").write_text(report.to_json())
+    assert "| zynq | 75.0 % (75.0 %), 4 images |" in readme.numbers(tmp_path)
 
 
 def test_worst_block_of_each_network(tmp_path):

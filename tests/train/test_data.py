@@ -11,7 +11,7 @@ from PIL import Image
 
 from hwgen.errors import HwgenError
 from hwgen.inputs import evaluation_images
-from hwgen.train.cifar import RECORD, read_cifar10
+from hwgen.pictures.cifar10 import NAMES, RECORD, read_cifar10
 from hwgen.train.data import (
     augment,
     digits_split,
@@ -111,10 +111,10 @@ def write_cifar(folder, records: int = 6) -> np.ndarray:
 
 def test_cifar10_binary_records(tmp_path):
     raw = write_cifar(tmp_path / "cifar-10-batches-bin")
-    images, labels, names = read_cifar10(tmp_path, train=True)
+    images, labels = read_cifar10(tmp_path, train=True)
     assert images.shape == (6, 32, 32, 3)
     assert labels.tolist() == [0, 1, 2, 3, 4, 5]
-    assert names[3] == "cat"
+    assert NAMES[3] == "cat"
     assert images[4, 5, 7, 2] == raw[4, 1 + 2 * 1024 + 5 * 32 + 7]
     train, test = load_data(DataSection(name="cifar10", root=str(tmp_path)), 224)
     assert train.batch(torch.tensor([0, 2]), None)[0].shape == (2, 224, 224, 3)

@@ -129,6 +129,20 @@ def test_files_of_a_run(recipe):
     assert not list(folder.glob("*.tmp"))
 
 
+def test_packed_run_with_a_residual_teacher(recipe):
+    """What is written is what was measured; calibration images are parts of the photographs."""
+    text = RECIPE.replace('kind = "cnn"', 'kind = "resnet9"').replace("epochs = 3", "epochs = 1")
+    recipe.write_text(text + 'packed = true\ncalibration = "photographs"\n')
+    result = run(recipe, "packed")
+    model, info = load_checkpoint(result.checkpoint)
+    held_out = load_data(load_recipe(recipe).data, 48)[1]
+    assert evaluate(model, held_out, info.mean, info.std) == result.correct
+    assert any(key.endswith(".signs") for key in torch.load(result.checkpoint)["model"])
+    with np.load(result.checkpoint.with_suffix(".calib.npz")) as calibration:
+        assert calibration.files == ["images"]
+        assert calibration["images"].shape == (4, 48, 48, 3)
+
+
 def test_resume_needs_a_state_of_the_same_recipe(recipe):
     with pytest.raises(HwgenError, match="not found; nothing to resume; start without resume"):
         run(recipe, "none", resume=True)

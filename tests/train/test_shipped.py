@@ -14,16 +14,21 @@ from hwgen import zoo
 from hwgen.analysis.operations import analyze
 from hwgen.frontend.checkpoint import load_checkpoint
 from hwgen.nn import QDAttention, attention_probabilities
-from hwgen.train.data import digits_split, normalise
-from hwgen.train.recipe import load_recipe
+from hwgen.pictures.cifar10 import NAMES, is_cifar10
+from hwgen.train import evaluate
+from hwgen.train.data import digits_split, load_data, normalise, photograph_crops
+from hwgen.train.recipe import DataSection, load_recipe
 from hwgen.zoo import binaryvit
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
-# name -> recipe, largest size in bytes
-SHIPPED = {
-    "bhvit_micro_digits": ("digits.toml", 2_000_000),
-    "binaryvit_micro_digits": ("binaryvit_micro_digits.toml", 4_000_000),
+# name -> recipe, largest size in bytes, classes
+DIGITS = {
+    "bhvit_micro_digits": ("digits.toml", 2_000_000, tuple("0123456789")),
+    "binaryvit_micro_digits": ("binaryvit_micro_digits.toml", 4_000_000, tuple("0123456789")),
 }
+PHOTOGRAPHS = "bhvit_cifar10"
+SHIPPED = DIGITS | {PHOTOGRAPHS: ("bhvit_cifar10.toml", 4_000_000, NAMES)}
+CIFAR10 = MODELS.parent / load_recipe(MODELS / "recipes" / "bhvit_cifar10.toml").data.root
 
 
 @pytest.fixture(scope="module", params=SHIPPED)
@@ -31,9 +36,18 @@ def name(request) -> str:
     return request.param
 
 
+@pytest.fixture(params=DIGITS)
+def digits_name(request) -> str:
+    return request.param
+
+
+def manifest_of(name: str) -> dict:
+    return json.loads((MODELS / f"{name}.json").read_text())
+
+
 @pytest.fixture(scope="module")
 def manifest(name) -> dict:
-    return json.loads((MODELS / f"{name}.json").read_text())
+    return manifest_of(name)
 
 
 def test_file_matches_the_manifest(name, manifest):
@@ -43,12 +57,14 @@ def test_file_matches_the_manifest(name, manifest):
     assert manifest["file"] == checkpoint.name
     assert info.sha256 == manifest["sha256"]
     assert info.sha256 == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
-    assert info.config == zoo.create(manifest["network"]).config
+    overrides = load_recipe(MODELS / "recipes" / SHIPPED[name][0]).model.overrides
+    with torch.device("meta"):
+        assert info.config == zoo.create(manifest["network"], **overrides).config
     assert info.config.to_dict() == manifest["config"] == info.meta["config"]
     total = analyze(model).total
     assert total.parameters == manifest["parameters"]
     assert total.binary_weights == manifest["binary_weights"]
-    assert info.class_names == tuple("0123456789")
+    assert info.class_names == SHIPPED[name][2]
 
 
 def test_manifest_matches_the_recipe(name, manifest):
@@ -61,7 +77,8 @@ def test_manifest_matches_the_recipe(name, manifest):
     assert manifest["data"]["split_seed"] == recipe.data.seed
 
 
-def test_accuracy_on_the_held_out_images(name, manifest, monkeypatch):
+def test_accuracy_on_the_held_out_images(digits_name, monkeypatch):
+    name, manifest = digits_name, manifest_of(digits_name)
     model, info = load_checkpoint(MODELS / f"{name}.pt")
     size = info.config.image_size
     _, _, images, labels = digits_split(manifest["data"]["split_seed"], size)
@@ -97,7 +114,8 @@ def test_accuracy_on_the_held_out_images(name, manifest, monkeypatch):
         assert (histogram > 0.01 * histogram.sum()).all(), f"{layer_name}: levels {histogram}"
 
 
-def test_calibration_images_come_from_the_training_split(name, manifest):
+def test_calibration_images_come_from_the_training_split(digits_name):
+    name, manifest = digits_name, manifest_of(digits_name)
     size = manifest["config"]["image_size"]
     images = digits_split(manifest["data"]["split_seed"], size)[0]
     with np.load(MODELS / f"{name}.calib.npz") as calibration:
@@ -106,3 +124,31 @@ def test_calibration_images_come_from_the_training_split(name, manifest):
     training = {image.tobytes() for image in images}
     assert all(image.tobytes() in training for image in got)
     assert set(labels.tolist()) == set(range(10))
+
+
+def test_photographs_are_calibrated_on_those_that_may_be_passed_on():
+    with np.load(MODELS / f"{PHOTOGRAPHS}.calib.npz") as calibration:
+        assert calibration.files == ["images"]
+        assert np.array_equal(calibration["images"], photograph_crops(32, 96))
+
+
+def test_recorded_evaluation_is_of_the_shipped_photograph_classifier():
+    recorded = json.loads(
+        (MODELS.parent / "reports" / f"{PHOTOGRAPHS}-evaluation.json").read_text()
+    )
+    manifest = manifest_of(PHOTOGRAPHS)
+    assert recorded["sha256"] == manifest["sha256"]
+    assert abs(recorded["float"]["top1"] - manifest["held_out_accuracy"]) < 0.03
+    assert abs(recorded["float"]["top1"] - recorded["integer"]["top1"]) < 0.02
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not is_cifar10(CIFAR10), reason=f"no CIFAR-10 in {CIFAR10}")
+def test_accuracy_on_photographs():
+    """200 of CIFAR-10's test images, evenly spaced."""
+    model, info = load_checkpoint(MODELS / f"{PHOTOGRAPHS}.pt")
+    section = load_recipe(MODELS / "recipes" / "bhvit_cifar10.toml").data
+    data = DataSection(**section.model_dump() | {"root": str(CIFAR10), "limit": 200})
+    held_out = load_data(data, info.config.image_size)[1]
+    share = evaluate(model, held_out, info.mean, info.std) / len(held_out)
+    assert abs(share - manifest_of(PHOTOGRAPHS)["held_out_accuracy"]) < 0.1
