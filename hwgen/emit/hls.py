@@ -140,7 +140,7 @@ def table_values(s: Sizing) -> dict[str, object]:
         "tables": [
             table(
                 "EXP",
-                "EXP[p]: the softmax numerator of score p (numerics.exp_table), 24 bits, at least 1.",
+                "EXP[p]: the softmax numerator of score p (numerics.exp_table), 24 bits.",
                 "ap_uint<24>",
                 exp_table(s.head),
             ),

@@ -109,6 +109,9 @@ class Attention(Op):
     def parameter_words(self, s: Sizing) -> int:
         return self.chain_words(s)
 
+    def head_channels(self) -> int | None:
+        return self.head
+
     def lane_channels(self) -> tuple[int, ...]:
         return (self.head,)
 

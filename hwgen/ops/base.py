@@ -167,6 +167,10 @@ class Op(ABC):
         """Channel counts besides those of its tensors that the lanes must divide."""
         return ()
 
+    def head_channels(self) -> int | None:
+        """Channels of its attention heads, None without any."""
+        return None
+
     def group_unit(self) -> int | None:
         """Largest power of two that divides the slices of its groups; None without groups."""
         return None

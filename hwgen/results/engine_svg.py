@@ -85,9 +85,9 @@ BOXES = {
     "mac_source": Box(864, 238, 140, 88, "compute", "words, elements", MAC),
     "result_stage": Box(1036, 238, 140, 88, "compute", "what results need", UNIT),
     "feature_ports": Box(692, 366, 312, 58, "memory", "FM and TM, ports", UNIT),
-    "xnor_front": Box(692, 486, 140, 186, "compute", "XLIN, XCONV; BM", UNIT),
-    "attention": Box(864, 486, 140, 186, "compute", "ATT", UNIT),
-    "norm_unit": Box(1052, 486, 140, 186, "compute", "LayerNorm table", UNIT),
+    "xnor_front": Box(692, 486, 140, 200, "compute", "XLIN, XCONV; BM", UNIT),
+    "attention": Box(864, 486, 140, 200, "compute", "ATT", UNIT),
+    "norm_unit": Box(1052, 486, 140, 200, "compute", "LayerNorm table", UNIT),
     "lanes": Box(692, 700, 500, 56, "compute", "post chain; CM, OM, QM", UNIT),
 }
 ARROWS = (

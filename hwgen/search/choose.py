@@ -10,7 +10,6 @@ from hwgen.engine.resources import estimate
 from hwgen.engine.sizing import Sizing
 from hwgen.errors import FitError, HwgenError
 from hwgen.ir.graph import Graph
-from hwgen.ops.attention import Attention
 from hwgen.passes.separate_streams import separate_streams
 from hwgen.schedule.placement import demand, place
 from hwgen.search.work import cycles
@@ -97,7 +96,14 @@ def _search(graph: Graph, target: Target, overrides: dict[str, str | int] | None
     for some, act_bits in [(group, bits) for group in groups if group for bits in widths]:
         fits: list[tuple[int, float, Sizing]] = []
         refused: list[tuple[float, Sizing, str]] = []
-        for candidate in _candidates(graph, target, some, fixed | {"act_bits": act_bits}, memory):
+        own = fixed | {"act_bits": act_bits}
+        try:
+            candidates = list(_candidates(graph, target, some, own, memory))
+        except FitError:  # tensors beyond the addresses of few lanes
+            if lacking:
+                continue
+            raise
+        for candidate in candidates:
             over = excess(candidate, target)
             if over is None:
                 candidate = with_store(graph, candidate, target, fixed)
@@ -146,7 +152,7 @@ def _nearest(
 
     `_candidates` stops at logic that does not fit, whatever the memories: they are sized here."""
 
-    def whole(s: Sizing) -> Sizing:
+    def whole(s: Sizing) -> Sizing | None:
         own = fixed | {"lanes": s.lanes, "kw": s.kw, "act_bits": s.act_bits}
         if s != _base(graph, target, own, 0):
             return s
@@ -154,13 +160,14 @@ def _nearest(
         try:
             return _sized(graph, _base(graph, target, own, strips), own, False, memory)
         except FitError:  # beyond the addresses of the program
-            return s
+            return None
 
     def lack(s: Sizing) -> float:
         over = excess(s, target)
         return over.ratio if over else 1.0
 
-    return min(map(whole, lacking), key=lack)
+    sized = [s for s in map(whole, lacking) if s is not None]
+    return min(sized or lacking, key=lack)
 
 
 def _cycles(graph: Graph, s: Sizing, target: Target) -> int:
@@ -305,7 +312,7 @@ def _lanes(graph: Graph) -> tuple[int, ...]:
 def _head(graph: Graph) -> int:
     """Channels of the attention heads; of networks without one the default. An engine has heads of
     one width: the step of another one's raises FitError."""
-    return next((op.head for op in graph.ops if isinstance(op, Attention)), Sizing.head)
+    return next((h for h in (op.head_channels() for op in graph.ops) if h), Sizing.head)
 
 
 def _group_unit(graph: Graph) -> int:

@@ -117,7 +117,7 @@ MISFITS = {
         "attention fewer keys", (on_grid(2, 6, 128), on_grid(1, 3, 128), on_grid(1, 4, 128)),
         "keys .* values",
     ),
-    "heads": ("attention windows", (Layout((4, 9, 192)),) * 3, "2 heads of 64 in 192"),
+    "heads": ("attention windows", (Layout((4, 9, 129)),) * 3, "2 heads in 129 channels"),
     "merge tokens": (
         "layer_norm merge tokens", (on_grid(6, 6, 3), on_grid(3, 3, 3)), "of 4 windows",
     ),

@@ -43,7 +43,7 @@ def proven(width: int, folder, edit=("", "")) -> bool:
     return not error
 
 
-@pytest.mark.parametrize("width", [1, 3, 5])
+@pytest.mark.parametrize("width", [1, 2, 3])
 def test_sums_are_exact(width, tmp_path):
     assert proven(width, tmp_path)
 

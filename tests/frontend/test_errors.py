@@ -144,15 +144,15 @@ UNSUPPORTED = {
         r"^layer.inner: elastic_attention with the step -0.25; the learned step must be positive$",
     ),
     "elastic heads": (
-        Around(Tokens(Elastic(0.5, 2)), 64, 64),
-        r"^layer.inner: elastic_attention with 2 heads of 32 channels; a head has 64 channels$",
+        Around(Tokens(Elastic(0.5, 8)), 64, 64),
+        r"^layer.inner: elastic_attention with 8 heads of 8 channels; a head has a multiple of 16 ",
     ),
     "two stems": (
         TwoStems(),
         r"^other: another convolution of the image; supported: one, or several of stride = kernel "
         r"without padding$",
     ),
-    "head": (Around(Tokens(Attend(1))), r"^layer.inner.attention: .* a head has 64 channels$"),
+    "head": (Around(Tokens(Attend(4))), r"^layer.inner.attention: .* 8 channels; a head has a mul"),
 }  # fmt: skip
 
 

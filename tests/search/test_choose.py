@@ -98,10 +98,10 @@ def test_nothing_fits(micro) -> None:
     choice = search(micro, small)
     with pytest.raises(FitError) as error:
         check_fit(choice.sizing, small, "micro", choice.tried)
-    assert "LUT with 16 lanes x 64 bits, 10-bit features" in str(error.value)
+    assert "LUT with 8 lanes x 64 bits, 10-bit features" in str(error.value)
     assert "; zynq has 9,000, " in str(error.value)
     assert str(error.value).endswith(
-        "; tried: 16 lanes x 256, 128, 64 bits, features of 16, 14, 12, 10 bits, strips down to "
+        "; tried: 16, 8 lanes x 256, 128, 64 bits, features of 16, 14, 12, 10 bits, strips down to "
         "112 tokens"
     )
     assert search(micro, target()).tried == ""

@@ -10,8 +10,9 @@
 // is read in X+g; r, r_neg hold from X+1 on for `groups` cycles; the values of group g are read in
 // X+1+g; freed in the last of these cycles if the query is the last one; word w of the result
 // (channels w*LANES .., signed 16 bits per lane) in X+AT+2+groups+w, the words that own_0, own_1
-// says of its buffer; finish one cycle before the last. AT: the sum of a group is there in X+AT, 4 cycles after v_q and drop_q
-// (X+2), with PK above 8 log2(PK / 8) more. Channel 64, whose values are all 1, sums the levels.
+// say of its buffer; finish one cycle before the last. AT: the sum of a group is there in X+AT, 4
+// cycles after v_q and drop_q (X+2), with PK above 8 log2(PK / 8) more. Channel 64, whose values
+// are all 1, sums the levels.
 // Names: r, r_neg are the thresholds, r_acc the result, c_next announces a word of it; *_t: bit i
 // belongs to X+i; drop: levels, inverted; low: what a channel's sum of PART_W bits is added to.
 // Reset: control only. Cost: see hwgen/units/attention.py.
