@@ -1,4 +1,4 @@
-// LUT RAM of one key slot: a 64-channel head of every PK-th token, simple dual port.
+// LUT RAM of one key slot: 64 channels of every PK-th token, simple dual port.
 //
 // Write on the clock edge, asynchronous read. No reset. Cost: 44 LUT up to 32 words.
 `default_nettype none
