@@ -38,7 +38,7 @@ XF = [
 ]  # fmt: skip
 AT = [
     ("q_bits", 16), ("k_bits", 16), ("v_bits", 16), ("t_stride", 12), ("tokens", 9),
-    ("queries", 12),
+    ("queries", 12), ("offset", 3), ("v_unit", 3),
     ("kappa1", 24), ("kappa2", 24), ("kappa3", 24), ("neg", 1),
 ]  # fmt: skip
 

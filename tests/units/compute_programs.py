@@ -155,6 +155,8 @@ class Generator:
             "v_bits": r.randrange(1 << 16), "t_stride": r.randrange(1 << 12),
             "tokens": r.randrange(1, 257), "queries": r.randrange(1, 4096),
         }  # fmt: skip
+        # nothing that is drawn: what the programs of a seed reach stays as it was
+        f |= {"offset": f["q_bits"] % 8, "v_unit": f["k_bits"] % 8}
 
     def mac(self, op: str, f) -> set[int] | None:
         """Source fields; the words that it reads, or None if the nest does not fit."""

@@ -30,7 +30,7 @@ UNITS_ON_PINS = {
 
 def whole(unit: ComputeUnit, folder: Path) -> list[Path]:
     """Files of compute_unit and of all that it instantiates."""
-    units = (*lanes.Lanes().sources(), *Attention().sources(), *NormUnit().sources())
+    units = (*lanes.Lanes().sources(), *Attention().write_sources(folder), *NormUnit().sources())
     front = [templates_dir() / name for name in XnorFront().verilog]
     return list(dict.fromkeys([*unit.write_sources(folder), *front, *units]))
 

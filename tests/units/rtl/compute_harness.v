@@ -33,7 +33,7 @@ module compute_harness #(
     input  wire [16*LANES-1:0]       xf_pop,
     output wire                      at_start,
     input  wire                      at_ready,
-    output wire [153:0]              at_fields,
+    output wire [159:0]              at_fields,
     input  wire                      at_valid,
     input  wire [16*LANES-1:0]       at_acc,
     output wire                      nu_valid,

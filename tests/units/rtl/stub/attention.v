@@ -5,6 +5,7 @@ module attention #(
     parameter LANES      = 16,
     parameter KW         = 128,
     parameter PK         = 8,   // keys per cycle, a power of two >= 4
+    parameter HEAD       = 64,  // channels of a head
     parameter MAX_TOKENS = 256, // keys; a power of two, 4 PK .. 256
     parameter ROW_AT     = 4
 ) (
@@ -21,6 +22,8 @@ module attention #(
     input  wire [23:0]         kappa2,
     input  wire [23:0]         kappa3,
     input  wire                neg,
+    input  wire [2:0]          offset,
+    input  wire [2:0]          v_unit,
     output wire                ready,
     output wire                att_re,
     output wire [15:0]         att_addr,
@@ -28,8 +31,8 @@ module attention #(
     output wire                c_next,
     output wire [16*LANES-1:0] r_acc
 );
-    wire [153:0] fields = {neg, kappa3, kappa2, kappa1, queries, tokens, t_stride, v_bits, k_bits,
-        q_bits};
+    wire [159:0] fields = {neg, kappa3, kappa2, kappa1, v_unit, offset, queries, tokens, t_stride,
+        v_bits, k_bits, q_bits};
 
     assign ready = compute_harness.at_ready;
     assign c_next = compute_harness.at_valid;
