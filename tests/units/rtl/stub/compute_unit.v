@@ -26,6 +26,7 @@ module compute_unit #(
     parameter QM_SLOTS   = 16,
     parameter NT_WORDS   = 64,
     parameter PK         = 4,
+    parameter HEAD       = 64,
     parameter MAX_TOKENS = 256,
     parameter ULTRA = 0
 ) (
