@@ -235,7 +235,7 @@ def test_a_fault_on_the_way_leaves_nothing(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with pytest.raises(HwgenError, match=r"needs about .* BRAM36 with .*; zynq has 140"):
         compile_model(
-            MODEL, "zynq", out, overrides={"fm_words": "16384", "tm_words": "16384"},
+            MODEL, "zynq", out, overrides={"lanes": "16", "fm_words": "16384", "tm_words": "16384"},
             stop_after="search", save_steps=True,
         )  # fmt: skip
     assert list(tmp_path.iterdir()) == []

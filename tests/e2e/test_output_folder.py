@@ -248,7 +248,7 @@ def test_an_op_without_an_hls_kernel_leaves_nothing(tmp_path: Path, monkeypatch)
 
 
 def test_nothing_is_left_when_it_does_not_fit(tmp_path: Path) -> None:
-    out = tmp_path / "out"
+    out, sizes = tmp_path / "out", {"lanes": "16", "fm_words": "16384", "tm_words": "16384"}
     with pytest.raises(HwgenError, match=r"needs about .* BRAM36 with .*; zynq has 140"):
-        compile_model(MODEL, "zynq", out, overrides={"fm_words": "16384", "tm_words": "16384"})
+        compile_model(MODEL, "zynq", out, overrides=sizes)
     assert list(tmp_path.iterdir()) == []

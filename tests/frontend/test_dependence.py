@@ -142,7 +142,7 @@ REFUSED = {
     "overwritten": (
         view_of_overwritten,
         r"^body: a value that iadd has overwritten; it is read again under another name; write x "),
-    "where": (lambda s, x: torch.where(x > 0, x, 0.1 * x), r"^body: gt; supported: "),
+    "where": (lambda s, x: torch.where(x > 0.5, x, 0.1 * x), r"^body: gt; supported: "),
     "masked_fill": (lambda s, x: x.masked_fill(x < 0.5, 0.0), r"^body: lt; supported: "),
     "comparison": (lambda s, x: x + (x > 0.5), r"^body: gt; supported: "),
     "wrapped function": (lambda s, x: wrapped(x), r"^body: wrapped; supported: "),

@@ -102,7 +102,7 @@ def test_front_ends_accept_without_a_warning(unit, tmp_path):
 @pytest.mark.parametrize(
     ("parameter", "value", "message"),
     [
-        ("LANES", 24, "ERROR_lanes_LANES_must_be_a_power_of_two_of_at_least_16"),
+        ("LANES", 24, "ERROR_lanes_LANES_must_be_a_power_of_two_of_at_least_8"),
         ("ACT_BITS", 17, "ERROR_lane_ACT_BITS_must_be_8_to_16"),
         ("QM_SLOTS", 48, "ERROR_param_ram_SLOTS_must_be_a_power_of_two"),
     ],
