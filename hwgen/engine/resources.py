@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from math import ceil
 
+from hwgen.engine.numerics import UNIT_CHANNELS, head_units
 from hwgen.engine.sizing import Sizing
 
 RESOURCES = ("lut", "ff", "bram36", "dsp")
@@ -45,6 +46,14 @@ def _store(s: Sizing) -> tuple[float, int]:
     return blocks + block_rams(width, rows * ULTRA_DEPTH), 0
 
 
+def _heads(s: Sizing) -> float:
+    """LUT of attention heads beyond those of 64 channels: more words of the keys, sums of units,
+    masks where heads share a unit (hwgen/units/attention.py has what was counted)."""
+    words = 1 << (head_units(s.head) - 1).bit_length()
+    sums = s.pk * (78 * (words - 1) + 13) if words > 1 else 0
+    return sums + 300 * (s.head % UNIT_CHANNELS != 0)
+
+
 def estimate(s: Sizing, family: str = "xc7") -> dict[str, float]:
     """Estimated lut, ff, bram36, uram, dsp of the whole engine.
 
@@ -61,7 +70,7 @@ def estimate(s: Sizing, family: str = "xc7") -> dict[str, float]:
         lut_lane, ff_lane = lut_lane + 320, ff_lane + 640
     elif family != "xc7":
         lut_lane, ff_lane = lut_lane - 10, ff_lane + 81
-    lut_rest = 7115 + 12.6 * s.kw + 270 * s.pk
+    lut_rest = 7115 + 12.6 * s.kw + 270 * s.pk + _heads(s)
     either = [feature_memory(s, n) for n in (s.fm_words, s.tm_words)] + [_store(s)]
     return {
         "lut": lanes * lut_lane + lut_rest,

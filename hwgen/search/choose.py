@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 
 from hwgen.engine.resources import estimate
 from hwgen.engine.sizing import Sizing
@@ -92,8 +93,8 @@ def _search(graph: Graph, target: Target, overrides: dict[str, str | int] | None
     lacking: list[tuple[float, Sizing, str]] = []
     widths = (fixed["act_bits"],) if "act_bits" in fixed else ACT_BITS
     # the fewest lanes only where nothing else fits: they are slower than narrower features
-    groups = ([n for n in lanes if n > FEWEST] or [FEWEST], [n for n in lanes[1:] if n == FEWEST])
-    for some, act_bits in [(group, bits) for group in groups if group for bits in widths]:
+    groups = [n for n in lanes if n > FEWEST], [n for n in lanes if n == FEWEST]
+    for some, act_bits in product(filter(None, groups), widths):
         fits: list[tuple[int, float, Sizing]] = []
         refused: list[tuple[float, Sizing, str]] = []
         own = fixed | {"act_bits": act_bits}

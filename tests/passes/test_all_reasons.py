@@ -39,8 +39,9 @@ class Stages(nn.Module):
     def __init__(self, count: int) -> None:
         super().__init__()
         self.stem = nn.Conv2d(3, 32, 4, 4)
-        self.stages = nn.ModuleList(Tiled(1 + k % 2 + 1) for k in range(count))
-        self.ways = nn.ModuleList(nn.Linear(32 * s.times, 32) for s in self.stages)  # type: ignore
+        tiled = [Tiled(1 + k % 2 + 1) for k in range(count)]
+        self.stages = nn.ModuleList(tiled)
+        self.ways = nn.ModuleList(nn.Linear(32 * t.times, 32) for t in tiled)
         self.head = nn.Linear(32, 4)
 
     def forward(self, image: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from hwgen.tools.lint import lint_verilog
 from hwgen.tools.verilator import verilator_env
 from hwgen.units.attention import Attention, exp_rom
 
-UNITS = [Attention(16, 128, 8), Attention(64, 128, 4, row_at=4)]
+UNITS = [Attention(16, 128, 8), Attention(64, 128, 4, row_at=4), Attention(16, 128, 8, head=80)]
 OTHERS = [
     Attention(64, 256, 16),
     Attention(32, 64, 8, 64),
@@ -23,7 +23,6 @@ OTHERS = [
     Attention(16, 128, 64, row_at=3),
     Attention(8, 64, 4),
     Attention(8, 64, 32),
-    Attention(16, 128, 8, head=80),
     Attention(16, 256, 16, head=16),
     Attention(8, 64, 4, head=48),
     Attention(32, 128, 8, head=96),
@@ -108,6 +107,32 @@ def test_padding_keys_that_count_are_seen(tmp_path, monkeypatch):
     edit = ("attention_context.v", "~last_t[1] | tail_mask[j]", "~last_t[1] | 1'b1")
     runner = build(UNITS[0], tmp_path, monkeypatch, edit)
     assert simulate(runner, UNITS[0], tmp_path, runs=4, only="one_by_one") == (1, 1)
+
+
+HEAD_FAULTS = {
+    "channels of other heads in keys": (
+        "attention.v", "att_row[i] | ~key_mask_q[i/8]", "att_row[i]",
+    ),
+    "channels of other heads in queries": (
+        "attention.v", "att_row[i] & query_mask_q[i/8]", "att_row[i]",
+    ),
+    "words of another unit": (
+        "attention.v", "(v_unit == 3'd0) ? offset : 3'd0", "(v_unit == 3'd1) ? offset : 3'd0",
+    ),
+    "the first unit twice": ("attention.v", "query : units[k_unit_q]", "query : units[0]"),
+    "no score is cut": ("attention_score.v", "HEAD > 126 && sum_q > TOP", "1'b0"),
+    "another step from key to key": (
+        "attention_reads.v", "t_stride - {9'd0, units_1} * UNIT_STEP[11:0]", "t_stride",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("fault", HEAD_FAULTS)
+def test_faults_of_other_heads_are_seen(fault, tmp_path, monkeypatch):
+    unit = Attention(16, 128, 8, head=176)
+    runner = build(unit, tmp_path, monkeypatch, HEAD_FAULTS[fault])
+    assert simulate(runner, unit, tmp_path, only="one_by_one") == (1, 1)
 
 
 @pytest.mark.full

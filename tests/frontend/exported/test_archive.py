@@ -224,6 +224,7 @@ VERSION = torch.__version__
 AGAIN = (
     f"needs a program of torch.export; export it again with torch.export.save of PyTorch {VERSION}"
 )
+DAMAGED = f"its tables of weights are damaged (written by PyTorch {VERSION}); {AGAIN}"
 OTHERS: dict[str, tuple[Callable[[Members], None], str]] = {
     "another schema": (
         with_schema(5),
@@ -253,13 +254,13 @@ OTHERS: dict[str, tuple[Callable[[Members], None], str]] = {
         f"it has no values of fc.bias (written by PyTorch {VERSION}); {AGAIN}"),
     "a weight is too short": (
         replaced("data/weights/weight_3", b"1234"),
-        f"its tables of weights are damaged (written by PyTorch {VERSION}); {AGAIN}"),
+        DAMAGED),
     "a weight of half a number": (
         replaced("data/weights/weight_3", b"123"),
-        f"its tables of weights are damaged (written by PyTorch {VERSION}); {AGAIN}"),
+        DAMAGED),
     "a weight of another type": (
         weight(dtype=99),
-        f"its tables of weights are damaged (written by PyTorch {VERSION}); {AGAIN}"),
+        DAMAGED),
     "big-endian": (
         replaced("byteorder", b"big"),
         f"its weights are big-endian (written by PyTorch {VERSION}); {AGAIN}"),
