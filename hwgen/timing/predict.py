@@ -295,9 +295,9 @@ class _Predictor:
                 accepted + DECODE, ends.issue_end + 1, ends.array_end + 1, self._reached(i) + 2
             )
             before = None if f["drain"] else self.att
-            shape = (f["queries"], f["tokens"])
+            size = (f["queries"], f["tokens"])
             units, words = self.attention.shape(f["offset"], f["v_unit"])
-            run = self.attention.run(start, *shape, before, units, words)
+            run = self.attention.run(start, *size, before, units, words)
             issue, delivered = run.next - start, run.last - start
         t = self.model.add(
             i.op,
@@ -312,7 +312,7 @@ class _Predictor:
         if i.op == "ATT":
             if t.start != start:
                 assert before is None, f"{i.step}: ATT starts in cycle {t.start}, not {start}"
-                run = self.attention.run(t.start, *shape, None, units, words)
+                run = self.attention.run(t.start, *size, None, units, words)
             self.att = run
             self.port.attention(f, run)
         elif delivered:
