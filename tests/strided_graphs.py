@@ -23,6 +23,8 @@ DENSE = (
     (2, 2, 1),
     (2, 2, 0),
 )  # k, s, border
+# groups of 3x3 windows, dilation, output channels
+GROUPED = ((4, 1, 80), (4, 3, 80), (80, 1, 80), (5, 1, 80), (10, 2, 160), (8, 1, 48), (2, 5, 80))
 CHANNELS = (32, 64, 128, 256, 64)
 GROUPS = (1, 2, 1, 1)
 
@@ -102,3 +104,25 @@ def kernel_graph(height: int = 9, width: int = 7, c: int = 32, seed: int = 0) ->
     m.add(PatchConv, "head", [x], m.post(16, sh1=12), (1, 16), (1, 1), **head)
     image = TensorType("image", (2 * height, 2 * width, 3), (2 * height, 2 * width), 0, 0, 255)
     return Graph({"image": image}, tuple(m.ops), "head", {"classes": 10, "name": "kernels"})
+
+
+def grouped_graph(side: int = 10, c: int = 80, seed: int = 0) -> Graph:
+    """Binary 3x3 convolutions in groups of 20, 1, 16, 8, 10 and 40 channels, all of one value."""
+    m = Maker(seed)
+    grid, stem = (side, side), {"weight": m.ints(-127, 128, c, 2, 2, 3)}
+    x = m.add(
+        PatchConv, "stem", ["image"], m.post(c, "bits", sh1=5), (side**2, c), grid,
+        in_grid=(2 * side, 2 * side), **stem,
+    )  # fmt: skip
+    for g, d, o in GROUPED:
+        m.add(
+            XnorConv, f"g{g}d{d}", [f"{x}.bits"], m.post(o, "rp", "bits", sh1=5), (side**2, o),
+            grid, weight=m.weight(o, 3, 3, c // g), m=2 * m.ints(-150, 150, o), dilation=d,
+            groups=g, in_grid=grid,
+        )  # fmt: skip
+    mean = m.ints(-3000, 3000, c)
+    y = m.add(TokenMean, "mean", [x], m.post(c, sh1=13), (1, c), (1, 1), m=mean)
+    head = {"weight": m.ints(-127, 128, 16, 1, 1, c), "in_grid": (1, 1)}
+    m.add(PatchConv, "head", [y], m.post(16, sh1=12), (1, 16), (1, 1), **head)
+    image = TensorType("image", (2 * side, 2 * side, 3), (2 * side, 2 * side), 0, 0, 255)
+    return Graph({"image": image}, tuple(m.ops), "head", {"classes": 10, "name": "grouped"})

@@ -4,9 +4,9 @@ Float: a filter of every channel by itself (`depthwise`) is a `CrossFilter`, wit
 padding a `ChannelFilter`; groups of whole words are layers of slices of the channels; all others a
 dense layer with zeros between the groups.
 
-Binary: 2 or 4 groups of 3x3 windows, and groups of whole words of other kernels, are an op's own.
-Groups of `SLICE` channels are layers of slices. All others are two dense layers with the group's
-own weights in both, and opposite weights for the other channels, which cancel in their sum.
+Binary: groups of 3x3 windows, and groups of whole words of other kernels, are an op's own. Groups
+of `SLICE` channels are layers of slices. All others are two dense layers with the group's own
+weights in both, and opposite weights for the other channels, which cancel in their sum.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from hwgen.frontend.channels import gather
 from hwgen.frontend.importer import Importer
 from hwgen.frontend.views import IMAGE, View
 from hwgen.ops.vector import TAPS
+from hwgen.ops.xnor import MOST_PAIRED, read_at_once
 
 Array = np.ndarray
 Window = tuple[int, int, int, int, int]  # kernel, stride, padding, dilation, groups
@@ -106,8 +107,7 @@ def every(im: Importer, name: str, stride: int) -> str:
 
 
 def own_groups(window: Window, inputs: int, outputs: int) -> bool:
-    """Whether a binary op has these groups on every engine: `XnorConv`; of windows powers of two
-    of channels, which lie in as few words as one output word may read."""
+    """Whether a binary op has these groups on every engine: `XnorConv`; of windows any."""
     k, stride, padding, dilation, groups = window
     if groups == 1:
         return True
@@ -116,8 +116,9 @@ def own_groups(window: Window, inputs: int, outputs: int) -> bool:
     if inputs % LANE_CHANNELS or outputs % LANE_CHANNELS:
         return False  # channels would be added behind the last group
     if (k, stride, padding) == (3, 1, dilation):
-        a, b = inputs // groups, outputs // groups
-        return groups in (2, 4) and all(n & -n == n >= 4 for n in (a, b)) and a <= 2 * b
+        return read_at_once(groups, *(n // groups for n in (inputs, outputs))) or (
+            inputs // groups <= MOST_PAIRED
+        )
     words = LANE_CHANNELS * groups
     return inputs % words == outputs % words == 0
 

@@ -16,6 +16,8 @@ from hwgen.ops.types import TensorType
 
 BORDER_WORDS = 16  # offsets of the border patterns of XCONV
 MAX_DILATION = 7  # 3-bit field of XCONV
+PAIRED_UNIT = 4  # at least, of slices: channels between it and a group are read in pairs
+MOST_PAIRED = 448  # channels of a group whose sums are taken twice, in 16 bits
 
 
 def _bounds(m: Array, taps: int) -> tuple[int, int]:
@@ -117,6 +119,31 @@ class Span(NamedTuple):
     taps: tuple[int, ...]
 
 
+class Slices(NamedTuple):
+    """What an output word of XCONV reads of a token.
+
+    spans: (first channel, channels) of every slice. beside: groups, each a group's channels behind
+    the one before, whose slices the quarters or halves of the lanes read at once. paired: a slice
+    is read twice, with opposite weights of the channels outside a lane's group, which cancel.
+    """
+
+    spans: tuple[tuple[int, int], ...]
+    beside: int = 1
+    paired: bool = False
+
+    @property
+    def tiles(self) -> int:
+        """Weight tiles, a vector each."""
+        return len(self.spans) * (1 + self.paired)
+
+
+def read_at_once(groups: int, inputs: int, outputs: int) -> bool:
+    """Whether every engine's lanes read the groups of a 3x3 window as they lie: each word is in one
+    group or holds 2 or 4 of them, in as few words of bits as one output word may read."""
+    powers = all(n & -n == n >= 4 for n in (inputs, outputs))
+    return groups == 1 or (groups in (2, 4) and powers and inputs <= 2 * outputs)
+
+
 def kernel_spans(side: int, kernel: int, stride: int, padding: int, dilation: int) -> list[Span]:
     """The results of a kernel along an axis of `side` cells; one may see none of them."""
     spans: list[Span] = []
@@ -137,9 +164,10 @@ class XnorConv(Op):
 
     Source bits (H*W, C) on a grid; weight (O, k, k, C/groups) in {0, 1}. `border`: rows and columns
     of zeros on each side; None: the dilation where the stride is smaller than k, else none.
-    With `windows` (k = 3, stride 1, border = dilation) XCONV reads nine taps at once; it takes 2 or
-    4 groups, or one. All others are sums of linear layers, one for each tap; their groups are whole
-    lane words.
+    With `windows` (k = 3, stride 1, border = dilation) XCONV reads nine taps at once, of any groups:
+    where a word of results has groups that it cannot read at once (`read_at_once`), its sums are
+    taken twice (`Slices.paired`), and m is even. All others are sums of linear layers, one for each
+    tap; their groups are whole lane words.
     """
 
     weight: Array
@@ -174,6 +202,40 @@ class XnorConv(Op):
     def windows(self) -> bool:
         """Whether XCONV computes it."""
         return (self.weight.shape[1], self.stride, self.padding) == (3, 1, self.dilation)
+
+    @property
+    def in_pairs(self) -> bool:
+        """Whether there may be words of results whose sums are taken twice."""
+        inputs, outputs = self.weight.shape[-1], len(self.weight) // self.groups
+        return self.windows and not read_at_once(self.groups, inputs, outputs)
+
+    def slices(self, word: int, s: Sizing) -> Slices:
+        """What output word `word` reads with XCONV."""
+        c, group_out = self.weight.shape[-1], len(self.weight) // self.groups
+        first, last = (n // group_out for n in (word * s.lanes, (word + 1) * s.lanes - 1))
+        bit, width = first * c, (last - first + 1) * c
+        if first < last and c % s.gu == 0 and self._beside(first, last, s):
+            spans = [(bit + k, min(s.gs, c - k)) for k in range(0, c, s.gs)]
+            return Slices(tuple(spans), last - first + 1)
+        paired = first < last or c % s.gu != 0
+        low, high = bit // s.gu * s.gu, -(-(bit + width) // s.gu) * s.gu
+        spans = []
+        while low < high:  # none crosses a row of the bit memory
+            spans.append((low, min(s.gs, high - low, s.kw - low % s.kw)))
+            low += spans[-1][1]
+        return Slices(tuple(spans), 1, paired)
+
+    def _beside(self, first: int, last: int, s: Sizing) -> bool:
+        """Whether the lanes of a word read these groups at once."""
+        c, groups = self.weight.shape[-1], last - first + 1
+        if groups not in (2, 4) or groups * (len(self.weight) // self.groups) != s.lanes:
+            return False
+        for k in range(0, c, s.gs):
+            bit = first * c + k
+            end = bit + (groups - 1) * c + min(s.gs, c - k) - 1
+            if end // s.lanes - bit // s.lanes > 1 or end // s.kw != bit // s.kw:
+                return False
+        return True
 
     def out_grid(self) -> tuple[int, int]:
         """floor((side + 2 padding - dilation (k - 1) - 1) / stride) + 1 along both axes."""
@@ -233,7 +295,7 @@ class XnorConv(Op):
 
     def beats(self, s: Sizing, types: Types) -> int:
         if self.windows:
-            return self.result_words(s) * self.chunks(s)
+            return self.out.tokens * sum(self._tiles(s))
         rows = sum(span.size * len(span.taps) for span in self.spans(0))
         columns = sum(
             span.size * tiles
@@ -247,11 +309,15 @@ class XnorConv(Op):
         kinds = BORDER_WORDS if self.windows else len(self.spans(0)) * len(self.spans(1))
         return self.chain_words(s, 1 + kinds)
 
+    def _tiles(self, s: Sizing) -> list[int]:
+        """Weight tiles of every output word of windows."""
+        return [self.slices(word, s).tiles for word in range(len(self.weight) // s.lanes)]
+
     def chunks(self, s: Sizing) -> int:
-        """Weight tiles of one output word."""
-        _, k, _, c = self.weight.shape
+        """Weight tiles of one output word, the most of any."""
+        k = self.weight.shape[1]
         if self.windows:
-            return ceil(c / s.gs)
+            return max(self._tiles(s))
         return k * sum(tiles for _, tiles in self.row_tiles(s))
 
     def row_tiles(self, s: Sizing) -> list[tuple[int, int]]:
@@ -260,20 +326,19 @@ class XnorConv(Op):
         return [(first, ceil(count * c / s.kw)) for first, count in self.neighbours(s)]
 
     def tile_words(self, s: Sizing) -> int:
-        k, c = self.weight.shape[1], self.weight.shape[-1]
-        columns = k * k * c // 16
+        c = self.weight.shape[-1]
         if self.windows:
-            columns = self.chunks(s) * ceil(9 * s.gs / 16)
-        else:  # some taps may be outside for all results
-            rows, across = (
-                len({tap for span in self.spans(axis) for tap in span.taps}) for axis in (0, 1)
-            )
-            columns = rows * across * c // 16
+            return sum(self._tiles(s)) * ceil(9 * s.gs / 16)
+        # some taps may be outside for all results
+        rows, across = (
+            len({tap for span in self.spans(axis) for tap in span.taps}) for axis in (0, 1)
+        )
+        columns = rows * across * c // 16
         return len(self.weight) // s.lanes * columns
 
     def partial_results(self, s: Sizing, types: Types) -> int:
         _, k, _, c = self.weight.shape
-        chunks = ceil(c / s.gs) if self.windows else k * k
+        chunks = self.chunks(s) if self.windows else k * k
         chunks = max(chunks, bit_stride(c, s) // s.row_elements)
         return self.out_grid()[1] if chunks > 1 else 0
 
@@ -284,7 +349,7 @@ class XnorConv(Op):
 
     def group_unit(self) -> int | None:
         c = self.weight.shape[-1]
-        return c & -c if self.windows else None
+        return max(PAIRED_UNIT, c & -c) if self.windows else None
 
     def bit_rows(self) -> tuple[int, int] | None:
         return (self.in_grid[1], self.dilation) if self.windows else None
@@ -300,11 +365,12 @@ class XnorConv(Op):
         elif self.windows:
             if not 1 <= self.dilation <= MAX_DILATION:
                 yield f"dilation {self.dilation}; must be 1..{MAX_DILATION}"
-            if self.groups > 1 and (self.groups not in (2, 4) or o % (4 * self.groups)):
-                yield (
-                    f"{self.groups} groups of {o} outputs; must be 2 or 4 of a multiple of 4 "
-                    "outputs"
-                )
+            if o % self.groups:
+                yield f"{self.groups} groups of {o} outputs; must divide them"
+            elif self.in_pairs and (self.m % 2).any():
+                yield f"odd m; must be even, as sums of {self.groups} groups are taken twice"
+            elif self.in_pairs and c > MOST_PAIRED:
+                yield f"groups of {c} inputs; must be at most {MOST_PAIRED}"
         elif self.groups > 1 and (c % LANE_CHANNELS or o % (LANE_CHANNELS * self.groups)):
             yield (
                 f"{self.groups} groups of {c} inputs and {o // self.groups} outputs; must be "

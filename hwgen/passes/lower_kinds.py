@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from hwgen import ops
-from hwgen.engine.numerics import KAPPA_FRAC, SH2_SHIFTS, norm_width
+from hwgen.engine.numerics import KAPPA_FRAC, PARAM_BITS, SH2_SHIFTS, norm_width
 from hwgen.floats import kinds
 from hwgen.floats.kinds.base import Node
 from hwgen.floats.kinds.channels import pieces
@@ -102,7 +102,18 @@ def _xnor_linear(at: Site) -> Body:
 def _xnor_conv(at: Site) -> Body:
     params = {"weight": at.weight_bits(), "m": at.m, "in_grid": at.grid}
     params["border"] = at.node["padding"]
+    if _in_pairs(at.node):  # half of it, on sums that are taken twice
+        top = (1 << (PARAM_BITS - 1)) - 2
+        params["m"] = np.clip(2 * np.rint(at.m / 2).astype(np.int64), -top, top)
     return ops.xnor.XnorConv, params | at.take("stride", "dilation", "groups")
+
+
+def _in_pairs(node: Node) -> bool:
+    """`XnorConv.in_pairs` of its op."""
+    outputs, kernel, _, inputs = node["sign"].shape
+    places, groups = (kernel, node["stride"], node["padding"]), node["groups"]
+    windows = places == (3, 1, node["dilation"])
+    return windows and not ops.xnor.read_at_once(groups, inputs, outputs // groups)
 
 
 @lowers(kinds.Conv)

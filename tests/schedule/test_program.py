@@ -26,7 +26,7 @@ from hwgen.units.dma import record_words
 from hwgen.units.xnor_front import column_cycles
 from tests.attention_graphs import attention_graph
 from tests.graphs import conv_graph, norm_graph, patch_graph, random_graph
-from tests.strided_graphs import kernel_graph, strided_graph
+from tests.strided_graphs import grouped_graph, kernel_graph, strided_graph
 from tests.units.isa_reference import Fault, Machine
 
 SEED = 7
@@ -90,6 +90,30 @@ def test_binary_convolutions_of_every_kernel_give_the_golden_tensors(
     grid: tuple[int, int], sizes: dict
 ) -> None:
     check(kernel_graph(*grid), sizes)
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"lanes": 16},
+        {"lanes": 16, "kw": 64, "gs": 4, "gu": 4},
+        {"lanes": 8, "kw": 256},
+        {"kw": 64, "gs": 4, "gu": 1},
+        {"kw": 256, "gu": 16},
+    ],
+    ids=str,
+)
+def test_groups_that_lanes_cannot_read_at_once_give_the_golden_tensors(sizes: dict) -> None:
+    check(grouped_graph(), sizes)
+
+
+def test_sums_in_pairs_need_even_multipliers() -> None:
+    graph = grouped_graph()
+    op = graph.op("g4d1")
+    odd = replace(op, m=op.m + 1)
+    (problem,) = odd.violations(graph.types()["stem.bits"])
+    assert problem == "odd m; must be even, as sums of 4 groups are taken twice"
+    assert not list(op.violations(graph.types()["stem.bits"]))
 
 
 @pytest.mark.parametrize(
@@ -176,14 +200,14 @@ def test_row_pitch_is_odd_in_units_of_the_dilation() -> None:
 def test_slices_of_an_output_word_lie_in_two_elements() -> None:
     op = conv_graph().op("conv1")
     weight = np.zeros((16, 3, 3, 16), dtype=np.uint8)
-    op = replace(op, weight=weight, groups=4)
+    op = replace(op, weight=weight, groups=4, m=np.ones(16, dtype=np.int64))
     place = Place("stem.bits", BM, 0, 4, 4, 14 * 14 * 4, 14, 14 * 4)
     builder = Builder(Sizing(), {"stem.bits": place}, {}, ImageRows(28, 28))
     with pytest.raises(FitError) as error:
         xnor_conv(builder, op, None)
     assert str(error.value) == (
-        "conv1: bits 0 to 55 for one output word; must lie in two neighbouring elements of 16 "
-        "bits, in one row of 128; use fewer groups or powers of two of channels"
+        "conv1: 4 groups of 4 outputs; lanes=16, gs=8 and gu=4 cannot read them at once; "
+        "--set none of these, or groups of powers of two"
     )
 
 

@@ -45,16 +45,22 @@ class Run:
 
 
 def tile_passes(
-    b: Builder, op, j: int, tiles: list[Array], chunks: list[dict], runs: list[Run], om: Array
+    b: Builder,
+    op,
+    j: int,
+    tiles: list[Array],
+    chunks: list[dict],
+    runs: list[Run],
+    om: Array,
+    m: Array | None = None,
 ) -> None:
     """Instructions of output word j: every run goes through its chunks.
 
-    chunks: source field offsets per tile. A tile that the array has is not loaded again, and none
+    chunks: source field offsets per tile. m: the word's multipliers, of the op where none. A tile that the array has is not loaded again, and none
     comes twice from DDR if all fit in half of the weight buffer (the rest is for the next word).
     """
-    params = b.load(
-        cm=channel_words(b, op.m, j, 1), om=om, qm=post_slots(b, op, j, 1)
-    )  # one LOAD for the word's constants
+    cm = channel_words(b, op.m, j, 1) if m is None else m[None]
+    params = b.load(cm=cm, om=om, qm=post_slots(b, op, j, 1))  # one for the word's constants
     words = [tile_words(b, tile) for tile in tiles]
     stay = 2 * sum(map(len, words)) <= b.s.wb_words
     loaded: dict[int, Block] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hwgen.errors import FitError
-from hwgen.ops.xnor import XnorConv
+from hwgen.ops.xnor import Slices, XnorConv
 from hwgen.schedule.builder import Builder
 from hwgen.schedule.plan import Part
 from hwgen.schedule.steps.common import (
@@ -27,71 +27,69 @@ def _conv3x3(b: Builder, op: XnorConv, part: Part | None) -> None:
     s, place = b.s, b.places[op.sources[0]]
     lanes, (height, width) = s.lanes, op.in_grid
     out_channels, _, _, cg = op.weight.shape
-    group_out = out_channels // op.groups
-    if cg % s.gu:
-        raise FitError(
-            op.name,
-            f"{cg} channels per group",
-            f"must be a multiple of gu={s.gu}",
-            f"--set gu={cg & -cg}",
-        )
-    per_word = max(1, lanes // group_out)  # groups that one output word spans
-    whole = group_out % lanes == 0 or per_word * group_out == lanes
-    if per_word not in (1, 2, 4) or not whole:
-        raise FitError(
-            op.name,
-            f"{group_out} outputs per group",
-            f"a word of {lanes} lanes must lie in one group, or hold 2 or 4 whole groups",
-            f"use groups of a multiple of {lanes} outputs",
-        )
-    g_qsh = {1: 2, 2: 1, 4: 0}[per_word]
-    slices = [(c, min(s.gs, cg - c)) for c in range(0, cg, s.gs)]
     signed_weight = op.weight.astype(np.int64) * 2 - 1
     for j in range(out_channels // lanes):
         rows = slice(j * lanes, (j + 1) * lanes)
-        first_group = j * lanes // group_out
+        read = op.slices(j, s)
+        own = _own_channels(op, rows, read)
         tiles, chunks = [], []
-        for c, n in slices:
-            tile = np.ones((lanes, 9 * s.gs), dtype=np.int64)
-            for dy in range(3):
-                for dx in range(3):
-                    at = (3 * dx + dy) * s.gs
-                    tile[:, at : at + n] = op.weight[rows, dy, dx, c : c + n]
-            bit = first_group * cg + c
-            last = bit + (per_word - 1) * cg + n - 1
-            if last // lanes - bit // lanes > 1 or last // s.kw != bit // s.kw:
+        for bit, n in read.spans:
+            at = {"a_base": bit // s.kw * s.row_elements, "g_base": bit % s.kw // s.gu}
+            for other in (1, 0) if read.paired else (1,):
+                tiles.append(_tile(op, rows, own, (bit, n), other, s.gs))
+                chunks.append(at | {"g_len": n // s.gu})
+        om, m = _border_offsets(signed_weight[rows]), op.m[rows]
+        if read.paired:  # twice the sum, and each column of another group counts in one of the two
+            if (m % 2).any():
                 raise FitError(
-                    op.name,
-                    f"bits {bit} to {last} for one output word",
-                    f"must lie in two neighbouring elements of {lanes} bits, in one row of {s.kw}",
-                    "use fewer groups or powers of two of channels",
-                )
-            tiles.append(tile)
-            chunks.append(
-                {
-                    "a_base": bit // s.kw * s.row_elements,
-                    "g_base": bit % s.kw // s.gu,
-                    "g_len": n // s.gu,
-                }
-            )
-        om = _border_offsets(signed_weight[rows])
+                    op.name, f"{op.groups} groups of {out_channels // op.groups} outputs",
+                    f"lanes={lanes}, gs={s.gs} and gu={s.gu} cannot read them at once",
+                    "--set none of these, or groups of powers of two",
+                )  # fmt: skip
+            others = 9 * (sum(n for _, n in read.spans) - cg)
+            om, m = 2 * om - 2 * others, m // 2
         walks = []
-        for y, n in row_runs(b, width, row_range(part, height), len(slices)):
+        for y, n in row_runs(b, width, row_range(part, height), len(tiles)):
             walk = Walk(width, n, 1, width, xd=op.dilation, token0=y * width, word0=j)
             source = {
                 "a_base": place.address(y * width),
                 "a_s2": place.stride,
                 "a_s3": place.step(width),
                 "g_base": 0,
-                "g_step": cg // s.gu if per_word > 1 else 0,
-                "g_qsh": g_qsh,
+                "g_step": cg // s.gu if read.beside > 1 else 0,
+                "g_qsh": {1: 2, 2: 1, 4: 0}[read.beside],
                 "g_len": 0,
                 "y0": y,
                 "height": height,
                 "width": width,
             }
             walks.append(Run(walk, source))
-        tile_passes(b, op, j, tiles, chunks, walks, om)
+        tile_passes(b, op, j, tiles, chunks, walks, om, m)
+
+
+def _own_channels(op: XnorConv, rows: slice, read: Slices) -> Array:
+    """First channel of every lane's group, counted as its slices are: from the first group's where
+    the groups are read beside each other."""
+    cg, group_out = op.weight.shape[-1], len(op.weight) // op.groups
+    groups = np.arange(rows.start, rows.stop) // group_out
+    return (np.full_like(groups, groups[0]) if read.beside > 1 else groups) * cg
+
+
+def _tile(
+    op: XnorConv, rows: slice, own: Array, span: tuple[int, int], other: int, slot: int
+) -> Array:
+    """(L, 9 slot) weights of a slice in column order, `other` outside a lane's own channels."""
+    (bit, n), cg = span, op.weight.shape[-1]
+    channel = bit + np.arange(n) - own[:, None]  # of its group
+    mine = (channel >= 0) & (channel < cg)
+    lane = np.arange(len(own))[:, None]
+    tile = np.ones((len(own), 9 * slot), dtype=np.int64)
+    for dy in range(3):
+        for dx in range(3):
+            weight = op.weight[rows, dy, dx][lane, np.clip(channel, 0, cg - 1)]
+            at = (3 * dx + dy) * slot
+            tile[:, at : at + n] = np.where(mine, weight, other)
+    return tile
 
 
 def _border_offsets(w: Array) -> Array:
