@@ -13,6 +13,7 @@ def power_of_two(n: int) -> bool:
     return n > 0 and n & (n - 1) == 0
 
 
+OF_THE_SCHEDULE = ("strip_tokens", "spill_words")  # sizes that the RTL does not know
 STORE_ROW = 4096  # words, the depth of an ultra RAM
 
 
@@ -20,7 +21,8 @@ STORE_ROW = 4096  # words, the depth of an ultra RAM
 class Sizing:
     """Parameters of the engine; `parameters()` are the Verilog parameters of the same names.
 
-    strip_tokens is the schedule's choice: grids with more tokens run in strips (0: none do).
+    strip_tokens and spill_words are the schedule's choice: grids with more tokens run in strips (0:
+    none do), and features of at least so many words are kept in DDR (0: none are).
     """
 
     lanes: int = 16
@@ -44,6 +46,7 @@ class Sizing:
     store_words: int = 0  # weight store; 0: none
     ultra: int = 0  # 1: ultra RAM may hold FM and TM, and holds rows of the weight store
     strip_tokens: int = 0  # of the schedule, not of the RTL: `plan`
+    spill_words: int = 0  # the same: `spill`
 
     def __post_init__(self) -> None:
         rules = {
@@ -120,7 +123,7 @@ class Sizing:
 
     def parameters(self) -> dict[str, int]:
         """Verilog parameters of the engine: the sizes, and the widths of its narrow queues."""
-        sizes = {k.upper(): v for k, v in asdict(self).items() if k != "strip_tokens"}
+        sizes = {k.upper(): v for k, v in asdict(self).items() if k not in OF_THE_SCHEDULE}
         queues = {
             "DMA_BITS": queue_bits("dma", store=self.store_words > 0),
             "LDW_BITS": queue_bits("ldw"),

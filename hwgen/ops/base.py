@@ -68,6 +68,7 @@ class Op(ABC):
     PADDED_ROWS: ClassVar[bool]
     # What follows is False where nothing is said, which is always right.
     IN_PLACE: ClassVar[bool] = False  # each word of a source is read once, before it is written
+    LOADED: ClassVar[bool] = False  # comes from DDR, whatever its sources are
     AHEAD: ClassVar[bool] = False  # may run a strip ahead of its band, to reach rows around its own
     COARSE_RESIDUALS: ClassVar[bool] = False  # a residual's cells may repeat over a finer grid
     OWN_WIDTH: ClassVar[tuple[str, ...]] = ()  # parameters that `violations` bounds, not PARAM_BITS

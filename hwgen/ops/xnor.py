@@ -164,10 +164,10 @@ class XnorConv(Op):
 
     Source bits (H*W, C) on a grid; weight (O, k, k, C/groups) in {0, 1}. `border`: rows and columns
     of zeros on each side; None: the dilation where the stride is smaller than k, else none.
-    With `windows` (k = 3, stride 1, border = dilation) XCONV reads nine taps at once, of any groups:
-    where a word of results has groups that it cannot read at once (`read_at_once`), its sums are
-    taken twice (`Slices.paired`), and m is even. All others are sums of linear layers, one for each
-    tap; their groups are whole lane words.
+    With `windows` (k = 3, stride 1, border = dilation) XCONV reads nine taps at once, of any
+    groups: where a word of results has groups that it cannot read at once (`read_at_once`), its
+    sums are taken twice (`Slices.paired`), and m is even. All others are sums of linear layers,
+    one for each tap; their groups are whole lane words.
     """
 
     weight: Array

@@ -68,8 +68,13 @@ class Builder:
         places: dict[str, Place],
         types: dict[str, TensorType],
         image_rows: ImageRows,
+        kept: dict[str, int] | None = None,
     ) -> None:
-        self.s, self.places, self.types, self.image_rows = s, places, types, image_rows
+        """kept: byte offset from the output base of every tensor that is kept in DDR."""
+        self.s, self.places, self.types, self.image_rows = s, dict(places), types, image_rows
+        self.kept = kept or {}
+        # dma count after the last STORE, until an instruction of the queue waits for it
+        self.after_store = {"dma": 0, "cmp": 0}
         self.instructions: list[Instruction] = []
         self.counts = {"dma": 0, "ldw": 0, "cmp": 0, "seq": 0}
         self.image = bytearray()
@@ -91,6 +96,9 @@ class Builder:
     # ---- instructions -----------------------------------------------------------------------
     def emit(self, op: str, **values: int) -> Instruction:
         queue = isa.OPCODES[op][1]
+        if op != "SET" and self.after_store.get(queue):
+            values["wait_dma"] = max(values.get("wait_dma", 0), self.after_store[queue])
+            self.after_store[queue] = 0
         ins = Instruction(op, queue, self.counts[queue], dict(values), self.step)
         self.counts[queue] += 1
         self.instructions.append(ins)
@@ -158,6 +166,24 @@ class Builder:
                   wait_cmp=max(users, default=0), **values)  # fmt: skip
         self.tensor_load[place.tensor] = self.counts["dma"]
 
+    def reload_rows(self, tensor: str, place: Place, token: int, row: int, words: int) -> None:
+        """LOADF of words of a tensor that is kept in DDR, from word `row` of it on, to a token."""
+        ddr = self.kept[tensor] + row * self.s.word_bytes
+        self.loadf(place, place.address(token), words, base_sel=2, ddr=ddr, bytes=0, crc=0)
+
+    def store_rows(self, tensor: str, token: int, words: int) -> None:
+        """STORE of words of a tensor, from a token on, to its place in DDR.
+
+        Nothing computes meanwhile and no read of DDR is on its way: the rows are complete, and the
+        next to read them finds them written.
+        """
+        place = self.places[tensor]
+        self.emit(
+            "STORE", ddr=self.kept[tensor] + token * place.stride * self.s.word_bytes, words=words,
+            mem=place.memory, addr=place.address(token), wait_cmp=self.counts["cmp"],
+        )  # fmt: skip
+        self.after_store = dict.fromkeys(self.after_store, self.counts["dma"])
+
     def _store(self, record: bytes) -> int:
         """Byte offset of a record in the weight image; equal records are kept once."""
         if record not in self.records:
@@ -212,7 +238,11 @@ class Builder:
             start = getattr(block, k)
             if k != "wb" or op == "MACS":
                 self.rings[k].cmp[start : start + n] = done
-        waits = [block.load, *(self.tensor_load.get(t, 0) for t in (*sources, *streams.values()))]
+        waits = [
+            ins.fields.get("wait_dma", 0),
+            block.load,
+            *(self.tensor_load.get(t, 0) for t in (*sources, *streams.values())),
+        ]
         ins.fields["wait_dma"] = max(waits)
         ins.dst, ins.bit = dst, bit
         self._check_addresses(ins)
@@ -253,9 +283,7 @@ class Builder:
                 found.append((f[f"{name}_mem"], low, high + 1))
         if isa.CMP_SOURCE[ins.op] == "mac":
             if f.get("src_taps"):  # offsets are in a register
-                found += [
-                    (p.memory, p.base, p.base + p.size) for p in (self.places[t] for t in sources)
-                ]
+                found += [(p.memory, *p.region) for p in (self.places[t] for t in sources)]
             else:
                 low, high = span("src", "0123")
                 if ins.op == "MACS":

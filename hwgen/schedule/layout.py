@@ -36,6 +36,23 @@ class Place:
     unit_tokens: int  # tokens of a row (or of a strip)
     unit_size: int  # words from unit to unit
     slots: tuple[int, ...] | None = None
+    first: tuple[int, ...] = ()  # of a reloaded tensor, first row of every strip: see `window`
+    rows: range | None = None  # of a window: those that it holds
+
+    def window(self, strip: int, width: int) -> Place:
+        """A reloaded tensor, of rows of `width` tokens, while this strip of it is there: rows from
+        `first` on, which may lie beyond both ends of the grid."""
+        row, low = width * self.stride, self.first[strip]
+        return Place(
+            self.tensor, self.memory, self.base - low * row, self.stride, self.words, self.size,
+            width, row, None, (), range(low, low + self.unit_tokens // width),
+        )  # fmt: skip
+
+    @property
+    def region(self) -> tuple[int, int]:
+        """First word, and the one behind the last."""
+        base = self.base + (self.rows.start * self.unit_size if self.rows else 0)
+        return base, base + self.size
 
     @property
     def padded(self) -> bool:
@@ -114,4 +131,5 @@ def unit_shape(
     if height * width != t.tokens:
         height, width = 1, t.tokens
     rows = strips.rows if strips else 1
-    return words, stride, rows * width, height // rows
+    count = len(strips.slots) if strips else height
+    return words, stride, rows * width, count

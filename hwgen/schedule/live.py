@@ -38,6 +38,7 @@ class Live:
     unit_tokens: int
     unit_size: int
     slots: tuple[int, ...] | None
+    first: tuple[int, ...]  # of a reloaded tensor: first row of every strip
     start: Array
     end: Array
     replaces: set[str] = field(default_factory=set)  # tensors whose words it may take in place
@@ -54,7 +55,7 @@ class Live:
     def at(self, base: int) -> Place:
         return Place(
             self.name, self.memory, base, self.stride, self.words, self.size, self.unit_tokens,
-            self.unit_size, self.slots,
+            self.unit_size, self.slots, self.first,
         )  # fmt: skip
 
 
@@ -87,6 +88,8 @@ def live_ranges(graph: Graph, order: Plan, s: Sizing) -> dict[str, Live]:
         if types[name].kind == "image":
             return slice(None) if part is None else [part.strip]
         strips = order.strips.get(name)
+        if strips and strips.first:
+            return slice(None) if part is None else [part.strip]
         return sorted({r // strips.rows for r in rows}) if strips else rows
 
     time = -1
@@ -96,6 +99,9 @@ def live_ranges(graph: Graph, order: Plan, s: Sizing) -> dict[str, Live]:
         time += guest is None
         op, part = ops.get(piece.name), piece.part
         rows = list(range(part.first, part.first + part.count)) if part else None
+        if piece.store:
+            live[piece.name].end[units(piece.name, rows)] = time
+            continue
         made = op.outputs() if op else {piece.name: types[piece.name]}
         for name, t in made.items():
             if name not in live:
@@ -107,12 +113,13 @@ def live_ranges(graph: Graph, order: Plan, s: Sizing) -> dict[str, Live]:
                 live[name] = Live(
                     name, BM if bits else FM, stride, words,
                     s.row_elements if bits else 1, tokens, size,
-                    strips.slots if strips else None, np.full(count, -1), np.full(count, -1),
+                    strips.slots if strips else None, strips.first if strips else (),
+                    np.full(count, -1), np.full(count, -1),
                     _in_place(op, guest, types, t) if op and not strips else set(),
                 )  # fmt: skip
             live[name].start[units(name, rows)] = time
             live[name].end[units(name, rows)] = time
-        for name in op.inputs if op is not None else ():
+        for name in op.inputs if op is not None and not op.LOADED else ():
             assert op is not None
             need = op.operand_rows(name, part.first, part.count) if part else None
             if need is not None and name not in op.sources:  # a residual may be on a coarser grid

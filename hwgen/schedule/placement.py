@@ -25,6 +25,7 @@ from hwgen.schedule.layout import (
 )
 from hwgen.schedule.live import Live, live_ranges, words_in_use
 from hwgen.schedule.plan import Plan, plan
+from hwgen.schedule.spill import spill
 
 Array = np.ndarray
 
@@ -121,7 +122,7 @@ def _place(live: dict[str, Live], s: Sizing, top: bool) -> Iterator[tuple[str, P
 
 def demand(graph: Graph, s: Sizing) -> tuple[int, int, int]:
     """Words of FM and TM and rows of BM that the graph needs, whatever `s` offers."""
-    graph = separate_streams(graph)
+    graph = spill(separate_streams(graph), s)
     order = plan(graph, s.strip_tokens, s.lanes)
     roomy = s.replace(fm_words=1 << 14, tm_words=1 << 14, bm_rows=(1 << 16) // s.row_elements)
     live = live_ranges(graph, order, roomy)

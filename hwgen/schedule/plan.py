@@ -7,6 +7,9 @@ tensor from its own band starts a new one; a max-pool may follow the finer grid 
 Strips have at most `strip_tokens` tokens of 64 channels, fewer wider ones. A filter runs one strip
 ahead, a circular one its last strip first: then its source may be overwritten by the band's result
 in place.
+
+A tensor that `spill` keeps in DDR is stored strip by strip as it is made; the bands that read it
+bring back the rows of a strip before it begins, those that a filter reads around it too.
 """
 
 from __future__ import annotations
@@ -36,20 +39,27 @@ class Part:
 class Piece:
     """One step of the plan: an op (by name, or the graph's input) and its rows; None: all.
 
-    beside: it runs beside the next piece, word by word (`_beside`).
+    beside: it runs beside the next piece, word by word (`_beside`). store: these rows of the tensor
+    of that name go to DDR.
     """
 
     name: str
     part: Part | None
     beside: bool = False
+    store: bool = False
 
 
 @dataclass(frozen=True)
 class Strips:
-    """A tensor stored by strips: rows of one, and the slot each goes to."""
+    """A tensor stored by strips: rows of one, and the slot each goes to.
+
+    first: of a reloaded tensor, whose strips overlap, the first row of each; rows count on beyond
+    both ends of the grid.
+    """
 
     rows: int
     slots: tuple[int, ...]
+    first: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,11 @@ class Plan:
     pieces: tuple[Piece, ...]
     strips: dict[str, Strips]
     image: ImageRows
+
+
+def loaded(op: Op) -> bool:
+    """Whether it comes from DDR, as its first reader asks for it."""
+    return op.LOADED or not op.inputs
 
 
 def result_grid(op: Op) -> tuple[int, int] | None:
@@ -117,14 +132,17 @@ class _Planner:
     def _bands(self) -> list[list[Op]]:
         """Runs of consecutive ops on one grid, without constants."""
         bands: list[list[Op]] = []
-        for op in (op for op in self.graph.ops if op.inputs):
+        kept = {op.name: op.sources[0] for op in self.graph.ops if op.LOADED}
+        for op in (op for op in self.graph.ops if not loaded(op)):
             band = bands[-1] if bands else []
             grid = result_grid(op)
             made = {t for other in band for t in other.outputs()}
             inside = [t for t in op.inputs if t in made]
             joins = band and grid is not None and result_grid(band[-1]) == grid
             joins = joins and all(follows_rows(op, t) for t in inside)
-            if not joins and not any(_follows_closely(op, t) for t in inside):
+            if any(kept.get(t) in made for t in op.inputs):
+                bands.append([])  # all of it has to be in DDR first
+            elif not joins and not any(_follows_closely(op, t) for t in inside):
                 bands.append([])
             bands[-1].append(op)
         return bands
@@ -137,6 +155,8 @@ class _Planner:
                 readers = [(r, t) for t in op.outputs() for r in self.readers.get(t, [])]
                 if not readers or self.graph.output in op.outputs():
                     continue
+                if any(loaded(r) for r, _ in readers):
+                    continue  # its result is kept in DDR
                 after = home[readers[0][0].name]
                 same = result_grid(op) is not None and result_grid(op) == result_grid(after[-1])
                 inside = after is not here and all(home[r.name] is after for r, _ in readers)
@@ -149,7 +169,7 @@ class _Planner:
     def _with_constants(self, bands: list[list[Op]]) -> list[list[Op]]:
         """Each constant just before the first op that reads it."""
         out: list[list[Op]] = []
-        waiting = {t: op for op in self.graph.ops if not op.inputs for t in op.outputs()}
+        waiting = {t: op for op in self.graph.ops if loaded(op) for t in op.outputs()}
         for band in bands:
             out.append([])
             for op in band:
@@ -163,7 +183,7 @@ class _Planner:
         if grid is None or not self.limit:
             return 0
         height, width = grid
-        cells = max(_scale(op, grid) for op in band) ** 2
+        cells = max(_scale(op, grid) for op in band if not op.LOADED) ** 2
         if height * width * cells <= self.limit:
             return height
         out = band[-1].out
@@ -181,14 +201,32 @@ class _Planner:
         row = prod(self.graph.inputs[name].shape[1:])
         return image.image_in_words(row, rows, self.lanes)
 
+    def _windows(self, tensor: str, band: list[Op], rows: int, count: int) -> Strips:
+        """Rows of a reloaded tensor that every strip of a band needs."""
+        height = next(op for op in band if tensor in op.outputs()).out.grid[0]
+        grid, low, high = result_grid(band[-1]), [], []
+        for strip in range(count):
+            seen = [
+                seen_rows(op, tensor, height, strip * rows * k, rows * k)
+                for op in self.readers[tensor]
+                if (k := _scale(op, grid))
+            ]
+            low.append(min(rows[0] for rows in seen if rows))
+            high.append(max(rows[1] for rows in seen if rows))
+        most = max(b - a + 1 for a, b in zip(low, high, strict=True))
+        return Strips(most, (0,) * count, tuple(low))
+
     def _within(self, tensor: str, band: list[Op], by_rows: bool) -> bool:
         """True when all readers are in this band and need no rows of other strips."""
-        readers = self.readers.get(tensor, [])
+        found = self.readers.get(tensor, [])
+        readers = [r for r in found if not loaded(r)]  # which read it where it was made
+        if found and not readers:
+            return True
         own = all(any(r is o for o in band) for r in readers)
         rows = not by_rows or all(
             follows_rows(r, tensor) or _follows_closely(r, tensor) for r in readers
         )
-        return bool(readers) and own and rows and tensor != self.graph.output
+        return bool(found) and own and rows and tensor != self.graph.output
 
     def run(self) -> Plan:
         (image,) = self.graph.inputs
@@ -196,14 +234,7 @@ class _Planner:
         self.image = self._image_rows(next(op for op in self.graph.ops if image in op.inputs), None)
         for band in self.bands:
             reader = next((op for op in band if image in op.inputs), None)
-            split_image = (
-                reader if reader is not None and self._within(image, band, False) else None
-            )
-            if split_image is not None and result_grid(split_image) is None:
-                split_image = None
-            rows = self._rows(band, split_image)
-            height = (result_grid(band[-1]) or (0, 0))[0]
-            count = height // rows if rows else 1
+            split_image, rows, count = self.strips_of(band)
             if reader is not None and pending and (split_image is None or count == 1):
                 self.pieces.append(Piece(image, None))
                 pending = ""
@@ -214,6 +245,17 @@ class _Planner:
             if split_image is not None:
                 pending = ""
         return Plan(tuple(self._beside()), self.strips, self.image)
+
+    def strips_of(self, band: list[Op]) -> tuple[Op | None, int, int]:
+        """Of a band: the reader that takes the image by strips, rows of a strip, strips."""
+        (image,) = self.graph.inputs
+        reader = next((op for op in band if image in op.inputs), None)
+        split = reader if reader is not None and self._within(image, band, False) else None
+        if split is not None and result_grid(split) is None:
+            split = None
+        rows = self._rows(band, split)
+        height = (result_grid(band[-1]) or (0, 0))[0]
+        return split, rows, height // rows if rows else 1
 
     def _image_rows(self, reader: Op, part: Part | None) -> ImageRows:
         """The image for one op; part: its first strip."""
@@ -234,6 +276,9 @@ class _Planner:
         out: list[Piece] = []
         waiting: dict[str, Piece] = {}  # the last piece of a filter since its layer's last
         for piece in self.pieces:
+            if piece.store:
+                out.append(piece)
+                continue
             filter_name = hosts.get(piece.name)
             if filter_name in waiting:
                 guest = waiting.pop(filter_name)
@@ -265,11 +310,13 @@ class _Planner:
         ahead = [op for op in fit if _reaches(op) and not made & set(op.inputs)]
         wraps = any(_wraps(op, rows) for op in ahead)
         for op in fit:
-            loaded, early = not op.inputs, any(op is a for a in ahead)
+            early = any(op is a for a in ahead)
             for tensor in op.outputs():
-                if self._within(tensor, band, True):
+                if op.LOADED:
+                    self.strips[tensor] = self._windows(tensor, band, rows, count)
+                elif self._within(tensor, band, True):
                     kept = any(_follows_closely(r, tensor) for r in self.readers[tensor])
-                    slots = _slots(count, loaded or early or kept, early and wraps)
+                    slots = _slots(count, loaded(op) or early or kept, early and wraps)
                     self.strips[tensor] = Strips(rows * scale[op.name], tuple(slots))
 
         def part(op: Op, strip: int) -> Part:
@@ -284,6 +331,9 @@ class _Planner:
         def parts(ops: list[Op], strip: int) -> Iterator[Piece]:
             for op in ops:
                 yield Piece(op.name, part(op, strip))
+                for tensor in op.outputs():
+                    if any(r.LOADED for r in self.readers.get(tensor, [])):
+                        yield Piece(tensor, part(op, strip), store=True)
 
         rest = [op for op in fit if not any(op is a for a in ahead)]
         if wraps:
@@ -298,6 +348,18 @@ class _Planner:
             self.pieces += parts(rest, strip)
 
 
+def seen_rows(op: Op, tensor: str, height: int, first: int, count: int) -> tuple[int, int] | None:
+    """First and last row of a tensor of `height` rows that these rows of an op's result need,
+    counted on beyond both ends of the grid; None where it cannot work by rows, or needs all."""
+    need = op.operand_rows(tensor, first, count)
+    own = result_grid(op)
+    if not need or own is None or len(need) >= height:
+        return None
+    near = (first + count / 2) * height / own[0]
+    around = [row - height * round((row - near) / height) for row in need]
+    return min(around), max(around)
+
+
 def _slots(count: int, early: bool, wraps: bool) -> Iterator[int]:
     """Slot of every strip; early: made or loaded while the strip before is in use."""
     for strip in range(count):
@@ -305,6 +367,29 @@ def _slots(count: int, early: bool, wraps: bool) -> Iterator[int]:
             yield min(2, count - 1) if strip == count - 1 else strip % 2
         else:
             yield strip % EARLY_SLOTS if early else 0
+
+
+@dataclass(frozen=True)
+class Bands:
+    """By op: its band, and rows of its result to one of the band's grid; by band: rows of a strip,
+    0 where it runs whole."""
+
+    home: dict[str, int]
+    scale: dict[str, int]
+    rows: list[int]
+
+
+def plan_bands(graph: Graph, strip_tokens: int, lanes: int) -> Bands:
+    """The bands of `plan`."""
+    planner = _Planner(graph, strip_tokens, lanes)
+    home, scale, split = {}, {}, []
+    for k, band in enumerate(planner.bands):
+        grid = result_grid(band[-1])
+        home |= {op.name: k for op in band}
+        scale |= {op.name: _scale(op, grid) for op in band}
+        _, rows, count = planner.strips_of(band)
+        split.append(rows if count > 1 else 0)
+    return Bands(home, scale, split)
 
 
 def plan(graph: Graph, strip_tokens: int, lanes: int) -> Plan:

@@ -14,18 +14,22 @@ from hwgen.engine import isa
 from hwgen.engine.sizing import Sizing
 from hwgen.errors import FitError
 from hwgen.ir.graph import Graph
+from hwgen.ops.base import Op
+from hwgen.ops.types import TensorType
 from hwgen.passes.separate_streams import separate_streams
 from hwgen.schedule.builder import Builder
 from hwgen.schedule.hazards import Instruction, Writes
 from hwgen.schedule.keep import keep_on_chip
 from hwgen.schedule.layout import Place
 from hwgen.schedule.placement import place
-from hwgen.schedule.plan import plan
+from hwgen.schedule.plan import Piece, Plan, plan
+from hwgen.schedule.spill import spill, stores
 from hwgen.schedule.steps import run_beside, run_step
 from hwgen.schedule.steps.image import load_image
 from hwgen.units.compute_unit import busy_end
 
 Array = np.ndarray
+REGION = 4096  # bytes of a plane to which a region of host memory is aligned
 MAX_INSTRUCTIONS = (1 << 16) - 1  # PROG_COUNT
 
 
@@ -39,6 +43,7 @@ class Program:
     instructions: tuple[Instruction, ...]
     weights: bytes
     output_words: int
+    kept: dict[str, int]  # tensor that is kept in DDR -> byte offset from the output base
     store_words: int  # words of the weight store that hold records
     beside: dict[str, str]  # op -> the op that it runs beside
 
@@ -135,12 +140,19 @@ def wrapped(fields: dict[str, int]) -> dict[str, int]:
 
 def schedule(graph: Graph, s: Sizing) -> Program:
     """Program of a graph on an engine of sizes `s`. Raises HwgenError when it does not fit."""
-    graph = separate_streams(graph)
+    graph = spill(separate_streams(graph), s)
     order = plan(graph, s.strip_tokens, s.lanes)
     places, types = place(graph, s, order), graph.types()
-    b = Builder(s, places, types, order.image)
+    out = places[graph.output]
+    kept = _kept(graph, order, s, out.size)
+    b = Builder(s, places, types, order.image, kept)
     ops = {op.name: op for op in graph.ops}
     for piece in order.pieces:
+        if piece.store:
+            b.step = piece.name
+            _store(b, piece, types[piece.name])
+            continue
+        _show_windows(b, ops.get(piece.name), piece, places)
         if piece.beside:
             b.beside = run_beside(b, ops[piece.name], piece.part)
         elif piece.name in ops:
@@ -149,7 +161,6 @@ def schedule(graph: Graph, s: Sizing) -> Program:
             b.step = "input"
             load_image(b, piece.name, order.image, piece.part.strip if piece.part else 0)
     b.step = "output"
-    out = places[graph.output]
     b.emit("STORE", ddr=0, words=out.size, mem=out.memory, addr=out.base, wait_cmp=b.counts["cmp"])
     b.emit("END")
     if len(b.instructions) > MAX_INSTRUCTIONS:
@@ -158,11 +169,39 @@ def schedule(graph: Graph, s: Sizing) -> Program:
             f"the sequencer counts up to {MAX_INSTRUCTIONS:,}",
             "--set strip_tokens= or kw= larger",
         )  # fmt: skip
-    kept = keep_on_chip(b.instructions, s.store_words)
+    on_chip = keep_on_chip(b.instructions, s.store_words)
     pairs = pairwise(order.pieces)
     beside = {guest.name: host.name for guest, host in pairs if guest.beside}
     image = bytes(b.image)
-    return Program(graph, s, places, tuple(b.instructions), image, out.size, kept, beside)
+    return Program(graph, s, places, tuple(b.instructions), image, out.size, kept, on_chip, beside)
+
+
+def _kept(graph: Graph, order: Plan, s: Sizing, output_words: int) -> dict[str, int]:
+    """Byte offset from the output base of every tensor that is kept in DDR: behind the result."""
+    align, types, out = REGION * s.axi_ports, graph.types(), {}
+    at = -(-output_words * s.word_bytes // align) * align
+    for name in sorted(stores(order.pieces)):
+        out[name] = at
+        at += types[name].tokens * (types[name].channels // s.lanes) * s.word_bytes
+    return out
+
+
+def _store(b: Builder, piece: Piece, t: TensorType) -> None:
+    """The rows of a piece to DDR."""
+    assert piece.part is not None, f"{piece.name} is not by strips"
+    width, place = t.grid[1], b.places[piece.name]
+    tokens = piece.part.count * width
+    b.store_rows(piece.name, piece.part.first * width, tokens * place.stride)
+
+
+def _show_windows(b: Builder, op: Op | None, piece: Piece, places: dict[str, Place]) -> None:
+    """What is reloaded lies where the piece's strip of it does."""
+    if op is None or piece.part is None:
+        return
+    for tensor in (*op.inputs, *op.outputs()):
+        if places[tensor].first and not places[tensor].rows:
+            width = b.types[tensor].grid[1]
+            b.places[tensor] = places[tensor].window(piece.part.strip, width)
 
 
 def program_steps(program: Program) -> list[tuple[str, str, int]]:

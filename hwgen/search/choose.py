@@ -13,6 +13,7 @@ from hwgen.errors import FitError, HwgenError
 from hwgen.ir.graph import Graph
 from hwgen.passes.separate_streams import separate_streams
 from hwgen.schedule.placement import demand, place
+from hwgen.schedule.spill import spill
 from hwgen.search.work import cycles
 from hwgen.targets import Target
 from hwgen.targets.fit import excess, named
@@ -73,7 +74,7 @@ def _holds(graph: Graph, s: Sizing) -> bool:
     if least.wb_words > s.wb_words or least.ps_words > s.ps_words:
         return False
     try:
-        place(separate_streams(graph), s)
+        place(spill(separate_streams(graph), s), s)
     except FitError:
         return False
     return True

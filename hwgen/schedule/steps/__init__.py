@@ -17,6 +17,7 @@ from hwgen.schedule.steps import (
     image,  # noqa: F401
     layernorm,  # noqa: F401
     max_pool,  # noqa: F401
+    reload,  # noqa: F401
     vector,
     window_sum,  # noqa: F401
     xnor_conv,  # noqa: F401

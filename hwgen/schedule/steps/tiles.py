@@ -56,8 +56,9 @@ def tile_passes(
 ) -> None:
     """Instructions of output word j: every run goes through its chunks.
 
-    chunks: source field offsets per tile. m: the word's multipliers, of the op where none. A tile that the array has is not loaded again, and none
-    comes twice from DDR if all fit in half of the weight buffer (the rest is for the next word).
+    chunks: source field offsets per tile. m: the word's multipliers; None: the op's. A tile that
+    the array has is not loaded again, and none comes twice from DDR if all fit in half of the
+    weight buffer (the rest is for the next word).
     """
     cm = channel_words(b, op.m, j, 1) if m is None else m[None]
     params = b.load(cm=cm, om=om, qm=post_slots(b, op, j, 1))  # one for the word's constants

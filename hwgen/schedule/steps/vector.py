@@ -123,7 +123,7 @@ def cross_filter(b: Builder, op: CrossFilter, part: Part | None) -> None:
     ] = []  # rows that wrap alike: first, count, row offsets
     first, count = row_range(part, height)
     for y in range(first, first + count):
-        rows = tuple(_row(op, y + dy, y) for dy, _ in op.offsets)
+        rows = tuple(_row(b, op, y + dy, y) for dy, _ in op.offsets)
         if runs and runs[-1][2] == rows:
             runs[-1] = (runs[-1][0], runs[-1][1] + 1, rows)
         else:
@@ -146,12 +146,16 @@ def cross_filter(b: Builder, op: CrossFilter, part: Part | None) -> None:
             _macv(b, op, block, walk, source)
 
 
-def _row(op: CrossFilter, row: int, origin: int) -> int | None:
-    """Image row of a tap, counted from `origin`; None: outside the image of a padded filter."""
-    height = op.in_grid[0]
-    if not op.padded:
-        return row % height - origin
-    return row - origin if 0 <= row < height else None
+def _row(b: Builder, op: CrossFilter, row: int, origin: int) -> int | None:
+    """Image row of a tap, counted from `origin`; None: outside the image of a padded filter.
+
+    Reloaded rows lie in their order beyond both ends; what is not there is a tap of no result."""
+    height, reloaded = op.in_grid[0], b.places[op.sources[0]].rows
+    if op.padded and not 0 <= row < height:
+        return None
+    if reloaded is not None:
+        return min(row, reloaded[-1]) - origin
+    return (row if op.padded else row % height) - origin
 
 
 def _taps(b: Builder, op: CrossFilter, word: int, taps: list[tuple[int | None, int]]) -> None:
@@ -178,7 +182,7 @@ def stencil(b: Builder, op: CrossFilter, part: Part | None) -> Iterator[tuple[in
         block = b.load(cm=np.stack(cm), cm_quad=True, qm=post_slots(b, op, word, 1))
         pairs = _pairs(first, rows, height, word % 2 == 1)
         for y in pairs:
-            _taps(b, op, word, [(_row(op, y + dy, y), -CROSS_REACH) for dy in STENCIL_ROWS])
+            _taps(b, op, word, [(_row(b, op, y + dy, y), -CROSS_REACH) for dy in STENCIL_ROWS])
             walk = Walk(min(2, first + rows - y), width, width, 1, token0=y * width, word0=word)
             source = {
                 "stencil": 1, "src_taps": 1, "n0": 3, "n1": 2, "cm_s0": 1,

@@ -1,0 +1,95 @@
+"""Which feature tensors are kept in DDR, where FM and TM are too small for them.
+
+A tensor is stored strip by strip as it is made, and every band that reads it has a `Reload` of its
+own: of the rows of a strip, and of those around it that a filter reads. So it takes room for a
+strip. That needs a band in strips on both sides, and readers that work by rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from hwgen.engine.sizing import Sizing
+from hwgen.ir.graph import Graph
+from hwgen.ops.base import Op
+from hwgen.ops.post import Post
+from hwgen.ops.reload import Reload
+from hwgen.schedule.plan import Bands, Piece, plan_bands, seen_rows
+
+
+def spill(graph: Graph, s: Sizing) -> Graph:
+    """The graph with a `Reload` for every band that reads a tensor of at least `s.spill_words`
+    words that can be kept in DDR; itself where there are none, or spill_words is 0."""
+    if not s.spill_words:
+        return graph
+    bands = plan_bands(graph, s.strip_tokens, s.lanes)
+    large = {name for name, n in sizes(graph, s, bands).items() if n >= s.spill_words}
+    return _reloaded(graph, bands, large) if large else graph
+
+
+def sizes(graph: Graph, s: Sizing, bands: Bands | None = None) -> dict[str, int]:
+    """Words of every feature tensor that can be kept in DDR."""
+    bands = bands or plan_bands(graph, s.strip_tokens, s.lanes)
+    types = graph.types()
+    return {
+        op.name: types[op.name].tokens * (types[op.name].channels // s.lanes)
+        for op in graph.ops
+        if op.feature is not None and op.inputs and _can(graph, op, bands)
+    }
+
+
+def _can(graph: Graph, op: Op, bands: Bands) -> bool:
+    """Whether all bands that read its result bring back rows of it."""
+    made, height = bands.home[op.name], op.out.grid[0]
+    readers = [r for r in graph.ops if op.name in r.inputs]
+    outside = [r for r in readers if bands.home[r.name] != made]
+    if op.name == graph.output or not bands.rows[made] or not outside:
+        return False
+    for reader in readers:
+        residual = op.name not in reader.sources
+        if residual and reader.out.grid != op.out.grid:
+            return False  # its cells repeat
+    for reader in outside:
+        rows = bands.rows[bands.home[reader.name]] * bands.scale[reader.name]
+        if not rows or reader.out.grid[0] % rows:
+            return False
+        if height * bands.scale[reader.name] % reader.out.grid[0]:
+            return False  # its grid is no multiple of the band's
+        firsts = range(0, reader.out.grid[0], rows)
+        if not all(seen_rows(reader, op.name, height, first, rows) for first in firsts):
+            return False
+    return True
+
+
+def _reloaded(graph: Graph, bands: Bands, names: set[str]) -> Graph:
+    types, ops = graph.types(), []
+    made: dict[tuple[str, int], str] = {}  # (tensor, band that reads it) -> its reload there
+    for op in graph.ops:
+        here, own = bands.home[op.name], {}
+        for name in names & set(op.inputs):
+            if bands.home[name] == here:
+                continue
+            if (name, here) not in made:
+                again = made[name, here] = f"{name}.reload{sum(n == name for n, _ in made)}"
+                post = Post(act_bits=op.post.act_bits)
+                ops.append(Reload(again, (name,), post, types[name], None))
+            own[name] = made[name, here]
+        ops.append(_reading(op, own) if own else op)
+    return replace(graph, ops=tuple(ops))
+
+
+def _reading(op: Op, names: dict[str, str]) -> Op:
+    """An op with other names of its operands."""
+    residuals: dict[str, Any] = {
+        role: names.get(tensor, tensor)
+        for role in ("pre", "mid", "out")
+        if (tensor := getattr(op.post, role)) is not None
+    }
+    sources = tuple(names.get(tensor, tensor) for tensor in op.sources)
+    return replace(op, sources=sources, post=replace(op.post, **residuals))
+
+
+def stores(pieces: tuple[Piece, ...]) -> set[str]:
+    """The tensors that are kept in DDR."""
+    return {piece.name for piece in pieces if piece.store}

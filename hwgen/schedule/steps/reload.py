@@ -1,0 +1,20 @@
+"""Rows of a tensor come back from DDR (`hwgen.schedule.spill`)."""
+
+from __future__ import annotations
+
+from hwgen.ops.reload import Reload
+from hwgen.schedule.builder import Builder
+from hwgen.schedule.plan import Part
+from hwgen.schedule.steps.registry import step
+
+
+@step("Reload")
+def reload(b: Builder, op: Reload, part: Part | None) -> None:
+    """A LOADF for all rows that follow each other: those around a grid's ends lie at the other."""
+    place, (height, width) = b.places[op.name], op.out.grid
+    assert place.rows is not None, f"{op.name} is not by strips"
+    row, low, end = place.unit_size, place.rows.start, place.rows.stop
+    while low < end:
+        count = min(end - low, height - low % height)
+        b.reload_rows(op.sources[0], place, low * width, low % height * row, count * row)
+        low += count
