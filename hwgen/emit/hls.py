@@ -6,6 +6,7 @@ The sources depend on the sizing only, as the RTL does; program and weight image
 - steps.txt: a line per instruction and kind of write (dst, bit), between tabs: kind, compute
   instruction, opcode, step, tensor, number of writes
 - dst.places, bit.places: int32 (token, word) of every write, in program order
+- result.txt: bytes behind the result's port, features that are kept in DDR included
 - N.input, N.output: image N and its STOREd result; N.dst, N.bit: `Program.expected`
 """
 
@@ -165,7 +166,8 @@ def write_data(folder: Path, program: Program, images: Array) -> int:
 
 
 def write_places(folder: Path, program: Program) -> None:
-    """steps.txt, dst.places, bit.places: where every write of a frame belongs."""
+    """steps.txt, dst.places, bit.places: where every write of a frame belongs; result.txt: bytes of
+    the memory behind the result's port."""
     folder.mkdir(parents=True, exist_ok=True)
     lines: list[str] = []
     places: dict[str, list[Array]] = {"dst": [], "bit": []}
@@ -176,6 +178,7 @@ def write_places(folder: Path, program: Program) -> None:
                 lines.append("\t".join(map(str, row)) + "\n")
                 places[kind].append(np.stack([writes.token, writes.word], axis=1))
     (folder / "steps.txt").write_text("".join(lines))
+    (folder / "result.txt").write_text(f"{program.output_bytes}\n")
     for kind, parts in places.items():
         data = np.concatenate(parts) if parts else np.empty((0, 2))
         (folder / f"{kind}.places").write_bytes(data.astype("<i4").tobytes())
@@ -188,14 +191,14 @@ def write_frame(
     dst, bit = program.expected(values)
     files = {
         "input": program.input_bytes(image), "dst": dst, "bit": bit,
-        "output": output_bytes(program, values[program.graph.output]),
+        "output": result_bytes(program, values[program.graph.output]),
     }  # fmt: skip
     for kind, data in files.items():
         (folder / f"{number}.{kind}").write_bytes(data)
     return sum(map(len, files.values()))
 
 
-def output_bytes(program: Program, logits: Array) -> bytes:
+def result_bytes(program: Program, logits: Array) -> bytes:
     """The STOREd words of the result: int16, channels that do not exist are 0."""
     data = logits.reshape(-1).astype("<i2").tobytes()
     return data.ljust(program.output_words * program.sizing.word_bytes, b"\0")

@@ -95,12 +95,7 @@ def check_addresses(program: Program) -> None:
     (image,) = program.graph.inputs
     _check_end(image, "input image", program.image_bytes)
     whole = len(program.instructions) * INSTR_BYTES + len(program.weights) + program.image_bytes
-    _check_end("program", "program, weights, image and result", whole + output_bytes(program))
-
-
-def output_bytes(program: Program) -> int:
-    """Bytes of the STOREd result."""
-    return program.output_words * program.sizing.word_bytes
+    _check_end("program", "program, weights, image and result", whole + program.output_bytes)
 
 
 def _check_end(place: str, what: str, end: int) -> None:

@@ -7,9 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from hwgen.schedule.layout import MEMORY_NAMES
-from hwgen.schedule.program import Program
+from hwgen.schedule.program import REGION, Program
 
-ALIGN = 4096  # bytes of a plane (templates/rtl/host/axi_read.v), of every region
 FILES = ("program.bin", "weights.bin", "memory_map.json")
 
 
@@ -24,10 +23,12 @@ def ddr_regions(program: Program) -> list[dict]:
         ("input", program.image_bytes, "uint8 image, row-major H x W x 3" + rows),
         ("output", program.output_words * program.sizing.word_bytes, "int16 logits"),
     ]
+    if program.kept:  # at the next aligned offset, which the program counts on
+        sizes.append(("features", program.kept_bytes, "int16 features between two bands of strips"))
     offset, out = 0, []
     for name, size, holds in sizes:
         out.append({"memory": "DDR", "name": name, "offset": offset, "bytes": size, "holds": holds})
-        align = ALIGN * program.sizing.axi_ports
+        align = REGION * program.sizing.axi_ports
         offset += -(-size // align) * align
     return out
 

@@ -165,9 +165,19 @@ def feature_memories(
         real = component & live.keys()
         # sorted, since sets have no fixed order
         sides.append(sorted(sorted(t for t in real if colour[t] == c) for c in (0, 1)))
+    taken = {  # by a result in place, as it is read for the last time
+        name
+        for t in live.values()
+        for name in t.replaces & live.keys()
+        if live[name].end.max() == t.start.min()
+    }
+
+    def whole(t: Live, time: int) -> Array:
+        return words_held(t, time, t.name in taken)
+
     use, held = (
         [[sum((f(live[t], time) for t in names), np.zeros(time)) for names in s] for s in sides]
-        for f in (words_in_use, words_held)
+        for f in (words_in_use, whole)
     )
     used, full, out = np.zeros((2, time)), np.zeros((2, time)), set()
     for k in sorted(range(len(sides)), key=lambda k: (-max(u.max() for u in use[k]), sides[k])):
@@ -181,12 +191,17 @@ def feature_memories(
     return out
 
 
-def words_held(t: Live, time: int) -> Array:
-    """`words_in_use`, but whole as long as it lives for one in strips or without rows."""
+def words_held(t: Live, time: int, taken: bool = False) -> Array:
+    """`words_in_use`, but whole as long as it lives for one in strips or without rows, and in the
+    piece that reads the last of one that is read as a whole. taken: in that piece in place."""
     if t.slots is None and len(t.start) > 1:
-        return words_in_use(t, time)
+        held = words_in_use(t, time)
+        last = int(t.end.min())
+        if not taken and last == t.end.max() and t.start.max() < last < time:
+            held[last] = t.size
+        return held
     out = np.zeros(time)
-    out[t.start.min() : t.end.max() + 1] = t.size
+    out[t.start.min() : t.end.max() + (0 if taken else 1)] = t.size
     return out
 
 

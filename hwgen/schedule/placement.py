@@ -8,6 +8,7 @@ its operand row by row, and in place where each word is read before it is writte
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,6 +29,19 @@ from hwgen.schedule.plan import Plan, plan
 from hwgen.schedule.spill import spill
 
 Array = np.ndarray
+
+
+class Way(NamedTuple):
+    """How first fit chooses. top: whole tensors made by rows lie from the top of FM down; over:
+    where another of the same rows was made, so that the rest of FM stays in one piece;
+    large: the largest tensors choose first, not those that are made first."""
+
+    top: bool = False
+    over: bool = True
+    large: bool = False
+
+
+WAYS = (Way(), Way(top=True), Way(large=True), Way(over=False))  # in the order of trials
 
 
 class _Memory:
@@ -52,7 +66,7 @@ class _Memory:
         self.names.append(t.name)
         self.bases[t.name], self.shapes[t.name] = base, (t.unit_size, t.stride)
 
-    def first_fit(self, t: Live, limit: int, top: bool) -> int | None:
+    def first_fit(self, t: Live, limit: int, way: Way) -> int | None:
         """Base for a tensor: in place of an operand if it can, or of rows that are free by then,
         so that the rest stays in one piece, else the lowest (highest) free."""
         near = (self.start <= t.end.max()) & (self.end >= t.start.min())
@@ -62,6 +76,7 @@ class _Memory:
         bases = {0, *range(0, limit, step)}
         bases |= {-(-int(h) // t.align) * t.align for h in self.high[near]}
         last = limit - t.size
+        top = way.top and t.slots is None and len(t.start) > 1 and t.memory == FM
         inside = sorted((b for b in bases if b <= last), reverse=top)
         if top:
             inside = [last // t.align * t.align, *inside]
@@ -70,7 +85,7 @@ class _Memory:
             if n in self.bases and self.shapes[n] == (t.unit_size, t.stride)
         ]  # fmt: skip
         over = []  # where another tensor was made by rows, the latest first
-        if t.memory == FM and t.slots is None and len(t.start) > 1:
+        if way.over and t.memory == FM and t.slots is None and len(t.start) > 1:
             shape = (t.unit_size, t.stride)
             over = [b for n, b in self.bases.items() if self.shapes[n] == shape and b <= last][::-1]
         for base in (*same, *over, *inside):
@@ -88,25 +103,33 @@ class _Memory:
 def place(graph: Graph, s: Sizing, order: Plan | None = None) -> dict[str, Place]:
     """Regions of all tensors. Raises HwgenError when a memory is too small (which, by how much)."""
     order = order or plan(graph, s.strip_tokens, s.lanes)
-    live = live_ranges(graph, order, s)
-    try:
-        return dict(_place(live, s, False))
-    except FitError as error:
+    return _placed(live_ranges(graph, order, s), s)
+
+
+def _placed(live: dict[str, Live], s: Sizing) -> dict[str, Place]:
+    """Regions by the first of WAYS that finds some. Raises the first's FitError where none does."""
+    problem = None
+    for way in WAYS:
         try:
-            return dict(_place(live, s, True))
-        except FitError:
-            raise error from None
+            return dict(_place(live, s, way))
+        except FitError as error:
+            problem = problem or error
+    assert problem is not None
+    raise problem
 
 
-def _place(live: dict[str, Live], s: Sizing, top: bool) -> Iterator[tuple[str, Place]]:
+def _place(live: dict[str, Live], s: Sizing, way: Way) -> Iterator[tuple[str, Place]]:
     memories = (_Memory(), _Memory(), _Memory())
     limits = (s.fm_words, s.tm_words, s.bm_rows * s.row_elements)
-    whole_first = sorted(live.items(), key=lambda item: item[1].slots is not None)
+
+    def rank(item: tuple[str, Live]) -> tuple[bool, int]:
+        return item[1].slots is not None, -item[1].size if way.large else 0
+
+    whole_first = sorted(live.items(), key=rank)
     for name, t in whole_first:  # strips take what room the whole tensors leave
-        high = top and t.slots is None and len(t.start) > 1 and t.memory == FM
-        base = memories[t.memory].first_fit(t, limits[t.memory], high)
+        base = memories[t.memory].first_fit(t, limits[t.memory], way)
         if base is None:
-            roomy = memories[t.memory].first_fit(t, 1 << 20, False)
+            roomy = memories[t.memory].first_fit(t, 1 << 20, WAYS[0])
             assert roomy is not None, f"{name}: no room in {1 << 20} words"
             size_name = ("fm_words", "tm_words", "bm_rows")[t.memory]
             per = s.row_elements if t.memory == BM else 1
@@ -126,13 +149,13 @@ def demand(graph: Graph, s: Sizing) -> tuple[int, int, int]:
     order = plan(graph, s.strip_tokens, s.lanes)
     roomy = s.replace(fm_words=1 << 14, tm_words=1 << 14, bm_rows=(1 << 16) // s.row_elements)
     live = live_ranges(graph, order, roomy)
-    tops = _tops(dict(_place(live, roomy, False)))
+    tops = _tops(_placed(live, roomy))
     used = sum(
         (words_in_use(t, len(order.pieces)) for t in live.values() if t.memory == FM), np.zeros(1)
     )
     for words in range(tops[FM] // FM_STEP * FM_STEP, int(used.max()) - 1, -FM_STEP):
-        try:  # results that overlay their operand from the top of the memory down
-            tops = _tops(dict(_place(live, roomy.replace(fm_words=words), True)))
+        try:  # results that overlay their operand from the top of the memory down, say
+            tops = _tops(_placed(live, roomy.replace(fm_words=words)))
         except FitError:
             break
     return tops[FM], tops[TM], -(-tops[BM] // s.row_elements)

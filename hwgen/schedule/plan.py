@@ -70,6 +70,11 @@ class Plan:
     strips: dict[str, Strips]
     image: ImageRows
 
+    @property
+    def stored(self) -> list[str]:
+        """The tensors that are kept in DDR, in the order in which they are made."""
+        return list(dict.fromkeys(piece.name for piece in self.pieces if piece.store))
+
 
 def loaded(op: Op) -> bool:
     """Whether it comes from DDR, as its first reader asks for it."""
@@ -110,6 +115,13 @@ def _follows_closely(op: Op, tensor: str) -> bool:
 def _reaches(op: Op) -> bool:
     """True for a filter, which needs rows of the strips around its own."""
     return op.AHEAD and op.source_rows(1, 1) != [1]
+
+
+def _reach(op: Op) -> int:
+    """Rows below its own that a filter needs, 1 for all else."""
+    need = op.source_rows(0, 1) if _reaches(op) else None
+    height = op.out.grid[0]
+    return max((row for row in need if row < height / 2), default=1) if need else 1
 
 
 def _wraps(op: Op, rows: int) -> bool:
@@ -186,10 +198,13 @@ class _Planner:
         cells = max(_scale(op, grid) for op in band if not op.LOADED) ** 2
         if height * width * cells <= self.limit:
             return height
+        # a filter one strip ahead has then left the rows that its band's result overwrites
+        reach = max((_reach(op) for op in band), default=1)
+        least = next(rows for rows in range(1, height + 1) if height % rows == 0 and rows >= reach)
         out = band[-1].out
         wide = max(1, out.channels // STRIP_CHANNELS)
         for rows in range(height, 0, -1):
-            small = rows * width * cells * wide <= self.limit or rows == 1
+            small = rows * width * cells * wide <= self.limit or rows <= least
             if height % rows == 0 and small and self._whole_words(image, rows):
                 return rows
         return height

@@ -23,13 +23,13 @@ from hwgen.schedule.keep import keep_on_chip
 from hwgen.schedule.layout import Place
 from hwgen.schedule.placement import place
 from hwgen.schedule.plan import Piece, Plan, plan
-from hwgen.schedule.spill import spill, stores
+from hwgen.schedule.spill import spill
 from hwgen.schedule.steps import run_beside, run_step
 from hwgen.schedule.steps.image import load_image
 from hwgen.units.compute_unit import busy_end
 
 Array = np.ndarray
-REGION = 4096  # bytes of a plane to which a region of host memory is aligned
+REGION = 4096  # bytes of a plane (templates/rtl/host/axi_read.v), of every region of host memory
 MAX_INSTRUCTIONS = (1 << 16) - 1  # PROG_COUNT
 
 
@@ -53,6 +53,20 @@ class Program:
             isa.encode(i.op, **wrapped(i.fields)).to_bytes(isa.INSTR_BYTES, "little")
             for i in self.instructions
         )
+
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of the tensors that are kept in DDR, from the first one's offset on."""
+        types, s = self.graph.types(), self.sizing
+        words = sum(types[name].tokens * (types[name].channels // s.lanes) for name in self.kept)
+        return words * s.word_bytes
+
+    @property
+    def output_bytes(self) -> int:
+        """Bytes behind the output base: the result, and behind it what is kept in DDR."""
+        if not self.kept:
+            return self.output_words * self.sizing.word_bytes
+        return min(self.kept.values()) + self.kept_bytes
 
     @property
     def compute(self) -> list[Instruction]:
@@ -180,7 +194,7 @@ def _kept(graph: Graph, order: Plan, s: Sizing, output_words: int) -> dict[str, 
     """Byte offset from the output base of every tensor that is kept in DDR: behind the result."""
     align, types, out = REGION * s.axi_ports, graph.types(), {}
     at = -(-output_words * s.word_bytes // align) * align
-    for name in sorted(stores(order.pieces)):
+    for name in order.stored:
         out[name] = at
         at += types[name].tokens * (types[name].channels // s.lanes) * s.word_bytes
     return out

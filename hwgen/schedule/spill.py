@@ -2,7 +2,7 @@
 
 A tensor is stored strip by strip as it is made, and every band that reads it has a `Reload` of its
 own: of the rows of a strip, and of those around it that a filter reads. So it takes room for a
-strip. That needs a band in strips on both sides, and readers that work by rows.
+strip; where a band does not run in strips all of it comes back, when its first reader asks for it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from hwgen.ir.graph import Graph
 from hwgen.ops.base import Op
 from hwgen.ops.post import Post
 from hwgen.ops.reload import Reload
-from hwgen.schedule.plan import Bands, Piece, plan_bands, seen_rows
+from hwgen.schedule.plan import Bands, plan_bands, seen_rows
 
 
 def spill(graph: Graph, s: Sizing) -> Graph:
@@ -51,6 +51,8 @@ def _can(graph: Graph, op: Op, bands: Bands) -> bool:
         if residual and reader.out.grid != op.out.grid:
             return False  # its cells repeat
     for reader in outside:
+        if not bands.rows[bands.home[reader.name]]:
+            continue  # all of it comes back
         rows = bands.rows[bands.home[reader.name]] * bands.scale[reader.name]
         if not rows or reader.out.grid[0] % rows:
             return False
@@ -88,8 +90,3 @@ def _reading(op: Op, names: dict[str, str]) -> Op:
     }
     sources = tuple(names.get(tensor, tensor) for tensor in op.sources)
     return replace(op, sources=sources, post=replace(op.post, **residuals))
-
-
-def stores(pieces: tuple[Piece, ...]) -> set[str]:
-    """The tensors that are kept in DDR."""
-    return {piece.name for piece in pieces if piece.store}

@@ -13,6 +13,7 @@ from hwgen.errors import FitError, HwgenError
 from hwgen.ir.graph import Graph
 from hwgen.passes.separate_streams import separate_streams
 from hwgen.schedule.placement import demand, place
+from hwgen.schedule.spill import sizes as spillable
 from hwgen.schedule.spill import spill
 from hwgen.search.work import cycles
 from hwgen.targets import Target
@@ -92,19 +93,21 @@ def _search(graph: Graph, target: Target, overrides: dict[str, str | int] | None
     reasons: list[str] = []
     memory = cache(lambda s: demand(graph, s))
     lacking: list[tuple[float, Sizing, str]] = []
+    problem: FitError | None = None
     widths = (fixed["act_bits"],) if "act_bits" in fixed else ACT_BITS
-    # the fewest lanes only where nothing else fits: they are slower than narrower features
+    # features in DDR and the fewest lanes only where nothing else fits: they are slower than
+    # narrower features
     groups = [n for n in lanes if n > FEWEST], [n for n in lanes if n == FEWEST]
-    for some, act_bits in product(filter(None, groups), widths):
+    in_ddr = (False,) if "spill_words" in fixed else (False, True)
+    for some, spilled, act_bits in product(filter(None, groups), in_ddr, widths):
         fits: list[tuple[int, float, Sizing]] = []
         refused: list[tuple[float, Sizing, str]] = []
         own = fixed | {"act_bits": act_bits}
         try:
-            candidates = list(_candidates(graph, target, some, own, memory))
-        except FitError:  # tensors beyond the addresses of few lanes
-            if lacking:
-                continue
-            raise
+            candidates = list(_candidates(graph, target, some, own, memory, spilled))
+        except FitError as error:  # tensors beyond the addresses of few lanes
+            problem = problem or error
+            continue
         for candidate in candidates:
             over = excess(candidate, target)
             if over is None:
@@ -129,6 +132,8 @@ def _search(graph: Graph, target: Target, overrides: dict[str, str | int] | None
         width = [r for r in refused if "BRAM36" in r[2]] or refused
         _, size, why = min(width, key=lambda r: r[0])
         reasons.append(f"not {named(size)}: {why}")
+    if problem and not lacking:
+        raise problem
     nearest = _nearest(graph, target, [r[1] for r in lacking], fixed, memory)
     return Choice(nearest, tuple(reasons), _tried([r[1] for r in lacking], nearest))
 
@@ -201,9 +206,15 @@ def _kept(graph: Graph, s: Sizing) -> str:
 
 
 def _candidates(
-    graph: Graph, target: Target, lanes: Sequence[int], fixed: dict[str, int], memory: Demand
+    graph: Graph,
+    target: Target,
+    lanes: Sequence[int],
+    fixed: dict[str, int],
+    memory: Demand,
+    spilled: bool,
 ) -> Iterator[Sizing]:
-    """Sizes to compare: lanes x columns, each with all strips that fit (else the last)."""
+    """Sizes to compare: lanes x columns, each with all strips that fit (else the last). spilled:
+    with as few features in DDR as these need."""
     found, problem = False, None
     for count in lanes:
         for kw in (fixed["kw"],) if "kw" in fixed else [k for k in KW if k >= count]:
@@ -216,7 +227,8 @@ def _candidates(
                 continue
             last, fits = None, set()
             try:
-                for last in _memories(graph, target, own, strips, memory):
+                sizes = _spills if spilled else _memories
+                for last in sizes(graph, target, own, strips, memory):
                     if last.strip_tokens not in fits and excess(last, target) is None:
                         fits.add(last.strip_tokens)
                         yield last
@@ -242,6 +254,23 @@ def _memories(
                 raise
 
 
+def _spills(
+    graph: Graph, target: Target, fixed: dict[str, int], strips: tuple[int, ...], memory: Demand
+) -> Iterator[Sizing]:
+    """Sizes with more and more of the features in DDR, the largest first."""
+    ops = separate_streams(graph)
+    for tokens in filter(None, strips):
+        base, problem = _base(graph, target, fixed, tokens), None
+        for words in sorted(set(spillable(ops, base).values()), reverse=True):
+            own = base.replace(spill_words=words)
+            try:
+                yield from (_sized(graph, own, fixed, double, memory) for double in (True, False))
+            except FitError as error:  # beyond the addresses of the program
+                problem = error
+        if problem and tokens == strips[-1]:
+            raise problem
+
+
 def _base(graph: Graph, target: Target, fixed: dict[str, int], strip_tokens: int) -> Sizing:
     """The engine with the smallest memories."""
     lanes, kw = fixed["lanes"], fixed["kw"]
@@ -251,6 +280,7 @@ def _base(graph: Graph, target: Target, fixed: dict[str, int], strip_tokens: int
         axi_ports=fixed.get("axi_ports", target.axi_ports),
         axi_bits=fixed.get("axi_bits", min(target.beat_bits, lanes * 8)),
         act_bits=fixed["act_bits"], strip_tokens=strip_tokens,
+        spill_words=fixed.get("spill_words", 0),
         head=_head(graph), ultra=fixed.get("ultra", int(target.uram > 0)),
         fm_words=BLOCK_DEPTH, tm_words=BLOCK_DEPTH, bm_rows=4 * BLOCK_DEPTH,
     )  # fmt: skip

@@ -1,7 +1,8 @@
 """Cycles of a graph on an engine, op by op and without a schedule: to compare engine sizes.
 
 Per op the slowest of compute (`Op.beats`) and memory ports (its parameters and weights, once per
-strip, as fast as memory delivers them; a word a cycle of those in the weight store).
+strip, as fast as memory delivers them; a word a cycle of those in the weight store). Nothing
+computes while features go to DDR.
 `timing.predict` gives exact cycles.
 """
 
@@ -14,7 +15,9 @@ from hwgen.engine.sizing import Sizing
 from hwgen.ir.graph import Graph
 from hwgen.ops.base import Op
 from hwgen.schedule.plan import plan
+from hwgen.schedule.spill import spill
 from hwgen.targets.memory import PORTS_ONLY, Rate
+from hwgen.units.dma import Dma
 
 
 def kept_words(graph: Graph, s: Sizing) -> Counter[str]:
@@ -37,9 +40,12 @@ def port_cycles(op: Op, s: Sizing, kept: int, loads: int = 1, rate: Rate = PORTS
 
 def cycles(graph: Graph, s: Sizing, rate: Rate = PORTS_ONLY) -> int:
     """Estimated cycles of a frame, with a memory of this rate."""
+    graph = spill(graph, s)
     types, kept = graph.types(), kept_words(graph, s)
-    pieces = Counter(piece.name for piece in plan(graph, s.strip_tokens, s.lanes).pieces)
-    return sum(
+    order = plan(graph, s.strip_tokens, s.lanes)
+    pieces = Counter(piece.name for piece in order.pieces if not piece.store)
+    stored = sum(types[name].tokens * types[name].channels // s.lanes for name in order.stored)
+    return stored * Dma(s.lanes, s.axi_bits).stored_word + sum(
         max(op.beats(s, types), port_cycles(op, s, kept[op.name], pieces[op.name], rate))
         for op in graph.ops
     )

@@ -55,7 +55,8 @@ def shortages(s: Sizing, target: Target) -> list[Excess]:
 def named(s: Sizing) -> str:
     """The sizes of an engine that a user knows."""
     strips = f", strips of {s.strip_tokens} tokens" if s.strip_tokens else ""
-    return f"{s.lanes} lanes x {s.kw} bits, {s.act_bits}-bit features{strips}"
+    spilled = f", those of {s.spill_words} words or more in DDR" if s.spill_words else ""
+    return f"{s.lanes} lanes x {s.kw} bits, {s.act_bits}-bit features{spilled}{strips}"
 
 
 def check_fit(s: Sizing, target: Target, network: str, tried: str = "") -> None:

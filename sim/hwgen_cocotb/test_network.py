@@ -33,11 +33,10 @@ async def run(dut, weights: bytes, **options) -> tuple[Engine, int]:
     engine = Engine(dut, **json.loads(read("memory.json")), **options)
     await engine.reset()
     assert await engine.registers.read(REG_ID) == ID
-    expected = read("expected_output.bin")
-    # STORE writes whole words: room for one more
-    await engine.load(
-        read("../image/program.bin"), weights, read("input.bin"), len(expected) + 4096
-    )
+    ddr = {region["name"]: region for region in json.loads(read("../image/memory_map.json"))["ddr"]}
+    *_, last = ddr.values()  # the output, or the features behind it that are kept in DDR
+    room = last["offset"] + last["bytes"] - ddr["output"]["offset"]
+    await engine.load(read("../image/program.bin"), weights, read("input.bin"), room)
     await engine.start()
     return engine, await engine.wait()
 

@@ -6,6 +6,7 @@
 // image N, N.input, N.dst, N.bit, N.output (hwgen/emit/hls.py says what is in them).
 // Exit code: 0 all equal; 1 a difference, named by step, tensor, token and channel; 2 a bad file.
 // Not synthesised.
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -87,9 +88,13 @@ struct Expected {
 
 Expected features, bits;
 
+size_t result_bytes; // behind the result's port: the result, and features that are kept in DDR
+
 void read_steps(const std::string& folder) {
     features.record = 4 + 2 * hwgen::LANES;
     bits.record = 2 + hwgen::LANES / 8;
+    std::ifstream room(folder + "/result.txt");
+    if (!(room >> result_bytes)) throw std::runtime_error(folder + "/result.txt: cannot be read");
     std::ifstream in(folder + "/steps.txt");
     if (!in) throw std::runtime_error(folder + "/steps.txt: cannot be read");
     size_t ends[2] = {0, 0};
@@ -123,7 +128,7 @@ void run_image(const std::vector<hwgen::Beat>& program, const std::vector<hwgen:
     expect(bits, stem + ".bit");
     const std::vector<hwgen::Beat> input = as_beats(read_file(stem + ".input"));
     const Bytes output = read_file(stem + ".output");
-    std::vector<hwgen::Beat> result = as_beats(Bytes(output.size(), 0));
+    std::vector<hwgen::Beat> result = as_beats(Bytes(std::max(output.size(), result_bytes), 0));
     const unsigned instructions = static_cast<unsigned>(program.size() / hwgen::INSTR_BEATS);
     const unsigned error =
         hwgen_top(program.data(), weights.data(), input.data(), result.data(), instructions);

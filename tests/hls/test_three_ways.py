@@ -45,6 +45,8 @@ GRAPHS = {
 
 def graph_of(op: str) -> str:
     """A graph with an op of this class, one whose tensor is written by the lanes or loaded."""
+    if op == "Reload":  # which the schedule adds
+        return "spilled"
     found = [k for k, g in GRAPHS.items() if any(type(o).__name__ == op for o in g.ops)]
     assert found, f"no graph of this test has a {op}: add one"
     return found[0]
@@ -70,6 +72,8 @@ class Engines:
         build_simulator(schedule(GRAPHS["random"], sizing), self.rtl, self.build)
         self.csim = build_csim(folder / "hls", sizing)
         self.programs = {name: schedule(graph, sizing) for name, graph in GRAPHS.items()}
+        in_ddr = sizing.replace(strip_tokens=48, spill_words=1)
+        self.programs["spilled"] = schedule(GRAPHS["random"], in_ddr)
         self.sound = cache(self.run)
 
     def run(self, name: str, wrong: str = "") -> tuple[Program, SimResult, CsimResult]:
@@ -93,11 +97,11 @@ def engines(sizing: Sizing, tmp_path_factory: pytest.TempPathFactory) -> Engines
 
 
 def written(program: Program, op: str) -> list[str]:
-    """Tensors of the ops of a class; of a Constant, which no lane writes, those of its readers."""
+    """Tensors of the ops of a class; of what no lane writes those of its readers."""
     graph: Graph = program.graph
     mine = [o for o in graph.ops if type(o).__name__ == op]
     assert mine, op
-    if op == "Constant":
+    if op in ("Constant", "Reload"):
         loaded = {t for o in mine for t in o.outputs()}
         mine = [o for o in graph.ops if loaded & set(o.inputs)]
     return [t for o in mine for t in o.outputs()]
@@ -130,6 +134,14 @@ def test_layer_norm_of_a_width_that_is_no_power_of_two(engines: Engines) -> None
     assert rtl.cold_cycles == predict(program, warm=False).cycles
     (scale,) = {i.fields["scale"] for i in program.instructions if i.fields.get("kind") == 2}
     assert scale == 2**16 * 256 // 192
+
+
+def test_features_in_ddr(engines: Engines) -> None:
+    """Stored by strips and brought back, with rows around a strip, in the cycles predicted."""
+    program, rtl, hls = engines.sound("spilled")
+    assert len(program.kept) == 5
+    assert (rtl.first_mismatch, hls.first_difference) == (None, None)
+    assert rtl.cycles == predict(program).cycles
 
 
 def test_every_activation(engines: Engines) -> None:

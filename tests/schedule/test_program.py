@@ -107,6 +107,35 @@ def test_groups_that_lanes_cannot_read_at_once_give_the_golden_tensors(sizes: di
     check(grouped_graph(), sizes)
 
 
+@pytest.mark.parametrize("seed", [SEED, 4, 1])
+@pytest.mark.parametrize("sizes", [{"strip_tokens": 24}, {"strip_tokens": 48, "kw": 256}], ids=str)
+@pytest.mark.parametrize("words", [1, 200])
+def test_features_in_ddr_give_the_golden_tensors(seed: int, sizes: dict, words: int) -> None:
+    program = check(random_graph(seed), sizes | {"spill_words": words})
+    assert program.kept
+    stored = [i for i in program.instructions if i.op == "STORE"]
+    assert len(stored) > len(program.kept) + 1  # strip by strip, and the result
+    assert sum(i.fields["words"] for i in stored[:-1]) * 32 == program.kept_bytes
+
+
+def test_a_store_runs_alone() -> None:
+    """What comes behind a STORE waits for it, and it for all before it."""
+    program = schedule(random_graph(SEED), choose(
+        random_graph(SEED), get_target("zynq"), {"strip_tokens": 24, "spill_words": 1}
+    ))  # fmt: skip
+    compute = dma = 0
+    stored = {"cmp": 0, "dma": 0}
+    for i in program.instructions:
+        waits = i.fields.get("wait_dma", 0)
+        if i.queue in stored and stored[i.queue] and i.op != "SET":
+            assert waits >= stored[i.queue], f"{i.step}: {i.op} does not wait for the STORE"
+            stored[i.queue] = 0
+        compute, dma = compute + (i.queue == "cmp"), dma + (i.queue == "dma")
+        if i.op == "STORE":
+            assert i.fields["wait_cmp"] == compute
+            stored = {"cmp": dma, "dma": dma}
+
+
 def test_sums_in_pairs_need_even_multipliers() -> None:
     graph = grouped_graph()
     op = graph.op("g4d1")

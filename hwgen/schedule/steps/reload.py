@@ -12,7 +12,9 @@ from hwgen.schedule.steps.registry import step
 def reload(b: Builder, op: Reload, part: Part | None) -> None:
     """A LOADF for all rows that follow each other: those around a grid's ends lie at the other."""
     place, (height, width) = b.places[op.name], op.out.grid
-    assert place.rows is not None, f"{op.name} is not by strips"
+    if place.rows is None:
+        b.reload_rows(op.sources[0], place, 0, 0, place.size)
+        return
     row, low, end = place.unit_size, place.rows.start, place.rows.stop
     while low < end:
         count = min(end - low, height - low % height)
