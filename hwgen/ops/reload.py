@@ -40,8 +40,5 @@ class Reload(Op):
     def parameter_words(self, s: Sizing) -> int:
         return 0
 
-    def constant_words(self, s: Sizing) -> int:
-        return self.out.tokens * self.out.channels // s.lanes
-
     def execute(self, values: dict[str, Array]) -> dict[str, Array]:
         return {self.name: values[self.sources[0]]}

@@ -184,7 +184,8 @@ def feature_memories(
         ways = []
         for tm, step in ((1, 1), (0, -1)):
             w, h = used + np.stack(use[k][::step]), full + np.stack(held[k][::step])
-            ways.append(((w.max(1).sum(), w[TM].max(), w[TM].sum()), tm, w, h))
+            peaks = w.max(1).sum(), h.max(1).sum()
+            ways.append(((*peaks, w[TM].max(), w[TM].sum()), tm, w, h))
         fitting = [way for way in ways if (way[-1].max(1) <= limits).all()]
         _, tm, used, full = min(fitting or ways, key=lambda way: way[0])
         out |= set(sides[k][tm])

@@ -2,7 +2,7 @@
 
 Per op the slowest of compute (`Op.beats`) and memory ports (its parameters and weights, once per
 strip, as fast as memory delivers them; a word a cycle of those in the weight store). Nothing
-computes while features go to DDR.
+computes while features go to DDR, and little while they come back.
 `timing.predict` gives exact cycles.
 """
 
@@ -14,7 +14,7 @@ from math import ceil
 from hwgen.engine.sizing import Sizing
 from hwgen.ir.graph import Graph
 from hwgen.ops.base import Op
-from hwgen.schedule.plan import plan
+from hwgen.schedule.plan import Plan, plan
 from hwgen.schedule.spill import spill
 from hwgen.targets.memory import PORTS_ONLY, Rate
 from hwgen.units.dma import Dma
@@ -44,8 +44,18 @@ def cycles(graph: Graph, s: Sizing, rate: Rate = PORTS_ONLY) -> int:
     types, kept = graph.types(), kept_words(graph, s)
     order = plan(graph, s.strip_tokens, s.lanes)
     pieces = Counter(piece.name for piece in order.pieces if not piece.store)
+    unit = Dma(s.lanes, s.axi_bits)
     stored = sum(types[name].tokens * types[name].channels // s.lanes for name in order.stored)
-    return stored * Dma(s.lanes, s.axi_bits).stored_word + sum(
+    again = sum(reloaded_words(op, order, s, pieces[op.name]) for op in graph.ops if op.LOADED)
+    moved = stored * unit.stored_word + ceil(again * unit.word_beats * rate.read_cycles)
+    return moved + sum(
         max(op.beats(s, types), port_cycles(op, s, kept[op.name], pieces[op.name], rate))
         for op in graph.ops
     )
+
+
+def reloaded_words(op: Op, order: Plan, s: Sizing, strips: int) -> int:
+    """Words of a `Reload` in a frame: of every strip its rows and those around it."""
+    height, width = op.out.grid
+    rows = order.strips[op.name].rows * strips if op.name in order.strips else height
+    return rows * width * (op.out.channels // s.lanes)

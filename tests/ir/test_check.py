@@ -78,7 +78,7 @@ VIOLATIONS = {
     "groups": (
         "blocks.1.conv",
         lambda op: replace(op, groups=8, weight=op.weight[..., :4]),
-        r"8 groups of 32 outputs; must be 2 or 4",
+        r"odd m; must be even, as sums of 8 groups are taken twice",
     ),
     "kappa": (
         "attention",

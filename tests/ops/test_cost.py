@@ -14,8 +14,10 @@ from hwgen.ir import Graph
 from hwgen.ops import REGISTRY
 from hwgen.ops.base import TRAITS, Op, register
 from hwgen.ops.vector import Pointwise
+from hwgen.schedule.plan import plan
 from hwgen.schedule.program import Program, schedule
 from hwgen.search.choose import choose
+from hwgen.search.work import reloaded_words
 from hwgen.targets import get_target
 from hwgen.timing.predict import predict
 from hwgen.units.attention import Attention
@@ -102,7 +104,26 @@ def test_the_predictor_charges_the_declared_beats(program: Program) -> None:
 
 
 def test_every_op_is_in_a_graph() -> None:
-    assert {type(op).__name__ for graph in GRAPHS.values() for op in graph.ops} == set(REGISTRY)
+    found = {type(op).__name__ for graph in GRAPHS.values() for op in graph.ops}
+    assert found | {"Reload"} == set(REGISTRY)  # which the schedule adds
+
+
+def test_features_in_ddr_cost_what_the_program_moves() -> None:
+    """Words that come back: those of the schedule's reads of the output region."""
+    graph = GRAPHS["random"]
+    sizes = {"store_words": 0, "strip_tokens": 24, "spill_words": 1}
+    program = schedule(graph, choose(graph, get_target("zynq"), sizes))
+    order = plan(program.graph, 24, program.sizing.lanes)
+    loads: Counter[str] = Counter()
+    for i in program.instructions:
+        if i.op == "LOADF" and i.fields["base_sel"] == 2:
+            loads[i.step] += i.fields["words"]
+    pieces = Counter(piece.name for piece in order.pieces if not piece.store)
+    again = [op for op in program.graph.ops if op.LOADED]
+    assert again
+    for op in again:
+        words = reloaded_words(op, order, program.sizing, pieces[op.name])
+        assert words == loads[op.name], op.name
 
 
 def test_a_wrong_cost_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -384,6 +384,15 @@ def test_post_pools_adjacent_channels_and_repeats_residuals() -> None:
     np.testing.assert_array_equal(got, rshift_round(full.reshape(3, 8, 4).sum(-1), 2))
 
 
+def test_a_reload_gives_the_values_of_its_source() -> None:
+    t = TensorType("feature", (12, 16), (4, 3), 2, -50, 50)
+    op = ops.reload.Reload("again", ("x",), Post(), t, None)
+    x = ints(2, 12, 16)
+    assert op.execute({"x": x})["again"] is x
+    assert (op.result(t), op.acc_bounds(t)) == (((12, 16), (4, 3)), (-50, 50))
+    assert op.source_rows(1, 2) == [1, 2]
+
+
 def test_norm_stats_of_arrays_is_the_scalar_form() -> None:
     x = RNG.integers(-32768, 32768, (50, 64)) >> RNG.integers(0, 16, (50, 1))
     _, r, shift = norm_stats(x, 64, 7)

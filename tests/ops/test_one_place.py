@@ -14,7 +14,7 @@ from hwgen.schedule.steps import STEPS
 
 # Who may name an op: itself, its program, what lowers to it, and the pass that copies a tensor.
 PLACES = ("ops", "schedule/steps", "passes/quantize.py", "passes/lower_kinds.py")
-COPIES = {"passes/separate_streams.py": {"Pointwise"}}
+COPIES = {"passes/separate_streams.py": {"Pointwise"}, "schedule/spill.py": {"Reload"}}
 
 
 def ops_named(path: Path) -> set[str]:
