@@ -15,7 +15,7 @@ from hwgen.schedule.plan import Strips
 Array = np.ndarray
 
 FM, TM, BM = 0, 1, 2
-FM_STEP = 512  # words of a block RAM
+BLOCK_WORDS = 512  # of a block RAM in its widest shape
 MEMORY_NAMES = ("FM", "TM", "BM")
 
 

@@ -75,8 +75,9 @@ def _in_place(op: Op, guest: Op | None, types: dict[str, TensorType], out: Tenso
     return {t for t in read if types[t].shape == out.shape and types[t].kind == out.kind}
 
 
-def live_ranges(graph: Graph, order: Plan, s: Sizing) -> dict[str, Live]:
-    """Units and live ranges of all tensors, in the order in which they are first written."""
+def live_ranges(graph: Graph, order: Plan, s: Sizing, even: bool = False) -> dict[str, Live]:
+    """Units and live ranges of all tensors, in the order in which they are first written.
+    even: as `feature_memories` has it."""
     types, image_rows = graph.types(), image_rows_of(graph)
     ops = {op.name: op for op in graph.ops}
     live: dict[str, Live] = {}
@@ -128,19 +129,21 @@ def live_ranges(graph: Graph, order: Plan, s: Sizing) -> dict[str, Live]:
             live[name].end[units(name, need)] = time
         guest = op if piece.beside else None
     live[graph.output].end[:] = len(order.pieces)
-    for name in feature_memories(graph, live, len(order.pieces), (s.fm_words, s.tm_words)):
+    limits = s.fm_words, s.tm_words
+    for name in feature_memories(graph, live, len(order.pieces), limits, even):
         live[name].memory = TM
     return live
 
 
 def feature_memories(
-    graph: Graph, live: dict[str, Live], time: int, limits: tuple[int, int]
+    graph: Graph, live: dict[str, Live], time: int, limits: tuple[int, int], even: bool
 ) -> set[str]:
     """The feature tensors that live in TM: two streams of one instruction need two read ports.
 
     A 2-colouring of the graph whose edges join tensors that one op reads together. Its components,
     the largest first, are coloured so that both memories hold their words, and then so that the
-    peaks of both grow least.
+    peaks of both grow least. even: and those of both while a component lives; else all in FM that
+    does not make it larger.
     """
     g = nx.Graph()
     g.add_nodes_from(n for n, t in live.items() if t.memory != BM)
@@ -184,7 +187,8 @@ def feature_memories(
         ways = []
         for tm, step in ((1, 1), (0, -1)):
             w, h = used + np.stack(use[k][::step]), full + np.stack(held[k][::step])
-            peaks = w.max(1).sum(), h.max(1).sum()
+            lives = (h != full).any(0) & even
+            peaks = w.max(1).sum(), h.max(1).sum(), h[:, lives].max(initial=0)
             ways.append(((*peaks, w[TM].max(), w[TM].sum()), tm, w, h))
         fitting = [way for way in ways if (way[-1].max(1) <= limits).all()]
         _, tm, used, full = min(fitting or ways, key=lambda way: way[0])

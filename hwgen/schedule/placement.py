@@ -17,9 +17,9 @@ from hwgen.errors import FitError
 from hwgen.ir.graph import Graph
 from hwgen.passes.separate_streams import separate_streams
 from hwgen.schedule.layout import (
+    BLOCK_WORDS,
     BM,
     FM,
-    FM_STEP,
     MEMORY_NAMES,
     TM,
     Place,
@@ -34,14 +34,18 @@ Array = np.ndarray
 class Way(NamedTuple):
     """How first fit chooses. top: whole tensors made by rows lie from the top of FM down; over:
     where another of the same rows was made, so that the rest of FM stays in one piece;
-    large: the largest tensors choose first, not those that are made first."""
+    large: the largest tensors choose first, not those that are made first; bits: `top` in BM."""
 
     top: bool = False
+    bits: bool = False
     over: bool = True
     large: bool = False
 
 
-WAYS = (Way(), Way(top=True), Way(large=True), Way(over=False))  # in the order of trials
+WAYS = (  # in the order of trials
+    Way(), Way(top=True), Way(large=True), Way(over=False), Way(bits=True),
+    Way(bits=True, large=True),
+)  # fmt: skip
 
 
 class _Memory:
@@ -76,7 +80,8 @@ class _Memory:
         bases = {0, *range(0, limit, step)}
         bases |= {-(-int(h) // t.align) * t.align for h in self.high[near]}
         last = limit - t.size
-        top = way.top and t.slots is None and len(t.start) > 1 and t.memory == FM
+        top = {FM: way.top, TM: False, BM: way.bits}[t.memory]
+        top = top and t.slots is None and len(t.start) > 1
         inside = sorted((b for b in bases if b <= last), reverse=top)
         if top:
             inside = [last // t.align * t.align, *inside]
@@ -103,43 +108,70 @@ class _Memory:
 def place(graph: Graph, s: Sizing, order: Plan | None = None) -> dict[str, Place]:
     """Regions of all tensors. Raises HwgenError when a memory is too small (which, by how much)."""
     order = order or plan(graph, s.strip_tokens, s.lanes)
-    return _placed(live_ranges(graph, order, s), s)
+    try:
+        return _placed(live_ranges(graph, order, s), s)
+    except FitError:
+        if not s.spill_words:
+            raise
+    return _placed(live_ranges(graph, order, s, even=True), s)
 
 
 def _placed(live: dict[str, Live], s: Sizing) -> dict[str, Place]:
-    """Regions by the first of WAYS that finds some. Raises the first's FitError where none does."""
+    """Regions of all tensors, in every memory by the first of WAYS that finds some."""
+    places: dict[str, Place] = {}
+    problems: list[FitError] = []
+    for memory in (FM, TM, BM):
+        try:
+            places |= _in_memory(live, memory, _limit(memory, s), s)
+        except FitError as error:
+            problems.append(error)
+    if problems:
+        raise min(problems, key=lambda error: list(live).index(error.place))
+    return {name: places[name] for name, _ in _whole_first(live)}
+
+
+def _in_memory(live: dict[str, Live], memory: int, limit: int, s: Sizing) -> dict[str, Place]:
+    """Regions in one memory. Raises FitError of the first of WAYS where none finds any."""
+    own = {name: t for name, t in live.items() if t.memory == memory}
     problem = None
     for way in WAYS:
         try:
-            return dict(_place(live, s, way))
+            return dict(_place(own, limit, s, way))
         except FitError as error:
             problem = problem or error
     assert problem is not None
     raise problem
 
 
-def _place(live: dict[str, Live], s: Sizing, way: Way) -> Iterator[tuple[str, Place]]:
-    memories = (_Memory(), _Memory(), _Memory())
-    limits = (s.fm_words, s.tm_words, s.bm_rows * s.row_elements)
+def _limit(memory: int, s: Sizing) -> int:
+    """Words (elements) of a memory."""
+    return (s.fm_words, s.tm_words, s.bm_rows * s.row_elements)[memory]
 
-    def rank(item: tuple[str, Live]) -> tuple[bool, int]:
-        return item[1].slots is not None, -item[1].size if way.large else 0
 
-    whole_first = sorted(live.items(), key=rank)
-    for name, t in whole_first:  # strips take what room the whole tensors leave
-        base = memories[t.memory].first_fit(t, limits[t.memory], way)
+def _whole_first(live: dict[str, Live]) -> list[tuple[str, Live]]:
+    """Strips take what room the whole tensors leave."""
+    return sorted(live.items(), key=lambda item: item[1].slots is not None)
+
+
+def _place(live: dict[str, Live], limit: int, s: Sizing, way: Way) -> Iterator[tuple[str, Place]]:
+    """Regions of the tensors of one memory of `limit` words."""
+    memory, order = _Memory(), _whole_first(live)
+    if way.large:
+        order.sort(key=lambda item: (item[1].slots is not None, -item[1].size))
+    for name, t in order:
+        base = memory.first_fit(t, limit, way)
         if base is None:
-            roomy = memories[t.memory].first_fit(t, 1 << 20, WAYS[0])
+            roomy = memory.first_fit(t, 1 << 20, WAYS[0])
             assert roomy is not None, f"{name}: no room in {1 << 20} words"
             size_name = ("fm_words", "tm_words", "bm_rows")[t.memory]
             per = s.row_elements if t.memory == BM else 1
-            need, have = -(-(roomy + t.size) // per), limits[t.memory] // per
+            need, have = -(-(roomy + t.size) // per), limit // per
             raise FitError(
                 name, f"needs {MEMORY_NAMES[t.memory]} up to {need}",
                 f"{size_name}={have}, {need - have} short",
                 f"--set {size_name}= a larger size, or smaller images",
             )  # fmt: skip
-        memories[t.memory].add(t, base)
+        memory.add(t, base)
         yield name, t.at(base)
 
 
@@ -148,17 +180,39 @@ def demand(graph: Graph, s: Sizing) -> tuple[int, int, int]:
     graph = spill(separate_streams(graph), s)
     order = plan(graph, s.strip_tokens, s.lanes)
     roomy = s.replace(fm_words=1 << 14, tm_words=1 << 14, bm_rows=(1 << 16) // s.row_elements)
-    live = live_ranges(graph, order, roomy)
-    tops = _tops(_placed(live, roomy))
-    used = sum(
-        (words_in_use(t, len(order.pieces)) for t in live.values() if t.memory == FM), np.zeros(1)
-    )
-    for words in range(tops[FM] // FM_STEP * FM_STEP, int(used.max()) - 1, -FM_STEP):
-        try:  # results that overlay their operand from the top of the memory down, say
-            tops = _tops(_placed(live, roomy.replace(fm_words=words)))
+    found: list[list[int]] = []
+    problem = None
+    for even in (False, True) if s.spill_words else (False,):
+        live = live_ranges(graph, order, roomy, even)
+        try:
+            found.append(_smallest(live, len(order.pieces), roomy))
+        except FitError as error:
+            problem = problem or error
+    if problem and not found:
+        raise problem
+    fm, tm, bm = min(found, key=lambda tops: tops[FM] + tops[TM])
+    return fm, tm, -(-bm // s.row_elements)
+
+
+def _smallest(live: dict[str, Live], pieces: int, s: Sizing) -> list[int]:
+    """Words of every memory, of roomy ones."""
+    tops = _tops(_placed(live, s))
+    steps = ((FM, BLOCK_WORDS), (TM, BLOCK_WORDS), (BM, 4 * BLOCK_WORDS * s.row_elements))
+    for memory, step in steps:
+        tops[memory] = _least(live, memory, pieces, tops[memory], step, s)
+    return tops
+
+
+def _least(live: dict[str, Live], memory: int, pieces: int, top: int, step: int, s: Sizing) -> int:
+    """Words of a memory that do in place of `top`, tried in steps of block RAMs."""
+    uses = [words_in_use(t, pieces) for t in live.values() if t.memory == memory]
+    used = int(sum(uses, np.zeros(1)).max())
+    for words in range((top - 1) // step * step, used - 1, -step):
+        try:
+            top = _tops(_in_memory(live, memory, words, s))[memory]
         except FitError:
             break
-    return tops[FM], tops[TM], -(-tops[BM] // s.row_elements)
+    return top
 
 
 def _tops(places: dict[str, Place]) -> list[int]:
