@@ -122,9 +122,9 @@ class Span(NamedTuple):
 class Slices(NamedTuple):
     """What an output word of XCONV reads of a token.
 
-    spans: (first channel, channels) of every slice. beside: groups, each a group's channels behind
-    the one before, whose slices the quarters or halves of the lanes read at once. paired: a slice
-    is read twice, with opposite weights of the channels outside a lane's group, which cancel.
+    spans: (first channel, channels) of every slice. beside: 2 or 4 where halves or quarters of the
+    lanes read slices of their own at once, each behind the one before. paired: a slice is read
+    twice, with opposite weights of the channels outside a lane's group, which cancel.
     """
 
     spans: tuple[tuple[int, int], ...]
@@ -214,9 +214,11 @@ class XnorConv(Op):
         c, group_out = self.weight.shape[-1], len(self.weight) // self.groups
         first, last = (n // group_out for n in (word * s.lanes, (word + 1) * s.lanes - 1))
         bit, width = first * c, (last - first + 1) * c
-        if first < last and c % s.gu == 0 and self._beside(first, last, s):
-            spans = [(bit + k, min(s.gs, c - k)) for k in range(0, c, s.gs)]
-            return Slices(tuple(spans), last - first + 1)
+        for parts in (4, 2) if first < last else ():
+            each, rest = divmod(s.lanes, parts * group_out)  # groups of a part of the lanes
+            spans = [(bit + k, min(s.gs, each * c - k)) for k in range(0, each * c, s.gs)]
+            if rest == 0 and each and self._at_once(spans, parts, each * c, s):
+                return Slices(tuple(spans), parts, each > 1)
         paired = first < last or c % s.gu != 0
         low, high = bit // s.gu * s.gu, -(-(bit + width) // s.gu) * s.gu
         spans = []
@@ -225,17 +227,14 @@ class XnorConv(Op):
             low += spans[-1][1]
         return Slices(tuple(spans), 1, paired)
 
-    def _beside(self, first: int, last: int, s: Sizing) -> bool:
-        """Whether the lanes of a word read these groups at once."""
-        c, groups = self.weight.shape[-1], last - first + 1
-        if groups not in (2, 4) or groups * (len(self.weight) // self.groups) != s.lanes:
-            return False
-        for k in range(0, c, s.gs):
-            bit = first * c + k
-            end = bit + (groups - 1) * c + min(s.gs, c - k) - 1
+    def _at_once(self, spans: list[tuple[int, int]], parts: int, step: int, s: Sizing) -> bool:
+        """Whether parts of the lanes can read slices that lie `step` channels apart at once: in two
+        neighbouring elements, in one row of the bit memory."""
+        for bit, count in spans:
+            end = bit + (parts - 1) * step + count - 1
             if end // s.lanes - bit // s.lanes > 1 or end // s.kw != bit // s.kw:
                 return False
-        return True
+        return spans[0][0] % s.gu == step % s.gu == 0
 
     def out_grid(self) -> tuple[int, int]:
         """floor((side + 2 padding - dilation (k - 1) - 1) / stride) + 1 along both axes."""

@@ -27,6 +27,7 @@ def _conv3x3(b: Builder, op: XnorConv, part: Part | None) -> None:
     s, place = b.s, b.places[op.sources[0]]
     lanes, (height, width) = s.lanes, op.in_grid
     out_channels, _, _, cg = op.weight.shape
+    group_out = out_channels // op.groups
     signed_weight = op.weight.astype(np.int64) * 2 - 1
     for j in range(out_channels // lanes):
         rows = slice(j * lanes, (j + 1) * lanes)
@@ -56,7 +57,7 @@ def _conv3x3(b: Builder, op: XnorConv, part: Part | None) -> None:
                 "a_s2": place.stride,
                 "a_s3": place.step(width),
                 "g_base": 0,
-                "g_step": cg // s.gu if read.beside > 1 else 0,
+                "g_step": lanes // read.beside * cg // group_out // s.gu * (read.beside > 1),
                 "g_qsh": {1: 2, 2: 1, 4: 0}[read.beside],
                 "g_len": 0,
                 "y0": y,
@@ -68,11 +69,14 @@ def _conv3x3(b: Builder, op: XnorConv, part: Part | None) -> None:
 
 
 def _own_channels(op: XnorConv, rows: slice, read: Slices) -> Array:
-    """First channel of every lane's group, counted as its slices are: from the first group's where
-    the groups are read beside each other."""
+    """First channel of every lane's group, where slices begin: those that parts of the lanes read
+    beside each other are counted as the first part's."""
     cg, group_out = op.weight.shape[-1], len(op.weight) // op.groups
-    groups = np.arange(rows.start, rows.stop) // group_out
-    return (np.full_like(groups, groups[0]) if read.beside > 1 else groups) * cg
+    group = np.arange(rows.start, rows.stop) // group_out
+    if read.beside > 1:
+        parts = group.reshape(read.beside, -1)
+        group = (parts - parts[:, :1] + group[0]).ravel()
+    return group * cg
 
 
 def _tile(
