@@ -107,7 +107,7 @@ class _Memory:
 
 def place(graph: Graph, s: Sizing, order: Plan | None = None) -> dict[str, Place]:
     """Regions of all tensors. Raises HwgenError when a memory is too small (which, by how much)."""
-    order = order or plan(graph, s.strip_tokens, s.lanes)
+    order = order or plan(graph, s.strip_tokens, s.lanes, s.spill_words > 0)
     try:
         return _placed(live_ranges(graph, order, s), s)
     except FitError:
@@ -178,7 +178,7 @@ def _place(live: dict[str, Live], limit: int, s: Sizing, way: Way) -> Iterator[t
 def demand(graph: Graph, s: Sizing) -> tuple[int, int, int]:
     """Words of FM and TM and rows of BM that the graph needs, whatever `s` offers."""
     graph = spill(separate_streams(graph), s)
-    order = plan(graph, s.strip_tokens, s.lanes)
+    order = plan(graph, s.strip_tokens, s.lanes, s.spill_words > 0)
     roomy = s.replace(fm_words=1 << 14, tm_words=1 << 14, bm_rows=(1 << 16) // s.row_elements)
     found: list[list[int]] = []
     problem = None

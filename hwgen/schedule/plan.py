@@ -131,8 +131,8 @@ def _wraps(op: Op, rows: int) -> bool:
 
 
 class _Planner:
-    def __init__(self, graph: Graph, strip_tokens: int, lanes: int) -> None:
-        self.graph, self.limit, self.lanes = graph, strip_tokens, lanes
+    def __init__(self, graph: Graph, strip_tokens: int, lanes: int, spilled: bool) -> None:
+        self.graph, self.limit, self.lanes, self.spilled = graph, strip_tokens, lanes, spilled
         self.readers: dict[str, list[Op]] = {}
         for op in graph.ops:
             for tensor in op.inputs:
@@ -195,19 +195,32 @@ class _Planner:
         if grid is None or not self.limit:
             return 0
         height, width = grid
-        cells = max(_scale(op, grid) for op in band if not op.LOADED) ** 2
-        if height * width * cells <= self.limit:
+        again = [op for op in band if op.LOADED]
+        cells = max(_scale(op, grid) for op in band if op not in again) ** 2
+        out = band[-1].out
+        wide = max(1, out.channels // STRIP_CHANNELS)
+        if height * width * cells * (wide if self.spilled else 1) <= self.limit:
             return height
         # a filter one strip ahead has then left the rows that its band's result overwrites
         reach = max((_reach(op) for op in band), default=1)
         least = next(rows for rows in range(1, height + 1) if height % rows == 0 and rows >= reach)
-        out = band[-1].out
-        wide = max(1, out.channels // STRIP_CHANNELS)
         for rows in range(height, 0, -1):
             small = rows * width * cells * wide <= self.limit or rows <= least
             if height % rows == 0 and small and self._whole_words(image, rows):
-                return rows
+                return rows if self._come_by_rows(again, grid, rows) else height
         return height
+
+    def _come_by_rows(self, again: list[Op], grid: tuple[int, int], rows: int) -> bool:
+        """Whether strips of a band need only rows of what comes back for it."""
+        for op in again:
+            for reader in self.readers[op.name]:
+                own = rows * _scale(reader, grid)
+                firsts = range(0, reader.out.grid[0], own) if own else ()
+                if not own or not all(
+                    seen_rows(reader, op.name, op.out.grid[0], first, own) for first in firsts
+                ):
+                    return False
+        return True
 
     def _whole_words(self, image: Op | None, rows: int) -> bool:
         if image is None:
@@ -395,8 +408,8 @@ class Bands:
 
 
 def plan_bands(graph: Graph, strip_tokens: int, lanes: int) -> Bands:
-    """The bands of `plan`."""
-    planner = _Planner(graph, strip_tokens, lanes)
+    """The bands of `plan` where there are features in DDR."""
+    planner = _Planner(graph, strip_tokens, lanes, True)
     home, scale, split = {}, {}, []
     for k, band in enumerate(planner.bands):
         grid = result_grid(band[-1])
@@ -407,6 +420,9 @@ def plan_bands(graph: Graph, strip_tokens: int, lanes: int) -> Bands:
     return Bands(home, scale, split)
 
 
-def plan(graph: Graph, strip_tokens: int, lanes: int) -> Plan:
-    """Pieces of a graph for strips of at most `strip_tokens` tokens (0: no strips)."""
-    return _Planner(graph, strip_tokens, lanes).run()
+def plan(graph: Graph, strip_tokens: int, lanes: int, spilled: bool = False) -> Plan:
+    """Pieces of a graph for strips of at most `strip_tokens` tokens (0: no strips).
+
+    spilled: features may be kept in DDR; then fewer tokens of more than 64 channels count as many,
+    also where all of a grid could run at once."""
+    return _Planner(graph, strip_tokens, lanes, spilled).run()

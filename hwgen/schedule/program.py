@@ -26,11 +26,12 @@ from hwgen.schedule.plan import Piece, Plan, plan
 from hwgen.schedule.spill import spill
 from hwgen.schedule.steps import run_beside, run_step
 from hwgen.schedule.steps.image import load_image
+from hwgen.schedule.waits import recent_waits
 from hwgen.units.compute_unit import busy_end
 
 Array = np.ndarray
 REGION = 4096  # bytes of a plane (templates/rtl/host/axi_read.v), of every region of host memory
-MAX_INSTRUCTIONS = (1 << 16) - 1  # PROG_COUNT
+MAX_INSTRUCTIONS = (1 << 24) - 1  # PROG_COUNT
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +156,7 @@ def wrapped(fields: dict[str, int]) -> dict[str, int]:
 def schedule(graph: Graph, s: Sizing) -> Program:
     """Program of a graph on an engine of sizes `s`. Raises HwgenError when it does not fit."""
     graph = spill(separate_streams(graph), s)
-    order = plan(graph, s.strip_tokens, s.lanes)
+    order = plan(graph, s.strip_tokens, s.lanes, s.spill_words > 0)
     places, types = place(graph, s, order), graph.types()
     out = places[graph.output]
     kept = _kept(graph, order, s, out.size)
@@ -183,6 +184,7 @@ def schedule(graph: Graph, s: Sizing) -> Program:
             f"the sequencer counts up to {MAX_INSTRUCTIONS:,}",
             "--set strip_tokens= or kw= larger",
         )  # fmt: skip
+    recent_waits(b.instructions)
     on_chip = keep_on_chip(b.instructions, s.store_words)
     pairs = pairwise(order.pieces)
     beside = {guest.name: host.name for guest, host in pairs if guest.beside}

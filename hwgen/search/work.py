@@ -42,7 +42,7 @@ def cycles(graph: Graph, s: Sizing, rate: Rate = PORTS_ONLY) -> int:
     """Estimated cycles of a frame, with a memory of this rate."""
     graph = spill(graph, s)
     types, kept = graph.types(), kept_words(graph, s)
-    order = plan(graph, s.strip_tokens, s.lanes)
+    order = plan(graph, s.strip_tokens, s.lanes, s.spill_words > 0)
     pieces = Counter(piece.name for piece in order.pieces if not piece.store)
     unit = Dma(s.lanes, s.axi_bits)
     stored = sum(types[name].tokens * types[name].channels // s.lanes for name in order.stored)

@@ -113,7 +113,7 @@ def test_features_in_ddr_cost_what_the_program_moves() -> None:
     graph = GRAPHS["random"]
     sizes = {"store_words": 0, "strip_tokens": 24, "spill_words": 1}
     program = schedule(graph, choose(graph, get_target("zynq"), sizes))
-    order = plan(program.graph, 24, program.sizing.lanes)
+    order = plan(program.graph, 24, program.sizing.lanes, spilled=True)
     loads: Counter[str] = Counter()
     for i in program.instructions:
         if i.op == "LOADF" and i.fields["base_sel"] == 2:

@@ -23,7 +23,7 @@ module core_queues #(
     // run
     input  wire                 run,
     input  wire [ADDR_BITS-1:0] base,
-    input  wire [15:0]          count,        // instructions
+    input  wire [23:0]          count,        // instructions
     output wire                 finished,     // strobe
     output wire                 error_opcode,
     output wire                 error_end,

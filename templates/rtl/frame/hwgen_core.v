@@ -131,7 +131,7 @@ module hwgen_core #(
     wire                 start, soft_reset, rebased, finished, busy;
     wire [INNER_BITS-1:0] base_program, base_weight, base_input, base_output;
     wire [ADDR_BITS-1:0] plane;
-    wire [15:0]          count;
+    wire [23:0]          count;
     wire                 flush, unit_rst, halt;
     wire [15:0]          retired_dma, retired_ldw, retired_cmp;
     wire [15:0]          issued_dma, issued_ldw, issued_cmp;

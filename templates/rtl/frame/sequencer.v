@@ -28,7 +28,7 @@ module sequencer #(
 
     input  wire                 start,
     input  wire [ADDR_BITS-1:0] base,
-    input  wire [         15:0] count,  // instructions
+    input  wire [         23:0] count,  // instructions
     output reg                  running,
     output reg                  done,   // strobe
     output reg                  error_opcode,
@@ -71,7 +71,7 @@ module sequencer #(
     endgenerate
 
     // ---------------------------------------------------------------- fetch
-    reg [15:0] to_fetch_q;                // instructions not yet requested
+    reg [23:0] to_fetch_q;                // instructions not yet requested
     reg [AHEAD_LOG2:0] held_q;            // instructions requested and not yet taken from the FIFO
     reg [ADDR_BITS-1:0] next_addr_q;
 
@@ -156,16 +156,16 @@ module sequencer #(
         if (ask) begin
             rd_valid <= 1'b1;
             next_addr_q <= next_addr_q + {{(ADDR_BITS - 9) {1'b0}}, chunk_q, 6'd0};
-            to_fetch_q <= to_fetch_q - {13'd0, chunk_q};
+            to_fetch_q <= to_fetch_q - {21'd0, chunk_q};
         end
         if (!rd_valid) begin
             rd_addr <= next_addr_q;
             rd_beats <= {{(BEAT_BITS - 3 - PER_LOG2) {1'b0}}, chunk_q, {PER_LOG2{1'b0}}};
         end
-        more_q <= to_fetch_q != 16'd0;
-        chunk_q <= to_fetch_q >= 16'd4 ? 3'd4 : to_fetch_q[2:0];
+        more_q <= to_fetch_q != 24'd0;
+        chunk_q <= to_fetch_q >= 24'd4 ? 3'd4 : to_fetch_q[2:0];
         room_q <= held_q <= LIMIT;
-        dry_q <= !start && to_fetch_q == 16'd0 && held_q == {(AHEAD_LOG2 + 1) {1'b0}};
+        dry_q <= !start && to_fetch_q == 24'd0 && held_q == {(AHEAD_LOG2 + 1) {1'b0}};
         held_q <= ask ? held_q + chunk_wide - whole_wide : held_q - whole_wide;
 
         // Dispatch.
@@ -189,7 +189,7 @@ module sequencer #(
         if (bad_q) error_opcode <= 1'b1;
         if (passed) begin
             ending_q   <= 1'b1;
-            to_fetch_q <= 16'd0;
+            to_fetch_q <= 24'd0;
         end
         if (running && !ending_q && !stopped && dry_q && !full_q) error_end <= 1'b1;
         if (ending_q && dry_q) begin
@@ -216,7 +216,7 @@ module sequencer #(
             q_cmp_valid <= 1'b0;
             end_q <= 1'b0;
             bad_q <= 1'b0;
-            to_fetch_q <= 16'd0;
+            to_fetch_q <= 24'd0;
             held_q <= {(AHEAD_LOG2 + 1) {1'b0}};
             full_q <= 1'b0;
             ending_q <= 1'b0;

@@ -78,7 +78,7 @@ module axil_regs #(
     output wire [ADDR_BITS+AXI_PORTS-2:0] base_input,
     output wire [ADDR_BITS+AXI_PORTS-2:0] base_output,
     output wire [          ADDR_BITS-1:0] plane,
-    output wire [                   15:0] count,
+    output wire [                   23:0] count,
 
     input  wire        resetting,
     input  wire        finished,       // strobe
@@ -163,7 +163,7 @@ module axil_regs #(
                 assign words[32*k+:32] = SIZES;
             end else begin : gen_kept
                 for (j = 0; j < 4; j = j + 1) begin : gen_byte
-                    if (k == 12 && j >= 2) begin : gen_none
+                    if (k == 12 && j == 3) begin : gen_none
                         assign words[32*k+8*j+:8] = 8'd0;
                     end else begin : gen_byte_kept
                         reg [7:0] byte_q;
@@ -182,7 +182,7 @@ module axil_regs #(
     assign base_weight = words[32*6+:INNER_BITS] << (AXI_PORTS - 1);
     assign base_input = words[32*8+:INNER_BITS] << (AXI_PORTS - 1);
     assign base_output = words[32*10+:INNER_BITS] << (AXI_PORTS - 1);
-    assign count = words[32*12+:16];
+    assign count = words[32*12+:24];
     assign plane = words[32*14+:ADDR_BITS];
 
     assign words[32*22+:64] = {16'd0, retired_cmp, retired_ldw, retired_dma};
