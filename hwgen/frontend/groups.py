@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from hwgen.engine.numerics import LANE_CHANNELS
+from hwgen.engine.sides import Sides
 from hwgen.floats.kinds import Add, ChannelFilter, CrossFilter, MaxPool
 from hwgen.frontend.channels import gather
 from hwgen.frontend.importer import Importer
@@ -98,10 +99,10 @@ def _cross(im: Importer, x: View, weight: Array, bias: Array, window: Window) ->
     return im.emit(Add, tuple(parts), {}, "taps") if len(parts) > 1 else parts[0]
 
 
-def every(im: Importer, name: str, stride: int) -> str:
+def every(im: Importer, name: str, stride: Sides) -> str:
     """Every so many cells of a value, from the first: a maximum of one cell."""
     channels = im.nodes[name].layout.channels
-    params = {"kernel": 1, "stride": stride, "padding": 0, "scale": np.ones(channels),
+    params = {"kernel": 1, "stride": stride, "padding": 0, "far": 0, "scale": np.ones(channels),
               "bias": np.zeros(channels)}  # fmt: skip
     return im.emit(MaxPool, (name,), params, "stride")
 

@@ -146,9 +146,16 @@ def read_at_once(groups: int, inputs: int, outputs: int) -> bool:
 
 def kernel_spans(side: int, kernel: int, stride: int, padding: int, dilation: int) -> list[Span]:
     """The results of a kernel along an axis of `side` cells; one may see none of them."""
+    return padded_spans(side, kernel, stride, (padding, padding), dilation)
+
+
+def padded_spans(
+    side: int, kernel: int, stride: int, padding: tuple[int, int], dilation: int = 1
+) -> list[Span]:
+    """`kernel_spans` with paddings before and behind the cells that may differ."""
     spans: list[Span] = []
-    for x in range((side + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1):
-        first = x * stride - padding
+    for x in range((side + sum(padding) - dilation * (kernel - 1) - 1) // stride + 1):
+        first = x * stride - padding[0]
         taps = tuple(t for t in range(kernel) if 0 <= first + t * dilation < side)
         if spans and spans[-1].taps == taps:
             spans[-1] = spans[-1]._replace(size=spans[-1].size + 1)

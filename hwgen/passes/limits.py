@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 
 from hwgen.engine.numerics import LANE_CHANNELS
+from hwgen.engine.sides import Sides, both
 from hwgen.errors import HwgenError, UnsupportedOpError, joined
 from hwgen.floats.graph import FloatGraph
 from hwgen.floats.kinds import ChannelFilter, Conv, Gather, Kind, MaxPool, WindowSum, XnorConv
@@ -73,15 +75,20 @@ def _xnor_conv(node: Node, source: Layout) -> Refusal:
 
 def _max_pool(node: Node, source: Layout) -> Refusal:
     kernel, stride, padding = node["kernel"], node["stride"], node["padding"]
-    if kernel**2 <= TAPS and padding < kernel:
+    if prod(both(kernel)) <= TAPS and _sees(kernel, padding):
         return None
     what = f"max_pool kernel={kernel} stride={stride} padding={padding}"
     return what, f"supported: windows of at most {TAPS} cells"
 
 
+def _sees(kernel: Sides, padding: Sides) -> bool:
+    """Whether the first windows reach the grid."""
+    return all(p < k for p, k in zip(both(padding), both(kernel)))
+
+
 def _window_sum(node: Node, source: Layout) -> Refusal:
     kernel, stride, padding = node["kernel"], node["stride"], node["padding"]
-    if padding < kernel:
+    if _sees(kernel, padding):
         return None
     what = f"window_sum kernel={kernel} stride={stride} padding={padding}"
     return what, "supported: every result sees the image"
@@ -89,8 +96,9 @@ def _window_sum(node: Node, source: Layout) -> Refusal:
 
 def _channel_filter(node: Node, source: Layout) -> Refusal:
     """The frontend makes no others."""
-    kernel = len(node["weight"])
-    return None if kernel**2 <= TAPS else (f"a filter of {kernel}x{kernel}", f"at most {TAPS} taps")
+    down, across = node["weight"].shape[:2]
+    few = down * across <= TAPS
+    return None if few else (f"a filter of {down}x{across}", f"at most {TAPS} taps")
 
 
 LIMITS: dict[type[Kind], Callable[[Node, Layout], Refusal]] = {

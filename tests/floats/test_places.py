@@ -198,7 +198,8 @@ FOLDED = {  # an affine before these goes into their factors
 KEPT = {
     "affine": "each affine is kept once",
     "channel_filter": "a stride, or zeros around it", "conv 1x1": "8-bit weights",
-    "window_sum": "windows with fewer terms", "max_pool": "a maximum", "merge_max": "a maximum",
+    "window_sum": "windows with fewer terms", "max_pool": "a maximum",
+    "max_pool 1x3": "a maximum", "merge_max": "a maximum",
     "merge_sum": "the clipped windows have fewer terms",
     "layer_norm": "not linear", "sign": "not linear",
     "tile": "no factors", "pool": "no factors", "upsample": "no factors", "unwindow": "no factors",

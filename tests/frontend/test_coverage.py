@@ -123,6 +123,19 @@ OK: dict[str, Callable[[], nn.Module]] = {
     "MaxPool2d 5 s2 p1": lambda: Net(nn.MaxPool2d(5, 2, 1)),
     "MaxPool2d 7": lambda: Net(nn.MaxPool2d(7, 1, 0)),
     "F.max_pool2d of pairs": lambda: Net(lambda s, x: F.max_pool2d(x, (3, 3), (2, 2), (1, 1))),
+    "MaxPool2d 3 s2, ceil_mode": lambda: Net(nn.MaxPool2d(3, 2, ceil_mode=True)),
+    "MaxPool2d 2, ceil_mode": lambda: Net(nn.MaxPool2d(2, ceil_mode=True)),
+    "MaxPool2d 5 s3 p1, ceil_mode": lambda: Net(nn.MaxPool2d(5, 3, 1, ceil_mode=True)),
+    "MaxPool2d 3x1": lambda: Net(nn.MaxPool2d((3, 1), (2, 1), (1, 0))),
+    "F.max_pool2d 1x7 s1x2 p0x3": lambda: Net(
+        lambda s, x: F.max_pool2d(x, (1, 7), (1, 2), (0, 3))),
+    "MaxPool2d 4x6": lambda: Net(nn.MaxPool2d((4, 6))),
+    "AvgPool2d 3 s2, ceil_mode": lambda: Net(nn.AvgPool2d(3, 2, ceil_mode=True)),
+    "F.avg_pool2d 3 s2 p1, ceil_mode, padding not counted": lambda: Net(
+        lambda s, x: F.avg_pool2d(x[:, :, ::2, ::2], 3, 2, 1, True, False)),
+    "AvgPool2d 3x1": lambda: Net(nn.AvgPool2d((3, 1), 1, (1, 0))),
+    "AvgPool2d 2x4": lambda: Net(nn.AvgPool2d((2, 4))),
+    "AdaptiveAvgPool2d to 8x2": lambda: Net(nn.AdaptiveAvgPool2d((8, 2))),
     "DropPath": lambda: Net(lambda s, x: x + DropPath(0.1).eval()(s.bn(s.conv(x)))),
     "Dropout2d": lambda: Net(nn.Sequential(nn.Dropout2d(0.1), *binary(32))),
     "F.dropout": lambda: Net(residual(lambda s, x: F.dropout(x, 0.1, training=s.training))),
@@ -267,15 +280,13 @@ NO: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "clamp(max=1)": (
         lambda: Net(lambda s, x: x.clamp(max=1.0)),
         r"^body: clamp min=None max=1.0; supported: two numbers, or min=0$"),
-    "AvgPool2d of 3x1": (
-        lambda: Net(nn.AvgPool2d((3, 1), 1, (1, 0))),
-        r"^body: AvgPool2d kernel=\(3, 1\) stride=1 padding=\(1, 0\) ceil_mode=False; "),
-    "MaxPool2d, ceil_mode": (
-        lambda: Net(nn.MaxPool2d(3, 2, ceil_mode=True)),
-        r"^body: MaxPool2d kernel=3 stride=2 padding=0 dilation=1 ceil_mode=True; suppo"),
+    "MaxPool2d, dilation 2": (
+        lambda: Net(nn.MaxPool2d(3, 2, dilation=2)),
+        r"^body: MaxPool2d kernel=3 stride=2 padding=0 dilation=2 return_indices=False; supported: "
+        r"no dilation, values alone$"),
     "AdaptiveAvgPool2d to 3x3": (
         lambda: Net(nn.AdaptiveAvgPool2d(3)),
-        r"^body: AdaptiveAvgPool2d of a 8x8 grid to 3; supported: to 1x1, or to a grid of equal "),
+        r"^body: AdaptiveAvgPool2d of a 8x8 grid to 3; supported: to 1x1, or to a grid of equal w"),
     "windows by a reshape": (
         lambda: Net(lambda s, x: x.view(-1, 32, 2, 4, 2, 4).view(x.shape)),
         r"^body: a reshape to \(2, 32, 2, 4, 2, 4\); it must not cut channels or grid sides$"),

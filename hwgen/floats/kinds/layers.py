@@ -6,24 +6,30 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hwgen.engine.sides import Sides, both, sides
 from hwgen.floats.kinds.base import Call, Kind, Params, Reads, must, on_a_grid, register
-from hwgen.floats.kinds.parameters import Flag, Int, Offsets, Reals, Signs
+from hwgen.floats.kinds.parameters import Flag, Int, Offsets, Pair, Reals, Signs
 from hwgen.floats.kinds.scaled import Scaled
 from hwgen.floats.kinds.windows import to_grid, windows_to_grid
 from hwgen.floats.layout import Layout, on_grid
 
 
 def slid(
-    layout: Layout, channels: int, kernel: int, stride: int, padding: int, dilation: int = 1
-) -> Layout:
+    layout: Layout, channels: int, kernel: Sides, stride: Sides, padding: Sides,
+    dilation: Sides = 1, far: Sides = 0,
+) -> Layout:  # fmt: skip
     """Layout of a convolution's or pooling's result, of so many channels.
 
-    side = floor((side + 2 padding - dilation (kernel - 1) - 1) / stride) + 1
+    side = floor((side + 2 padding + far - dilation (kernel - 1) - 1) / stride) + 1
     """
-    reach = dilation * (kernel - 1) + 1
-    sides = [(side + 2 * padding - reach) // stride + 1 for side in on_a_grid(layout)]
-    must(min(sides) > 0, f"a kernel that reaches over {reach} cells on a grid {layout.grid}")
-    height, width = sides
+    places = zip(on_a_grid(layout), *map(both, (kernel, stride, padding, dilation, far)))
+    reach, out = [], []
+    for side, k, s, p, d, f in places:
+        reach.append(d * (k - 1) + 1)
+        out.append((side + 2 * p + f - reach[-1]) // s + 1)
+    over = sides(*reach)
+    must(min(out) > 0, f"a kernel that reaches over {over} cells on a grid {layout.grid}")
+    height, width = out
     return on_grid(height, width, channels)
 
 
@@ -124,7 +130,7 @@ class ChannelFilter(Kind):
     name = "channel_filter"
     arity = (1, 1)
     params = {
-        "weight": Reals("k", "k", "C"), "bias": Reals("C"), "stride": Int(1), "padding": Int(),
+        "weight": Reals("h", "w", "C"), "bias": Reals("C"), "stride": Pair(1), "padding": Pair(),
     }  # fmt: skip
     anchor = True
     step = elementwise = makes_signs = joins_inputs = by_number = False
@@ -134,7 +140,7 @@ class ChannelFilter(Kind):
 
     @classmethod
     def result(cls, params: Params, *inputs: Layout) -> Layout:
-        kernel = len(params["weight"])
+        kernel = params["weight"].shape[:2]
         return slid(inputs[0], inputs[0].channels, kernel, params["stride"], params["padding"])
 
     @classmethod
