@@ -6,7 +6,7 @@ from collections.abc import Callable
 from math import prod
 
 from hwgen.engine.numerics import LANE_CHANNELS
-from hwgen.engine.sides import Sides, both
+from hwgen.engine.sides import Sides, both, sides
 from hwgen.errors import HwgenError, UnsupportedOpError, joined
 from hwgen.floats.graph import FloatGraph
 from hwgen.floats.kinds import ChannelFilter, Conv, Gather, Kind, MaxPool, WindowSum, XnorConv
@@ -54,23 +54,27 @@ def refusals_before_moves(graph: FloatGraph) -> list[tuple[str, HwgenError]]:
 
 
 def _conv(node: Node, source: Layout) -> Refusal:
-    kernel, stride, padding = node["weight"].shape[1], node["stride"], node["padding"]
-    spans = (s for side in source.grid for s in kernel_spans(side, kernel, stride, padding, 1))
-    if all(span.taps for span in spans):
+    kernel, stride, padding = sides(*node["weight"].shape[1:3]), node["stride"], node["padding"]
+    if _all_see(source, kernel, stride, padding, 1):
         return None
     what = f"conv kernel={kernel} stride={stride} padding={padding} grid={source.grid}"
     return what, "supported: every result sees the image"
 
 
 def _xnor_conv(node: Node, source: Layout) -> Refusal:
-    kernel, dilation, padding = node["sign"].shape[1], node["dilation"], node["padding"]
-    places = kernel, node["stride"], padding, dilation
-    if all(span.taps for side in source.grid for span in kernel_spans(side, *places)):
+    kernel, dilation, padding = sides(*node["sign"].shape[1:3]), node["dilation"], node["padding"]
+    if _all_see(source, kernel, node["stride"], padding, dilation):
         return None
     return (
         f"xnor_conv kernel={kernel} padding={padding} dilation={dilation} grid={source.grid}",
         "supported: every result sees the image",
     )
+
+
+def _all_see(source: Layout, *places: Sides) -> bool:
+    """Whether all results of a kernel, stride, padding and dilation see the image."""
+    along = zip(source.grid, *map(both, places))
+    return all(span.taps for axis in along for span in kernel_spans(*axis))
 
 
 def _max_pool(node: Node, source: Layout) -> Refusal:

@@ -111,9 +111,9 @@ def _xnor_conv(at: Site) -> Body:
 
 def _in_pairs(node: Node) -> bool:
     """`XnorConv.in_pairs` of its op."""
-    outputs, kernel, _, inputs = node["sign"].shape
-    places, groups = (kernel, node["stride"], node["padding"]), node["groups"]
-    windows = places == (3, 1, node["dilation"])
+    outputs, *kernel, inputs = node["sign"].shape
+    places, groups = (node["stride"], node["padding"], node["dilation"]), node["groups"]
+    windows = ops.xnor.in_windows(sides(*kernel), *places)
     return windows and not ops.xnor.read_at_once(groups, inputs, outputs // groups)
 
 

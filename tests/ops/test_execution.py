@@ -72,7 +72,7 @@ def test_xnor_conv(kernel: int, stride: int, dilation: int, groups: int) -> None
 @pytest.mark.parametrize("kernel", KERNELS, ids=str)
 def test_xnor_conv_of_any_kernel_on_an_odd_grid(kernel: tuple[int, ...]) -> None:
     (k, stride, border, dilation, groups), grid = kernel, (9, 7)
-    a, m, w = bits(2, 63, 16), ints(32), bits(32, k, k, 16 // groups)
+    a, m, w = bits(2, 63, 16), ints(32), bits(32, *both(k), 16 // groups)
     op = make(ops.xnor.XnorConv, weight=w, m=m, stride=stride, dilation=dilation, groups=groups,
               in_grid=grid, border=border)  # fmt: skip
     want = F.conv2d(
@@ -86,7 +86,7 @@ def test_xnor_conv_of_any_kernel_on_an_odd_grid(kernel: tuple[int, ...]) -> None
 @pytest.mark.parametrize("kernel", DENSE, ids=str)
 def test_patch_conv_of_any_stride_and_border(kernel: tuple[int, ...]) -> None:
     (k, stride, border), grid = kernel, (9, 7)
-    x, w = ints(2, 63, 16), ints(32, k, k, 16, top=127)
+    x, w = ints(2, 63, 16), ints(32, *both(k), 16, top=127)
     op = make(ops.dense.PatchConv, weight=w, in_grid=grid, stride=stride, border=border)
     weight = torch.from_numpy(w).permute(0, 3, 1, 2).double()
     want = F.conv2d(image_of(x, grid).double(), weight, None, stride, border)

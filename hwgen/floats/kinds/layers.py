@@ -64,22 +64,22 @@ class XnorConv(Scaled):
     name = "xnor_conv"
     arity = (1, 1)
     params = {
-        "sign": Signs("O", "k", "k", "D"), "scale": Reals("O"), "bias": Reals("O"),
-        "stride": Int(1), "padding": Int(), "dilation": Int(1), "groups": Int(1),
+        "sign": Signs("O", "h", "w", "D"), "scale": Reals("O"), "bias": Reals("O"),
+        "stride": Pair(1), "padding": Pair(), "dilation": Pair(1), "groups": Int(1),
     }  # fmt: skip
     reads = Reads.SIGNS
     weights = "sign"
 
     @classmethod
     def result(cls, params: Params, *inputs: Layout) -> Layout:
-        outputs, kernel, _, depth = params["sign"].shape
+        outputs, *_, depth = params["sign"].shape
         groups, channels = params["groups"], inputs[0].channels
         must(
             depth * groups == channels and outputs % groups == 0,
             f"{groups} groups of {depth} channels of {channels}, {outputs} results",
         )
         places = [params[p] for p in ("stride", "padding", "dilation")]
-        return slid(inputs[0], outputs, kernel, *places)
+        return slid(inputs[0], outputs, params["sign"].shape[1:3], *places)
 
     @classmethod
     def unscaled(cls, n: Call, *x: Tensor) -> Tensor:
@@ -92,7 +92,7 @@ class XnorConv(Scaled):
 
 @register
 class Conv(Kind):
-    """weight * x + bias; O x C on every position for k = 1; x is `pad` in the padding.
+    """weight * x + bias; O x C on every position where h = w = 1; x is `pad` in the padding.
 
     image: x is the network's input; its padding may overlap. quad: four products a beat with 16-bit
     weights (`hwgen.passes.split_stem`).
@@ -101,8 +101,8 @@ class Conv(Kind):
     name = "conv"
     arity = (1, 1)
     params = {
-        "weight": Reals("O", "k", "k", "C"), "bias": Reals("O"), "stride": Int(1),
-        "padding": Int(), "pad": Reals("C"), "quad": Flag(), "image": Flag(),
+        "weight": Reals("O", "h", "w", "C"), "bias": Reals("O"), "stride": Pair(1),
+        "padding": Pair(), "pad": Reals("C"), "quad": Flag(), "image": Flag(),
     }  # fmt: skip
     anchor = True
     step = elementwise = makes_signs = joins_inputs = by_number = False
@@ -112,8 +112,8 @@ class Conv(Kind):
 
     @classmethod
     def result(cls, params: Params, *inputs: Layout) -> Layout:
-        outputs, kernel = params["weight"].shape[:2]
-        return slid(inputs[0], outputs, kernel, params["stride"], params["padding"])
+        outputs, *kernel, _ = params["weight"].shape
+        return slid(inputs[0], outputs, tuple(kernel), params["stride"], params["padding"])
 
     @classmethod
     def evaluate(cls, n: Call, *x: Tensor) -> Tensor:
