@@ -9,7 +9,16 @@ from hwgen.engine.numerics import LANE_CHANNELS
 from hwgen.engine.sides import Sides, both, sides
 from hwgen.errors import HwgenError, UnsupportedOpError, joined
 from hwgen.floats.graph import FloatGraph
-from hwgen.floats.kinds import ChannelFilter, Conv, Gather, Kind, MaxPool, WindowSum, XnorConv
+from hwgen.floats.kinds import (
+    Attention,
+    ChannelFilter,
+    Conv,
+    Gather,
+    Kind,
+    MaxPool,
+    WindowSum,
+    XnorConv,
+)
 from hwgen.floats.kinds.base import Node
 from hwgen.floats.layout import Layout
 from hwgen.ops.vector import TAPS
@@ -42,9 +51,34 @@ def refusals(graph: FloatGraph) -> list[tuple[str, HwgenError]]:
             refusal = LIMITS[node.kind](node, graph.nodes[node.inputs[0]].layout)
             if refusal is not None:
                 found[node.name].append(UnsupportedOpError(node.name, *refusal))
+    for name, reason in _other_heads(graph):
+        found[name].append(reason)
     for name, reason in unpaddable(graph, LANE_CHANNELS):
         found[name].append(reason)
     return [(name, reason) for name, reasons in found.items() for reason in reasons]
+
+
+def _other_heads(graph: FloatGraph) -> list[tuple[str, HwgenError]]:
+    """Attention layers whose heads have another width than those of most, or of the first."""
+    widths = {
+        node.name: node.layout.channels // len(node["alpha"])
+        for node in graph.nodes.values()
+        if node.kind is Attention
+    }
+    if not widths:
+        return []
+    each = [*widths.values()]
+    most = max(each, key=each.count)  # of several the first
+    first = next(name for name, width in widths.items() if width == most)
+    return [
+        (name, UnsupportedOpError(
+            name, f"attention heads of {width} channels, those of {first} have {most}",
+            "supported: heads of one width in a network",
+            f"give it heads of {most}",
+        ))
+        for name, width in widths.items()
+        if width != most
+    ]  # fmt: skip
 
 
 def refusals_before_moves(graph: FloatGraph) -> list[tuple[str, HwgenError]]:

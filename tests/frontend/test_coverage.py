@@ -33,6 +33,7 @@ from tests.frontend.parts import (
     OtherImage,
     ReActNetBlock,
     Residual,
+    SelfAttention,
     Shuffled,
     ShuffleUnit,
     Tokens,
@@ -348,6 +349,11 @@ NO: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "MultiheadAttention": (
         lambda: Net(Tokens(Attend())),
         r"^body.layers.0.inner: MultiheadAttention; supported: "),
+    "attention heads of two widths": (
+        lambda: Net(Tokens(SelfAttention(1), SelfAttention(2))),
+        r"^body.layers.1.attention: attention heads of 16 channels, those of "
+        r"body.layers.0.attention have 32; supported: heads of one width in a network; give it "
+        r"heads of 32$"),
     "scaled_dot_product_attention": (
         lambda: Net(lambda s, x: F.scaled_dot_product_attention(x, x, x)),
         r"^body: scaled_dot_product_attention; supported: "),
