@@ -148,6 +148,11 @@ def clamp(im: Importer, f: Any, _: Tensor, x: View, min: Any = None, max: Any = 
     raise im.unsupported(f"clamp min={min} max={max}", "supported: two numbers, or min=0")
 
 
+def hardsigmoid(im: Importer, m: Any, _: Tensor, x: View, inplace: bool = False) -> View:
+    """clamp(x / 6 + 1 / 2, 0, 1)"""
+    return clamp(im, m, _, im.affine(x, 1 / 6, 0.5, "scale"), 0.0, 1.0)
+
+
 def dropout(
     im: Importer, f: Any, _: Tensor, x: View, p: float = 0.5, training: bool = True,
     inplace: bool = False,

@@ -92,6 +92,7 @@ OK: dict[str, Callable[[], nn.Module]] = {
     "F.relu6": lambda: Net(activated(F.relu6)),
     "SiLU": lambda: Net(activated(nn.SiLU())),
     "Hardswish": lambda: Net(activated(F.hardswish)),
+    "Hardsigmoid": lambda: Net(activated(nn.Hardsigmoid())),
     "Sigmoid": lambda: Net(activated(torch.sigmoid)),
     "Tanh": lambda: Net(activated(torch.tanh)),
     "GELU": lambda: Net(activated(nn.GELU())),
