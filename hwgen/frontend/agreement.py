@@ -17,7 +17,7 @@ from hwgen.errors import UnsupportedOpError
 from hwgen.floats.evaluate import Evaluator
 from hwgen.floats.graph import FloatGraph
 from hwgen.frontend.record import operation, place
-from hwgen.frontend.views import View, arranged
+from hwgen.frontend.views import BATCH, View, arranged
 
 EXACT, COARSE = 1e-6, 0.05  # of the largest value: in double; where a sign may be another
 LEAST = 1e-3  # values below count as this large
@@ -44,7 +44,10 @@ def check_agreement(
             want = _output(module, pixels.clone())
             got = torch.from_numpy(evaluator.logits(image.numpy()).reshape(-1))
             if not close(got, want):
-                values = {node.name: value for node, value in evaluator.steps(image.numpy())}
+                # as many images as were recorded: a program may name their number
+                several = image.repeat(BATCH, 1, 1, 1)
+                values = {node.name: value for node, value in evaluator.steps(several.numpy())}
+                pixels = several.permute(0, 3, 1, 2).contiguous()
                 raise _difference(module, recorded, views, graph, values, pixels)
 
 

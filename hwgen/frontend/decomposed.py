@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx
 
+from hwgen.frontend import grids
 from hwgen.frontend.curves import curve, limits
 
 GREATER = {torch.gt, torch.ge, operator.gt, operator.ge, "gt", "ge", "__gt__", "__ge__"}
@@ -26,7 +27,8 @@ def compose(graph: fx.Graph) -> None:
     x[:, ::2, ::2]; other activations as in `hwgen.frontend.curves`."""
     position = {node: place for place, node in enumerate(graph.nodes)}
     for node in graph.nodes:
-        whole = _prelu(node) or curve(node, position) or limits(node) or _slices(node)
+        found = _prelu(node) or curve(node, position) or limits(node) or _slices(node)
+        whole = found or grids.whole(node, position)
         if whole is None:
             continue
         function, args = whole
