@@ -44,11 +44,10 @@ def check_agreement(
             want = _output(module, pixels.clone())
             got = torch.from_numpy(evaluator.logits(image.numpy()).reshape(-1))
             if not close(got, want):
+                values = {node.name: value for node, value in evaluator.steps(image.numpy())}
                 # as many images as were recorded: a program may name their number
-                several = image.repeat(BATCH, 1, 1, 1)
-                values = {node.name: value for node, value in evaluator.steps(several.numpy())}
-                pixels = several.permute(0, 3, 1, 2).contiguous()
-                raise _difference(module, recorded, views, graph, values, pixels)
+                several = pixels.repeat(BATCH, 1, 1, 1)
+                raise _difference(module, recorded, views, graph, values, several)
 
 
 def _output(module: nn.Module, pixels: Tensor) -> Tensor:
@@ -89,7 +88,9 @@ def _difference(
         if not isinstance(view, View) or view.node not in values or not isinstance(value, Tensor):
             continue
         mine = values[view.node] * (view.sign or 1.0)
-        want = arranged(value, view, graph.nodes[view.node].layout)
+        axis = next(k for k, atoms in enumerate(view.axes) if "B" in atoms)
+        first = value.narrow(axis, 0, value.shape[axis] // BATCH)  # of the images
+        want = arranged(first, view, graph.nodes[view.node].layout)
         if not close(mine, want):
             what = operation(node)
             zeros = _exact_zeros(graph, view.node, values)

@@ -254,7 +254,12 @@ def elastic_attention(
 
 def _lies(im: Importer, x: View, *axes: Axes) -> bool:
     """Whether a view has some of these axes; sides of one cell do not matter."""
-    return any(im.core(x) == im.core(x.on(a)) for a in axes)
+    sizes = im.sizes(x)
+    cores = [
+        tuple(tuple(a for a in axis if a in "BC" or sizes.get(a, 1) > 1) for axis in some)
+        for some in axes
+    ]
+    return im.core(x) in cores
 
 
 def _check_heads(im: Importer, what: str, channels: int, heads: int) -> None:

@@ -146,6 +146,14 @@ def test_a_layer_that_is_not_the_one_of_hwgen(tmp_path: Path) -> None:
     )
 
 
+def test_a_difference_is_named_whatever_the_batch(tmp_path: Path) -> None:
+    """Signs of dot products that are 0, in a program of one image."""
+    module = seeded(lambda: Tokens(lambda s, x: x + s.wide(s.up(x))))
+    network, _ = load_network(exported(module, tmp_path / "net.pt2", SIZE), GIVEN)
+    with pytest.raises(UnsupportedOpError, match="sign of [0-9]+ values that are exactly 0; "):
+        trace(network, SIZE)
+
+
 def test_what_is_no_function_of_hwgen_is_refused(tmp_path: Path) -> None:
     """A shift that does not go round, a mean that is no mean."""
     for function, rule in (
