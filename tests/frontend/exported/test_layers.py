@@ -150,7 +150,7 @@ def test_a_difference_is_named_whatever_the_batch(tmp_path: Path) -> None:
     """Signs of dot products that are 0, in a program of one image."""
     module = seeded(lambda: Tokens(lambda s, x: x + s.wide(s.up(x))))
     network, _ = load_network(exported(module, tmp_path / "net.pt2", SIZE), GIVEN)
-    with pytest.raises(UnsupportedOpError, match="sign of [0-9]+ values that are exactly 0; "):
+    with pytest.raises(UnsupportedOpError, match=r"sign of [0-9]+ values that are exactly 0; "):
         trace(network, SIZE)
 
 
