@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hwgen.engine.sides import Sides, both
 from hwgen.ir import Graph, TensorType
 from hwgen.ops.constant import Constant
 from hwgen.ops.cross_filter import CrossFilter
@@ -95,16 +96,19 @@ class Stem:
     """A convolution (kernel, stride, padding) of a height x width image, then a max-pool."""
 
     image: tuple[int, int]
-    conv: tuple[int, int, int]
-    pool: tuple[int, int, int]
+    conv: tuple[Sides, Sides, Sides]
+    pool: tuple[Sides, Sides, Sides]
 
     @staticmethod
-    def side(side: int, kernel: int, stride: int, padding: int) -> int:
-        return (side + 2 * padding - kernel) // stride + 1
+    def grid(grid: tuple[int, int], *window: Sides) -> tuple[int, int]:
+        """That of the results of a kernel, stride and padding."""
+        places = zip(grid, *map(both, window))
+        height, width = ((side + 2 * p - k) // s + 1 for side, k, s, p in places)
+        return height, width
 
 
-# row elements are multiples of 32 lanes, but of the last two; products a beat: 2, 1, 1, 2, 2, 2,
-# 1, 2
+# row elements are multiples of 32 lanes, but of the last four; products a beat: 2, 1, 1, 2, 2, 2,
+# 1, 2, 1, 2
 STEMS = (
     Stem((24, 32), (7, 2, 3), (3, 2, 1)),
     Stem((10, 32), (3, 1, 1), (2, 2, 0)),
@@ -114,6 +118,8 @@ STEMS = (
     Stem((17, 32), (2, 4, 0), (2, 1, 1)),  # windows that leave pixels out
     Stem((8, 18), (3, 1, 1), (2, 2, 0)),  # rows of 54 elements: the last word holds padding
     Stem((11, 15), (4, 2, 0), (1, 2, 0)),  # rows of 45, no margin
+    Stem((16, 14), ((3, 5), (2, 1), (1, 2)), ((2, 1), (2, 1), 0)),
+    Stem((9, 16), ((1, 7), (1, 2), (0, 3)), ((1, 3), 1, (0, 1))),
 )
 
 
@@ -121,13 +127,13 @@ def stem_graph(stem: Stem, c: int = 32, seed: int = 0, again: bool = False) -> G
     """The stem, a layer on the pooled grid that reads its bits; again: one more reads the stem's
     feature, which then is there as a whole."""
     m = Maker(seed)
-    grid = tuple(Stem.side(n, *stem.conv) for n in stem.image)
-    below = tuple(Stem.side(n, *stem.pool) for n in grid)
+    grid = Stem.grid(stem.image, *stem.conv)
+    below = Stem.grid(grid, *stem.pool)
     tokens, small = (grid[0] * grid[1], c), (below[0] * below[1], c)
     kernel, stride, padding = stem.conv
     x = m.add(
         ImageConv, "stem", ["image"], m.post(c, "aff", sh1=7), tokens, grid,
-        weight=m.ints(-127, 128, c, kernel, kernel, 3), pad=m.ints(0, 256, 3),
+        weight=m.ints(-127, 128, c, *both(kernel), 3), pad=m.ints(0, 256, 3),
         stride=stride, padding=padding, in_grid=stem.image,
     )  # fmt: skip
     word = pad(m, "pool.pad", np.full((1, c), LOWEST))

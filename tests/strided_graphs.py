@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hwgen.engine.sides import Sides, both
 from hwgen.ir import Graph, TensorType
 from hwgen.ops.dense import PatchConv, weight_bits
 from hwgen.ops.vector import AvgPool, TokenMean
@@ -13,6 +14,9 @@ KERNELS = (
     (1, 2, 0, 1, 1), (5, 1, 2, 1, 1), (5, 2, 1, 1, 1), (3, 1, 0, 1, 1), (3, 2, 1, 1, 1),
     (3, 2, 1, 1, 2), (3, 1, 1, 2, 1), (2, 1, 1, 1, 1), (4, 2, 1, 1, 2), (3, 3, 0, 1, 1),
     (7, 2, 3, 1, 1), (3, 1, 1, 1, 2), (2, 2, 0, 1, 1),
+    ((1, 3), 1, (0, 1), 1, 1), ((7, 1), 1, (3, 0), 1, 1), (3, (2, 1), 1, 1, 1),
+    (3, 1, (1, 2), (1, 2), 2), ((2, 3), (1, 2), (0, 1), (3, 1), 1), (3, 1, (1, 0), 1, 1),
+    ((1, 2), (1, 2), 0, 1, 1),
 )  # fmt: skip
 DENSE = (
     (3, 1, 1),
@@ -22,6 +26,9 @@ DENSE = (
     (3, 1, 0),
     (2, 2, 1),
     (2, 2, 0),
+    ((1, 3), 1, (0, 1)),
+    ((7, 1), (2, 1), (3, 0)),
+    ((2, 3), (1, 2), (1, 0)),
 )  # k, s, border
 # groups of 3x3 windows, dilation, output channels
 GROUPED = ((4, 1, 80), (4, 3, 80), (80, 1, 80), (5, 1, 80), (10, 2, 160), (8, 1, 48), (2, 5, 80))
@@ -80,22 +87,26 @@ def kernel_graph(height: int = 9, width: int = 7, c: int = 32, seed: int = 0) ->
         PatchConv, "stem", ["image"], m.post(c, "bits", sh1=5), (height * width, c),
         (height, width), weight=m.ints(-127, 128, c, 2, 2, 3), in_grid=(2 * height, 2 * width),
     )  # fmt: skip
+
+    def out(*window: Sides) -> tuple[int, int]:
+        places = zip((height, width), *map(both, window))
+        h, w = ((side + 2 * p - d * (k - 1) - 1) // s + 1 for side, k, s, p, d in places)
+        return h, w
+
     for k, s, p, d, g in KERNELS:
-        grid = (
-            (height + 2 * p - d * (k - 1) - 1) // s + 1,
-            (width + 2 * p - d * (k - 1) - 1) // s + 1,
-        )
+        grid = out(k, s, p, d)
         m.add(
             XnorConv, f"k{k}s{s}p{p}d{d}g{g}", [f"{stem}.bits"], m.post(c, "rp", "bits", sh1=5),
-            (grid[0] * grid[1], c), grid, weight=m.weight(c, k, k, c // g), m=m.ints(-300, 300, c),
-            stride=s, dilation=d, groups=g, in_grid=(height, width), border=p,
+            (grid[0] * grid[1], c), grid, weight=m.weight(c, *both(k), c // g),
+            m=m.ints(-300, 300, c), stride=s, dilation=d, groups=g, border=p,
+            in_grid=(height, width),
         )  # fmt: skip
     for k, s, p in DENSE:
-        grid = ((height + 2 * p - k) // s + 1, (width + 2 * p - k) // s + 1)
+        grid = out(k, s, p, 1)
         top = (1 << (weight_bits(k, c) - 1)) - 1
         m.add(
             PatchConv, f"dense k{k}s{s}p{p}", [stem], m.post(c, "rp", "bits", sh1=13),
-            (grid[0] * grid[1], c), grid, weight=m.ints(-top, top + 1, c, k, k, c),
+            (grid[0] * grid[1], c), grid, weight=m.ints(-top, top + 1, c, *both(k), c),
             in_grid=(height, width), stride=s, border=p,
         )  # fmt: skip
     mean = m.ints(-3000, 3000, c)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from math import prod
+
+from hwgen.engine.sides import both
 from hwgen.ir import Graph
 from hwgen.ops.channel_filter import ChannelFilter
 from hwgen.ops.dense import PatchConv
@@ -12,6 +15,10 @@ from tests.padded_graphs import LOWEST, ending, pad
 
 FILTERS = ((3, 2, 1), (3, 1, 0), (3, 3, 2), (2, 2, 1), (3, 2, 0))  # kernel, stride, padding
 SUMS = ((3, 2, 1), (3, 1, 1), (3, 3, 0), (5, 1, 2), (4, 3, 2), (2, 2, 0))
+UNEVEN = (  # kernel, stride, padding, padding at the far side beyond it
+    ((1, 3), (2, 1), (0, 1), 0), ((3, 2), (2, 1), (1, 0), (0, 1)), ((5, 1), 1, (2, 0), (0, 0)),
+    ((2, 3), (3, 1), 1, (0, 1)), (3, (2, 1), (0, 1), (1, 1)), ((2, 3), (1, 2), (0, 1), (0, 1)),
+)  # fmt: skip
 EVERY = (2, 3)  # strides of a maximum of one cell, of any width
 
 
@@ -23,13 +30,11 @@ def window_graph(height: int = 8, width: int = 6, c: int = 32, seed: int = 0) ->
         weight=m.ints(-127, 128, c, 2, 2, 3), in_grid=image,
     )  # fmt: skip
 
-    def side(length: int, k: int, s: int, p: int) -> int:
-        return (length + 2 * p - k) // s + 1
-
     def put(cls: type, name: str, sources: list[str], window: tuple, **more) -> str:
         k, s, p = window
-        out = (side(height, k, s, p), side(width, k, s, p))
-        stages = ("rp", "bits") if s > 1 else ("aff",)
+        sizes = zip(grid, *map(both, (k, s, p, more.get("far", 0))))
+        out = tuple((side + 2 * b + f - a) // step + 1 for side, a, step, b, f in sizes)
+        stages = ("rp", "bits") if s != 1 else ("aff",)
         return m.add(
             cls, f"{name} k{k}s{s}p{p}", sources, m.post(c, *stages, sh1=13), (out[0] * out[1], c),
             out, kernel=k, stride=s, padding=p, in_grid=grid, **more,
@@ -47,4 +52,13 @@ def window_graph(height: int = 8, width: int = 6, c: int = 32, seed: int = 0) ->
     for stride in EVERY:
         outside = pad(m, f"every {stride}.pad", least)
         put(MaxPool, "every", [stem, outside], (1, stride, 0), m=m.ints(-9000, 9000, c))
+    for *window, far in UNEVEN:
+        op = WindowSum("", (), m.post(c), None, None, *window, m.ints(0, 1), grid, far)
+        factors = {"m": m.ints(-3000, 3000, len(op.regions()), c), "far": far}
+        put(WindowSum, "sum", [stem], window, **factors)
+        if width % both(window[1])[1]:
+            continue
+        outside = pad(m, f"{window}.pad", least)
+        for cls, taps in ((MaxPool, ()), (ChannelFilter, (prod(both(window[0])),))):
+            put(cls, cls.__name__, [stem, outside], window, m=m.ints(-900, 900, *taps, c), far=far)
     return ending(m, stem, c, image, "windows")

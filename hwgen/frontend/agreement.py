@@ -17,7 +17,7 @@ from hwgen.errors import UnsupportedOpError
 from hwgen.floats.evaluate import Evaluator
 from hwgen.floats.graph import FloatGraph
 from hwgen.frontend.record import operation, place
-from hwgen.frontend.views import View, arranged
+from hwgen.frontend.views import BATCH, View, arranged
 
 EXACT, COARSE = 1e-6, 0.05  # of the largest value: in double; where a sign may be another
 LEAST = 1e-3  # values below count as this large
@@ -45,7 +45,9 @@ def check_agreement(
             got = torch.from_numpy(evaluator.logits(image.numpy()).reshape(-1))
             if not close(got, want):
                 values = {node.name: value for node, value in evaluator.steps(image.numpy())}
-                raise _difference(module, recorded, views, graph, values, pixels)
+                # as many images as were recorded: a program may name their number
+                several = pixels.repeat(BATCH, 1, 1, 1)
+                raise _difference(module, recorded, views, graph, values, several)
 
 
 def _output(module: nn.Module, pixels: Tensor) -> Tensor:
@@ -86,7 +88,9 @@ def _difference(
         if not isinstance(view, View) or view.node not in values or not isinstance(value, Tensor):
             continue
         mine = values[view.node] * (view.sign or 1.0)
-        want = arranged(value, view, graph.nodes[view.node].layout)
+        axis = next(k for k, atoms in enumerate(view.axes) if "B" in atoms)
+        first = value.narrow(axis, 0, value.shape[axis] // BATCH)  # of the images
+        want = arranged(first, view, graph.nodes[view.node].layout)
         if not close(mine, want):
             what = operation(node)
             zeros = _exact_zeros(graph, view.node, values)

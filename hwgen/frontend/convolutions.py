@@ -13,6 +13,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from hwgen import nn as hnn
+from hwgen.engine.sides import both, sides
 from hwgen.floats.kinds import Add, Conv, Input, XnorConv, XnorLinear
 from hwgen.floats.kinds.base import Kind
 from hwgen.frontend import groups as in_groups
@@ -69,9 +70,11 @@ def convolve(
                 im, what, part, weight[rows[g]], bias if bias is None else bias[rows[g]], one
             ))  # fmt: skip
     values = in_groups.spread(in_groups.dense(values, groups), dilation)
-    if image and values.shape[-1] == stride and any(side % stride for side in layout.grid):
+    step, kernel = both(stride), values.shape[2:]
+    if image and kernel == step and any(side % s for side, s in zip(layout.grid, step)):
         # pixels are left over: an op of windows that overlap leaves them out
-        values, padding = np.pad(values, ((0, 0), (0, 0), (1, 1), (1, 1))), padding + 1
+        values = np.pad(values, ((0, 0), (0, 0), (1, 1), (1, 1)))
+        padding = sides(*(p + 1 for p in both(padding)))
     params = {"weight": values.transpose(0, 2, 3, 1), "bias": bias_, "stride": stride,
               "padding": padding, "pad": np.zeros(layout.channels), "quad": False,
               "image": image}  # fmt: skip
@@ -150,11 +153,11 @@ def _whole_grid(
     """A linear layer of a flattened grid: a convolution whose kernel is the grid."""
     layout = im.layout(x)
     height, width = layout.grid
-    if not height or height != width:
-        grid = f"{height}x{width} grid" if height else "grid of windows"
+    if not height:
         raise im.unsupported(
-            f"{what} of a flattened {grid}", "supported: a square grid", "or a mean over the tokens"
-        )
+            f"{what} of a flattened grid of windows", "supported: tokens on a grid",
+            "take a mean over the tokens",
+        )  # fmt: skip
     sizes = atom_sizes(layout, BATCH)
     atoms = x.axes[-1]
     kernel = weight.reshape(len(weight), *(sizes[a] for a in atoms))
@@ -163,9 +166,11 @@ def _whole_grid(
     order = [0, *(1 + [*atoms, *missing].index(a) for a in "CYX")]
     kernel = kernel.transpose(order)
     if scale is not None:
-        view = xnor_convolve(im, x.node, scale, kernel, bias, (height, height, 0, 1, 1))
+        side = sides(height, width)
+        view = xnor_convolve(im, x.node, scale, kernel, bias, (side, side, 0, 1, 1))
     else:
-        params = {"weight": kernel.transpose(0, 2, 3, 1), "bias": bias, "stride": height,
+        params = {"weight": kernel.transpose(0, 2, 3, 1), "bias": bias,
+                  "stride": sides(height, width),
                   "padding": 0, "pad": np.zeros(layout.channels), "quad": False,
                   "image": False}  # fmt: skip
         view = View(im.emit(Conv, (x.node,), params), IMAGE)
@@ -190,7 +195,7 @@ def _described(what: str, window: Any) -> str:
 def _window(
     im: Importer, what: str, weight: Tensor, stride: Any, padding: Any, dilation: Any, groups: int
 ) -> Window:
-    """Kernel, stride, ... as one number each."""
+    """Kernel, stride, ... as numbers."""
     given = (tuple(weight.shape[2:]), stride, padding, dilation, groups)
     if padding == "valid":
         padding = 0
@@ -200,12 +205,12 @@ def _window(
     if padding == "same":
         reach = [d * (k - 1) for k, d in zip(pairs[0], pairs[3])]
         pairs[2] = tuple(r / 2 for r in reach)
-    if any(len(set(v)) > 1 or v[0] != int(v[0]) for v in pairs):
+    if any(n != int(n) for v in pairs for n in v):
         raise im.unsupported(
-            _described(what, given),
-            "supported: square kernel, stride, zero padding and dilation",
-        )
-    k, s, p, d = (int(v[0]) for v in pairs)
+            _described(what, given), "supported: as much padding before as behind",
+            "give padding as numbers",
+        )  # fmt: skip
+    k, s, p, d = (sides(*map(int, v)) for v in pairs)
     return k, s, p, d, groups
 
 
@@ -226,7 +231,7 @@ def binary_conv(im: Importer, m: hnn.BinaryConv2d, _: Tensor, x: View) -> View:
     im.require(x, IMAGE, "BinaryConv2d")
     scale, sign = _signs(m)
     bias = np.zeros(len(scale)) if m.bias is None else array(m.bias)
-    window = (m.kernel_size, m.stride, m.padding, m.dilation, m.groups)
+    window = _window(im, "BinaryConv2d", m.weight, m.stride, m.padding, m.dilation, m.groups)
     return xnor_convolve(im, sign_node(im, x), scale, sign, bias, window)
 
 

@@ -1,7 +1,8 @@
 """Operations that a program or a network writes as several, put together again.
 
-`ExportedProgram.run_decompositions` writes PReLU as where(x > 0, x, w x) and SiLU as x sigmoid(x);
-every index along an axis is a slice of its own.
+`ExportedProgram.run_decompositions` writes PReLU as where(x > 0, x, w x), SiLU as x sigmoid(x) and
+hard swish as x clamp(clamp(x + 3, 0), None, 6) / 6; every index along an axis is a slice of its
+own.
 """
 
 from __future__ import annotations
@@ -13,23 +14,27 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx
 
+from hwgen.frontend import grids
+from hwgen.frontend.curves import curve, limits
+
 GREATER = {torch.gt, torch.ge, operator.gt, operator.ge, "gt", "ge", "__gt__", "__ge__"}
 PRODUCT = {torch.mul, operator.mul, "mul", "__mul__", "__rmul__"}
-SIGMOID = {torch.sigmoid, F.sigmoid, "sigmoid"}
 WHOLE = slice(None)
 
 
 def compose(graph: fx.Graph) -> None:
     """where(x > 0, x, w x) becomes prelu(x, w), x sigmoid(x) silu(x), x[:, ::2][:, :, ::2]
-    x[:, ::2, ::2]."""
+    x[:, ::2, ::2]; other activations as in `hwgen.frontend.curves`."""
+    position = {node: place for place, node in enumerate(graph.nodes)}
     for node in graph.nodes:
-        whole = _prelu(node) or _silu(node) or _slices(node)
+        found = _prelu(node) or curve(node, position) or limits(node) or _slices(node)
+        whole = found or grids.whole(node, position)
         if whole is None:
             continue
         function, args = whole
         with graph.inserting_after(node):
             new = graph.call_function(function, args)
-        new.meta = dict(node.meta)
+        new.meta, position[new] = dict(node.meta), position[node]
         node.replace_all_uses_with(new)
 
 
@@ -60,16 +65,6 @@ def _weight(factor: Any, x: fx.Node) -> Any:
     sizes = [1] * (like.dim() - value.dim()) + list(value.shape)
     alone = value.numel() == 1 or (len(sizes) > 1 and sizes[1] == value.numel() == like.shape[1])
     return value.reshape(-1) if alone else None
-
-
-def _silu(node: Any) -> tuple[Any, tuple[Any, ...]] | None:
-    if node.target not in PRODUCT or len(node.args) != 2 or node.kwargs:
-        return None
-    for x, factor in (node.args, node.args[::-1]):
-        sigmoid = isinstance(factor, fx.Node) and factor.target in SIGMOID
-        if sigmoid and isinstance(x, fx.Node) and factor.args == (x,) and not factor.kwargs:
-            return F.silu, (x,)
-    return None
 
 
 def _slices(node: Any) -> tuple[Any, tuple[Any, ...]] | None:

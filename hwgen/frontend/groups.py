@@ -16,15 +16,17 @@ from typing import Any
 import numpy as np
 
 from hwgen.engine.numerics import LANE_CHANNELS
+from hwgen.engine.sides import Sides, both
 from hwgen.floats.kinds import Add, ChannelFilter, CrossFilter, MaxPool
 from hwgen.frontend.channels import gather
 from hwgen.frontend.importer import Importer
 from hwgen.frontend.views import IMAGE, View
+from hwgen.ops.max_pool import REACH
 from hwgen.ops.vector import TAPS
-from hwgen.ops.xnor import MOST_PAIRED, read_at_once
+from hwgen.ops.xnor import MOST_PAIRED, in_windows, read_at_once
 
 Array = np.ndarray
-Window = tuple[int, int, int, int, int]  # kernel, stride, padding, dilation, groups
+Window = tuple[Sides, Sides, Sides, Sides, int]  # kernel, stride, padding, dilation, groups
 SLICE = 32  # channels of slices that are worth their copies: 16 would hold all lanes at 16
 FARTHEST = 7  # columns from the middle of a filter
 
@@ -40,11 +42,12 @@ def dense(weight: Array, groups: int) -> Array:
     return out
 
 
-def spread(weight: Array, dilation: int) -> Array:
+def spread(weight: Array, dilation: Sides) -> Array:
     """A dilated kernel as a larger one with zeros between its taps."""
-    k = dilation * (weight.shape[-1] - 1) + 1
-    out = np.zeros((*weight.shape[:2], k, k))
-    out[:, :, ::dilation, ::dilation] = weight
+    down, across = both(dilation)
+    reach = (d * (k - 1) + 1 for d, k in zip((down, across), weight.shape[2:]))
+    out = np.zeros((*weight.shape[:2], *reach))
+    out[:, :, ::down, ::across] = weight
     return out
 
 
@@ -62,19 +65,22 @@ def depthwise(im: Importer, x: View, weight: Array, bias: Array, window: Window)
     that changes the grid.
     """
     k, stride, padding, dilation, groups = window
-    layout, reach, outputs = im.layout(x), dilation * (k - 1) // 2, len(weight)
+    layout, outputs, step = im.layout(x), len(weight), both(stride)[1]
     if weight.shape[1] != 1 or groups != layout.channels:
         return None
-    same = 2 * padding == dilation * (k - 1) and reach <= FARTHEST
-    small = k**2 <= TAPS and dilation == 1 and padding < k
+    axes = list(zip(both(k), both(padding), both(dilation)))
+    (kernel, columns), (_, before) = both(k), both(padding)
+    same = all(2 * p == d * (n - 1) for n, p, d in axes) and before <= FARTHEST
+    small = kernel * columns <= TAPS and columns <= REACH and dilation == 1
+    small = small and all(p < n for n, p, _ in axes)
     if not same and not small:
         return None
     picks = [(0, o * groups // outputs) for o in range(outputs)]
     x = gather(im, [x], picks, "multiplied", "a depthwise convolution")
     if k == stride == 1:
         return im.affine(x, weight.reshape(-1), bias)
-    at_once = stride if layout.grid[1] % stride == 0 else 1
-    if small and (at_once > 1 or not same):
+    at_once = stride if columns == 1 or layout.grid[1] % step == 0 else 1
+    if small and (at_once != 1 or not same):
         params = {"weight": weight[:, 0].transpose(1, 2, 0), "bias": bias, "padding": padding,
                   "stride": at_once}  # fmt: skip
         name = im.emit(ChannelFilter, (x.node,), params)
@@ -85,9 +91,8 @@ def depthwise(im: Importer, x: View, weight: Array, bias: Array, window: Window)
 
 def _cross(im: Importer, x: View, weight: Array, bias: Array, window: Window) -> str:
     """A filter without a stride, whose padding keeps the grid."""
-    k, _, padding, dilation, _ = window
-    places = [(dilation * i, dilation * j) for i in range(k) for j in range(k)]
-    offsets = tuple((i - padding, j - padding) for i, j in places)
+    (down, across), (top, left), (dy, dx) = map(both, (window[0], *window[2:4]))
+    offsets = tuple((dy * i - top, dx * j - left) for i in range(down) for j in range(across))
     coeff = weight[:, 0].reshape(len(weight), -1).T.copy()
     zeros, parts = np.zeros(len(weight)), []
     for first in range(0, len(offsets), TAPS):
@@ -98,10 +103,10 @@ def _cross(im: Importer, x: View, weight: Array, bias: Array, window: Window) ->
     return im.emit(Add, tuple(parts), {}, "taps") if len(parts) > 1 else parts[0]
 
 
-def every(im: Importer, name: str, stride: int) -> str:
+def every(im: Importer, name: str, stride: Sides) -> str:
     """Every so many cells of a value, from the first: a maximum of one cell."""
     channels = im.nodes[name].layout.channels
-    params = {"kernel": 1, "stride": stride, "padding": 0, "scale": np.ones(channels),
+    params = {"kernel": 1, "stride": stride, "padding": 0, "far": 0, "scale": np.ones(channels),
               "bias": np.zeros(channels)}  # fmt: skip
     return im.emit(MaxPool, (name,), params, "stride")
 
@@ -115,7 +120,7 @@ def own_groups(window: Window, inputs: int, outputs: int) -> bool:
         return False
     if inputs % LANE_CHANNELS or outputs % LANE_CHANNELS:
         return False  # channels would be added behind the last group
-    if (k, stride, padding) == (3, 1, dilation):
+    if in_windows(k, stride, padding, dilation):
         return read_at_once(groups, *(n // groups for n in (inputs, outputs))) or (
             inputs // groups <= MOST_PAIRED
         )
@@ -128,7 +133,7 @@ def fewer(window: Window, inputs: int, outputs: int) -> int:
     that do not hold all lanes at 16."""
     k, stride, padding, dilation, groups = window
     few = [h for h in range(groups, 0, -1) if groups % h == 0]
-    if (k, stride, padding) != (3, 1, dilation):
+    if not in_windows(k, stride, padding, dilation):
         few = [h for h in few if h == 1 or inputs % (SLICE * h) == outputs % (SLICE * h) == 0]
     return next(h for h in few if own_groups((k, stride, padding, dilation, h), inputs, outputs))
 

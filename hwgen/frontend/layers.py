@@ -30,7 +30,7 @@ from hwgen.frontend.functions import zeros
 from hwgen.frontend.importer import Importer
 from hwgen.frontend.pooling import average_pool
 from hwgen.frontend.sign_nodes import sign_node
-from hwgen.frontend.views import TOKENS, WINDOWS, View
+from hwgen.frontend.views import TOKENS, WINDOWS, Axes, View
 from hwgen.ops.attention import MAX_HEAD
 from hwgen.ops.attention import MAX_TOKENS as MAX_KEYS
 
@@ -148,6 +148,11 @@ def clamp(im: Importer, f: Any, _: Tensor, x: View, min: Any = None, max: Any = 
     raise im.unsupported(f"clamp min={min} max={max}", "supported: two numbers, or min=0")
 
 
+def hardsigmoid(im: Importer, m: Any, _: Tensor, x: View, inplace: bool = False) -> View:
+    """clamp(x / 6 + 1 / 2, 0, 1)"""
+    return clamp(im, m, _, im.affine(x, 1 / 6, 0.5, "scale"), 0.0, 1.0)
+
+
 def dropout(
     im: Importer, f: Any, _: Tensor, x: View, p: float = 0.5, training: bool = True,
     inplace: bool = False,
@@ -221,7 +226,7 @@ def attention(im: Importer, m: hnn.QDAttention, _: Tensor, *qkv: View) -> View:
     layouts = [im.channel_axis(x, -1, "QDAttention") for x in qkv]
     layout, heads = layouts[0], m.heads
     _check_heads(im, "QDAttention", layout.channels, heads)
-    if any(x.axes not in (WINDOWS, TOKENS) for x in qkv) or len(set(layouts)) > 1:
+    if not all(_lies(im, x, WINDOWS, TOKENS) for x in qkv) or len(set(layouts)) > 1:
         raise im.unsupported(
             "QDAttention on unequal tokens", "needs q, k, v (B, T, C) of one shape"
         )
@@ -235,7 +240,7 @@ def elastic_attention(
 ) -> View:
     layouts = [im.channel_axis(x, -1, "elastic_attention") for x in (q, k, v)]
     _check_heads(im, "elastic_attention", layouts[0].channels, heads)
-    if any(x.axes != TOKENS for x in (q, k, v)) or layouts[1] != layouts[2]:
+    if not all(_lies(im, x, TOKENS) for x in (q, k, v)) or layouts[1] != layouts[2]:
         raise im.unsupported(
             "elastic_attention on windows or unequal keys", "needs q (B, N, C), k and v (B, M, C)"
         )
@@ -245,6 +250,16 @@ def elastic_attention(
             f"elastic_attention with the step {step:g}", "the learned step must be positive"
         )
     return _attention(im, "elastic_attention", (q, k, v), np.full(heads, step), np.zeros(heads), 1)
+
+
+def _lies(im: Importer, x: View, *axes: Axes) -> bool:
+    """Whether a view has some of these axes; sides of one cell do not matter."""
+    sizes = im.sizes(x)
+    cores = [
+        tuple(tuple(a for a in axis if a in "BC" or sizes.get(a, 1) > 1) for axis in some)
+        for some in axes
+    ]
+    return im.core(x) in cores
 
 
 def _check_heads(im: Importer, what: str, channels: int, heads: int) -> None:

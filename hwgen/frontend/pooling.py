@@ -7,11 +7,15 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
+from hwgen.engine.sides import sides
 from hwgen.floats.kinds import AvgPool, MaxPool, TokenMean, WindowSum
 from hwgen.frontend import groups as in_groups
 from hwgen.frontend.importer import Importer
 from hwgen.frontend.views import IMAGE, View
+from hwgen.ops.max_pool import REACH
 from hwgen.ops.vector import TAPS
+
+Pair = tuple[int, int]  # down, across
 
 
 def average_pool(im: Importer, x: View, k: int, suffix: str = "") -> str:
@@ -49,21 +53,35 @@ def _average(
     k, s, p = (_pair(v) for v in (kernel, stride, padding))
     if k == layout.grid and p == (0, 0) and not divisor:
         return View(token_mean(im, x), IMAGE)
-    ceil = ceil_mode and any((g + 2 * b - a) % c for g, a, b, c in zip(layout.grid, k, p, s))
-    square = k[0] == k[1] and s[0] == s[1] and p[0] == p[1]
-    if not square or ceil:
-        raise im.unsupported(
-            f"{what} kernel={kernel} stride={stride} padding={padding} ceil_mode={ceil_mode}",
-            "supported: square kernel, stride and padding, no ceil_mode",
-        )
-    side, c = k[0], layout.channels
-    if k == s and p == (0, 0) and not divisor and not any(g % side for g in layout.grid):
-        return View(average_pool(im, x, side), IMAGE)
-    _, cells = WindowSum.regions(layout.grid, side, s[0], p[0])
-    count = np.full(len(cells), divisor or side**2) if padded or divisor else cells
-    params = {"kernel": side, "stride": s[0], "padding": p[0], "bias": np.zeros(c),
-              "scale": np.repeat(1.0 / count[:, None], c, 1)}  # fmt: skip
+    far, c = _far(layout.grid, k, s, p) if ceil_mode else (0, 0), layout.channels
+    whole = not any(g % a for g, a in zip(layout.grid, k))
+    if k == s and k[0] == k[1] and p == (0, 0) and whole and not divisor:
+        return View(average_pool(im, x, k[0]), IMAGE)
+    places = [sides(*v) for v in (k, s, p, far)]
+    region, cells = WindowSum.regions(layout.grid, *places)
+    if divisor:
+        cells = np.full(len(cells), divisor)
+    elif padded:  # with the padding, but what the last windows reach over that counts for nothing
+        first, place = np.unique(region, return_index=True)
+        assert len(first) == len(cells), region
+        cells = np.prod([
+            np.minimum(a, g + 2 * b - i * step)
+            for g, a, step, b, i in zip(layout.grid, k, s, p, np.unravel_index(place, region.shape))
+        ], 0)  # fmt: skip
+    params: dict[str, Any] = dict(zip(("kernel", "stride", "padding", "far"), places))
+    params |= {"bias": np.zeros(c), "scale": np.repeat(1.0 / cells[:, None], c, 1)}
     return View(im.emit(WindowSum, (x.node,), params), IMAGE)
+
+
+def _far(grid: Pair, kernel: Pair, stride: Pair, padding: Pair) -> Pair:
+    """Rows and columns of padding behind the grid that `ceil_mode` adds to those that are given,
+    for a last window that ends behind the padding; it begins on the grid or before it."""
+    more = []
+    for g, k, s, p in zip(grid, kernel, stride, padding):
+        last = min(-(-(g + 2 * p - k) // s), (g + p - 1) // s) * s
+        more.append(max(0, last + k - g - 2 * p))
+    down, across = more
+    return down, across
 
 
 def max_pool(im: Importer, m: nn.MaxPool2d, _: Tensor, x: View) -> View:
@@ -83,34 +101,57 @@ def _maximum(
     im: Importer, what: str, x: View, kernel: Any, stride: Any, padding: Any, dilation: Any,
     ceil_mode: bool, indices: bool,
 ) -> View:  # fmt: skip
-    im.require(x, IMAGE, what)
+    grid = im.require(x, IMAGE, what).grid
     stride = stride or kernel
     k, s, p, d = (_pair(v) for v in (kernel, stride, padding, dilation))
-    square = all(a == b for a, b in (k, s, p)) and d == (1, 1)
-    if not square or ceil_mode or indices:
+    if d != (1, 1) or indices:
         raise im.unsupported(
             f"{what} kernel={kernel} stride={stride} padding={padding} dilation={dilation} "
-            f"ceil_mode={ceil_mode}",
-            "supported: square kernel, stride and padding, no dilation or ceil_mode",
+            f"return_indices={bool(indices)}",
+            "supported: no dilation, values alone",
         )
-    return View(_max(im, x.node, k[0], s[0], p[0]), IMAGE)
+    return View(_max(im, x.node, k, s, p, _far(grid, k, s, p) if ceil_mode else (0, 0)), IMAGE)
 
 
-def _max(im: Importer, name: str, k: int, s: int, p: int) -> str:
+def _max(im: Importer, name: str, k: Pair, s: Pair, p: Pair, far: Pair) -> str:
     """Large windows are maxima of maxima, those whose stride does not divide the width every second
     (and so on) of those of stride 1: the padding is never the maximum, so all are exact."""
     layout = im.nodes[name].layout
-    factor = next((f for f in (3, 2) if k == s and not p and k > f and k % f == 0), 0)
-    if factor:
-        return _max(im, _max(im, name, factor, factor, 0), k // factor, s // factor, 0)
-    if s > 1 and k > 1 and layout.grid[1] % s:
-        return in_groups.every(im, _max(im, name, k, 1, p), s)
-    if k**2 > TAPS:
-        first = min(p, 1)
-        return _max(im, _max(im, name, 3, 1, first), k - 2, s, p - first)
-    params = {"kernel": k, "stride": s, "padding": p, "scale": np.ones(layout.channels),
-              "bias": np.zeros(layout.channels)}  # fmt: skip
+    large, none = k[0] * k[1] > TAPS or k[1] > REACH, (0, 0)
+    apart = large and k == s and p == far == none
+    parts = [_factor(side) if apart else side for side in k]
+    if parts != list(k):
+        first = _max(im, name, (parts[0], parts[1]), (parts[0], parts[1]), none, none)
+        rest = k[0] // parts[0], k[1] // parts[1]
+        return _max(im, first, rest, rest, none, none)
+    if s[1] > 1 and k[1] > 1 and layout.grid[1] % s[1]:
+        return in_groups.every(im, _max(im, name, k, (1, 1), p, far), sides(*s))
+    if large:
+        return _max_of_maxima(im, name, k, s, p, far)
+    places = [sides(*v) for v in (k, s, p, far)]
+    params: dict[str, Any] = dict(zip(("kernel", "stride", "padding", "far"), places))
+    params |= {"scale": np.ones(layout.channels), "bias": np.zeros(layout.channels)}
     return im.emit(MaxPool, (name,), params)
+
+
+def _factor(side: int) -> int:
+    """A side of windows of which windows of `side` cells are made."""
+    return next((f for f in (3, 2) if side > f and side % f == 0), side)
+
+
+def _max_of_maxima(im: Importer, name: str, k: Pair, s: Pair, p: Pair, far: Pair) -> str:
+    """Maxima of windows of stride 1, 3 along the sides that are longer, of which then larger ones
+    are made."""
+    first, then = [], []
+    for g, axis in zip(im.nodes[name].layout.grid, zip(k, s, p, far)):
+        (kernel, stride, padding, more), part = axis, min(3, axis[0])
+        before = min(padding, part // 2)
+        last = (g + 2 * padding + more - kernel) // stride * stride - padding  # window's first cell
+        behind = max(0, last + part - before - g)  # the last window is on the grid of these maxima
+        first.append((part, 1, before, behind))
+        then.append((kernel - part + 1, stride, padding - before, max(0, more - behind)))
+    (ka, sa, pa, fa), (kb, sb, pb, fb) = (zip(*axes) for axes in (first, then))
+    return _max(im, _max(im, name, ka, sa, pa, fa), kb, sb, pb, fb)
 
 
 def adaptive_pool(im: Importer, m: nn.AdaptiveAvgPool2d, _: Tensor, x: View) -> View:
@@ -122,22 +163,21 @@ def adaptive_avg_pool2d(im: Importer, f: Any, _: Tensor, x: View, output_size: A
 
 
 def _adaptive(im: Importer, what: str, x: View, size: Any) -> View:
-    """The mean of everything, or of equal square windows."""
+    """The mean of everything, or of equal windows."""
     grid = im.require(x, IMAGE, what).grid
     out = tuple(side if side is not None else g for side, g in zip(_pair(size), grid))
     if out == grid:
         return x
     if out == (1, 1):
         return View(token_mean(im, x), IMAGE)
-    kernels = {g / side for g, side in zip(grid, out)}
-    k = min(kernels)
-    if len(kernels) > 1 or k != int(k):
+    if any(g % side for g, side in zip(grid, out)):
         height, width = grid
         raise im.unsupported(
             f"{what} of a {height}x{width} grid to {size}",
-            "supported: to 1x1, or to a grid of equal square windows",
+            "supported: to 1x1, or to a grid of equal windows",
         )
-    return View(average_pool(im, x, int(k)), IMAGE)
+    window = tuple(g // side for g, side in zip(grid, out))
+    return _average(im, what, x, window, window, 0, False, True, None)
 
 
 def _pair(value: Any) -> tuple[Any, Any]:

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hwgen.engine.sides import Sides, both
 from hwgen.nn.functional import binarize_weight, sign_ste
 
 
@@ -45,17 +46,18 @@ class BinaryConv2d(nn.Module):
 
     Wb from `binarize_weight`: a row is (in/groups) x k x k taps; the bias is full precision and
     outside the scale.
-    Shapes: x (B, in, H, W) -> (B, out, H', W'); weight (out, in/groups, k, k), bias (out,).
+    Shapes: x (B, in, H, W) -> (B, out, H', W'); weight (out, in/groups, k, k), bias (out,). Kernel,
+    stride, padding and dilation are a number, or two: (down, across).
     """
 
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: int,
-        stride: int = 1,
-        padding: int = 0,
-        dilation: int = 1,
+        kernel_size: Sides,
+        stride: Sides = 1,
+        padding: Sides = 0,
+        dilation: Sides = 1,
         groups: int = 1,
         bias: bool = False,
         centre: bool = True,
@@ -67,7 +69,7 @@ class BinaryConv2d(nn.Module):
         self.dilation, self.groups, self.centre = dilation, groups, centre
         self.scale_gradient = scale_gradient
         self.weight = nn.Parameter(
-            torch.empty(out_channels, in_channels // groups, kernel_size, kernel_size)
+            torch.empty(out_channels, in_channels // groups, *both(kernel_size))
         )
         nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5.0))
         if bias:

@@ -17,9 +17,9 @@ from hwgen.ops.types import TensorType
 @register
 @dataclass(frozen=True, eq=False)
 class ChannelFilter(MaxPool):
-    """acc[y, x] = sum of m[i k + j] * v[y s - p + i, x s - p + j], 0 <= i, j < k, per channel.
+    """acc[y, x] = sum of m[i k_x + j] * v[y s - p + i, x s - p + j], 0 <= i, j < k, per channel.
 
-    Sources v (H*W, C) on `in_grid` and pad (1, C), v outside the grid. m (k k, C). Depthwise
+    Sources v (H*W, C) on `in_grid` and pad (1, C), v outside the grid. m (cells, C). Depthwise
     convolutions, averages of windows that overlap.
     """
 
@@ -36,7 +36,7 @@ class ChannelFilter(MaxPool):
         return span(min(v.lo, pad.lo), max(v.hi, pad.hi), self.m.T)
 
     def parameter_words(self, s: Sizing) -> int:
-        return self.chain_words(s, self.kernel**2)
+        return self.chain_words(s, self.cells)
 
     def outside(self, v: TensorType, pad: TensorType) -> Iterator[str]:
         if pad.shape != (1, v.channels) or pad.frac != v.frac:

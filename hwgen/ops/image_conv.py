@@ -17,6 +17,7 @@ from typing import ClassVar
 import numpy as np
 
 from hwgen.engine.numerics import PARAM_BITS
+from hwgen.engine.sides import Sides, both, sides
 from hwgen.engine.sizing import Sizing
 from hwgen.ops.base import HLS_LANES, Array, Op, Types, register, span
 from hwgen.ops.dense import NARROW_BITS, QUAD_TAPS
@@ -28,15 +29,15 @@ from hwgen.ops.types import ImageRows, TensorType
 class ImageConv(Op):
     """acc[y, x, o] = sum over taps of image[y s - p + i, x s - p + j, c] w[o, i, j, c].
 
-    Source: image (H, W, C); weight (O, k, k, C), with quad of 16 bits, else in -127 .. 127; outside
-    the image is `pad` (C,), the pixel that stands for 0 of the network's normalised input. Kernel
-    rows of zeros before the first and behind the last other one cost nothing (`split_stem`).
+    Source: image (H, W, C); weight (O, k_y, k_x, C), with quad of 16 bits, else in -127 .. 127;
+    outside the image is `pad` (C,), the pixel that stands for 0 of the network's normalised input.
+    Kernel rows of zeros before the first and behind the last other one cost nothing (`split_stem`).
     """
 
     weight: Array
     pad: Array
-    stride: int
-    padding: int
+    stride: Sides
+    padding: Sides
     in_grid: tuple[int, int]
     quad: bool = False
 
@@ -46,8 +47,14 @@ class ImageConv(Op):
     PADDED_ROWS: ClassVar[bool] = True
 
     @property
-    def kernel(self) -> int:
-        return self.weight.shape[1]
+    def kernel(self) -> tuple[int, int]:
+        _, down, across, _ = self.weight.shape
+        return down, across
+
+    @property
+    def step(self) -> int:
+        """Elements of an image row from a window to the next."""
+        return both(self.stride)[1] * self.weight.shape[3]
 
     @property
     def rows(self) -> tuple[int, int]:
@@ -58,23 +65,27 @@ class ImageConv(Op):
     @property
     def products(self) -> int:
         """Products of a beat: 4 with quad, 2, or 1 where windows begin at odd and even elements."""
-        return 4 if self.quad else 2 - self.stride * self.weight.shape[3] % 2
+        return 4 if self.quad else 2 - self.step % 2
 
     @property
     def period(self) -> int:
         """Columns after which windows begin alike within the elements of a beat."""
-        step = self.stride * self.weight.shape[3]
-        return lcm(step, self.products) // step
+        return lcm(self.step, self.products) // self.step
 
     def lead(self, phase: int = 0) -> int:
         """Elements of a beat before the windows of columns phase, phase + period, ..."""
-        return (self.stride * phase - self.padding) * self.weight.shape[3] % self.products
+        return (self.step * phase - self._before) % self.products
+
+    @property
+    def _before(self) -> int:
+        """Elements of padding to the left of an image row."""
+        return both(self.padding)[1] * self.weight.shape[3]
 
     @property
     def row_beats(self) -> int:
         """Beats of a kernel row."""
         lead = max(map(self.lead, range(self.period)))
-        return -(-(lead + self.kernel * self.weight.shape[3]) // self.products)
+        return -(-(lead + self.kernel[1] * self.weight.shape[3]) // self.products)
 
     @property
     def word_beats(self) -> int:
@@ -83,8 +94,7 @@ class ImageConv(Op):
 
     def start(self, column: int) -> int:
         """Element of an image row, counted from its first, with which a column's beats begin."""
-        channels = self.weight.shape[3]
-        return (self.stride * column - self.padding) * channels - self.lead(column % self.period)
+        return self.step * column - self._before - self.lead(column % self.period)
 
     @property
     def margins(self) -> tuple[int, int]:
@@ -95,27 +105,29 @@ class ImageConv(Op):
 
     def beat_weights(self, phase: int = 0) -> Array:
         """(beats, products, O): the weights in the order of the elements, 0 beside the window."""
-        (o, k, _, c), (first, count), lead = self.weight.shape, self.rows, self.lead(phase)
+        (o, _, k, c), (first, count), lead = self.weight.shape, self.rows, self.lead(phase)
         rows = np.zeros((count, self.row_beats * self.products, o), dtype=np.int64)
         used = self.weight[:, first : first + count].reshape(o, count, k * c)
         rows[:, lead : lead + k * c] = np.moveaxis(used, 0, 2)
         return rows.reshape(self.word_beats, self.products, o)
 
     def sums(self, x: Array) -> tuple[Array, Array | None]:
-        p, s, (h, w) = self.padding, self.stride, self.result_grid
-        around = np.empty((len(x), *(side + 2 * p for side in self.in_grid), x.shape[-1]))
+        (py, px), (sy, sx), (h, w) = both(self.padding), both(self.stride), self.result_grid
+        rows, columns = (side + 2 * p for side, p in zip(self.in_grid, (py, px)))
+        around = np.empty((len(x), rows, columns, x.shape[-1]))
         around[:] = self.pad
-        around[:, p : p + self.in_grid[0], p : p + self.in_grid[1]] = x
+        around[:, py : py + self.in_grid[0], px : px + self.in_grid[1]] = x
         acc = np.zeros((len(x), h, w, len(self.weight)))  # integers below 2**40: exact in float64
-        for i in range(self.kernel):
-            for j in range(self.kernel):
-                cells = around[:, i : i + s * (h - 1) + 1 : s, j : j + s * (w - 1) + 1 : s]
+        for i in range(self.kernel[0]):
+            for j in range(self.kernel[1]):
+                cells = around[:, i : i + sy * (h - 1) + 1 : sy, j : j + sx * (w - 1) + 1 : sx]
                 acc += cells @ self.weight[:, i, j].T.astype(np.float64)
         return acc.reshape(len(x), h * w, -1), None
 
     @property
     def result_grid(self) -> tuple[int, int]:
-        h, w = ((side + 2 * self.padding - self.kernel) // self.stride + 1 for side in self.in_grid)
+        places = zip(self.in_grid, self.kernel, both(self.stride), both(self.padding))
+        h, w = ((side + 2 * p - k) // s + 1 for side, k, s, p in places)
         return h, w
 
     def acc_bounds(self, x: TensorType) -> tuple[int, int]:
@@ -127,8 +139,9 @@ class ImageConv(Op):
 
     def source_rows(self, first: int, count: int) -> list[int]:
         """Image rows, those in the padding (negative, or from H on) included."""
-        start = first * self.stride - self.padding
-        return list(range(start, start + (count - 1) * self.stride + self.kernel))
+        stride = both(self.stride)[0]
+        start = first * stride - both(self.padding)[0]
+        return list(range(start, start + (count - 1) * stride + self.kernel[0]))
 
     def beats(self, s: Sizing, types: Types) -> int:
         return self.result_words(s) * self.word_beats
@@ -145,7 +158,7 @@ class ImageConv(Op):
         row = self.in_grid[1] * self.weight.shape[3]
         words = -(-row // lanes)
         margin = -(-(left + max(0, right - (words * lanes - row))) // lanes)
-        step, pad = self.stride * count, tuple(map(int, self.pad))
+        step, pad = both(self.stride)[0] * count, tuple(map(int, self.pad))
         return ImageRows(len(need), step, need[0], margin, left, pad, words)
 
     def image_in_words(self, row: int, rows: int, lanes: int) -> bool:
@@ -161,7 +174,8 @@ class ImageConv(Op):
             yield f"weight in [{self.weight.min()}, {self.weight.max()}]; must fit {bits} bits"
         if self.quad and self.word_beats > QUAD_TAPS // 4:
             yield f"{self.word_beats} beats of four products; at most {QUAD_TAPS // 4}"
-        if not 0 <= self.padding < self.kernel:
-            yield f"padding {self.padding}; must be less than the kernel {self.kernel}"
+        if any(p >= k for p, k in zip(both(self.padding), self.kernel)):
+            kernel = sides(*self.kernel)
+            yield f"padding {self.padding}; must be less than the kernel {kernel}"
         if self.pad.min() < 0 or self.pad.max() > 255:
             yield f"pad {self.pad}; must be 0..255"

@@ -8,10 +8,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from hwgen.engine.sides import Sides, both
 from hwgen.engine.sizing import Sizing
 from hwgen.ops.base import HLS_LANES, Array, Op, Types, register, span
 from hwgen.ops.types import TensorType
-from hwgen.ops.xnor import Span, kernel_spans
+from hwgen.ops.xnor import Span, padded_spans
 
 
 @register
@@ -21,14 +22,16 @@ class WindowSum(Op):
 
     r: the region of (y, x), results whose windows have the same rows and columns on the grid,
     row by row; m (regions, C). Source v (H*W, C) on `in_grid`. Averages that count the padding
-    have one factor, others one for every number of cells.
+    have one factor, others one for every number of cells. far: rows and columns of padding at the
+    end of the grid beyond p.
     """
 
-    kernel: int
-    stride: int
-    padding: int
+    kernel: Sides
+    stride: Sides
+    padding: Sides
     m: Array
     in_grid: tuple[int, int]
+    far: Sides = 0
 
     UNIT: ClassVar[str] = "MACV"
     HLS: ClassVar[tuple[str, ...]] = ("vector_operands", *HLS_LANES)
@@ -37,7 +40,9 @@ class WindowSum(Op):
 
     def spans(self, axis: int) -> list[Span]:
         """Rows (axis 0) or columns of results by which taps lie on the grid."""
-        return kernel_spans(self.in_grid[axis], self.kernel, self.stride, self.padding, 1)
+        places = (self.kernel, self.stride, self.padding, self.far)
+        kernel, stride, padding, far = (both(place)[axis] for place in places)
+        return padded_spans(self.in_grid[axis], kernel, stride, (padding, padding + far))
 
     def regions(self) -> list[tuple[Span, Span]]:
         """Kinds of rows with kinds of columns."""
@@ -48,13 +53,15 @@ class WindowSum(Op):
         return height, width
 
     def sums(self, v: Array) -> tuple[Array, Array | None]:
-        (h, w), p, s = self.out_grid(), self.padding, self.stride
+        (h, w), (sy, sx) = self.out_grid(), both(self.stride)
+        kernel = both(self.kernel)
         image = v.astype(np.int64).reshape(len(v), *self.in_grid, -1)
-        image = np.pad(image, ((0, 0), (p, p), (p, p), (0, 0)))
+        around = ((p, p + f) for p, f in zip(both(self.padding), both(self.far)))
+        image = np.pad(image, ((0, 0), *around, (0, 0)))
         acc = np.zeros((len(v), h, w, image.shape[-1]), dtype=np.int64)
-        for i in range(self.kernel):
-            for j in range(self.kernel):
-                acc += image[:, i : i + s * (h - 1) + 1 : s, j : j + s * (w - 1) + 1 : s]
+        for i in range(kernel[0]):
+            for j in range(kernel[1]):
+                acc += image[:, i : i + sy * (h - 1) + 1 : sy, j : j + sx * (w - 1) + 1 : sx]
         for m, (rows, columns) in zip(self.m, self.regions(), strict=True):
             down = slice(rows.first, rows.first + rows.size)
             acc[:, down, columns.first : columns.first + columns.size] *= m
@@ -72,8 +79,9 @@ class WindowSum(Op):
         return (h * w, v.channels), (h, w)
 
     def source_rows(self, first: int, count: int) -> list[int] | None:
-        low = self.stride * first - self.padding
-        high = self.stride * (first + count - 1) - self.padding + self.kernel
+        stride, padding = both(self.stride)[0], both(self.padding)[0]
+        low = stride * first - padding
+        high = stride * (first + count - 1) - padding + both(self.kernel)[0]
         return list(range(max(0, low), min(self.in_grid[0], high)))
 
     def beats(self, s: Sizing, types: Types) -> int:

@@ -10,6 +10,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from hwgen.engine.numerics import LANE_CHANNELS
+from hwgen.engine.sides import Sides, both, sides
 from hwgen.engine.sizing import Sizing, bit_stride
 from hwgen.ops.base import HLS_LANES, Array, Op, Types, register, signed
 from hwgen.ops.types import TensorType
@@ -146,9 +147,21 @@ def read_at_once(groups: int, inputs: int, outputs: int) -> bool:
 
 def kernel_spans(side: int, kernel: int, stride: int, padding: int, dilation: int) -> list[Span]:
     """The results of a kernel along an axis of `side` cells; one may see none of them."""
+    return padded_spans(side, kernel, stride, (padding, padding), dilation)
+
+
+def in_windows(kernel: Sides, stride: Sides, padding: Sides, dilation: Sides) -> bool:
+    """Whether XCONV computes such a convolution."""
+    return isinstance(dilation, int) and (kernel, stride, padding) == (3, 1, dilation)
+
+
+def padded_spans(
+    side: int, kernel: int, stride: int, padding: tuple[int, int], dilation: int = 1
+) -> list[Span]:
+    """`kernel_spans` with paddings before and behind the cells that may differ."""
     spans: list[Span] = []
-    for x in range((side + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1):
-        first = x * stride - padding
+    for x in range((side + sum(padding) - dilation * (kernel - 1) - 1) // stride + 1):
+        first = x * stride - padding[0]
         taps = tuple(t for t in range(kernel) if 0 <= first + t * dilation < side)
         if spans and spans[-1].taps == taps:
             spans[-1] = spans[-1]._replace(size=spans[-1].size + 1)
@@ -162,8 +175,8 @@ def kernel_spans(side: int, kernel: int, stride: int, padding: int, dilation: in
 class XnorConv(Op):
     """acc = m * binary convolution; a tap in the zero padding adds 0.
 
-    Source bits (H*W, C) on a grid; weight (O, k, k, C/groups) in {0, 1}. `border`: rows and columns
-    of zeros on each side; None: the dilation where the stride is smaller than k, else none.
+    Source bits (H*W, C) on a grid; weight (O, k_y, k_x, C/groups) in {0, 1}. `border`: rows and
+    columns of zeros on each side; None: the dilation where the stride is smaller than k, else none.
     With `windows` (k = 3, stride 1, border = dilation) XCONV reads nine taps at once, of any
     groups: where a word of results has groups that it cannot read at once (`read_at_once`), its
     sums are taken twice (`Slices.paired`), and m is even. All others are sums of linear layers,
@@ -172,11 +185,11 @@ class XnorConv(Op):
 
     weight: Array
     m: Array
-    stride: int = 1
-    dilation: int = 1
+    stride: Sides = 1
+    dilation: Sides = 1
     groups: int = 1
     in_grid: tuple[int, int] = (0, 0)
-    border: int | None = None
+    border: Sides | None = None
 
     UNIT: ClassVar[str] = "XCONV"
     HLS: ClassVar[tuple[str, ...]] = (
@@ -192,16 +205,22 @@ class XnorConv(Op):
     PADDED_ROWS: ClassVar[bool] = True
 
     @property
-    def padding(self) -> int:
+    def kernel(self) -> tuple[int, int]:
+        _, down, across, _ = self.weight.shape
+        return down, across
+
+    @property
+    def padding(self) -> Sides:
         """Rows and columns of zeros on each side of the image."""
         if self.border is not None:
             return self.border
-        return self.dilation if self.stride < self.weight.shape[1] else 0
+        places = zip(both(self.dilation), both(self.stride), self.kernel)
+        return sides(*(d if s < k else 0 for d, s, k in places))
 
     @property
     def windows(self) -> bool:
         """Whether XCONV computes it."""
-        return (self.weight.shape[1], self.stride, self.padding) == (3, 1, self.dilation)
+        return in_windows(sides(*self.kernel), self.stride, self.padding, self.dilation)
 
     @property
     def in_pairs(self) -> bool:
@@ -243,39 +262,42 @@ class XnorConv(Op):
 
     def spans(self, axis: int) -> list[Span]:
         """Rows (axis 0) or columns of results by which taps lie in the image."""
-        kernel = self.weight.shape[1]
-        return kernel_spans(self.in_grid[axis], kernel, self.stride, self.padding, self.dilation)
+        places = map(both, (self.kernel, self.stride, self.padding, self.dilation))
+        return kernel_spans(self.in_grid[axis], *(place[axis] for place in places))
 
     def neighbours(self, s: Sizing) -> list[tuple[int, int]]:
         """(first tap, taps) of the pieces of a kernel row that are read at once where neighbouring
         tokens share a row of BM: all k of them, or the last two of three with stride 2."""
-        k, c, width = self.weight.shape[1], self.weight.shape[-1], self.in_grid[1]
-        if self.groups == self.dilation == 1 and width % self.stride == 0:
+        k, c, width = self.kernel[1], self.weight.shape[-1], self.in_grid[1]
+        stride, padding, dilation = (
+            both(place)[1] for place in (self.stride, self.padding, self.dilation)
+        )
+        if self.groups == dilation == 1 and width % stride == 0:
             aligned = s.row_elements % (k * bit_stride(c, s)) == 0
-            if self.stride == k and not self.padding and k * c <= s.kw and aligned:
+            if stride == k and not padding and k * c <= s.kw and aligned:
                 return [(0, k)]
-            if (k, self.stride, self.padding) == (3, 2, 1) and 2 * c <= s.kw:
+            if (k, stride, padding) == (3, 2, 1) and 2 * c <= s.kw:
                 return [(0, 1), (1, 2)]
         return [(tap, 1) for tap in range(k)]
 
     def sums(self, a: Array) -> tuple[Array, Array | None]:
-        (h, w), (o, k, _, cg) = self.in_grid, self.weight.shape
-        s, d, p = self.stride, self.dilation, self.padding
+        (h, w), (o, ky, kx, cg) = self.in_grid, self.weight.shape
+        (sy, sx), (y, d) = both(self.stride), both(self.dilation)
         x = signed(a).reshape(a.shape[0], h, w, -1)
         oh, ow = self.out_grid()
-        x = np.pad(x, ((0, 0), (p, p), (p, p), (0, 0)))
-        dense = np.zeros((k, k, self.groups, cg, o), dtype=np.float32)  # zero between groups
+        x = np.pad(x, ((0, 0), *((p, p) for p in both(self.padding)), (0, 0)))
+        dense = np.zeros((ky, kx, self.groups, cg, o), dtype=np.float32)  # zero between groups
         outputs = o // self.groups
         for g in range(self.groups):
             part = slice(g * outputs, (g + 1) * outputs)
             dense[:, :, g, :, part] = np.moveaxis(signed(self.weight[part]), 0, -1)
         acc = np.empty((a.shape[0], oh * ow, o), dtype=np.float32)
-        taps = np.empty((oh, ow, k, k, x.shape[-1]), dtype=np.float32)
+        taps = np.empty((oh, ow, ky, kx, x.shape[-1]), dtype=np.float32)
         for image, total in zip(x, acc):
-            for dy in range(k):
-                rows = slice(dy * d, dy * d + (oh - 1) * s + 1, s)
-                for dx in range(k):
-                    taps[:, :, dy, dx] = image[rows, dx * d : dx * d + (ow - 1) * s + 1 : s]
+            for dy in range(ky):
+                rows = slice(dy * y, dy * y + (oh - 1) * sy + 1, sy)
+                for dx in range(kx):
+                    taps[:, :, dy, dx] = image[rows, dx * d : dx * d + (ow - 1) * sx + 1 : sx]
             np.matmul(taps.reshape(oh * ow, -1), dense.reshape(-1, o), out=total)
         return acc, self.m
 
@@ -287,9 +309,10 @@ class XnorConv(Op):
         return (h * w, self.weight.shape[0]), (h, w)
 
     def source_rows(self, first: int, count: int) -> list[int] | None:
-        s, (height, _), k = self.stride, self.in_grid, self.weight.shape[1]
-        low = s * first - self.padding
-        high = s * (first + count - 1) - self.padding + self.dilation * (k - 1) + 1
+        places = (self.in_grid, self.kernel, self.stride, self.padding, self.dilation)
+        height, kernel, stride, padding, dilation = (both(place)[0] for place in places)
+        low = stride * first - padding
+        high = stride * (first + count - 1) - padding + dilation * (kernel - 1) + 1
         return list(range(max(0, low), min(height, high)))
 
     def beats(self, s: Sizing, types: Types) -> int:
@@ -314,10 +337,9 @@ class XnorConv(Op):
 
     def chunks(self, s: Sizing) -> int:
         """Weight tiles of one output word, the most of any."""
-        k = self.weight.shape[1]
         if self.windows:
             return max(self._tiles(s))
-        return k * sum(tiles for _, tiles in self.row_tiles(s))
+        return self.kernel[0] * sum(tiles for _, tiles in self.row_tiles(s))
 
     def row_tiles(self, s: Sizing) -> list[tuple[int, int]]:
         """(first tap, weight tiles) of the pieces of a kernel row."""
@@ -336,8 +358,8 @@ class XnorConv(Op):
         return len(self.weight) // s.lanes * columns
 
     def partial_results(self, s: Sizing, types: Types) -> int:
-        _, k, _, c = self.weight.shape
-        chunks = self.chunks(s) if self.windows else k * k
+        _, down, across, c = self.weight.shape
+        chunks = self.chunks(s) if self.windows else down * across
         chunks = max(chunks, bit_stride(c, s) // s.row_elements)
         return self.out_grid()[1] if chunks > 1 else 0
 
@@ -351,18 +373,19 @@ class XnorConv(Op):
         return max(PAIRED_UNIT, c & -c) if self.windows else None
 
     def bit_rows(self) -> tuple[int, int] | None:
-        return (self.in_grid[1], self.dilation) if self.windows else None
+        return (self.in_grid[1], both(self.dilation)[1]) if self.windows else None
 
     def violations(self, a: TensorType) -> Iterator[str]:
-        o, k, _, c = self.weight.shape
+        o, *_, c = self.weight.shape
         if a.grid != self.in_grid:
             yield f"in_grid {self.in_grid}; the source is on {a.grid}"
         if c * self.groups != a.channels:
             yield f"weight of {c} x {self.groups} inputs; the source has {a.channels} channels"
         if min(self.out_grid()) < 1 or not all(span.taps for x in (0, 1) for span in self.spans(x)):
-            yield f"kernel {k} on grid {self.in_grid}; a result must see the image"
+            kernel = sides(*self.kernel)
+            yield f"kernel {kernel} on grid {self.in_grid}; a result must see the image"
         elif self.windows:
-            if not 1 <= self.dilation <= MAX_DILATION:
+            if not 1 <= both(self.dilation)[0] <= MAX_DILATION:
                 yield f"dilation {self.dilation}; must be 1..{MAX_DILATION}"
             if o % self.groups:
                 yield f"{self.groups} groups of {o} outputs; must divide them"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hwgen.engine.numerics import PARAM_BITS
+from hwgen.engine.sides import both, sides
 from hwgen.errors import FitError
 from hwgen.floats.kinds.base import Node
 from hwgen.ops.dense import NARROW_BITS, weight_bits
@@ -34,16 +35,16 @@ def multiplier(
 
 def conv_bits(conv: Node) -> int:
     """Bits of the weights of a conv node."""
-    _, kernel, _, channels = conv["weight"].shape
+    _, *kernel, channels = conv["weight"].shape
     if is_padded(conv):
         return PARAM_BITS if conv["quad"] else NARROW_BITS
-    return weight_bits(kernel, channels)
+    return weight_bits(sides(*kernel), channels)
 
 
 def is_padded(conv: Node) -> bool:
     """Whether a conv node is an `ImageConv`: one of the image, with windows that overlap or reach
     into the padding."""
-    apart = not conv["padding"] and conv["stride"] == conv["weight"].shape[1]
+    apart = not conv["padding"] and both(conv["stride"]) == conv["weight"].shape[1:3]
     return conv["image"] and not apart
 
 

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 
 from hwgen.engine.numerics import LANE_CHANNELS
+from hwgen.engine.sides import Sides, both, sides
 from hwgen.errors import HwgenError, UnsupportedOpError, joined
 from hwgen.floats.graph import FloatGraph
-from hwgen.floats.kinds import ChannelFilter, Conv, Gather, Kind, MaxPool, WindowSum, XnorConv
+from hwgen.floats.kinds import (
+    Attention,
+    ChannelFilter,
+    Conv,
+    Gather,
+    Kind,
+    MaxPool,
+    WindowSum,
+    XnorConv,
+)
 from hwgen.floats.kinds.base import Node
 from hwgen.floats.layout import Layout
 from hwgen.ops.vector import TAPS
@@ -40,9 +51,34 @@ def refusals(graph: FloatGraph) -> list[tuple[str, HwgenError]]:
             refusal = LIMITS[node.kind](node, graph.nodes[node.inputs[0]].layout)
             if refusal is not None:
                 found[node.name].append(UnsupportedOpError(node.name, *refusal))
+    for name, reason in _other_heads(graph):
+        found[name].append(reason)
     for name, reason in unpaddable(graph, LANE_CHANNELS):
         found[name].append(reason)
     return [(name, reason) for name, reasons in found.items() for reason in reasons]
+
+
+def _other_heads(graph: FloatGraph) -> list[tuple[str, HwgenError]]:
+    """Attention layers whose heads have another width than those of most, or of the first."""
+    widths = {
+        node.name: node.layout.channels // len(node["alpha"])
+        for node in graph.nodes.values()
+        if node.kind is Attention
+    }
+    if not widths:
+        return []
+    each = [*widths.values()]
+    most = max(each, key=each.count)  # of several the first
+    first = next(name for name, width in widths.items() if width == most)
+    return [
+        (name, UnsupportedOpError(
+            name, f"attention heads of {width} channels, those of {first} have {most}",
+            "supported: heads of one width in a network",
+            f"give it heads of {most}",
+        ))
+        for name, width in widths.items()
+        if width != most
+    ]  # fmt: skip
 
 
 def refusals_before_moves(graph: FloatGraph) -> list[tuple[str, HwgenError]]:
@@ -52,18 +88,16 @@ def refusals_before_moves(graph: FloatGraph) -> list[tuple[str, HwgenError]]:
 
 
 def _conv(node: Node, source: Layout) -> Refusal:
-    kernel, stride, padding = node["weight"].shape[1], node["stride"], node["padding"]
-    spans = (s for side in source.grid for s in kernel_spans(side, kernel, stride, padding, 1))
-    if all(span.taps for span in spans):
+    kernel, stride, padding = sides(*node["weight"].shape[1:3]), node["stride"], node["padding"]
+    if _all_see(source, kernel, stride, padding, 1):
         return None
     what = f"conv kernel={kernel} stride={stride} padding={padding} grid={source.grid}"
     return what, "supported: every result sees the image"
 
 
 def _xnor_conv(node: Node, source: Layout) -> Refusal:
-    kernel, dilation, padding = node["sign"].shape[1], node["dilation"], node["padding"]
-    places = kernel, node["stride"], padding, dilation
-    if all(span.taps for side in source.grid for span in kernel_spans(side, *places)):
+    kernel, dilation, padding = sides(*node["sign"].shape[1:3]), node["dilation"], node["padding"]
+    if _all_see(source, kernel, node["stride"], padding, dilation):
         return None
     return (
         f"xnor_conv kernel={kernel} padding={padding} dilation={dilation} grid={source.grid}",
@@ -71,17 +105,28 @@ def _xnor_conv(node: Node, source: Layout) -> Refusal:
     )
 
 
+def _all_see(source: Layout, *places: Sides) -> bool:
+    """Whether all results of a kernel, stride, padding and dilation see the image."""
+    along = zip(source.grid, *map(both, places))
+    return all(span.taps for axis in along for span in kernel_spans(*axis))
+
+
 def _max_pool(node: Node, source: Layout) -> Refusal:
     kernel, stride, padding = node["kernel"], node["stride"], node["padding"]
-    if kernel**2 <= TAPS and padding < kernel:
+    if prod(both(kernel)) <= TAPS and _sees(kernel, padding):
         return None
     what = f"max_pool kernel={kernel} stride={stride} padding={padding}"
     return what, f"supported: windows of at most {TAPS} cells"
 
 
+def _sees(kernel: Sides, padding: Sides) -> bool:
+    """Whether the first windows reach the grid."""
+    return all(p < k for p, k in zip(both(padding), both(kernel)))
+
+
 def _window_sum(node: Node, source: Layout) -> Refusal:
     kernel, stride, padding = node["kernel"], node["stride"], node["padding"]
-    if padding < kernel:
+    if _sees(kernel, padding):
         return None
     what = f"window_sum kernel={kernel} stride={stride} padding={padding}"
     return what, "supported: every result sees the image"
@@ -89,8 +134,9 @@ def _window_sum(node: Node, source: Layout) -> Refusal:
 
 def _channel_filter(node: Node, source: Layout) -> Refusal:
     """The frontend makes no others."""
-    kernel = len(node["weight"])
-    return None if kernel**2 <= TAPS else (f"a filter of {kernel}x{kernel}", f"at most {TAPS} taps")
+    down, across = node["weight"].shape[:2]
+    few = down * across <= TAPS
+    return None if few else (f"a filter of {down}x{across}", f"at most {TAPS} taps")
 
 
 LIMITS: dict[type[Kind], Callable[[Node, Layout], Refusal]] = {

@@ -15,6 +15,7 @@ import numpy as np
 
 from hwgen import ops
 from hwgen.engine.numerics import KAPPA_FRAC, PARAM_BITS, SH2_SHIFTS, norm_width
+from hwgen.engine.sides import sides
 from hwgen.floats import kinds
 from hwgen.floats.kinds.base import Node
 from hwgen.floats.kinds.channels import pieces
@@ -102,7 +103,7 @@ def _xnor_linear(at: Site) -> Body:
 def _xnor_conv(at: Site) -> Body:
     params = {"weight": at.weight_bits(), "m": at.m, "in_grid": at.grid}
     params["border"] = at.node["padding"]
-    if _in_pairs(at.node):  # half of it, on sums that are taken twice
+    if at.m is not None and _in_pairs(at.node):  # half of it, on sums that are taken twice
         top = (1 << (PARAM_BITS - 1)) - 2
         params["m"] = np.clip(2 * np.rint(at.m / 2).astype(np.int64), -top, top)
     return ops.xnor.XnorConv, params | at.take("stride", "dilation", "groups")
@@ -110,9 +111,9 @@ def _xnor_conv(at: Site) -> Body:
 
 def _in_pairs(node: Node) -> bool:
     """`XnorConv.in_pairs` of its op."""
-    outputs, kernel, _, inputs = node["sign"].shape
-    places, groups = (kernel, node["stride"], node["padding"]), node["groups"]
-    windows = places == (3, 1, node["dilation"])
+    outputs, *kernel, inputs = node["sign"].shape
+    places, groups = (node["stride"], node["padding"], node["dilation"]), node["groups"]
+    windows = ops.xnor.in_windows(sides(*kernel), *places)
     return windows and not ops.xnor.read_at_once(groups, inputs, outputs // groups)
 
 
@@ -141,8 +142,8 @@ def _pad_of_a_filter(node: Node, frac: int, act_bits: int) -> Array | None:
 @lowers(kinds.ChannelFilter)
 def _channel_filter(at: Site) -> Body:
     assert at.m is not None, at.node.name
-    kernel, _, channels = at.m.shape
-    params = {"kernel": kernel, "m": at.m.reshape(-1, channels), "in_grid": at.grid}
+    *kernel, channels = at.m.shape
+    params = {"kernel": sides(*kernel), "m": at.m.reshape(-1, channels), "in_grid": at.grid}
     return ops.channel_filter.ChannelFilter, params | at.take("stride", "padding")
 
 
@@ -153,7 +154,7 @@ def _zeros(node: Node, frac: int, act_bits: int) -> Array:
 
 @lowers(kinds.MaxPool)
 def _max_pool(at: Site) -> Body:
-    params = at.take("kernel", "stride", "padding")
+    params = at.take("kernel", "stride", "padding", "far")
     return ops.max_pool.MaxPool, {"m": at.m, "in_grid": at.grid, **params}
 
 
@@ -180,7 +181,7 @@ def _avg_pool(at: Site) -> Body:
 
 @lowers(kinds.WindowSum)
 def _window_sum(at: Site) -> Body:
-    params = at.take("kernel", "stride", "padding")
+    params = at.take("kernel", "stride", "padding", "far")
     return ops.window_sum.WindowSum, {"m": at.m, "in_grid": at.grid, **params}
 
 

@@ -34,8 +34,8 @@ def split_stem(graph: FloatGraph) -> FloatGraph:
     for node in graph.nodes.values():
         if node.kind is not Conv or not is_padded(node) or node.inputs != (graph.image,):
             continue
-        _, kernel, _, channels = node["weight"].shape
-        beats = -(-(3 + kernel * channels) // 4)  # of a row, wherever its windows begin
+        _, kernel, across, channels = node["weight"].shape
+        beats = -(-(3 + across * channels) // 4)  # of a row, wherever its windows begin
         parts = []
         for rows in kernel_rows(kernel, beats):
             weight, inside = np.zeros_like(node["weight"]), slice(rows.start, rows.stop)

@@ -410,7 +410,9 @@ class Bands:
 def plan_bands(graph: Graph, strip_tokens: int, lanes: int) -> Bands:
     """The bands of `plan` where there are features in DDR."""
     planner = _Planner(graph, strip_tokens, lanes, True)
-    home, scale, split = {}, {}, []
+    home: dict[str, int] = {}
+    scale: dict[str, int] = {}
+    split: list[int] = []
     for k, band in enumerate(planner.bands):
         grid = result_grid(band[-1])
         home |= {op.name: k for op in band}

@@ -65,7 +65,8 @@ def _can(graph: Graph, op: Op, bands: Bands) -> bool:
 
 
 def _reloaded(graph: Graph, bands: Bands, names: set[str]) -> Graph:
-    types, ops = graph.types(), []
+    types = graph.types()
+    ops: list[Op] = []
     made: dict[tuple[str, int], str] = {}  # (tensor, band that reads it) -> its reload there
     for op in graph.ops:
         here, own = bands.home[op.name], {}

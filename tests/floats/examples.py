@@ -344,15 +344,26 @@ def examples() -> dict[str, Example]:
             -1,
         ),
     )
-    p = {"kernel": 3, "stride": 2, "padding": 1, "scale": real(4, 3), "bias": real(3)}
+    p = {"kernel": 3, "stride": 2, "padding": 1, "far": 0, "scale": real(4, 3), "bias": real(3)}
     put(kinds.WindowSum, p, (on_grid(4, 6, 3),), row, lambda x, p=p: window_sum(x, p))
-    p = {"kernel": 3, "stride": 2, "padding": 1, "scale": real(3), "bias": real(3)}
+    p = {"kernel": 3, "stride": 2, "padding": 1, "far": 0, "scale": real(3), "bias": real(3)}
     put(
         kinds.MaxPool,
         p,
         (on_grid(4, 6, 3),),
         row,
         lambda x, p=p: scaled(tokens(F.max_pool2d(image(x, 4, 6), 3, 2, 1)), p),
+    )
+    p = p | {"kernel": (1, 3), "stride": (1, 2), "padding": (0, 1), "far": (0, 1)}
+    put(
+        kinds.MaxPool,
+        p,
+        (on_grid(4, 8, 3),),
+        on_grid(4, 5, 3),
+        lambda x, p=p: scaled(
+            tokens(F.max_pool2d(F.pad(image(x, 4, 8), (1, 2), value=-9.0), (1, 3), (1, 2))), p
+        ),
+        "1x3",
     )
     p = {"scale": real(3), "bias": real(3)}
     put(

@@ -38,6 +38,7 @@ PLACES = {
     "floats/evaluate.py": ("Input", "gets the images"),
     "frontend/channels.py": ("Gather Sign", "emits"),
     "frontend/convolutions.py": ("Add Conv Input XnorConv XnorLinear", "emits"),
+    "frontend/curves.py": ("Tabulated", "recognises all kinds of the family without parameters"),
     "frontend/functions.py": (
         "Add CrossFilter MergeMean PerWindow Pool Tile Unwindow Upsample WindowPart",
         "emits; see test_every_kind_is_made_by_the_frontend",
@@ -67,7 +68,7 @@ PLACES = {
         "one of an XnorLinear",
     ),
     "passes/limits.py": (
-        "ChannelFilter Conv Gather MaxPool WindowSum XnorConv",
+        "Attention ChannelFilter Conv Gather MaxPool WindowSum XnorConv",
         "see test_limits_are_those_of_kernels",
     ),
     "passes/lower.py": ("Conv", "the classifier, padded"),
@@ -198,7 +199,8 @@ FOLDED = {  # an affine before these goes into their factors
 KEPT = {
     "affine": "each affine is kept once",
     "channel_filter": "a stride, or zeros around it", "conv 1x1": "8-bit weights",
-    "window_sum": "windows with fewer terms", "max_pool": "a maximum", "merge_max": "a maximum",
+    "window_sum": "windows with fewer terms", "max_pool": "a maximum",
+    "max_pool 1x3": "a maximum", "merge_max": "a maximum",
     "merge_sum": "the clipped windows have fewer terms",
     "layer_norm": "not linear", "sign": "not linear",
     "tile": "no factors", "pool": "no factors", "upsample": "no factors", "unwindow": "no factors",

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hwgen import nn as hnn
-from hwgen.nn import BinaryConv2d
+from hwgen.nn import BinaryConv2d, QDAttention
 from tests.frontend.nets import Net
 
 
@@ -68,6 +68,17 @@ class Tokens(nn.Module):
         b, _, h, w = x.shape
         t = self.layers(x.flatten(2).transpose(1, 2))
         return t.transpose(1, 2).reshape(b, -1, h, w)
+
+
+class SelfAttention(nn.Module):
+    """Attention of signs on tokens, added to them."""
+
+    def __init__(self, heads: int) -> None:
+        super().__init__()
+        self.attention = QDAttention(heads)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.attention(x, x, x)
 
 
 class Move(nn.Module):

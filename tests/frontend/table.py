@@ -44,9 +44,7 @@ def tables() -> dict[str, str]:
     """Marker -> the text between its comments."""
     heads = [n.removeprefix("head: ") for n in test_coverage.OK if n.startswith("head")]
     bodies = [n for n in test_coverage.OK if not n.startswith("head")]
-    unsupported = {
-        name: (make, test_coverage.image_of(name)) for name, (make, _) in test_coverage.NO.items()
-    }
+    unsupported = {name: (make, IMAGE) for name, (make, _) in test_coverage.NO.items()}
     parts = test_dependence.REFUSED | test_user_signs.REFUSED
     hidden = {name: (lambda p=part: Net(p), IMAGE) for name, (part, _) in parts.items()}
     return {

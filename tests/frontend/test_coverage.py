@@ -33,6 +33,7 @@ from tests.frontend.parts import (
     OtherImage,
     ReActNetBlock,
     Residual,
+    SelfAttention,
     Shuffled,
     ShuffleUnit,
     Tokens,
@@ -91,6 +92,7 @@ OK: dict[str, Callable[[], nn.Module]] = {
     "F.relu6": lambda: Net(activated(F.relu6)),
     "SiLU": lambda: Net(activated(nn.SiLU())),
     "Hardswish": lambda: Net(activated(F.hardswish)),
+    "Hardsigmoid": lambda: Net(activated(nn.Hardsigmoid())),
     "Sigmoid": lambda: Net(activated(torch.sigmoid)),
     "Tanh": lambda: Net(activated(torch.tanh)),
     "GELU": lambda: Net(activated(nn.GELU())),
@@ -123,6 +125,19 @@ OK: dict[str, Callable[[], nn.Module]] = {
     "MaxPool2d 5 s2 p1": lambda: Net(nn.MaxPool2d(5, 2, 1)),
     "MaxPool2d 7": lambda: Net(nn.MaxPool2d(7, 1, 0)),
     "F.max_pool2d of pairs": lambda: Net(lambda s, x: F.max_pool2d(x, (3, 3), (2, 2), (1, 1))),
+    "MaxPool2d 3 s2, ceil_mode": lambda: Net(nn.MaxPool2d(3, 2, ceil_mode=True)),
+    "MaxPool2d 2, ceil_mode": lambda: Net(nn.MaxPool2d(2, ceil_mode=True)),
+    "MaxPool2d 5 s3 p1, ceil_mode": lambda: Net(nn.MaxPool2d(5, 3, 1, ceil_mode=True)),
+    "MaxPool2d 3x1": lambda: Net(nn.MaxPool2d((3, 1), (2, 1), (1, 0))),
+    "F.max_pool2d 1x7 s1x2 p0x3": lambda: Net(
+        lambda s, x: F.max_pool2d(x, (1, 7), (1, 2), (0, 3))),
+    "MaxPool2d 4x6": lambda: Net(nn.MaxPool2d((4, 6))),
+    "AvgPool2d 3 s2, ceil_mode": lambda: Net(nn.AvgPool2d(3, 2, ceil_mode=True)),
+    "F.avg_pool2d 3 s2 p1, ceil_mode, padding not counted": lambda: Net(
+        lambda s, x: F.avg_pool2d(x[:, :, ::2, ::2], 3, 2, 1, True, False)),
+    "AvgPool2d 3x1": lambda: Net(nn.AvgPool2d((3, 1), 1, (1, 0))),
+    "AvgPool2d 2x4": lambda: Net(nn.AvgPool2d((2, 4))),
+    "AdaptiveAvgPool2d to 8x2": lambda: Net(nn.AdaptiveAvgPool2d((8, 2))),
     "DropPath": lambda: Net(lambda s, x: x + DropPath(0.1).eval()(s.bn(s.conv(x)))),
     "Dropout2d": lambda: Net(nn.Sequential(nn.Dropout2d(0.1), *binary(32))),
     "F.dropout": lambda: Net(residual(lambda s, x: F.dropout(x, 0.1, training=s.training))),
@@ -169,6 +184,32 @@ OK: dict[str, Callable[[], nn.Module]] = {
     "binary 3x3 in 8 groups of 64": lambda: Net(nn.Sequential(
         nn.Conv2d(32, 512, 1), *binary(512, groups=8)), channels=512),
     "binary 1x1 in 4 groups": lambda: Net(BinaryConv2d(32, 32, 1, groups=4)),
+    # sides of their own
+    "1x3": lambda: Net(nn.Conv2d(32, 32, (1, 3), padding=(0, 1))),
+    "7x1, then 1x7": lambda: Net(nn.Sequential(
+        nn.Conv2d(32, 32, (7, 1), padding=(3, 0)), nn.Conv2d(32, 32, (1, 7), padding=(0, 3)))),
+    "3x2 s1x2 p0x1, dilation 2x1": lambda: Net(
+        nn.Conv2d(32, 32, (3, 2), (1, 2), (0, 1), (2, 1))),
+    "binary 1x3": lambda: Net(BinaryConv2d(32, 32, (1, 3), padding=(0, 1))),
+    "binary 1x3 of your own": lambda: Net(lambda s, x: F.conv2d(
+        torch.sign(x), torch.sign(s.float_weight[:, :, :1]), padding=(0, 1))),
+    "binary 7x1, then 1x7": lambda: Net(nn.Sequential(
+        BinaryConv2d(32, 32, (7, 1), padding=(3, 0)), nn.BatchNorm2d(32),
+        BinaryConv2d(32, 32, (1, 7), padding=(0, 3)), nn.BatchNorm2d(32))),
+    "binary 3x3 s2x1": lambda: Net(nn.Sequential(
+        BinaryConv2d(32, 32, 3, (2, 1), padding=1), nn.BatchNorm2d(32))),
+    "binary 3x3, padding 1x0": lambda: Net(nn.Sequential(
+        BinaryConv2d(32, 32, 3, padding=(1, 0)))),
+    "binary 3x3, dilation 1x2": lambda: Net(nn.Sequential(
+        BinaryConv2d(32, 32, 3, padding=(1, 2), dilation=(1, 2)))),
+    "binary 1x3 in 8 groups": lambda: Net(nn.Sequential(
+        BinaryConv2d(32, 32, (1, 3), padding=(0, 1), groups=8))),
+    "depthwise 1x7": lambda: Net(nn.Conv2d(32, 32, (1, 7), padding=(0, 3), groups=32)),
+    "depthwise 7x1 s2x1": lambda: Net(
+        nn.Conv2d(32, 32, (7, 1), (2, 1), padding=(3, 0), groups=32)),
+    "depthwise 3x3 s1x2": lambda: Net(nn.Conv2d(32, 32, 3, (1, 2), padding=1, groups=32)),
+    "depthwise 1x3, dilation 1x2": lambda: Net(
+        nn.Conv2d(32, 32, (1, 3), padding=(0, 2), dilation=(1, 2), groups=32)),
     # channels
     "torch.cat": lambda: Net(lambda s, x: torch.cat((x, s.bn(s.conv(x))), 1), channels=64),
     "torch.cat of a value and itself": lambda: Net(nn.Sequential(
@@ -248,6 +289,11 @@ OK: dict[str, Callable[[], nn.Module]] = {
         nn.AdaptiveAvgPool2d(1), nn.Conv2d(32, 4, 1), nn.Flatten()),
     "head: Flatten of 4x4": lambda: with_head(
         nn.AvgPool2d(2), nn.Flatten(), nn.Linear(512, 4)),
+    "head: Flatten of a grid that is not square": lambda: Net(nn.AvgPool2d((2, 4)),
+        head=nn.Sequential(nn.Flatten(), nn.Linear(256, 4))),
+    "head: binary linear of a grid that is not square": lambda: with_head(
+        nn.AvgPool2d((2, 4)), nn.Flatten(), BinaryLinear(256, 64), BatchNorm(64),
+        nn.Linear(64, 4)),
     "head: flattened tokens": head(
         lambda x: F.avg_pool2d(x, 4).flatten(2).transpose(1, 2).flatten(1), nn.Linear(128, 4)),
     "head: binary linear of a flattened grid": lambda: with_head(
@@ -255,9 +301,10 @@ OK: dict[str, Callable[[], nn.Module]] = {
 }  # fmt: skip
 
 NO: dict[str, tuple[Callable[[], nn.Module], str]] = {
-    "a kernel that is not square": (
-        lambda: Net(nn.Conv2d(32, 32, (1, 3), padding=(0, 1))),
-        r"^body: Conv2d kernel=\(1, 3\) stride=\(1, 1\) padding=\(0, 1\) dilation=\(1, 1\) groups"),
+    "padding=same of an even kernel": (
+        lambda: Net(nn.Conv2d(32, 32, 2, padding="same")),
+        r"^body: Conv2d kernel=\(2, 2\) stride=\(1, 1\) padding=same dilation=\(1, 1\) groups=1; "
+        r"supported: as much padding before as behind; give padding as numbers$"),
     "circular padding": (
         lambda: Net(nn.Conv2d(32, 32, 2, 2, padding_mode="circular")),
         r"^body: Conv2d with circular padding; supported: zero padding$"),
@@ -267,15 +314,13 @@ NO: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "clamp(max=1)": (
         lambda: Net(lambda s, x: x.clamp(max=1.0)),
         r"^body: clamp min=None max=1.0; supported: two numbers, or min=0$"),
-    "AvgPool2d of 3x1": (
-        lambda: Net(nn.AvgPool2d((3, 1), 1, (1, 0))),
-        r"^body: AvgPool2d kernel=\(3, 1\) stride=1 padding=\(1, 0\) ceil_mode=False; "),
-    "MaxPool2d, ceil_mode": (
-        lambda: Net(nn.MaxPool2d(3, 2, ceil_mode=True)),
-        r"^body: MaxPool2d kernel=3 stride=2 padding=0 dilation=1 ceil_mode=True; suppo"),
+    "MaxPool2d, dilation 2": (
+        lambda: Net(nn.MaxPool2d(3, 2, dilation=2)),
+        r"^body: MaxPool2d kernel=3 stride=2 padding=0 dilation=2 return_indices=False; supported: "
+        r"no dilation, values alone$"),
     "AdaptiveAvgPool2d to 3x3": (
         lambda: Net(nn.AdaptiveAvgPool2d(3)),
-        r"^body: AdaptiveAvgPool2d of a 8x8 grid to 3; supported: to 1x1, or to a grid of equal "),
+        r"^body: AdaptiveAvgPool2d of a 8x8 grid to 3; supported: to 1x1, or to a grid of equal w"),
     "windows by a reshape": (
         lambda: Net(lambda s, x: x.view(-1, 32, 2, 4, 2, 4).view(x.shape)),
         r"^body: a reshape to \(2, 32, 2, 4, 2, 4\); it must not cut channels or grid sides$"),
@@ -305,6 +350,11 @@ NO: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "MultiheadAttention": (
         lambda: Net(Tokens(Attend())),
         r"^body.layers.0.inner: MultiheadAttention; supported: "),
+    "attention heads of two widths": (
+        lambda: Net(Tokens(SelfAttention(1), SelfAttention(2))),
+        r"^body.layers.1.attention: attention heads of 16 channels, those of "
+        r"body.layers.0.attention have 32; supported: heads of one width in a network; give it "
+        r"heads of 32$"),
     "scaled_dot_product_attention": (
         lambda: Net(lambda s, x: F.scaled_dot_product_attention(x, x, x)),
         r"^body: scaled_dot_product_attention; supported: "),
@@ -339,9 +389,6 @@ NO: dict[str, tuple[Callable[[], nn.Module], str]] = {
         r"^body.layers.0: prepend_token; a class token has no place on the grid; classify the mea"),
     "class token by torch.cat": (
         lambda: Net(Tokens(ClassToken(torch.cat))), r"^body.layers.0: cat with a constant; a "),
-    "Flatten of a grid that is not square": (
-        lambda: Net(nn.AvgPool2d(2), head=nn.Sequential(nn.Flatten(), nn.Linear(1024, 4))),
-        r"^head.1: Linear of a flattened 4x8 grid; supported: a square grid; or a mean over the t"),
     "half": (lambda: Net(lambda s, x: x.half().float()), r"^body: a cast to float16; needs float3"),
     "a mean over one side": (
         lambda: Net(lambda s, x: x + x.mean(3, keepdim=True)),
@@ -350,11 +397,6 @@ NO: dict[str, tuple[Callable[[], nn.Module], str]] = {
         lambda: Net(lambda s, x: x.view(1, 32, 8, 8)),
         r"^body: fails on an image of 32x32x3: shape '\[1, 32, 8, 8\]' is invalid for input of si"),
 }  # fmt: skip
-
-
-def image_of(case: str) -> tuple[int, int, int]:
-    """Height, width and channels of a case's images."""
-    return (32, 64, 3) if "not square" in case else IMAGE
 
 
 @pytest.mark.parametrize("case", OK)
@@ -366,7 +408,7 @@ def test_ok(case: str) -> None:
 def test_no(case: str) -> None:
     make, message = NO[case]
     with pytest.raises(HwgenError, match=message) as caught:
-        lower_model(seeded(make), meta={"image": image_of(case)})
+        lower_model(seeded(make), meta={"image": IMAGE})
     assert "\n" not in str(caught.value)
 
 
@@ -389,6 +431,11 @@ STEMS = {
     "7x7 s2 of 20x15x3": ((20, 15, 3), (7, 2, 3)),
     "3x3 without padding of 20x17x1": ((20, 17, 1), (3, 1, 0)),
     "4x4 s4 of 21x18x3": ((21, 18, 3), (4, 4, 0)),
+    "3x5 s2x1 p1x2 of 16x10x3": ((16, 10, 3), ((3, 5), (2, 1), (1, 2))),
+    "1x7 of 12x17x1": ((12, 17, 1), ((1, 7), 1, (0, 3))),
+    "7x1 s2x3 of 14x18x3": ((14, 18, 3), ((7, 1), (2, 3), (3, 0))),
+    "4x2 s4x2 of 16x12x3": ((16, 12, 3), ((4, 2), (4, 2), 0)),
+    "2x4 s2x4 of 17x18x3": ((17, 18, 3), ((2, 4), (2, 4), 0)),
     "3x3 s2 of 16x10x4": ((16, 10, 4), (3, 2, 1)),
     "3x3 of 12x17x5": ((12, 17, 5), (3, 1, 1)),
 }

@@ -84,6 +84,20 @@ class Elastic(nn.Module):
         return elastic_attention(x, x, x, self.clip, self.heads)
 
 
+class TwoWidths(nn.Module):
+    """Attention layers of three widths, one as often as the others together, before an ELU."""
+
+    def __init__(self, act: nn.Module) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*(Attend(heads) for heads in (2, 4, 4, 1)))
+        self.act = act
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for layer in self.layers:
+            x = x + layer.attention(x, x, x)
+        return self.act(x)
+
+
 class TwoStems(nn.Module):
     """A padded convolution of the image beside another."""
 
@@ -104,11 +118,8 @@ UNSUPPORTED = {
     ),
     "pooling": (
         Around(nn.MaxPool2d(3, 1, 1, dilation=2)),
-        r"^layer: MaxPool2d kernel=3 stride=1 padding=1 dilation=2 ceil_mode=False; supported: ",
-    ),
-    "pooling to the ceiling": (
-        Around(nn.MaxPool2d(3, 2, ceil_mode=True)),
-        r"^layer: MaxPool2d kernel=3 stride=2 padding=0 .* ceil_mode=True; supported: square",
+        r"^layer: MaxPool2d kernel=3 stride=1 padding=1 dilation=2 return_indices=False; "
+        r"supported: no dilation, values alone$",
     ),
     "product": (Around(Product()), r"^layer: a product of two tensors; a factor must be a param"),
     "control flow": (
@@ -121,10 +132,10 @@ UNSUPPORTED = {
         r"^layer: conv kernel=1 stride=1 padding=1 grid=\(8, 8\); supported: every result sees the "
         r"image$",
     ),
-    "convolution of two strides": (
-        Around(nn.Conv2d(32, 32, 3, (1, 2))),
-        r"^layer: Conv2d kernel=\(3, 3\) stride=\(1, 2\) .* groups=1; supported: square kernel, "
-        r"stride, zero padding and dilation$",
+    "convolution of padding across": (
+        Around(nn.Conv2d(32, 32, (3, 1), (1, 2), (1, 1))),
+        r"^layer: conv kernel=\(3, 1\) stride=\(1, 2\) padding=1 grid=\(8, 8\); supported: every "
+        r"result sees the image$",
     ),
     "binary convolution of padding": (
         Around(BinaryConv2d(32, 32, 1, padding=1)),
@@ -162,6 +173,26 @@ def test_unsupported(case: str) -> None:
     with pytest.raises(UnsupportedOpError, match=message) as caught:
         lower(module)
     assert "\n" not in str(caught.value)
+
+
+def test_heads_of_several_widths() -> None:
+    """Told by layer with all other reasons, before anything is calibrated."""
+    with pytest.raises(UnsupportedOpError) as caught:
+        lower(Around(Tokens(TwoWidths(nn.Identity())), 64, 64))
+    first = "layer.inner.layers.1.attention"
+    rule = "supported: heads of one width in a network; give it heads of 16"
+    lines = (
+        "Around: 2 reasons why it cannot be compiled",
+        "layer.inner.layers.0.attention: attention heads of 32 channels, those of "
+        f"{first} have 16; {rule}",
+        "layer.inner.layers.3.attention: attention heads of 64 channels, those of "
+        f"{first} have 16; {rule}",
+    )
+    assert caught.value.lines == lines
+    with pytest.raises(UnsupportedOpError) as caught:
+        lower(Around(Tokens(TwoWidths(nn.ELU())), 64, 64))
+    assert caught.value.lines[1:3] == lines[1:]
+    assert caught.value.lines[3].startswith("layer.inner.act: ELU; supported: ")
 
 
 def test_nan() -> None:

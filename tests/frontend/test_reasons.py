@@ -28,13 +28,12 @@ from hwgen.passes.lower import lower_model
 from tests.frontend.nets import Forward, Net, agrees, seeded
 from tests.networks import IMAGE
 
-RESULTS = "supported: square kernel, stride, zero padding and dilation"
-OBLONG = "Conv2d kernel=(3, 1) stride=(1, 1) padding=(1, 0) dilation=(1, 1) groups=1; " + RESULTS
+CIRCULAR = "Conv2d with circular padding; supported: zero padding"
 PRODUCT = "a product of two tensors; a factor must be a parameter"
 
 
-def oblong() -> nn.Module:
-    return nn.Conv2d(32, 32, (3, 1), padding=(1, 0))
+def circular() -> nn.Module:
+    return nn.Conv2d(32, 32, 3, padding=1, padding_mode="circular")
 
 
 def error_of(net: nn.Module) -> HwgenError:
@@ -121,8 +120,8 @@ def exchanged(s: nn.Module, x: Tensor) -> Tensor:
 
 SEVERAL: dict[str, tuple[nn.Module, Sequence[str]]] = {
     "two layers": (
-        nn.Sequential(nn.ELU(), oblong()),
-        ("body.0: ELU; supported: ...", f"body.1: {OBLONG}"),
+        nn.Sequential(nn.ELU(), circular()),
+        ("body.0: ELU; supported: ...", f"body.1: {CIRCULAR}"),
     ),
     "functions in one forward": (
         Of(lambda s, x: torch.cos(torch.sin(x)) * x),
@@ -181,22 +180,22 @@ SEVERAL: dict[str, tuple[nn.Module, Sequence[str]]] = {
             Of(attended, qkv=nn.Linear(32, 96), proj=nn.Linear(32, 32)),
             Of(squeezed, a=nn.Linear(32, 8), b=nn.Linear(8, 32)),
             Of(attended, qkv=nn.Linear(32, 96), proj=nn.Linear(32, 32)),
-            oblong(),
+            circular(),
             nn.ELU(),
         ),
         (
             f"body.0 .. body.2 (2 layers): {HEADS}",
             f"body.1: {PRODUCT}",
-            f"body.3: {OBLONG}",
+            f"body.3: {CIRCULAR}",
             "body.4: ELU; supported: ...",
         ),
     ),
     "on another grid": (
-        nn.Sequential(nn.Upsample(scale_factor=2), nn.ELU(), oblong()),
+        nn.Sequential(nn.Upsample(scale_factor=2), nn.ELU(), circular()),
         (
             "body.0: Upsample; supported: ...",
             "body.1: ELU; supported: ...",
-            f"body.2: {OBLONG}",
+            f"body.2: {CIRCULAR}",
         ),
     ),
     "a comparison behind another layer": (

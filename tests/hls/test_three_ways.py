@@ -26,7 +26,7 @@ from tests.channel_graphs import channel_graph
 from tests.graphs import norm_graph, random_graph
 from tests.networks import IMAGE, activation_net
 from tests.padded_graphs import STEMS, stem_graph
-from tests.strided_graphs import grouped_graph
+from tests.strided_graphs import grouped_graph, kernel_graph
 from tests.window_graphs import window_graph
 
 GRAPHS = {
@@ -34,6 +34,7 @@ GRAPHS = {
     "channels": channel_graph(),
     "windows": window_graph(),
     "windows on an odd grid": window_graph(9, 7),
+    "kernels on an even grid": kernel_graph(8, 12),
     "rows of 54 bytes": stem_graph(STEMS[6]),
     "rows of 45 bytes": stem_graph(STEMS[7]),
     "norm": norm_graph(),
@@ -165,14 +166,15 @@ def test_every_activation(engines: Engines) -> None:
         "channels",
         "windows",
         "windows on an odd grid",
+        "kernels on an even grid",
         "rows of 54 bytes",
         "rows of 45 bytes",
         "groups",
     ],
 )
 def test_shapes_in_the_cycles_predicted(engines: Engines, graph: str) -> None:
-    """Concatenations and slices, filters and sums over windows, kept, signed or both; images whose
-    rows are no whole words; groups of any number of channels."""
+    """Concatenations and slices, filters and sums over windows, kept, signed or both; kernels of
+    equal sides or not; images whose rows are no whole words; groups of any number of channels."""
     program, rtl, hls = engines.sound(graph)
     assert (rtl.first_mismatch, hls.first_difference) == (None, None)
     assert rtl.cold_cycles == predict(program, warm=False).cycles

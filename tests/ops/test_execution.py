@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +20,13 @@ from hwgen.engine.numerics import (
     rshift_round,
     rsqrt_fixed,
 )
+from hwgen.engine.sides import both
 from hwgen.floats.kinds import WindowSum
 from hwgen.ir import TensorType
 from hwgen.ops.post import Post
 from tests.ops.operands import RNG, bits, check, feature, image_of, ints, make, pm, tokens_of
 from tests.strided_graphs import DENSE, KERNELS
-from tests.window_graphs import FILTERS, SUMS
+from tests.window_graphs import FILTERS, SUMS, UNEVEN
 
 
 def test_xnor_linear() -> None:
@@ -70,7 +72,7 @@ def test_xnor_conv(kernel: int, stride: int, dilation: int, groups: int) -> None
 @pytest.mark.parametrize("kernel", KERNELS, ids=str)
 def test_xnor_conv_of_any_kernel_on_an_odd_grid(kernel: tuple[int, ...]) -> None:
     (k, stride, border, dilation, groups), grid = kernel, (9, 7)
-    a, m, w = bits(2, 63, 16), ints(32), bits(32, k, k, 16 // groups)
+    a, m, w = bits(2, 63, 16), ints(32), bits(32, *both(k), 16 // groups)
     op = make(ops.xnor.XnorConv, weight=w, m=m, stride=stride, dilation=dilation, groups=groups,
               in_grid=grid, border=border)  # fmt: skip
     want = F.conv2d(
@@ -84,7 +86,7 @@ def test_xnor_conv_of_any_kernel_on_an_odd_grid(kernel: tuple[int, ...]) -> None
 @pytest.mark.parametrize("kernel", DENSE, ids=str)
 def test_patch_conv_of_any_stride_and_border(kernel: tuple[int, ...]) -> None:
     (k, stride, border), grid = kernel, (9, 7)
-    x, w = ints(2, 63, 16), ints(32, k, k, 16, top=127)
+    x, w = ints(2, 63, 16), ints(32, *both(k), 16, top=127)
     op = make(ops.dense.PatchConv, weight=w, in_grid=grid, stride=stride, border=border)
     weight = torch.from_numpy(w).permute(0, 3, 1, 2).double()
     want = F.conv2d(image_of(x, grid).double(), weight, None, stride, border)
@@ -149,6 +151,29 @@ def test_window_sum(window: tuple[int, int, int]) -> None:
     region, counted = WindowSum.regions(grid, k, stride, border)
     assert counted.tolist() == cells.tolist()
     assert region.shape == op.out_grid()
+
+
+@pytest.mark.parametrize("window", UNEVEN, ids=str)
+def test_windows_of_unequal_sides(window: tuple) -> None:
+    """The padding at the far side as zeros, or smallest numbers, of an image."""
+    (k, stride, border, far), grid = window, (8, 6)
+    (top, left), (down, across) = both(border), both(far)
+    x, m, cells = ints(2, 48, 16), ints(16), prod(both(k))
+    plain = {"kernel": k, "stride": stride, "padding": border, "in_grid": grid, "far": far}
+    image, sides = image_of(x, grid).double(), (left, left + across, top, top + down)
+    least, taps = np.full((1, 1, 16), -(2**15)), ints(cells, 16)
+    low = F.pad(image, sides, value=-(2.0**15))
+    want = tokens_of(F.max_pool2d(low, k, stride))
+    check(make(ops.max_pool.MaxPool, m=m, **plain), want * torch.from_numpy(m), x, least)
+    weight = torch.from_numpy(taps.T.reshape(16, 1, *both(k))).double()
+    filtered = tokens_of(F.conv2d(low, weight, stride=stride, groups=16))
+    check(make(ops.channel_filter.ChannelFilter, m=taps, **plain), filtered, x, least)
+    sums = F.avg_pool2d(F.pad(image, sides), k, stride, divisor_override=1)
+    op = make(ops.window_sum.WindowSum, m=ints(1, 16), **plain)
+    factors = ints(len(op.regions()), 16)
+    region, _ = WindowSum.regions(grid, k, stride, border, far)
+    assert region.shape == op.out_grid() == tuple(sums.shape[2:])
+    check(replace(op, m=factors), tokens_of(sums).numpy() * factors[region.reshape(-1)], x)
 
 
 def test_cross_filter_wraps_around() -> None:

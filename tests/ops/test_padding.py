@@ -234,10 +234,13 @@ VIOLATIONS = [
     (pool(in_grid=(8, 6)), (GRID, lowest()), "in_grid (8, 6); the source is on (8, 8)"),
     (pool(stride=3), (GRID, lowest()),
      "kernel 3, stride 3, padding 1 on (8, 8); the stride must divide the width, windows have at "
-     "most 12 cells, the padding is smaller"),
+     "most 12 cells and 8 columns, the padding is smaller"),
     (pool(kernel=4), (GRID, lowest()),
      "kernel 4, stride 2, padding 1 on (8, 8); the stride must divide the width, windows have at "
-     "most 12 cells, the padding is smaller"),
+     "most 12 cells and 8 columns, the padding is smaller"),
+    (pool(kernel=(1, 9)), (GRID, lowest()),
+     "kernel (1, 9), stride 2, padding 1 on (8, 8); the stride must divide the width, windows have "
+     "at most 12 cells and 8 columns, the padding is smaller"),
     (pool(), (GRID, ZERO), "pad (1, 16) up to 32767; must be (1, 16), at most -32768"),
     (pool(), (GRID, replace(lowest(), shape=(2, 16))),
      "pad (2, 16) up to -32768; must be (1, 16), at most -32768"),

@@ -6,24 +6,30 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hwgen.engine.sides import Sides, both, sides
 from hwgen.floats.kinds.base import Call, Kind, Params, Reads, must, on_a_grid, register
-from hwgen.floats.kinds.parameters import Flag, Int, Offsets, Reals, Signs
+from hwgen.floats.kinds.parameters import Flag, Int, Offsets, Pair, Reals, Signs
 from hwgen.floats.kinds.scaled import Scaled
 from hwgen.floats.kinds.windows import to_grid, windows_to_grid
 from hwgen.floats.layout import Layout, on_grid
 
 
 def slid(
-    layout: Layout, channels: int, kernel: int, stride: int, padding: int, dilation: int = 1
-) -> Layout:
+    layout: Layout, channels: int, kernel: Sides, stride: Sides, padding: Sides,
+    dilation: Sides = 1, far: Sides = 0,
+) -> Layout:  # fmt: skip
     """Layout of a convolution's or pooling's result, of so many channels.
 
-    side = floor((side + 2 padding - dilation (kernel - 1) - 1) / stride) + 1
+    side = floor((side + 2 padding + far - dilation (kernel - 1) - 1) / stride) + 1
     """
-    reach = dilation * (kernel - 1) + 1
-    sides = [(side + 2 * padding - reach) // stride + 1 for side in on_a_grid(layout)]
-    must(min(sides) > 0, f"a kernel that reaches over {reach} cells on a grid {layout.grid}")
-    height, width = sides
+    places = zip(on_a_grid(layout), *map(both, (kernel, stride, padding, dilation, far)))
+    reach, out = [], []
+    for side, k, s, p, d, f in places:
+        reach.append(d * (k - 1) + 1)
+        out.append((side + 2 * p + f - reach[-1]) // s + 1)
+    over = sides(*reach)
+    must(min(out) > 0, f"a kernel that reaches over {over} cells on a grid {layout.grid}")
+    height, width = out
     return on_grid(height, width, channels)
 
 
@@ -58,22 +64,22 @@ class XnorConv(Scaled):
     name = "xnor_conv"
     arity = (1, 1)
     params = {
-        "sign": Signs("O", "k", "k", "D"), "scale": Reals("O"), "bias": Reals("O"),
-        "stride": Int(1), "padding": Int(), "dilation": Int(1), "groups": Int(1),
+        "sign": Signs("O", "h", "w", "D"), "scale": Reals("O"), "bias": Reals("O"),
+        "stride": Pair(1), "padding": Pair(), "dilation": Pair(1), "groups": Int(1),
     }  # fmt: skip
     reads = Reads.SIGNS
     weights = "sign"
 
     @classmethod
     def result(cls, params: Params, *inputs: Layout) -> Layout:
-        outputs, kernel, _, depth = params["sign"].shape
+        outputs, *_, depth = params["sign"].shape
         groups, channels = params["groups"], inputs[0].channels
         must(
             depth * groups == channels and outputs % groups == 0,
             f"{groups} groups of {depth} channels of {channels}, {outputs} results",
         )
         places = [params[p] for p in ("stride", "padding", "dilation")]
-        return slid(inputs[0], outputs, kernel, *places)
+        return slid(inputs[0], outputs, params["sign"].shape[1:3], *places)
 
     @classmethod
     def unscaled(cls, n: Call, *x: Tensor) -> Tensor:
@@ -86,7 +92,7 @@ class XnorConv(Scaled):
 
 @register
 class Conv(Kind):
-    """weight * x + bias; O x C on every position for k = 1; x is `pad` in the padding.
+    """weight * x + bias; O x C on every position where h = w = 1; x is `pad` in the padding.
 
     image: x is the network's input; its padding may overlap. quad: four products a beat with 16-bit
     weights (`hwgen.passes.split_stem`).
@@ -95,8 +101,8 @@ class Conv(Kind):
     name = "conv"
     arity = (1, 1)
     params = {
-        "weight": Reals("O", "k", "k", "C"), "bias": Reals("O"), "stride": Int(1),
-        "padding": Int(), "pad": Reals("C"), "quad": Flag(), "image": Flag(),
+        "weight": Reals("O", "h", "w", "C"), "bias": Reals("O"), "stride": Pair(1),
+        "padding": Pair(), "pad": Reals("C"), "quad": Flag(), "image": Flag(),
     }  # fmt: skip
     anchor = True
     step = elementwise = makes_signs = joins_inputs = by_number = False
@@ -106,8 +112,8 @@ class Conv(Kind):
 
     @classmethod
     def result(cls, params: Params, *inputs: Layout) -> Layout:
-        outputs, kernel = params["weight"].shape[:2]
-        return slid(inputs[0], outputs, kernel, params["stride"], params["padding"])
+        outputs, *kernel, _ = params["weight"].shape
+        return slid(inputs[0], outputs, tuple(kernel), params["stride"], params["padding"])
 
     @classmethod
     def evaluate(cls, n: Call, *x: Tensor) -> Tensor:
@@ -124,7 +130,7 @@ class ChannelFilter(Kind):
     name = "channel_filter"
     arity = (1, 1)
     params = {
-        "weight": Reals("k", "k", "C"), "bias": Reals("C"), "stride": Int(1), "padding": Int(),
+        "weight": Reals("h", "w", "C"), "bias": Reals("C"), "stride": Pair(1), "padding": Pair(),
     }  # fmt: skip
     anchor = True
     step = elementwise = makes_signs = joins_inputs = by_number = False
@@ -134,7 +140,7 @@ class ChannelFilter(Kind):
 
     @classmethod
     def result(cls, params: Params, *inputs: Layout) -> Layout:
-        kernel = len(params["weight"])
+        kernel = params["weight"].shape[:2]
         return slid(inputs[0], inputs[0].channels, kernel, params["stride"], params["padding"])
 
     @classmethod

@@ -87,6 +87,16 @@ class Int(Parameter):
 
 
 @dataclass(frozen=True)
+class Pair(Int):
+    """An integer of at least `least`, for both sides of the grid, or two: (down, across)."""
+
+    def problems(self, value: Any, sizes: dict[str, int]) -> Iterator[Problem]:
+        two = type(value) is tuple and len(value) == 2
+        for number in value if two else (value,):
+            yield from super().problems(number, sizes)
+
+
+@dataclass(frozen=True)
 class Positive(Parameter):
     """A float above 0."""
 

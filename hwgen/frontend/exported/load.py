@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from hwgen.errors import HwgenError
+from hwgen.errors import HwgenError, UnsupportedOpError
 from hwgen.frontend.agreement import close
 from hwgen.frontend.checkpoint import CheckpointInfo, load_checkpoint
 from hwgen.frontend.exported.archive import read_archive
@@ -46,6 +47,8 @@ def load_exported(path: Path, options: Options) -> tuple[nn.Module, CheckpointIn
         module, info = known
         name = type(module).__name__
         return module, replace(info, program=f"{origin}; gives what hwgen's {name} gives")
+    if network.layers:
+        _check_layers(path, network, as_network(program, archive.tensors, whole=False), size)
     asked = Asked(size, program.image_shape[1], tuple(_free(program, options, size)), FAILED)
     info = describe(network, path, options, archive.sha256, asked)
     return network, replace(info, program=f"{origin}{why}")
@@ -96,17 +99,37 @@ def _known(
     return None, f"; has the keys of hwgen's {type(module).__name__}, but other results"
 
 
+def _check_layers(
+    path: Path, network: ExportedNetwork, plain: ExportedNetwork, size: tuple[int, int]
+) -> None:
+    """Raises: UnsupportedOpError where layers of `hwgen.nn` do not give what the calls give."""
+    if any(a is not None and b is not None and not close(a, b)
+           for a, b in _results(network, plain, size)):  # fmt: skip
+        names = dict.fromkeys(type(a.module).__name__ for a in network.layers.values())
+        first = next(iter(network.layers.values())).place
+        raise UnsupportedOpError(
+            f"{path}: {first}", f"{' or '.join(names)} that gives other results than hwgen.nn's",
+            "a program has these layers as they are",
+            "compile the network itself, FILE.py:NAME",
+        )  # fmt: skip
+
+
 def _same(module: nn.Module, network: ExportedNetwork, size: tuple[int, int]) -> bool:
-    """Whether two networks give the same results on random images, in double precision."""
+    """Whether two networks give the same results."""
+    pairs = _results(network, module, size)
+    return all(a is not None and b is not None and close(a, b) for a, b in pairs)
+
+
+def _results(
+    network: ExportedNetwork, other: nn.Module, size: tuple[int, int]
+) -> Iterator[tuple[Tensor | None, Tensor | None]]:
+    """What two networks give on random images, in double precision."""
     channels = network.program.image_shape[1]
     generator = torch.Generator().manual_seed(channels)
     for times, plus in SCALES:
         image = times * torch.randn(2, channels, *size, generator=generator) + plus
-        with torch.no_grad(), lent(module), lent(network):
-            got, want = (_result(m, image.double()) for m in (network, module))
-            if got is None or want is None or not close(got, want):
-                return False
-    return True
+        with torch.no_grad(), lent(other), lent(network):
+            yield _result(network, image.double()), _result(other, image.double())
 
 
 def _result(module: nn.Module, image: Tensor) -> Tensor | None:

@@ -11,6 +11,7 @@ from torch.fx.node import map_aggregate
 from hwgen.errors import UnsupportedOpError
 from hwgen.frontend.exported import batches
 from hwgen.frontend.exported.aten import FACTORIES, OPS, REBOUND, VIEWS, Unknown
+from hwgen.frontend.exported.layers import layers_of
 from hwgen.frontend.exported.program import Call, Graph, Name, Program
 
 WRAPPED = "higher_order.wrap_with_set_grad_enabled"  # what stands under torch.no_grad()
@@ -26,13 +27,18 @@ class Part(nn.Module):
 class ExportedNetwork(Part):
     """Images (B, channels, H, W) -> what the program computes, for any number B of images.
 
-    Parameters and buffers have the names that they had. An op that is not in `aten.OPS` gives
+    Parameters and buffers have the names that they had. whole: layers of `hwgen.nn` are these
+    layers (`layers`), not the calls that they have become. An op that is not in `aten.OPS` gives
     zeros of the stated shape and is one that nothing can import; `unknown` has their names.
     """
 
-    def __init__(self, program: Program, tensors: dict[str, Tensor]) -> None:
+    def __init__(self, program: Program, tensors: dict[str, Tensor], whole: bool = True) -> None:
         super().__init__()
         self.program = program
+        self.layers = {layer.first: layer for layer in (layers_of(program) if whole else ())}
+        for layer in self.layers.values():
+            owner, _, attribute = layer.place.rpartition(".")
+            self._part(owner)._modules[attribute] = layer.module
         self.unknown = sorted({c.op for c in program.graph.calls if c.op not in (*OPS, WRAPPED)})
         places = dict.fromkeys(c.place for c in program.graph.calls if c.place)
         self.parts = {place: self._part(place) for place in places}
@@ -62,9 +68,9 @@ class ExportedNetwork(Part):
         return _Run(self, image, self.program.graph, values, {self.program.image}).output()
 
 
-def as_network(program: Program, tensors: dict[str, Tensor]) -> ExportedNetwork:
+def as_network(program: Program, tensors: dict[str, Tensor], whole: bool = True) -> ExportedNetwork:
     """The network of a program in eval mode; its class has the name of the one exported."""
-    return type(program.name, (ExportedNetwork,), {})(program, tensors).eval()
+    return type(program.name, (ExportedNetwork,), {})(program, tensors, whole).eval()
 
 
 class _Run:
@@ -83,7 +89,16 @@ class _Run:
         self.resized = tuple(image.shape[2:]) != tuple(stated[2:])
 
     def output(self) -> Any:
-        for call in self.graph.calls:
+        layers = self.network.layers if self.graph is self.network.program.graph else {}
+        last = -1  # call of a layer
+        for number, call in enumerate(self.graph.calls):
+            if number in layers:
+                layer, last = layers[number], layers[number].last
+                given = [self.values[name] for name in layer.inputs]
+                self.values[layer.output] = self.network.get_submodule(layer.place)(*given)
+                self.dependent.add(layer.output)
+            if number <= last:
+                continue
             result = self._call(call)
             if call.op in REBOUND:
                 old = self._now(call.args[0])

@@ -28,7 +28,8 @@ class Name:
 
 @dataclass(frozen=True)
 class Call:
-    """op: "aten.conv2d", without its overload; place: the module path in which it was called.
+    """op: "aten.conv2d", without its overload; place: the module path in which it was called;
+    visit: the same, another one each time that a module is called.
 
     outputs: the names of its results, each one, or a list of them, or None.
     """
@@ -39,6 +40,7 @@ class Call:
     kwargs: dict[str, Any]
     outputs: tuple[Any, ...]
     place: str
+    visit: str
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Program:
 
     name: class of the network that was exported. weights: graph names -> names of its tensors;
     parameters, state: those of `weights` that are parameters, that a state dict has. fixed: which
-    sizes of the image are.
+    sizes of the image are. classes: module paths -> names of their classes.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Program:
     state: frozenset[str]
     graph: Graph
     fixed: tuple[bool, ...]
+    classes: dict[str, str]
 
     @property
     def image_shape(self) -> Shape:
@@ -120,8 +123,9 @@ def _parse(archive: Archive) -> Program:
     stacks = [n["metadata"].get("nn_module_stack", "") for n in graph["nodes"]]
     fixed = tuple("as_int" in size for size in values[images[0]]["sizes"])
     return Program(
-        _class(stacks), images[0], weights, frozenset(parameters), frozenset(state), calls, fixed
-    )
+        _class(stacks), images[0], weights, frozenset(parameters), frozenset(state), calls, fixed,
+        _classes(stacks),
+    )  # fmt: skip
 
 
 def _inputs(archive: Archive, what: str) -> UnsupportedOpError:
@@ -171,8 +175,9 @@ def _call(node: dict[str, Any]) -> Call:
         op, overload = op.rsplit(".", 1)
     args = tuple(_argument(a["arg"]) for a in node["inputs"] if _positional(a))
     kwargs = {a["name"]: _argument(a["arg"]) for a in node["inputs"] if not _positional(a)}
-    place = _place(node["metadata"].get("nn_module_stack", ""))
-    return Call(op, overload, args, kwargs, tuple(map(_output, node["outputs"])), place)
+    visit = _visit(node["metadata"].get("nn_module_stack", ""))
+    outputs = tuple(map(_output, node["outputs"]))
+    return Call(op, overload, args, kwargs, outputs, path_of(visit), visit)
 
 
 def _positional(argument: dict[str, Any]) -> bool:
@@ -245,10 +250,20 @@ def _size(size: dict[str, Any]) -> int:
     return int(size["as_expr"]["hint"]["as_int"])
 
 
-def _place(stack: str) -> str:
+def _visit(stack: str) -> str:
     """The innermost module path of `KEY,PATH,CLASS;..`; a module called again has PATH@1."""
-    path = stack.rsplit(";", 1)[-1].split(",")[1] if stack.count(",") > 1 else ""
-    return re.sub(r"@\d+", "", path)
+    return stack.rsplit(";", 1)[-1].split(",")[1] if stack.count(",") > 1 else ""
+
+
+def path_of(visit: str) -> str:
+    """A module's path, without how often it was called before."""
+    return re.sub(r"@\d+", "", visit)
+
+
+def _classes(stacks: Sequence[str]) -> dict[str, str]:
+    """The class of every module that is called, by its path."""
+    parts = [part.split(",") for stack in dict.fromkeys(stacks) for part in stack.split(";")]
+    return {path_of(part[1]): part[2] for part in parts if len(part) == 3}
 
 
 def _class(stacks: Sequence[str]) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from hwgen.engine.sides import both
 from hwgen.ops.base import Array
 from hwgen.ops.dense import PatchConv
 from hwgen.schedule.builder import Builder
@@ -21,7 +22,7 @@ def pairs(weight: Array) -> Array:
 @step("PatchConv")
 def patch_conv(b: Builder, op: PatchConv, part: Part | None) -> None:
     lanes, place = b.s.lanes, b.places[op.sources[0]]
-    width, (oh, ow), step = op.in_grid[1], op.out_grid(), op.step
+    width, (oh, ow), (down_step, step) = op.in_grid[1], op.out_grid(), op.step
     out_channels, _, _, c = op.weight.shape
     first, count = row_range(part, oh)
     per_beat = op.products
@@ -31,7 +32,10 @@ def patch_conv(b: Builder, op: PatchConv, part: Part | None) -> None:
             if top >= bottom:
                 continue
             y, x = (
-                step * r - op.border + s.taps[0] for r, s in ((top, rows), (columns.first, columns))
+                s * r - p + span.taps[0]
+                for r, s, p, span in zip(
+                    (top, columns.first), op.step, both(op.border), (rows, columns)
+                )
             )
             source = _element(b, op, part, y * width + x)
             assert source % per_beat == 0, f"{op.name}: element {source} does not begin a beat"
@@ -50,7 +54,7 @@ def patch_conv(b: Builder, op: PatchConv, part: Part | None) -> None:
             fields |= {
                 "n0": across * c // per_beat, "n1": down, "src_mem": place.memory,
                 "src_base": source, "src_s0": per_beat, "src_s1": width * c, "src_s2": step * c,
-                "src_s3": step * width * c, "q_base": block.qm, **weights,
+                "src_s3": down_step * width * c, "q_base": block.qm, **weights,
             }  # fmt: skip
             b.compute(
                 "MACS", block, [op.sources[0]], streams, dst, bit, **fields, **post_fields(op)

@@ -7,6 +7,7 @@ from math import prod
 
 import numpy as np
 
+from hwgen.engine.sides import both
 from hwgen.ops.image_conv import ImageConv
 from hwgen.ops.types import ImageRows
 from hwgen.schedule.builder import Builder
@@ -51,11 +52,12 @@ def margin_words(image: ImageRows, lanes: int, rest: int = 0) -> np.ndarray:
 @step("ImageConv")
 def image_conv(b: Builder, op: ImageConv, part: Part | None) -> None:
     lanes, place, image = b.s.lanes, b.places[op.sources[0]], b.image_rows
-    (height, width), channels = op.result_grid, op.weight.shape[3]
+    height, width = op.result_grid
     pitch = (image.words + image.margin) * lanes
     first, rows = row_range(part, height)
     strip = part.strip if part and place.slots is not None else 0
-    local = first * op.stride - op.padding - (image.first + strip * image.step)
+    down = both(op.stride)[0]
+    local = first * down - both(op.padding)[0] - (image.first + strip * image.step)
     kernel_first, kernel_rows = op.rows
     source = (place.address(strip) + image.margin) * lanes + (local + kernel_first) * pitch
     for j, phase in product(range(len(op.weight) // lanes), range(min(op.period, width))):
@@ -73,7 +75,7 @@ def image_conv(b: Builder, op: ImageConv, part: Part | None) -> None:
         fields |= {
             "n0": op.row_beats, "n1": kernel_rows, "src_mem": place.memory,
             "src_base": source + op.start(phase), "src_s0": op.products, "src_s1": pitch,
-            "src_s2": op.period * op.stride * channels, "src_s3": op.stride * pitch,
+            "src_s2": op.period * op.step, "src_s3": down * pitch,
             "q_base": block.qm, **weights,
         }  # fmt: skip
         b.compute("MACS", block, [op.sources[0]], streams, dst, bit, **fields, **post_fields(op))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from hwgen.engine.sides import both
 from hwgen.errors import FitError
 from hwgen.ops.xnor import Slices, XnorConv
 from hwgen.schedule.builder import Builder
@@ -51,7 +52,7 @@ def _conv3x3(b: Builder, op: XnorConv, part: Part | None) -> None:
             om, m = 2 * om - 2 * others, m // 2
         walks = []
         for y, n in row_runs(b, width, row_range(part, height), len(tiles)):
-            walk = Walk(width, n, 1, width, xd=op.dilation, token0=y * width, word0=j)
+            walk = Walk(width, n, 1, width, xd=both(op.dilation)[1], token0=y * width, word0=j)
             source = {
                 "a_base": place.address(y * width),
                 "a_s2": place.stride,
@@ -119,7 +120,7 @@ def _side_by_side(b: Builder, op: XnorConv, part: Part | None, count: int) -> bo
     """Whether the `count` tokens from every stride-th on are always one piece of a row of BM."""
     place, width, row = b.places[op.sources[0]], op.in_grid[1], b.s.row_elements
     rows = np.array(op.source_rows(*row_range(part, op.out_grid()[0])))
-    token = rows[:, None] * width + np.arange(0, width, op.stride)
+    token = rows[:, None] * width + np.arange(0, width, both(op.stride)[1])
     whole = place.stride * b.s.lanes == op.weight.shape[-1]
     return whole and bool((place.address(token) % row + count * place.stride <= row).all())
 
@@ -132,20 +133,20 @@ def _conv_taps(b: Builder, op: XnorConv, part: Part | None) -> None:
     of column has runs and an offset of its own.
     """
     lanes, place = b.s.lanes, b.places[op.sources[0]]
-    width, (oh, ow), stride = op.in_grid[1], op.out_grid(), op.stride
-    out_channels, kernel, _, c = op.weight.shape
+    width, (oh, ow), (stride, step) = op.in_grid[1], op.out_grid(), both(op.stride)
+    (out_channels, *kernel, c), dilation = op.weight.shape, both(op.dilation)
     group_out = out_channels // op.groups
     if op.groups > 1 and (c % lanes or group_out % lanes):
         raise FitError(
             op.name,
-            f"groups of {c} inputs and {group_out} outputs with stride {stride}",
+            f"groups of {c} inputs and {group_out} outputs with stride {op.stride}",
             f"must be multiples of lanes={lanes}",
             "--set lanes=16",
         )
     pieces = op.neighbours(b.s)
     most = max(count for _, count in pieces)
     if most > 1 and not _side_by_side(b, op, part, most):
-        pieces = [(tap, 1) for tap in range(kernel)]
+        pieces = [(tap, 1) for tap in range(kernel[1])]
     kinds = [(rows, columns) for rows in op.spans(0) for columns in op.spans(1)]
     om = np.array([-len(rows.taps) * len(columns.taps) * c for rows, columns in kinds])
     y0, count = row_range(part, oh)
@@ -153,9 +154,9 @@ def _conv_taps(b: Builder, op: XnorConv, part: Part | None) -> None:
         word = op.weight[j * lanes : (j + 1) * lanes]
         first = j * lanes // group_out * c // lanes  # element with the group's first channel
         taps, tiles, chunks = [], [], []
-        for ky in range(kernel):
+        for ky in range(kernel[0]):
             for kx, across in pieces:
-                base = place.step(ky * op.dilation * width) + kx * op.dilation * place.stride
+                base = place.step(ky * dilation[0] * width) + kx * dilation[1] * place.stride
                 weight = word[:, ky, kx : kx + across].reshape(lanes, -1)
                 for e, n in linear_chunks(b, across * c, first):
                     taps.append((ky, kx))
@@ -170,14 +171,15 @@ def _conv_taps(b: Builder, op: XnorConv, part: Part | None) -> None:
             inside = [
                 i for i, (ky, kx) in enumerate(taps) if ky in rows.taps and kx in columns.taps
             ]
-            ky, kx = (t.taps[0] * op.dilation for t in (rows, columns))  # the first in the image
-            down, right = ky - op.padding, kx - op.padding
+            # the first in the image
+            ky, kx = (t.taps[0] * d for t, d in zip((rows, columns), dilation))
+            down, right = (k - p for k, p in zip((ky, kx), both(op.padding)))
             for y, n in row_runs(b, columns.size, (top, bottom - top), len(inside)):
                 walk = Walk(columns.size, n, 1, ow, token0=y * ow + columns.first, word0=j)
-                seen = (stride * y + down) * width + stride * columns.first + right
+                seen = (stride * y + down) * width + step * columns.first + right
                 source = {
                     "a_base": place.address(seen) - place.step(ky * width) - kx * place.stride,
-                    "a_s2": stride * place.stride,
+                    "a_s2": step * place.stride,
                     "a_s3": place.step(stride * width),
                 }
                 runs.append(Run(walk, source, chunks=inside, om=kind))

@@ -71,6 +71,10 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "under no_grad": lambda: Net(Without()),
     "in place": lambda: Net(nn.Sequential(*(
         Residual(a(inplace=True)) for a in (nn.ReLU6, nn.ReLU, nn.SiLU, nn.LeakyReLU)))),
+    "hard swish": lambda: Net(Residual(nn.Hardswish())),
+    "hard sigmoid": lambda: Net(Residual(nn.Hardsigmoid())),
+    "GELU, sigmoid, tanh": lambda: Net(nn.Sequential(
+        *(Residual(a()) for a in (nn.GELU, nn.Sigmoid, nn.Tanh)))),
     "parts of a grid": lambda: Net(
         lambda s, x: s.bn(s.conv(x))[:, :, ::2, ::2] + x[:, :, ::2, ::2]),
     "channels and poolings": lambda: Net(lambda s, x: F.avg_pool2d(torch.cat(
