@@ -154,9 +154,20 @@ class Fuser:
                 self._grow(Chain(node.name, node, [node.name]), node.name)
             elif node.kind.step:
                 self._start_at(node)
+        if not self.reasons:  # else values without a chain may have been signed
+            self._check_signs()
         if self.reasons:
             raise joined(network, self.reasons)
         return self.chains
+
+    def _check_signs(self) -> None:
+        for node in self.graph.nodes.values():
+            if node.kind.makes_signs and node.name not in self.signed:
+                what = self.graph.nodes[node.inputs[0]].kind
+                self.reasons.append(UnsupportedOpError(
+                    node.name, f"a {node.kind.name} of a value after {what.name}",
+                    "tile, pool and window_merge must feed a sum or the sign of a binary layer",
+                ))  # fmt: skip
 
     def _check_sources(self, node: Node) -> None:
         for name in node.inputs:

@@ -37,6 +37,7 @@ from hwgen.floats.kinds import (
     MaxPool,
     PerChannel,
     Sign,
+    Tile,
     TokenMean,
     View,
     WindowSum,
@@ -76,6 +77,7 @@ def move_channels(graph: FloatGraph) -> FloatGraph:
 
     Raises: UnsupportedOpError for one in windows that is no whole words.
     """
+    graph = _spread(graph)
     if not _gathers(graph):
         return graph
     graph = dedup(graph)
@@ -87,6 +89,26 @@ def move_channels(graph: FloatGraph) -> FloatGraph:
             graph = next(found, graph)
     images = (n for n in graph.nodes.values() if n.kind is Conv and n.inputs == (graph.image,))
     return graph.rewrite([n.with_(image=True) for n in images])
+
+
+def _spread(graph: FloatGraph) -> FloatGraph:
+    """A value behind itself that a sign or a layer reads, and no sum, is a gather for these."""
+    made: dict[str, Node] = {}
+    for node in graph.nodes.values():
+        for name in dict.fromkeys(node.inputs):
+            source = graph.nodes[name]
+            if source.kind is not Tile or not (node.kind.makes_signs or node.kind.anchor):
+                continue
+            again, width = f"{name}.gather", source.layout.channels
+            inner = width // source["times"]
+            ones, zeros = np.ones(width), np.zeros(width)
+            picks = tuple((0, c % inner) for c in range(width))
+            params = {"picks": picks, "scale": ones, "bias": zeros}
+            made[again] = Node(again, Gather, source.inputs, params, source.layout)
+            reader = made.get(node.name, node)
+            inputs = tuple(again if i == name else i for i in reader.inputs)
+            made[node.name] = reader.with_(inputs=inputs)
+    return graph.rewrite(made.values()) if made else graph
 
 
 def _gathers(graph: FloatGraph) -> list[Node]:

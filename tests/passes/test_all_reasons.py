@@ -22,15 +22,15 @@ def reasons(module: nn.Module) -> list[str]:
     return list(caught.value.lines)
 
 
-class Tiled(nn.Module):
-    """A norm of channels that are repeated: nothing that the engine can address."""
+class Finer(nn.Module):
+    """A norm of cells that are repeated: nothing that the engine can address."""
 
-    def __init__(self, times: int) -> None:
+    def __init__(self, side: int) -> None:
         super().__init__()
-        self.times, self.norm = times, nn.LayerNorm(32 * times)
+        self.side, self.norm = side, nn.LayerNorm(32)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        return self.norm(hnn.tile_channels(tokens, self.times))
+        return self.norm(hnn.upsample_grid(tokens, self.side, 2))
 
 
 class Stages(nn.Module):
@@ -39,9 +39,8 @@ class Stages(nn.Module):
     def __init__(self, count: int) -> None:
         super().__init__()
         self.stem = nn.Conv2d(3, 32, 4, 4)
-        tiled = [Tiled(1 + k % 2 + 1) for k in range(count)]
-        self.stages = nn.ModuleList(tiled)
-        self.ways = nn.ModuleList(nn.Linear(32 * t.times, 32) for t in tiled)
+        self.stages = nn.ModuleList(Finer(8 << k) for k in range(count))
+        self.ways = nn.ModuleList(nn.Linear(32, 32) for _ in range(count))
         self.head = nn.Linear(32, 4)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -52,7 +51,7 @@ class Stages(nn.Module):
 
 
 TILE = (
-    "layer_norm of a value after tile; tile, pool and window_merge must feed a sum or the sign of "
+    "layer_norm of a value after upsample; tile, pool and window_merge must feed a sum or the sign of "
     "a binary layer"
 )
 

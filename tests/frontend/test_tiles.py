@@ -1,0 +1,49 @@
+"""Values behind themselves and on a finer grid, read by what adds nothing."""
+
+from __future__ import annotations
+
+import pytest
+from torch import Tensor, nn
+
+from hwgen.errors import HwgenError
+from hwgen.nn import BinaryLinear
+from hwgen.nn.grid import tile_channels, upsample_grid
+from hwgen.passes.lower import lower_model
+from tests.frontend.nets import Net, compiles, seeded
+from tests.networks import IMAGE
+
+
+class Tokens(nn.Module):
+    """A part on tokens (B, 64, 32), on a grid before and behind it."""
+
+    def __init__(self, line: nn.Module) -> None:
+        super().__init__()
+        self.line = line
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.part(x.flatten(2).transpose(1, 2))
+        side = round(tokens.shape[1] ** 0.5)
+        return tokens.transpose(1, 2).unflatten(2, (side, side))
+
+    def part(self, x: Tensor) -> Tensor:
+        return x + self.line(tile_channels(x, 2))
+
+
+class Finer(Tokens):
+    def part(self, x: Tensor) -> Tensor:
+        fine = upsample_grid(x, 8, 2)
+        return fine + self.line(fine)
+
+
+def test_a_layer_of_a_value_behind_itself() -> None:
+    """The sign is no sum that could address the value twice: its channels are copied."""
+    compiles(seeded(lambda: Net(Tokens(BinaryLinear(64, 32)))))
+
+
+def test_a_layer_of_a_finer_grid_is_refused_by_name() -> None:
+    with pytest.raises(HwgenError) as error:
+        lower_model(seeded(lambda: Net(Finer(BinaryLinear(32, 32)))), meta={"image": IMAGE})
+    assert str(error.value) == (
+        "body.line.sign: a sign of a value after upsample; tile, pool and window_merge must feed a "
+        "sum or the sign of a binary layer"
+    )
