@@ -37,13 +37,15 @@ from hwgen.passes.scale_image import scale_image
 from hwgen.passes.shift_activations import shift_activations
 from hwgen.passes.sink_unwindow import sink_unwindow
 from hwgen.passes.sink_upsample import sink_upsample
+from hwgen.passes.split_means import split_means
 from hwgen.passes.split_scales import split_scales
 from hwgen.passes.split_stem import split_stem
 from hwgen.zoo.config import IMAGENET_MEAN, IMAGENET_STD
 
 PASSES = (
     shift_activations, fold_backward, flatten_sums, fold_forward, merge_filters, distribute,
-    sink_unwindow, sink_upsample, absorb_shifts, dedup, split_stem, order_sums, split_scales,
+    sink_unwindow, sink_upsample, absorb_shifts, dedup, split_stem, split_means, order_sums,
+    split_scales,
 )  # fmt: skip
 
 
