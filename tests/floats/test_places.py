@@ -98,6 +98,7 @@ PLACES = {
         "in grid order",
     ),
     "passes/sink_upsample.py": ("Add Upsample", "what the pass rewrites"),
+    "passes/split_means.py": ("AvgPool TokenMean", "what the pass rewrites"),
     "passes/split_scales.py": ("Affine Conv", "what the pass rewrites"),
     "passes/split_stem.py": ("Add Conv", "what the pass rewrites"),
     "report/blocks.py": ("Attention", "has levels to compare"),
