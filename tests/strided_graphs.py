@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from hwgen.engine.sides import Sides, both
 from hwgen.ir import Graph, TensorType
+from hwgen.ops.cross_filter import CrossFilter
 from hwgen.ops.dense import PatchConv, weight_bits
 from hwgen.ops.vector import AvgPool, TokenMean
-from hwgen.ops.xnor import XnorConv
-from tests.graphs import Maker
+from hwgen.ops.xnor import XnorConv, XnorLinear
+from tests.graphs import TAPS, Maker
 
 # kernel, stride, padding, dilation, groups
 KERNELS = (
@@ -137,3 +138,31 @@ def grouped_graph(side: int = 10, c: int = 80, seed: int = 0) -> Graph:
     m.add(PatchConv, "head", [y], m.post(16, sh1=12), (1, 16), (1, 1), **head)
     image = TensorType("image", (2 * side, 2 * side, 3), (2 * side, 2 * side), 0, 0, 255)
     return Graph({"image": image}, tuple(m.ops), "head", {"classes": 10, "name": "grouped"})
+
+
+def wide_graph(side: int = 8, c: int = 240, seed: int = 0) -> Graph:
+    """A filter of many words beside a layer that sums over many tiles of weights."""
+    m = Maker(seed)
+    grid, tokens = (side, side), (side**2, c)
+    x = m.add(
+        PatchConv, "stem", ["image"], m.post(c, "bits", sh1=5), tokens, grid,
+        in_grid=(2 * side, 2 * side), weight=m.ints(-127, 128, c, 2, 2, 3),
+    )  # fmt: skip
+    hidden = m.add(
+        XnorLinear, "hidden", [f"{x}.bits"], m.post(16 * c, "bits", sh1=5), (side**2, 16 * c), grid,
+        feature=False, weight=m.weight(16 * c, c), m=m.ints(-300, 300, 16 * c),
+    )  # fmt: skip
+    shifts = m.add(
+        CrossFilter, "shifts", [x], m.post(c, sh1=14), tokens, grid, offsets=TAPS,
+        m=m.ints(-3000, 3000, len(TAPS), c), in_grid=grid,
+    )  # fmt: skip
+    y = m.add(
+        XnorLinear, "out", [f"{hidden}.bits"], m.post(c, "rp", sh1=5, out=shifts), tokens, grid,
+        weight=m.weight(c, 16 * c), m=m.ints(-300, 300, c),
+    )  # fmt: skip
+    mean = m.ints(-3000, 3000, c)
+    z = m.add(TokenMean, "mean", [y], m.post(c, sh1=13), (1, c), (1, 1), m=mean)
+    head = {"weight": m.ints(-127, 128, 16, 1, 1, c), "in_grid": (1, 1)}
+    m.add(PatchConv, "head", [z], m.post(16, sh1=12), (1, 16), (1, 1), **head)
+    image = TensorType("image", (2 * side, 2 * side, 3), (2 * side, 2 * side), 0, 0, 255)
+    return Graph({"image": image}, tuple(m.ops), "head", {"classes": 10, "name": "wide"})

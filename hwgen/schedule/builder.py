@@ -85,6 +85,7 @@ class Builder:
         }  # fmt: skip
         self.step = ""
         self.beside = Beside(iter(()))  # what runs beside the step
+        self.held: list[Block] = []  # whose parameters instructions to come read
         self.taps: dict[str, int] = {}  # of the last SET
         self.table = b""  # key of the chords that are loaded
         self.recent: list[Issue] = []  # compute instructions that may still be in flight
@@ -128,6 +129,9 @@ class Builder:
             limit = self.s.quad_slots if k == "cm" and cm_quad else None
             start = self.rings[k].take(n, self.step, limit)
             setattr(block, k, start)
+            for other in self.held:
+                low, size = getattr(other, k), other.sizes.get(k, 0)
+                assert start + n <= low or low + size <= start, f"{self.step}: {k} {start} is held"
             wait_cmp = max(wait_cmp, int(self.rings[k].cmp[start : start + n].max()))
             wait_ldw = max(wait_ldw, int(self.rings[k].ldw[start : start + n].max()))
         order = [

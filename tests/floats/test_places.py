@@ -82,7 +82,7 @@ PLACES = {
     "passes/channel_nodes.py": ("Tile", "what it makes"),
     "passes/move_channels.py": (
         "Activation Add AvgPool ChannelFilter Constant Conv CrossFilter Gather Input MaxPool "
-        "PerChannel Sign TokenMean View WindowSum XnorConv XnorLinear",
+        "PerChannel Sign Tile TokenMean View WindowSum XnorConv XnorLinear",
         "what moves channels, and through what: another kind keeps its copy",
     ),
     "passes/order_sums.py": ("Add", "what the pass rewrites"),

@@ -51,8 +51,8 @@ class Stages(nn.Module):
 
 
 TILE = (
-    "layer_norm of a value after upsample; tile, pool and window_merge must feed a sum or the sign of "
-    "a binary layer"
+    "layer_norm of a value after upsample; tile, pool and window_merge must feed a sum or the sign "
+    "of a binary layer"
 )
 
 

@@ -14,6 +14,7 @@ from hwgen.ir.graph import Graph
 from hwgen.ops.types import ImageRows
 from hwgen.paths import models_dir
 from hwgen.pipeline import load_prepared
+from hwgen.schedule.beside import Beside
 from hwgen.schedule.builder import Builder
 from hwgen.schedule.layout import BM, Place, row_pitch
 from hwgen.schedule.program import Program, schedule
@@ -26,7 +27,7 @@ from hwgen.units.dma import record_words
 from hwgen.units.xnor_front import column_cycles
 from tests.attention_graphs import attention_graph
 from tests.graphs import conv_graph, norm_graph, patch_graph, random_graph
-from tests.strided_graphs import grouped_graph, kernel_graph, strided_graph
+from tests.strided_graphs import grouped_graph, kernel_graph, strided_graph, wide_graph
 from tests.units.isa_reference import Fault, Machine
 
 SEED = 7
@@ -134,6 +135,15 @@ def test_a_store_runs_alone() -> None:
         if i.op == "STORE":
             assert i.fields["wait_cmp"] == compute
             stored = {"cmp": dma, "dma": dma}
+
+
+def test_a_filter_of_many_words_leaves_its_layer_the_parameters(monkeypatch) -> None:
+    """It may not run so far ahead of the layer that its parameters replace the layer's."""
+    program = check(wide_graph(), {"kw": 64, "cm_slots": 32})
+    assert program.beside == {"shifts": "out"}
+    monkeypatch.setattr("hwgen.schedule.steps.Beside", lambda own, lead: Beside(own, 99))
+    with pytest.raises(AssertionError, match="is held"):
+        schedule(program.graph, program.sizing)
 
 
 def test_sums_in_pairs_need_even_multipliers() -> None:

@@ -62,6 +62,7 @@ def tile_passes(
     """
     cm = channel_words(b, op.m, j, 1) if m is None else m[None]
     params = b.load(cm=cm, om=om, qm=post_slots(b, op, j, 1))  # one for the word's constants
+    b.held.append(params)
     words = [tile_words(b, tile) for tile in tiles]
     stay = 2 * sum(map(len, words)) <= b.s.wb_words
     loaded: dict[int, Block] = {}
@@ -93,7 +94,8 @@ def tile_passes(
                 **post_fields(op), **fields,
             )  # fmt: skip
             if not last:
-                b.beside.fill(run.walk.n2 * run.walk.n3)
+                b.beside.fill(run.walk.n2 * run.walk.n3, j)
+    b.held.clear()
 
 
 def row_runs(b: Builder, width: int, part: tuple[int, int], chunks: int) -> list[tuple[int, int]]:
