@@ -88,7 +88,7 @@ async def registers_keep_what_is_written(dut) -> None:
         mask = sum(0xFF << 8 * k for k in range(4) if strobes >> k & 1)
         model[address] = model[address] & ~mask | value & mask
         if address == REG_COUNT:
-            model[address] &= 0xFFFF
+            model[address] &= 0xFFFFFF
         await regs.write(address, value, strobes)
         address = int(rng.choice(list(model)))
         assert await regs.read(address) == model[address], hex(address)
