@@ -7,7 +7,6 @@ whatever gives the function's values on probes is that function.
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -15,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from hwgen.floats.kinds import KINDS, Tabulated
+from hwgen.frontend.cones import cones
 
 PROBES = torch.cat([torch.linspace(-8, 8, 1601), torch.tensor([-30.0, -12.0, 12.0, 30.0])]).double()
 CLOSE = 1e-7  # constants may have been rounded to float32; the network is compared afterwards
@@ -44,7 +44,7 @@ def curve(node: fx.Node, position: dict[fx.Node, int]) -> tuple[Any, tuple[Any, 
 
     position: of every node in its graph.
     """
-    for x, inside in _cones(node, position):
+    for x, inside in cones(node, position, _on_numbers, LONGEST):
         value = x.meta.get("value")
         alike = isinstance(value, Tensor) and value.shape == node.meta["value"].shape
         found = _evaluated(x, inside) if alike else None
@@ -87,27 +87,6 @@ def _limits(node: Any) -> tuple[Any, Any, Any] | None:
     low, high = bounds.get("min"), bounds.get("max")
     plain = all(b is None or isinstance(b, int | float) for b in (low, high))
     return (x, low, high) if plain else None
-
-
-def _cones(node: fx.Node, position: dict[fx.Node, int]) -> Iterator[tuple[fx.Node, list[fx.Node]]]:
-    """(value, the operations in order) for every value that a node is computed from alone by
-    several operations on numbers."""
-    if not _on_numbers(node):
-        return
-    inside, before = [node], set(_read(node))
-    while before and len(inside) < LONGEST:
-        latest = max(before, key=position.__getitem__)
-        if len(before) == 1 and len(inside) > 1:
-            yield latest, sorted(inside, key=position.__getitem__)
-        if not _on_numbers(latest):
-            return
-        before = (before - {latest}) | set(_read(latest))
-        inside.append(latest)
-
-
-def _read(node: fx.Node) -> list[fx.Node]:
-    """Values that a node reads, without constants."""
-    return [n for n in node.all_input_nodes if n.op != "get_attr"]
 
 
 def _on_numbers(node: fx.Node) -> bool:

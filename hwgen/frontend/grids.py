@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx
 
 from hwgen import nn as hnn
+from hwgen.frontend.cones import cones, read
 
 CLOSE = 1e-6
 LONGEST = 40  # operations of a function
@@ -52,13 +53,17 @@ def whole(node: fx.Node, position: dict[fx.Node, int]) -> Whole:
 
 
 def _on_a_grid(node: fx.Node, position: dict[fx.Node, int]) -> Whole:
-    for x, inside in _cones(node, position):
+    for x, inside in cones(node, position, _moves, LONGEST):
         if _shape(x) is None:
             continue
         for function, *args in _candidates(x, node, inside):
             if _equal(function(x.meta["value"], *args), node):
                 return function, (x, *args)
     return None
+
+
+def _moves(node: fx.Node) -> bool:
+    return node.target in MOVES
 
 
 def _candidates(x: fx.Node, node: fx.Node, inside: list[fx.Node]) -> Iterator[tuple[Any, ...]]:
@@ -116,22 +121,6 @@ def _attention(node: fx.Node, position: dict[fx.Node, int]) -> Whole:
     return None
 
 
-# ------------------------------------------------------------------------------------- cones
-
-
-def _cones(node: fx.Node, position: dict[fx.Node, int]) -> Iterator[tuple[fx.Node, list[fx.Node]]]:
-    """(value, operations) for every value from which alone a node is computed by moves."""
-    inside, before = [node], set(_read(node))
-    while before and len(inside) < LONGEST:
-        latest = max(before, key=position.__getitem__)
-        if len(before) == 1 and len(inside) > 1:
-            yield latest, inside
-        if latest.target not in MOVES:
-            return
-        before = (before - {latest}) | set(_read(latest))
-        inside.append(latest)
-
-
 def _behind_signs(
     node: fx.Node, position: dict[fx.Node, int]
 ) -> tuple[list[fx.Node], list[fx.Node]]:
@@ -145,15 +134,10 @@ def _behind_signs(
             signs.add(latest)
         elif latest.target in ATTENTION:
             inside.append(latest)
-            before |= set(_read(latest))
+            before |= set(read(latest))
         else:
             return [], []
     return (inside, sorted(signs, key=position.__getitem__)) if not before else ([], [])
-
-
-def _read(node: fx.Node) -> list[fx.Node]:
-    """Values that a node reads, without constants."""
-    return [n for n in node.all_input_nodes if n.op != "get_attr"]
 
 
 def _constants(inside: list[fx.Node], size: int) -> list[Tensor]:

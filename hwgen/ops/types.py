@@ -33,6 +33,10 @@ class TensorType:
         """Tokens in all windows together."""
         return prod(self.shape[:-1])
 
+    def words(self, lanes: int) -> int:
+        """Words of so many lanes that hold it."""
+        return self.tokens * -(-self.channels // lanes)
+
     @property
     def width(self) -> int:
         """Bits of the smallest integer holding the range: signed for features, else unsigned."""

@@ -119,7 +119,7 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _kept(row: Row, before: dict[str, Row]) -> Row:
+def kept(row: Row, before: dict[str, Row]) -> Row:
     """The row with its last simulation, if that was of the same engine and program."""
     old = before.get(row["name"], {})
     same = all(old.get(k) == row.get(k) for k in ("sizing", "cycles", "instructions"))
@@ -139,9 +139,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             rows += [before[name]] if name in before else []
             continue
         row, program = study(name)
+        row = kept(row, before)
         if program is not None and name in options.simulate:
             row["simulated"] = simulate(program)
-        rows.append(_kept(row, before) if "simulated" not in row else row)
+        rows.append(row)
         print(json.dumps({k: v for k, v in rows[-1].items() if k != "sizing"}), flush=True)
     write_text_atomic(path, json.dumps(rows, indent=1) + "\n")
     page = CHECKOUT / PAGE

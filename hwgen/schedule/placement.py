@@ -15,7 +15,6 @@ import numpy as np
 from hwgen.engine.sizing import Sizing
 from hwgen.errors import FitError
 from hwgen.ir.graph import Graph
-from hwgen.passes.separate_streams import separate_streams
 from hwgen.schedule.layout import (
     BLOCK_WORDS,
     BM,
@@ -25,8 +24,8 @@ from hwgen.schedule.layout import (
     Place,
 )
 from hwgen.schedule.live import Live, live_ranges, words_in_use
-from hwgen.schedule.plan import Plan, plan
-from hwgen.schedule.spill import spill
+from hwgen.schedule.plan import Plan
+from hwgen.schedule.spill import arranged
 
 Array = np.ndarray
 
@@ -105,9 +104,8 @@ class _Memory:
         return None
 
 
-def place(graph: Graph, s: Sizing, order: Plan | None = None) -> dict[str, Place]:
+def place(graph: Graph, s: Sizing, order: Plan) -> dict[str, Place]:
     """Regions of all tensors. Raises HwgenError when a memory is too small (which, by how much)."""
-    order = order or plan(graph, s.strip_tokens, s.lanes, s.spill_words > 0)
     try:
         return _placed(live_ranges(graph, order, s), s)
     except FitError:
@@ -177,8 +175,7 @@ def _place(live: dict[str, Live], limit: int, s: Sizing, way: Way) -> Iterator[t
 
 def demand(graph: Graph, s: Sizing) -> tuple[int, int, int]:
     """Words of FM and TM and rows of BM that the graph needs, whatever `s` offers."""
-    graph = spill(separate_streams(graph), s)
-    order = plan(graph, s.strip_tokens, s.lanes, s.spill_words > 0)
+    graph, order = arranged(graph, s)
     roomy = s.replace(fm_words=1 << 14, tm_words=1 << 14, bm_rows=(1 << 16) // s.row_elements)
     found: list[list[int]] = []
     problem = None

@@ -195,8 +195,7 @@ class _Planner:
         if grid is None or not self.limit:
             return 0
         height, width = grid
-        again = [op for op in band if op.LOADED]
-        cells = max(_scale(op, grid) for op in band if op not in again) ** 2
+        cells = max(_scale(op, grid) for op in band if not op.LOADED) ** 2
         out = band[-1].out
         wide = max(1, out.channels // STRIP_CHANNELS)
         if height * width * cells * (wide if self.spilled else 1) <= self.limit:
@@ -207,20 +206,8 @@ class _Planner:
         for rows in range(height, 0, -1):
             small = rows * width * cells * wide <= self.limit or rows <= least
             if height % rows == 0 and small and self._whole_words(image, rows):
-                return rows if self._come_by_rows(again, grid, rows) else height
+                return rows
         return height
-
-    def _come_by_rows(self, again: list[Op], grid: tuple[int, int], rows: int) -> bool:
-        """Whether strips of a band need only rows of what comes back for it."""
-        for op in again:
-            for reader in self.readers[op.name]:
-                own = rows * _scale(reader, grid)
-                firsts = range(0, reader.out.grid[0], own) if own else ()
-                if not own or not all(
-                    seen_rows(reader, op.name, op.out.grid[0], first, own) for first in firsts
-                ):
-                    return False
-        return True
 
     def _whole_words(self, image: Op | None, rows: int) -> bool:
         if image is None:
@@ -232,17 +219,17 @@ class _Planner:
     def _windows(self, tensor: str, band: list[Op], rows: int, count: int) -> Strips:
         """Rows of a reloaded tensor that every strip of a band needs."""
         height = next(op for op in band if tensor in op.outputs()).out.grid[0]
-        grid, low, high = result_grid(band[-1]), [], []
+        grid, windows = result_grid(band[-1]), []
         for strip in range(count):
-            seen = [
-                seen_rows(op, tensor, height, strip * rows * k, rows * k)
-                for op in self.readers[tensor]
-                if (k := _scale(op, grid))
-            ]
-            low.append(min(rows[0] for rows in seen if rows))
-            high.append(max(rows[1] for rows in seen if rows))
-        most = max(b - a + 1 for a, b in zip(low, high, strict=True))
-        return Strips(most, (0,) * count, tuple(low))
+            seen = []
+            for op in self.readers[tensor]:
+                own = rows * _scale(op, grid)
+                seen.append(seen_rows(op, tensor, height, strip * own, own))
+            assert None not in seen, f"{tensor} is read as a whole"  # `spill` does not take it
+            low, high = zip(*filter(None, seen), strict=True)
+            windows.append((min(low), max(high)))
+        most = max(high - low + 1 for low, high in windows)
+        return Strips(most, (0,) * count, tuple(low for low, _ in windows))
 
     def _within(self, tensor: str, band: list[Op], by_rows: bool) -> bool:
         """True when all readers are in this band and need no rows of other strips."""

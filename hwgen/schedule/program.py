@@ -16,14 +16,13 @@ from hwgen.errors import FitError
 from hwgen.ir.graph import Graph
 from hwgen.ops.base import Op
 from hwgen.ops.types import TensorType
-from hwgen.passes.separate_streams import separate_streams
 from hwgen.schedule.builder import Builder
 from hwgen.schedule.hazards import Instruction, Writes
 from hwgen.schedule.keep import keep_on_chip
 from hwgen.schedule.layout import Place
 from hwgen.schedule.placement import place
-from hwgen.schedule.plan import Piece, Plan, plan
-from hwgen.schedule.spill import spill
+from hwgen.schedule.plan import Piece, Plan
+from hwgen.schedule.spill import arranged
 from hwgen.schedule.steps import run_beside, run_step
 from hwgen.schedule.steps.image import load_image
 from hwgen.schedule.waits import recent_waits
@@ -59,8 +58,7 @@ class Program:
     def kept_bytes(self) -> int:
         """Bytes of the tensors that are kept in DDR, from the first one's offset on."""
         types, s = self.graph.types(), self.sizing
-        words = sum(types[name].tokens * (types[name].channels // s.lanes) for name in self.kept)
-        return words * s.word_bytes
+        return sum(types[name].words(s.lanes) for name in self.kept) * s.word_bytes
 
     @property
     def output_bytes(self) -> int:
@@ -155,8 +153,7 @@ def wrapped(fields: dict[str, int]) -> dict[str, int]:
 
 def schedule(graph: Graph, s: Sizing) -> Program:
     """Program of a graph on an engine of sizes `s`. Raises HwgenError when it does not fit."""
-    graph = spill(separate_streams(graph), s)
-    order = plan(graph, s.strip_tokens, s.lanes, s.spill_words > 0)
+    graph, order = arranged(graph, s)
     places, types = place(graph, s, order), graph.types()
     out = places[graph.output]
     kept = _kept(graph, order, s, out.size)
@@ -198,7 +195,7 @@ def _kept(graph: Graph, order: Plan, s: Sizing, output_words: int) -> dict[str, 
     at = -(-output_words * s.word_bytes // align) * align
     for name in order.stored:
         out[name] = at
-        at += types[name].tokens * (types[name].channels // s.lanes) * s.word_bytes
+        at += types[name].words(s.lanes) * s.word_bytes
     return out
 
 

@@ -15,7 +15,14 @@ from hwgen.ir.graph import Graph
 from hwgen.ops.base import Op
 from hwgen.ops.post import Post
 from hwgen.ops.reload import Reload
-from hwgen.schedule.plan import Bands, plan_bands, seen_rows
+from hwgen.passes.separate_streams import separate_streams
+from hwgen.schedule.plan import Bands, Plan, plan, plan_bands, seen_rows
+
+
+def arranged(graph: Graph, s: Sizing) -> tuple[Graph, Plan]:
+    """The graph as an engine runs it, with copies and reloads, and in which order."""
+    graph = spill(separate_streams(graph), s)
+    return graph, plan(graph, s.strip_tokens, s.lanes, s.spill_words > 0)
 
 
 def spill(graph: Graph, s: Sizing) -> Graph:
@@ -33,7 +40,7 @@ def sizes(graph: Graph, s: Sizing, bands: Bands | None = None) -> dict[str, int]
     bands = bands or plan_bands(graph, s.strip_tokens, s.lanes)
     types = graph.types()
     return {
-        op.name: types[op.name].tokens * (types[op.name].channels // s.lanes)
+        op.name: types[op.name].words(s.lanes)
         for op in graph.ops
         if op.feature is not None and op.inputs and _can(graph, op, bands)
     }

@@ -13,8 +13,8 @@ from hwgen.errors import FitError, HwgenError
 from hwgen.ir.graph import Graph
 from hwgen.passes.separate_streams import separate_streams
 from hwgen.schedule.placement import demand, place
+from hwgen.schedule.spill import arranged
 from hwgen.schedule.spill import sizes as spillable
-from hwgen.schedule.spill import spill
 from hwgen.search.work import cycles
 from hwgen.targets import Target
 from hwgen.targets.fit import excess, named
@@ -75,7 +75,8 @@ def _holds(graph: Graph, s: Sizing) -> bool:
     if least.wb_words > s.wb_words or least.ps_words > s.ps_words:
         return False
     try:
-        place(spill(separate_streams(graph), s), s)
+        ops, order = arranged(graph, s)
+        place(ops, s, order)
     except FitError:
         return False
     return True

@@ -45,7 +45,7 @@ def cycles(graph: Graph, s: Sizing, rate: Rate = PORTS_ONLY) -> int:
     order = plan(graph, s.strip_tokens, s.lanes, s.spill_words > 0)
     pieces = Counter(piece.name for piece in order.pieces if not piece.store)
     unit = Dma(s.lanes, s.axi_bits)
-    stored = sum(types[name].tokens * types[name].channels // s.lanes for name in order.stored)
+    stored = sum(types[name].words(s.lanes) for name in order.stored)
     again = sum(reloaded_words(op, order, s, pieces[op.name]) for op in graph.ops if op.LOADED)
     moved = stored * unit.stored_word + ceil(again * unit.word_beats * rate.read_cycles)
     return moved + sum(

@@ -7,17 +7,21 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
+from hwgen.emit.image import ddr_regions
 from hwgen.engine import isa
 from hwgen.engine.sizing import Sizing
 from hwgen.errors import FitError
 from hwgen.ir.graph import Graph
 from hwgen.ops.types import ImageRows
+from hwgen.passes.separate_streams import separate_streams
 from hwgen.paths import models_dir
 from hwgen.pipeline import load_prepared
 from hwgen.schedule.beside import Beside
 from hwgen.schedule.builder import Builder
 from hwgen.schedule.layout import BM, Place, row_pitch
+from hwgen.schedule.plan import plan_bands
 from hwgen.schedule.program import Program, schedule
+from hwgen.schedule.spill import spill
 from hwgen.schedule.steps import STEPS
 from hwgen.schedule.steps.xnor_conv import xnor_conv
 from hwgen.search.choose import choose
@@ -119,11 +123,74 @@ def test_features_in_ddr_give_the_golden_tensors(seed: int, sizes: dict, words: 
     assert sum(i.fields["words"] for i in stored[:-1]) * 32 == program.kept_bytes
 
 
+def spilled() -> Program:
+    graph, sizes = random_graph(SEED), {"strip_tokens": 24, "spill_words": 1}
+    return schedule(graph, choose(graph, get_target("zynq"), sizes))
+
+
+def test_the_memory_map_has_the_features_where_the_program_does() -> None:
+    for ports in (1, 2):
+        graph, sizes = random_graph(SEED), {"strip_tokens": 24, "spill_words": 1}
+        program = schedule(graph, choose(graph, get_target("zynq"), sizes | {"axi_ports": ports}))
+        regions = {region["name"]: region for region in ddr_regions(program)}
+        output, features = regions["output"], regions["features"]
+        assert features["offset"] - output["offset"] == min(program.kept.values())
+        assert features["bytes"] == program.kept_bytes
+        stores = [i.fields for i in program.instructions if i.op == "STORE"]
+        ends = [f["ddr"] + f["words"] * program.sizing.word_bytes for f in stores]
+        assert max(ends) == program.output_bytes
+        assert program.output_bytes == features["offset"] + features["bytes"] - output["offset"]
+        assert list(regions)[-1] == "features"  # the driver's buffer ends with it
+    graph = random_graph(SEED)
+    plain = schedule(graph, choose(graph, get_target("zynq"), {"strip_tokens": 24}))
+    assert [region["name"] for region in ddr_regions(plain)][-1] == "output"
+
+
+def test_reloads_leave_the_bands_as_they_are() -> None:
+    """`spill` chooses by the bands of the graph without them."""
+    for seed in range(3):
+        for tokens in (24, 48):
+            graph = separate_streams(random_graph(seed))
+            s = Sizing(strip_tokens=tokens, spill_words=1)
+            before = plan_bands(graph, tokens, s.lanes)
+            changed = spill(graph, s)
+            after = plan_bands(changed, tokens, s.lanes)
+            assert len(changed.ops) > len(graph.ops)
+            assert before.rows == after.rows
+            assert {name: after.home[name] for name in before.home} == before.home
+
+
+def test_a_reload_of_other_rows_is_found(monkeypatch) -> None:
+    program, right = spilled(), Builder.reload_rows
+    image = picture(program.graph)
+    values = program.graph.run(image)
+    assert first_difference(program, execute(program, image[0]), values) == ""
+
+    def wrong(b: Builder, tensor: str, place: Place, token: int, row: int, words: int) -> None:
+        right(b, tensor, place, token, max(0, row - place.stride), words)  # a token off
+
+    monkeypatch.setattr(Builder, "reload_rows", wrong)
+    broken = schedule(random_graph(SEED), program.sizing)
+    assert first_difference(broken, execute(broken, image[0]), values) != ""
+
+
+def test_a_flipped_weight_of_a_group_read_in_pairs_is_found() -> None:
+    graph = grouped_graph()
+    program = schedule(graph, choose(graph, get_target("zynq"), {"lanes": 16}))
+    image = picture(graph)
+    values = graph.run(image)
+    weight, m = graph.op("g4d1").weight, np.abs(graph.op("g4d1").m)
+    for some in (slice(16, 20), slice(20, 32)):  # an output word that two groups share
+        channel = some.start + int(m[some].argmax())  # where a weight counts most
+        weight[channel, 1, 1, 3] ^= 1
+        broken = schedule(graph, program.sizing)
+        weight[channel, 1, 1, 3] ^= 1
+        assert first_difference(broken, execute(broken, image[0]), values) == "g4d1: g4d1"
+
+
 def test_a_store_runs_alone() -> None:
     """What comes behind a STORE waits for it, and it for all before it."""
-    program = schedule(random_graph(SEED), choose(
-        random_graph(SEED), get_target("zynq"), {"strip_tokens": 24, "spill_words": 1}
-    ))  # fmt: skip
+    program = spilled()
     compute = dma = 0
     stored = {"cmp": 0, "dma": 0}
     for i in program.instructions:
