@@ -81,6 +81,16 @@ def strided_graph(
     return Graph({"image": image}, tuple(m.ops), "head", {"classes": 10, "name": "strided"})
 
 
+def _classified(m: Maker, x: str, c: int, pixels: tuple[int, int], name: str) -> Graph:
+    """The graph of what was made, with the mean of value x, of c channels, and a classifier."""
+    mean = m.ints(-3000, 3000, c)
+    y = m.add(TokenMean, "mean", [x], m.post(c, sh1=13), (1, c), (1, 1), m=mean)
+    head = {"weight": m.ints(-127, 128, 16, 1, 1, c), "in_grid": (1, 1)}
+    m.add(PatchConv, "head", [y], m.post(16, sh1=12), (1, 16), (1, 1), **head)
+    image = TensorType("image", (*pixels, 3), pixels, 0, 0, 255)
+    return Graph({"image": image}, tuple(m.ops), "head", {"classes": 10, "name": name})
+
+
 def kernel_graph(height: int = 9, width: int = 7, c: int = 32, seed: int = 0) -> Graph:
     """Binary and other convolutions of every kind of kernel, all of one value on an odd grid."""
     m = Maker(seed)
@@ -110,12 +120,7 @@ def kernel_graph(height: int = 9, width: int = 7, c: int = 32, seed: int = 0) ->
             (grid[0] * grid[1], c), grid, weight=m.ints(-top, top + 1, c, *both(k), c),
             in_grid=(height, width), stride=s, border=p,
         )  # fmt: skip
-    mean = m.ints(-3000, 3000, c)
-    x = m.add(TokenMean, "mean", [stem], m.post(c, sh1=13), (1, c), (1, 1), m=mean)
-    head = {"weight": m.ints(-127, 128, 16, 1, 1, c), "in_grid": (1, 1)}
-    m.add(PatchConv, "head", [x], m.post(16, sh1=12), (1, 16), (1, 1), **head)
-    image = TensorType("image", (2 * height, 2 * width, 3), (2 * height, 2 * width), 0, 0, 255)
-    return Graph({"image": image}, tuple(m.ops), "head", {"classes": 10, "name": "kernels"})
+    return _classified(m, stem, c, (2 * height, 2 * width), "kernels")
 
 
 def grouped_graph(side: int = 10, c: int = 80, seed: int = 0) -> Graph:
@@ -132,12 +137,7 @@ def grouped_graph(side: int = 10, c: int = 80, seed: int = 0) -> Graph:
             grid, weight=m.weight(o, 3, 3, c // g), m=2 * m.ints(-150, 150, o), dilation=d,
             groups=g, in_grid=grid,
         )  # fmt: skip
-    mean = m.ints(-3000, 3000, c)
-    y = m.add(TokenMean, "mean", [x], m.post(c, sh1=13), (1, c), (1, 1), m=mean)
-    head = {"weight": m.ints(-127, 128, 16, 1, 1, c), "in_grid": (1, 1)}
-    m.add(PatchConv, "head", [y], m.post(16, sh1=12), (1, 16), (1, 1), **head)
-    image = TensorType("image", (2 * side, 2 * side, 3), (2 * side, 2 * side), 0, 0, 255)
-    return Graph({"image": image}, tuple(m.ops), "head", {"classes": 10, "name": "grouped"})
+    return _classified(m, x, c, (2 * side, 2 * side), "grouped")
 
 
 def wide_graph(side: int = 8, c: int = 240, seed: int = 0) -> Graph:
@@ -160,9 +160,4 @@ def wide_graph(side: int = 8, c: int = 240, seed: int = 0) -> Graph:
         XnorLinear, "out", [f"{hidden}.bits"], m.post(c, "rp", sh1=5, out=shifts), tokens, grid,
         weight=m.weight(c, 16 * c), m=m.ints(-300, 300, c),
     )  # fmt: skip
-    mean = m.ints(-3000, 3000, c)
-    z = m.add(TokenMean, "mean", [y], m.post(c, sh1=13), (1, c), (1, 1), m=mean)
-    head = {"weight": m.ints(-127, 128, 16, 1, 1, c), "in_grid": (1, 1)}
-    m.add(PatchConv, "head", [z], m.post(16, sh1=12), (1, 16), (1, 1), **head)
-    image = TensorType("image", (2 * side, 2 * side, 3), (2 * side, 2 * side), 0, 0, 255)
-    return Graph({"image": image}, tuple(m.ops), "head", {"classes": 10, "name": "wide"})
+    return _classified(m, y, c, (2 * side, 2 * side), "wide")
