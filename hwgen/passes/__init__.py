@@ -17,6 +17,7 @@ float graph -> float graph of the same function, in this order (`lower.PASSES`):
     absorb_shifts       an affine -> the signs that read it
     dedup               equal nodes -> one
     split_stem          a padded convolution of the image -> convolutions of few kernel rows
+    split_means         a mean over many tokens -> means of squares of them
     order_sums          sums of many terms -> sums of two
     split_scales        8-bit weights: the scale of a channel -> an affine of its own
 
