@@ -89,7 +89,7 @@ class Attention(Op):
         return list(range(first, first + count))
 
     def operand_rows(self, tensor: str, first: int, count: int) -> list[int] | None:
-        if tensor in self.sources[1:]:
+        if tensor in self.sources[1:] and len(self.out.shape) == 2:
             return None  # every query reads all keys and values
         return super().operand_rows(tensor, first, count)
 

@@ -230,6 +230,11 @@ class Op(ABC):
             return self.source_rows(first, count)
         return list(range(first, first + count))
 
+    def last_tokens(self, tensor: str) -> int:
+        """Of a windowed operand of which only so many last tokens of every window are read; 0: all
+        are."""
+        return 0
+
     def violations(self, *types: Any, **_: Any) -> Iterator[str]:
         """Rules of the op that its parameters and source types break, as 'value; rule'."""
         return iter(())

@@ -75,7 +75,13 @@ class LayerNorm(Op):
         return self.chain_words(s, 0)
 
     def source_rows(self, first: int, count: int) -> list[int] | None:
-        return None
+        rows = range(first * self.window, (first + count) * self.window)
+        return list(rows) or None
+
+    def operand_rows(self, tensor: str, first: int, count: int) -> list[int] | None:
+        if tensor in self.sources[1:]:
+            return None  # every window has all merge tokens
+        return super().operand_rows(tensor, first, count)
 
     def streams(self) -> tuple[tuple[str, ...], ...]:
         return ()  # tokens and merge tokens are read by different instructions

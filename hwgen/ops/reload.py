@@ -13,8 +13,12 @@ from hwgen.ops.types import TensorType
 @register
 @dataclass(frozen=True, eq=False)
 class Reload(Op):
-    """The values of its source, (tokens, C) features, which `schedule.spill` keeps in DDR. Has no
-    post chain."""
+    """The values of its source, features that `schedule.spill` keeps in DDR. Has no post chain.
+
+    last > 0: the last tokens of each of its windows, (windows, last, C).
+    """
+
+    last: int = 0
 
     UNIT: ClassVar[str] = "LOADF"
     HLS: ClassVar[tuple[str, ...]] = ("fill_features",)
@@ -23,9 +27,11 @@ class Reload(Op):
     LOADED: ClassVar[bool] = True
 
     def sums(self, x: Array) -> tuple[Array, Array | None]:
-        return x, None
+        return (x[:, :, -self.last :] if self.last else x), None
 
     def result(self, x: TensorType) -> tuple[Shape, Grid]:
+        if self.last:
+            return (x.shape[0], self.last, x.channels), (0, 0)
         return x.shape, x.grid
 
     def source_rows(self, first: int, count: int) -> list[int] | None:
@@ -41,4 +47,5 @@ class Reload(Op):
         return 0
 
     def execute(self, values: dict[str, Array]) -> dict[str, Array]:
-        return {self.name: values[self.sources[0]]}
+        rows, _ = self.sums(values[self.sources[0]])
+        return {self.name: rows}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
+from math import isqrt, prod
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,16 @@ class TensorType:
     def tokens(self) -> int:
         """Tokens in all windows together."""
         return prod(self.shape[:-1])
+
+    @property
+    def rows(self) -> tuple[int, int]:
+        """(rows, tokens of a row): of its grid, of n*n windows in n rows of n, else one row."""
+        height, width = self.grid
+        if height * width == self.tokens:
+            return self.grid
+        side = isqrt(self.shape[0]) if len(self.shape) == 3 else 1
+        height = side if side * side == self.shape[0] else 1
+        return height, self.tokens // height
 
     def words(self, lanes: int) -> int:
         """Words of so many lanes that hold it."""

@@ -69,7 +69,9 @@ class MergePool(Op):
         return self.chain_words(s)
 
     def source_rows(self, first: int, count: int) -> list[int] | None:
-        return None
+        height = self.in_grid[0]
+        cells = [merge_cells(self.window, i, height) for i in range(first, first + count)]
+        return list(range(cells[0].start, cells[-1].stop))
 
     def violations(self, x: TensorType) -> Iterator[str]:
         yield from _grid("window", self.in_grid, x, self.window)
@@ -112,8 +114,11 @@ class MergeMean(Op):
     def source_rows(self, first: int, count: int) -> list[int] | None:
         return None
 
+    def last_tokens(self, tensor: str) -> int:
+        return self.out.shape[0] if tensor in self.sources else 0
+
     def violations(self, z: TensorType) -> Iterator[str]:
-        if len(z.shape) != 3 or z.shape[1] <= z.shape[0]:
+        if len(z.shape) != 3 or z.shape[1] < z.shape[0]:
             yield f"source of shape {z.shape}; must be windows with a merge token each"
 
 
@@ -152,7 +157,7 @@ class WindowMix(Op):
         return self.chain_words(s)
 
     def source_rows(self, first: int, count: int) -> list[int] | None:
-        return None
+        return list(range(first, first + count))
 
     def residual_fits(self, t: TensorType, shape: Shape, grid: Grid) -> bool:
         return t.shape[:-1] == shape[:1] or super().residual_fits(t, shape, grid)

@@ -78,7 +78,8 @@ class XnorLinear(Op):
         return (side * side, outputs), (side, side)
 
     def source_rows(self, first: int, count: int) -> list[int] | None:
-        return None if self.unwindow else list(range(first, first + count))
+        w = self.unwindow or 1
+        return list(range(first // w, (first + count - 1) // w + 1))
 
     def beats(self, s: Sizing, types: Types) -> int:
         return self.result_words(s) * self.chunks(s)

@@ -127,9 +127,7 @@ def unit_shape(
     if t.kind == "image":  # elements in a row, no tokens: one unit, or one per strip
         words = image_words(t, image, s.lanes)
         return words, words, 1, len(strips.slots) if strips else 1
-    height, width = t.grid
-    if height * width != t.tokens:
-        height, width = 1, t.tokens
+    height, width = t.rows
     rows = strips.rows if strips else 1
     count = len(strips.slots) if strips else height
     return words, stride, rows * width, count

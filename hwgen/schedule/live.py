@@ -21,7 +21,7 @@ from hwgen.schedule.layout import (
     row_pitch,
     unit_shape,
 )
-from hwgen.schedule.plan import Part, Plan
+from hwgen.schedule.plan import Part, Plan, rows_read
 
 Array = np.ndarray
 
@@ -109,6 +109,8 @@ def live_ranges(graph: Graph, order: Plan, s: Sizing, even: bool = False) -> dic
                 strips = order.strips.get(name)
                 words, stride, tokens, count = unit_shape(t, s, strips, order.image)
                 bits, size = t.kind == "bits", tokens * stride
+                # a strip that waits for its place costs cycles: where memory is short
+                in_place = not strips or s.spill_words > 0
                 if name in image_rows and not strips:
                     size = row_pitch(tokens, stride, image_rows[name][1], s)
                 live[name] = Live(
@@ -116,16 +118,13 @@ def live_ranges(graph: Graph, order: Plan, s: Sizing, even: bool = False) -> dic
                     s.row_elements if bits else 1, tokens, size,
                     strips.slots if strips else None, strips.first if strips else (),
                     np.full(count, -1), np.full(count, -1),
-                    _in_place(op, guest, types, t) if op and not strips else set(),
+                    _in_place(op, guest, types, t) if op and in_place else set(),
                 )  # fmt: skip
             live[name].start[units(name, rows)] = time
             live[name].end[units(name, rows)] = time
         for name in op.inputs if op is not None and not op.LOADED else ():
             assert op is not None
-            need = op.operand_rows(name, part.first, part.count) if part else None
-            if need is not None and name not in op.sources:  # a residual may be on a coarser grid
-                factor = max(1, op.out.grid[0] // max(1, types[name].grid[0]))
-                need = sorted({row // factor for row in need})
+            need = rows_read(op, name, types[name], part.first, part.count) if part else None
             live[name].end[units(name, need)] = time
         guest = op if piece.beside else None
     live[graph.output].end[:] = len(order.pieces)

@@ -20,7 +20,7 @@ from math import prod
 
 from hwgen.ir.graph import Graph
 from hwgen.ops.base import Op
-from hwgen.ops.types import ImageRows
+from hwgen.ops.types import ImageRows, TensorType
 
 STRIP_CHANNELS = 64  # a strip of wider tokens has fewer of them
 EARLY_SLOTS = 2  # of a tensor whose next strip comes during this one (from DDR, of a filter)
@@ -82,11 +82,18 @@ def loaded(op: Op) -> bool:
 
 
 def result_grid(op: Op) -> tuple[int, int] | None:
-    """(height, width) of a result that can be made by rows, else None."""
-    out = op.out
-    height, width = out.grid
-    by_rows = height > 1 and height * width == out.tokens and len(out.shape) == 2
-    return (height, width) if by_rows and op.source_rows(0, 1) is not None else None
+    """(height, width) of a result that can be made by rows (of tokens or windows), else None."""
+    height, _ = op.out.rows
+    return op.out.rows if height > 1 and op.source_rows(0, 1) is not None else None
+
+
+def rows_read(op: Op, name: str, t: TensorType, first: int, count: int) -> list[int] | None:
+    """Rows of an operand of type `t` that these rows of an op's result need; None: all of them."""
+    need = op.operand_rows(name, first, count)
+    if need is None or name in op.sources:
+        return need
+    factor = max(1, op.out.rows[0] // t.rows[0])  # a residual may have fewer
+    return sorted({row // factor for row in need})
 
 
 def follows_rows(op: Op, tensor: str) -> bool:
@@ -133,6 +140,7 @@ def _wraps(op: Op, rows: int) -> bool:
 class _Planner:
     def __init__(self, graph: Graph, strip_tokens: int, lanes: int, spilled: bool) -> None:
         self.graph, self.limit, self.lanes, self.spilled = graph, strip_tokens, lanes, spilled
+        self.types = graph.types()
         self.readers: dict[str, list[Op]] = {}
         for op in graph.ops:
             for tensor in op.inputs:
@@ -196,6 +204,8 @@ class _Planner:
             return 0
         height, width = grid
         cells = max(_scale(op, grid) for op in band if not op.LOADED) ** 2
+        if self.spilled:
+            cells = max(cells, *(self._tokens_read(op) for op in band))
         out = band[-1].out
         wide = max(1, out.channels // STRIP_CHANNELS)
         if height * width * cells * (wide if self.spilled else 1) <= self.limit:
@@ -203,11 +213,19 @@ class _Planner:
         # a filter one strip ahead has then left the rows that its band's result overwrites
         reach = max((_reach(op) for op in band), default=1)
         least = next(rows for rows in range(1, height + 1) if height % rows == 0 and rows >= reach)
+        if self.spilled and least == height:
+            least = 1  # what is reloaded is not overwritten
         for rows in range(height, 0, -1):
             small = rows * width * cells * wide <= self.limit or rows <= least
             if height % rows == 0 and small and self._whole_words(image, rows):
                 return rows
         return height
+
+    def _tokens_read(self, op: Op) -> int:
+        """Tokens of a feature operand to one of a result that is made by rows."""
+        features = [t for s in op.sources if (t := self.types[s]).kind == "feature"]
+        by_rows = result_grid(op) is not None and not op.LOADED
+        return max((t.tokens // op.out.tokens for t in features if by_rows), default=1)
 
     def _whole_words(self, image: Op | None, rows: int) -> bool:
         if image is None:
@@ -218,13 +236,12 @@ class _Planner:
 
     def _windows(self, tensor: str, band: list[Op], rows: int, count: int) -> Strips:
         """Rows of a reloaded tensor that every strip of a band needs."""
-        height = next(op for op in band if tensor in op.outputs()).out.grid[0]
         grid, windows = result_grid(band[-1]), []
         for strip in range(count):
             seen = []
             for op in self.readers[tensor]:
                 own = rows * _scale(op, grid)
-                seen.append(seen_rows(op, tensor, height, strip * own, own))
+                seen.append(seen_rows(op, tensor, self.types[tensor], strip * own, own))
             assert None not in seen, f"{tensor} is read as a whole"  # `spill` does not take it
             low, high = zip(*filter(None, seen), strict=True)
             windows.append((min(low), max(high)))
@@ -318,7 +335,7 @@ class _Planner:
     def _band(self, band: list[Op], rows: int, count: int, image: str | None) -> None:
         made = {t for op in band if op.inputs for t in op.outputs()}
         grid = result_grid(band[-1])
-        scale = {op.name: _scale(op, grid) for op in band}
+        scale = {op.name: 1 if op.LOADED else _scale(op, grid) for op in band}
         fit = [op for op in band if scale[op.name]]  # else: a constant
         whole = [op for op in band if not any(op is f for f in fit)]
         self.pieces += [Piece(op.name, None) for op in whole]
@@ -363,10 +380,12 @@ class _Planner:
             self.pieces += parts(rest, strip)
 
 
-def seen_rows(op: Op, tensor: str, height: int, first: int, count: int) -> tuple[int, int] | None:
-    """First and last row of a tensor of `height` rows that these rows of an op's result need,
-    counted on beyond both ends of the grid; None where it cannot work by rows, or needs all."""
-    need = op.operand_rows(tensor, first, count)
+def seen_rows(
+    op: Op, tensor: str, t: TensorType, first: int, count: int
+) -> tuple[int, int] | None:
+    """First and last row of a tensor of type `t` that these rows of an op's result need, counted on
+    beyond both ends of the grid; None where it cannot work by rows, or needs all."""
+    need, (height, _) = rows_read(op, tensor, t, first, count), t.rows
     own = result_grid(op)
     if not need or own is None or len(need) >= height:
         return None

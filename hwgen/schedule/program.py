@@ -202,7 +202,7 @@ def _kept(graph: Graph, order: Plan, s: Sizing, output_words: int) -> dict[str, 
 def _store(b: Builder, piece: Piece, t: TensorType) -> None:
     """The rows of a piece to DDR."""
     assert piece.part is not None, f"{piece.name} is not by strips"
-    width, place = t.grid[1], b.places[piece.name]
+    width, place = t.rows[1], b.places[piece.name]
     tokens = piece.part.count * width
     b.store_rows(piece.name, piece.part.first * width, tokens * place.stride)
 
@@ -213,7 +213,7 @@ def _show_windows(b: Builder, op: Op | None, piece: Piece, places: dict[str, Pla
         return
     for tensor in (*op.inputs, *op.outputs()):
         if places[tensor].first and not places[tensor].rows:
-            width = b.types[tensor].grid[1]
+            _, width = b.types[tensor].rows
             b.places[tensor] = places[tensor].window(piece.part.strip, width)
 
 

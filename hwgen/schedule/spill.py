@@ -15,6 +15,7 @@ from hwgen.ir.graph import Graph
 from hwgen.ops.base import Op
 from hwgen.ops.post import Post
 from hwgen.ops.reload import Reload
+from hwgen.ops.types import TensorType
 from hwgen.passes.separate_streams import separate_streams
 from hwgen.schedule.plan import Bands, Plan, plan, plan_bands, seen_rows
 
@@ -48,25 +49,27 @@ def sizes(graph: Graph, s: Sizing, bands: Bands | None = None) -> dict[str, int]
 
 def _can(graph: Graph, op: Op, bands: Bands) -> bool:
     """Whether all bands that read its result bring back rows of it."""
-    made, height = bands.home[op.name], op.out.grid[0]
+    made, height = bands.home[op.name], op.out.rows[0]
     readers = [r for r in graph.ops if op.name in r.inputs]
     outside = [r for r in readers if bands.home[r.name] != made]
     if op.name == graph.output or not bands.rows[made] or not outside:
         return False
     for reader in readers:
         residual = op.name not in reader.sources
-        if residual and reader.out.grid != op.out.grid:
-            return False  # its cells repeat
+        if residual and reader.is_coarse(op.out, reader.out.grid):
+            return False
     for reader in outside:
+        if reader.last_tokens(op.name):
+            continue
         if not bands.rows[bands.home[reader.name]]:
             continue  # all of it comes back
         rows = bands.rows[bands.home[reader.name]] * bands.scale[reader.name]
-        if not rows or reader.out.grid[0] % rows:
+        own = reader.out.rows[0]
+        if not rows or own % rows:
             return False
-        if height * bands.scale[reader.name] % reader.out.grid[0]:
-            return False  # its grid is no multiple of the band's
-        firsts = range(0, reader.out.grid[0], rows)
-        if not all(seen_rows(reader, op.name, height, first, rows) for first in firsts):
+        if height * bands.scale[reader.name] % own and own % height:
+            return False  # its rows are no multiple of the band's
+        if not all(seen_rows(reader, op.name, op.out, first, rows) for first in range(0, own, rows)):
             return False
     return True
 
@@ -74,19 +77,27 @@ def _can(graph: Graph, op: Op, bands: Bands) -> bool:
 def _reloaded(graph: Graph, bands: Bands, names: set[str]) -> Graph:
     types = graph.types()
     ops: list[Op] = []
-    made: dict[tuple[str, int], str] = {}  # (tensor, band that reads it) -> its reload there
+    made: dict[tuple[str, int, int], str] = {}  # tensor, band, last tokens -> its reload there
     for op in graph.ops:
         here, own = bands.home[op.name], {}
         for name in names & set(op.inputs):
             if bands.home[name] == here:
                 continue
-            if (name, here) not in made:
-                again = made[name, here] = f"{name}.reload{sum(n == name for n, _ in made)}"
-                post = Post(act_bits=op.post.act_bits)
-                ops.append(Reload(again, (name,), post, types[name], None))
-            own[name] = made[name, here]
+            key = name, here, op.last_tokens(name)
+            if key not in made:
+                made[key] = f"{name}.reload{sum(n == name for n, _, _ in made)}"
+                ops.append(_reload(made[key], name, types[name], op))
+            own[name] = made[key]
         ops.append(_reading(op, own) if own else op)
     return replace(graph, ops=tuple(ops))
+
+
+def _reload(name: str, source: str, t: TensorType, reader: Op) -> Reload:
+    """What a reader needs of a tensor of type `t`."""
+    post, last = Post(act_bits=reader.post.act_bits), reader.last_tokens(source)
+    if last:
+        t = replace(t, shape=(t.shape[0], last, t.channels))
+    return Reload(name, (source,), post, t, None, last)
 
 
 def _reading(op: Op, names: dict[str, str]) -> Op:

@@ -56,6 +56,6 @@ def cycles(graph: Graph, s: Sizing, rate: Rate = PORTS_ONLY) -> int:
 
 def reloaded_words(op: Op, order: Plan, s: Sizing, strips: int) -> int:
     """Words of a `Reload` in a frame: of every strip its rows and those around it."""
-    height, width = op.out.grid
+    height, width = op.out.rows
     rows = order.strips[op.name].rows * strips if op.name in order.strips else height
     return rows * width * (op.out.channels // s.lanes)

@@ -32,7 +32,8 @@ def tokens_of(tensor: str, rows: list[int] | None, graph: Graph) -> np.ndarray:
     t = graph.types()[tensor]
     if rows is None:
         return np.arange(t.tokens)
-    return np.concatenate([np.arange(r * t.grid[1], (r + 1) * t.grid[1]) for r in rows])
+    width = t.rows[1]
+    return np.concatenate([np.arange(r * width, (r + 1) * width) for r in rows])
 
 
 def words_of(
@@ -51,7 +52,7 @@ def read_tokens(op: Op, tensor: str, part: Part | None, graph: Graph, order: Pla
         return np.array([part.strip if part and tensor in order.strips else 0])
     rows = op.operand_rows(tensor, part.first, part.count) if part else None
     if rows is not None and tensor not in op.sources:
-        factor = max(1, (op.feature or op.bits).grid[0] // t.grid[0])  # of a coarser grid
+        factor = max(1, op.out.rows[0] // t.rows[0])  # of a coarser grid, or windows
         rows = sorted({row // factor for row in rows})
     return tokens_of(tensor, rows, graph)
 

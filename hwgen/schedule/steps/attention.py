@@ -14,6 +14,7 @@ from hwgen.schedule.steps.common import (
     post_slots,
     results,
     token_range,
+    window_range,
 )
 from hwgen.schedule.steps.registry import step
 from hwgen.units.attention import Attention as AttentionUnit
@@ -23,9 +24,11 @@ from hwgen.units.attention import Attention as AttentionUnit
 def attention(b: Builder, op: Attention, part: Part | None) -> None:
     q, k, v = (b.places[t] for t in op.sources)
     shape, keys = (b.types[t].shape for t in op.sources[:2])
-    windows, (queries, tokens) = (shape[0] if len(shape) == 3 else 1), (shape[-2], keys[-2])
-    first_query = 0
-    if part is not None:
+    queries, tokens = shape[-2], keys[-2]
+    windows, first_query = range(1), 0
+    if len(shape) == 3:
+        windows = window_range(op, part)
+    else:
         first_query, queries = token_range(op, part)
     assert q.stride == k.stride == v.stride, op.name
     assert not any(place.padded for place in (q, k, v)), op.name
@@ -56,7 +59,7 @@ def attention(b: Builder, op: Attention, part: Part | None) -> None:
             block = b.load(
                 cm=channel_words(b, op.m, first, words), qm=post_slots(b, op, first, words)
             )
-            for win in range(windows):
+            for win in windows:
                 token0 = win * queries + first_query
                 walk = Walk(words, queries, 0, 1, w2=1, token0=token0, word0=first)
                 fields, streams, dst, bit = results(b, op, walk, {})

@@ -148,9 +148,15 @@ def set_taps(
 
 def token_range(op: Op, part: Part | None) -> tuple[int, int]:
     """(first, count) of the result tokens of a part."""
-    out = op.out
-    width = out.grid[1]
-    return (part.first * width, part.count * width) if part else (0, out.tokens)
+    _, width = op.out.rows
+    return (part.first * width, part.count * width) if part else (0, op.out.tokens)
+
+
+def window_range(op: Op, part: Part | None) -> range:
+    """The windows of a part of a result (windows, T, C)."""
+    first, tokens = token_range(op, part)
+    inside = op.out.shape[1]
+    return range(first // inside, (first + tokens) // inside)
 
 
 def row_range(part: Part | None, height: int) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from hwgen.schedule.steps.common import (
     post_slots,
     results,
     row_width,
+    window_range,
     word_groups,
 )
 from hwgen.schedule.steps.registry import step
@@ -50,7 +51,7 @@ def layer_norm(b: Builder, op: LayerNorm, part: Part | None) -> None:
             f"nt_words={b.s.nt_words} hold fewer",
             f"--set nt_words={per_window}",
         )
-    for win in range(tokens // (w * w)):
+    for win in window_range(op, part):
         corner = win // across * w * width + win % across * w
         runs = [_Run(source, corner, w, w, width, win * per_window)]
         if merge:

@@ -24,6 +24,7 @@ from hwgen.schedule.steps.common import (
     row_width,
     set_taps,
     token_range,
+    window_range,
     word_groups,
 )
 from hwgen.schedule.steps.registry import step
@@ -96,10 +97,10 @@ def pointwise(b: Builder, op: Pointwise, part: Part | None) -> None:
 @step("WindowMix")
 def window_mix(b: Builder, op: WindowMix, part: Part | None) -> None:
     place, source_type = b.places[op.sources[0]], b.types[op.sources[0]]
-    windows, inside, w2 = source_type.shape[0], source_type.shape[1], op.window**2
+    inside, w2 = source_type.shape[1], op.window**2
     for first, count in word_groups(place.words, GROUP):
         block = b.load(cm=channel_words(b, op.m, first, count), qm=post_slots(b, op, first, count))
-        for win in range(windows):
+        for win in window_range(op, part):
             walk = Walk(count, w2, 0, 1, w2=1, token0=win * w2, word0=first)
             row = {"pre": Walk(count, w2, 0, 0, w2=1, token0=win, word0=first)}
             source = {
@@ -233,10 +234,10 @@ def avg_pool(b: Builder, op: AvgPool, part: Part | None) -> None:
 @step("MergePool")
 def merge_pool(b: Builder, op: MergePool, part: Part | None) -> None:
     place, (height, width), w = b.places[op.sources[0]], op.in_grid, op.window
-    across = width // w
+    across, (start, tokens) = width // w, token_range(op, part)
     for first, count in word_groups(place.words, GROUP):
         block = b.load(cm=channel_words(b, op.m, first, count), qm=post_slots(b, op, first, count))
-        for token in range(height // w * across):
+        for token in range(start, start + tokens):
             rows, cols = (
                 merge_cells(w, token // across, height),
                 merge_cells(w, token % across, width),

@@ -31,25 +31,7 @@ def xnor_linear(b: Builder, op: XnorLinear, part: Part | None) -> None:
         tiles = [rows[:, e * lanes : (e + n) * lanes] for e, n in pieces]
         walks = []
         if op.unwindow:
-            w = op.unwindow
-            out = op.out
-            width = out.grid[1]
-            per_row = width // w
-            for win in range(source_type.shape[0]):
-                token0 = (win // per_row * w) * width + win % per_row * w
-                walk = Walk(w, w, 1, width, xd=1, token0=token0, word0=j)
-                inside = Walk(w, w, 1, w, token0=win * w * w, word0=j)
-                residual = {
-                    n: inside
-                    for n in ("pre", "mid", "out")
-                    if (t := getattr(op.post, n)) and len(b.types[t].shape) == 3
-                }
-                source = {
-                    "a_base": place.address(win * w * w),
-                    "a_s2": place.stride,
-                    "a_s3": w * place.stride,
-                }
-                walks.append(Run(walk, source, residual))
+            walks = _from_windows(b, op, part, j)
         elif factor := _coarse(b, op):
             row_runs(b, op.out.grid[1], (0, 1), len(pieces))  # a walk is a row
             walks = _repeated(b, op, part, factor, j)
@@ -73,6 +55,32 @@ def xnor_linear(b: Builder, op: XnorLinear, part: Part | None) -> None:
                 walks.append(Run(walk, source))
         om = np.full((1, lanes), -k, dtype=np.int64)
         tile_passes(b, op, j, tiles, chunks, walks, om)
+
+
+def _from_windows(b: Builder, op: XnorLinear, part: Part | None, j: int) -> list[Run]:
+    """Runs of the rows of a part that lie in one window each."""
+    place, w, (height, width) = b.places[op.sources[0]], op.unwindow, op.out.grid
+    windowed = [
+        n for n in ("pre", "mid", "out")
+        if (t := getattr(op.post, n)) and len(b.types[t].shape) == 3
+    ]  # fmt: skip
+    first, rows = row_range(part, height)
+    runs, y = [], first
+    while y < first + rows:
+        count = min(w - y % w, first + rows - y)
+        for x in range(0, width, w):
+            win = y // w * (width // w) + x // w
+            token = (win * w + y % w) * w  # in windows
+            walk = Walk(w, count, 1, width, xd=1, token0=y * width + x, word0=j)
+            inside = Walk(w, count, 1, w, token0=token, word0=j)
+            source = {
+                "a_base": place.address(token),
+                "a_s2": place.stride,
+                "a_s3": w * place.stride,
+            }
+            runs.append(Run(walk, source, dict.fromkeys(windowed, inside)))
+        y += count
+    return runs
 
 
 def _coarse(b: Builder, op: XnorLinear) -> int:
