@@ -90,7 +90,7 @@ def live_ranges(graph: Graph, order: Plan, s: Sizing, even: bool = False) -> dic
             return slice(None) if part is None else [part.strip]
         strips = order.strips.get(name)
         if strips and strips.first:
-            return slice(None) if part is None else [part.strip]
+            return slice(None) if part is None else strips.same(part.strip)
         return sorted({r // strips.rows for r in rows}) if strips else rows
 
     time = -1

@@ -61,6 +61,11 @@ class Strips:
     slots: tuple[int, ...]
     first: tuple[int, ...] = ()
 
+    def same(self, strip: int) -> list[int]:
+        """Of a reloaded tensor, the strips with the rows of this one; they follow each other, and
+        the first brings them back."""
+        return [k for k, row in enumerate(self.first) if row == self.first[strip]]
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -362,6 +367,8 @@ class _Planner:
 
         def parts(ops: list[Op], strip: int) -> Iterator[Piece]:
             for op in ops:
+                if op.LOADED and self.strips[op.name].same(strip)[0] < strip:
+                    continue
                 yield Piece(op.name, part(op, strip))
                 for tensor in op.outputs():
                     if any(r.LOADED for r in self.readers.get(tensor, [])):
@@ -380,9 +387,7 @@ class _Planner:
             self.pieces += parts(rest, strip)
 
 
-def seen_rows(
-    op: Op, tensor: str, t: TensorType, first: int, count: int
-) -> tuple[int, int] | None:
+def seen_rows(op: Op, tensor: str, t: TensorType, first: int, count: int) -> tuple[int, int] | None:
     """First and last row of a tensor of type `t` that these rows of an op's result need, counted on
     beyond both ends of the grid; None where it cannot work by rows, or needs all."""
     need, (height, _) = rows_read(op, tensor, t, first, count), t.rows

@@ -69,7 +69,9 @@ def _can(graph: Graph, op: Op, bands: Bands) -> bool:
             return False
         if height * bands.scale[reader.name] % own and own % height:
             return False  # its rows are no multiple of the band's
-        if not all(seen_rows(reader, op.name, op.out, first, rows) for first in range(0, own, rows)):
+        if not all(
+            seen_rows(reader, op.name, op.out, first, rows) for first in range(0, own, rows)
+        ):
             return False
     return True
 

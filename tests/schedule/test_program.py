@@ -113,7 +113,11 @@ def test_groups_that_lanes_cannot_read_at_once_give_the_golden_tensors(sizes: di
 
 
 @pytest.mark.parametrize("seed", [SEED, 4, 1])
-@pytest.mark.parametrize("sizes", [{"strip_tokens": 24}, {"strip_tokens": 48, "kw": 256}], ids=str)
+@pytest.mark.parametrize(
+    "sizes",
+    [{"strip_tokens": 24}, {"strip_tokens": 48, "kw": 256}, {"strip_tokens": 8}],
+    ids=str,
+)
 @pytest.mark.parametrize("words", [1, 200])
 def test_features_in_ddr_give_the_golden_tensors(seed: int, sizes: dict, words: int) -> None:
     program = check(random_graph(seed), sizes | {"spill_words": words})
