@@ -208,6 +208,8 @@ class _Planner:
         if grid is None or not self.limit:
             return 0
         height, width = grid
+        if len(band[-1].out.shape) == 3 and not self.spilled:
+            return height  # weights would come once more for every row of windows
         cells = max(_scale(op, grid) for op in band if not op.LOADED) ** 2
         if self.spilled:
             cells = max(cells, *(self._tokens_read(op) for op in band))
