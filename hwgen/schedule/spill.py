@@ -28,8 +28,9 @@ def arranged(graph: Graph, s: Sizing) -> tuple[Graph, Plan]:
 
 def spill(graph: Graph, s: Sizing) -> Graph:
     """The graph with a `Reload` for every band that reads a tensor of at least `s.spill_words`
-    words that can be kept in DDR; itself where there are none, or spill_words is 0."""
-    if not s.spill_words:
+    words that can be kept in DDR; itself where there are none, or spill_words is 0, or it has them
+    (as the graph that compile wrote)."""
+    if not s.spill_words or any(isinstance(op, Reload) for op in graph.ops):
         return graph
     bands = plan_bands(graph, s.strip_tokens, s.lanes)
     large = {name for name, n in sizes(graph, s, bands).items() if n >= s.spill_words}

@@ -125,6 +125,9 @@ def test_features_in_ddr_give_the_golden_tensors(seed: int, sizes: dict, words: 
     stored = [i for i in program.instructions if i.op == "STORE"]
     assert len(stored) > len(program.kept) + 1  # strip by strip, and the result
     assert sum(i.fields["words"] for i in stored[:-1]) * 32 == program.kept_bytes
+    again = schedule(program.graph, program.sizing)  # of the folder that compile wrote
+    assert again.binary() == program.binary()
+    assert again.weights == program.weights
 
 
 def spilled() -> Program:
