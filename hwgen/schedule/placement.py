@@ -8,6 +8,7 @@ its operand row by row, and in place where each word is read before it is writte
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -106,12 +107,19 @@ class _Memory:
 
 def place(graph: Graph, s: Sizing, order: Plan) -> dict[str, Place]:
     """Regions of all tensors. Raises HwgenError when a memory is too small (which, by how much)."""
-    try:
-        return _placed(live_ranges(graph, order, s), s)
-    except FitError:
-        if not s.spill_words:
-            raise
-    return _placed(live_ranges(graph, order, s, even=True), s)
+    problem = None
+    for limits, even in product((s, roomy(s)), (False, True) if s.spill_words else (False,)):
+        try:
+            return _placed(live_ranges(graph, order, limits, even), s)
+        except FitError as error:
+            problem = problem or error
+    assert problem is not None
+    raise problem
+
+
+def roomy(s: Sizing) -> Sizing:
+    """The engine with as much memory as addresses reach."""
+    return s.replace(fm_words=1 << 14, tm_words=1 << 14, bm_rows=(1 << 16) // s.row_elements)
 
 
 def _placed(live: dict[str, Live], s: Sizing) -> dict[str, Place]:
@@ -159,11 +167,11 @@ def _place(live: dict[str, Live], limit: int, s: Sizing, way: Way) -> Iterator[t
     for name, t in order:
         base = memory.first_fit(t, limit, way)
         if base is None:
-            roomy = memory.first_fit(t, 1 << 20, WAYS[0])
-            assert roomy is not None, f"{name}: no room in {1 << 20} words"
+            base = memory.first_fit(t, 1 << 20, WAYS[0])
+            assert base is not None, f"{name}: no room in {1 << 20} words"
             size_name = ("fm_words", "tm_words", "bm_rows")[t.memory]
             per = s.row_elements if t.memory == BM else 1
-            need, have = -(-(roomy + t.size) // per), limit // per
+            need, have = -(-(base + t.size) // per), limit // per
             raise FitError(
                 name, f"needs {MEMORY_NAMES[t.memory]} up to {need}",
                 f"{size_name}={have}, {need - have} short",
@@ -176,13 +184,13 @@ def _place(live: dict[str, Live], limit: int, s: Sizing, way: Way) -> Iterator[t
 def demand(graph: Graph, s: Sizing) -> tuple[int, int, int]:
     """Words of FM and TM and rows of BM that the graph needs, whatever `s` offers."""
     graph, order = arranged(graph, s)
-    roomy = s.replace(fm_words=1 << 14, tm_words=1 << 14, bm_rows=(1 << 16) // s.row_elements)
+    most = roomy(s)
     found: list[list[int]] = []
     problem = None
     for even in (False, True) if s.spill_words else (False,):
-        live = live_ranges(graph, order, roomy, even)
+        live = live_ranges(graph, order, most, even)
         try:
-            found.append(_smallest(live, len(order.pieces), roomy))
+            found.append(_smallest(live, len(order.pieces), most))
         except FitError as error:
             problem = problem or error
     if problem and not found:

@@ -106,24 +106,6 @@ def follows_rows(op: Op, tensor: str) -> bool:
     return op.operand_rows(tensor, 1, 1) == [1]
 
 
-def _scale(op: Op, grid: tuple[int, int] | None) -> int:
-    """Rows of an op's result to a row of `grid`; 0 where it is not made by rows."""
-    own = result_grid(op)
-    if own is None or grid is None:
-        return 0
-    ratio = own[0] // grid[0]
-    return ratio if own == (ratio * grid[0], ratio * grid[1]) else 0
-
-
-def _follows_closely(op: Op, tensor: str) -> bool:
-    """True when a result row needs rows of a finer grid that belong to it and to the one before."""
-    scale = op.finer_scale()
-    if not scale or result_grid(op) is None or tensor != op.sources[0]:
-        return False
-    need = op.operand_rows(tensor, 1, 1)
-    return need is not None and need[-1] < 2 * scale
-
-
 def _reaches(op: Op) -> bool:
     """True for a filter, which needs rows of the strips around its own."""
     return op.AHEAD and op.source_rows(1, 1) != [1]
@@ -154,20 +136,44 @@ class _Planner:
         self.strips: dict[str, Strips] = {}
         self.pieces: list[Piece] = []
 
+    def grid(self, op: Op) -> tuple[int, int] | None:
+        """`result_grid`; what makes or reads windows by rows of them only where features are in
+        DDR, as its weights come once more for every row."""
+        types = [self.types[t] for t in (*op.sources, *op.outputs())]
+        windows = any(t.kind != "image" and len(t.shape) == 3 for t in types)
+        return None if windows and not self.spilled else result_grid(op)
+
+    def scale(self, op: Op, grid: tuple[int, int] | None) -> int:
+        """Rows of an op's result to a row of `grid`; 0 where it is not made by rows."""
+        own = self.grid(op)
+        if own is None or grid is None:
+            return 0
+        ratio = own[0] // grid[0]
+        return ratio if own == (ratio * grid[0], ratio * grid[1]) else 0
+
+    def _follows_closely(self, op: Op, tensor: str) -> bool:
+        """True when a result row needs rows of a finer grid that belong to it and to the one
+        before."""
+        scale = op.finer_scale()
+        if not scale or self.grid(op) is None or tensor != op.sources[0]:
+            return False
+        need = op.operand_rows(tensor, 1, 1)
+        return need is not None and need[-1] < 2 * scale
+
     def _bands(self) -> list[list[Op]]:
         """Runs of consecutive ops on one grid, without constants."""
         bands: list[list[Op]] = []
         kept = {op.name: op.sources[0] for op in self.graph.ops if op.LOADED}
         for op in (op for op in self.graph.ops if not loaded(op)):
             band = bands[-1] if bands else []
-            grid = result_grid(op)
+            grid = self.grid(op)
             made = {t for other in band for t in other.outputs()}
             inside = [t for t in op.inputs if t in made]
-            joins = band and grid is not None and result_grid(band[-1]) == grid
+            joins = band and grid is not None and self.grid(band[-1]) == grid
             joins = joins and all(follows_rows(op, t) for t in inside)
             if any(kept.get(t) in made for t in op.inputs):
                 bands.append([])  # all of it has to be in DDR first
-            elif not joins and not any(_follows_closely(op, t) for t in inside):
+            elif not joins and not any(self._follows_closely(op, t) for t in inside):
                 bands.append([])
             bands[-1].append(op)
         return bands
@@ -183,7 +189,7 @@ class _Planner:
                 if any(loaded(r) for r, _ in readers):
                     continue  # its result is kept in DDR
                 after = home[readers[0][0].name]
-                same = result_grid(op) is not None and result_grid(op) == result_grid(after[-1])
+                same = self.grid(op) is not None and self.grid(op) == self.grid(after[-1])
                 inside = after is not here and all(home[r.name] is after for r, _ in readers)
                 if same and inside and all(follows_rows(r, t) for r, t in readers):
                     here.remove(op)
@@ -204,13 +210,11 @@ class _Planner:
 
     def _rows(self, band: list[Op], image: Op | None) -> int:
         """Rows of a strip of this band: a divisor of its height; the height when not split."""
-        grid = result_grid(band[-1])
+        grid = self.grid(band[-1])
         if grid is None or not self.limit:
             return 0
         height, width = grid
-        if len(band[-1].out.shape) == 3 and not self.spilled:
-            return height  # weights would come once more for every row of windows
-        cells = max(_scale(op, grid) for op in band if not op.LOADED) ** 2
+        cells = max(self.scale(op, grid) for op in band if not op.LOADED) ** 2
         if self.spilled:
             cells = max(cells, *(self._tokens_read(op) for op in band))
         out = band[-1].out
@@ -231,7 +235,7 @@ class _Planner:
     def _tokens_read(self, op: Op) -> int:
         """Tokens of a feature operand to one of a result that is made by rows."""
         features = [t for s in op.sources if (t := self.types[s]).kind == "feature"]
-        by_rows = result_grid(op) is not None and not op.LOADED
+        by_rows = self.grid(op) is not None and not op.LOADED
         return max((t.tokens // op.out.tokens for t in features if by_rows), default=1)
 
     def _whole_words(self, image: Op | None, rows: int) -> bool:
@@ -243,11 +247,11 @@ class _Planner:
 
     def _windows(self, tensor: str, band: list[Op], rows: int, count: int) -> Strips:
         """Rows of a reloaded tensor that every strip of a band needs."""
-        grid, windows = result_grid(band[-1]), []
+        grid, windows = self.grid(band[-1]), []
         for strip in range(count):
             seen = []
             for op in self.readers[tensor]:
-                own = rows * _scale(op, grid)
+                own = rows * self.scale(op, grid)
                 seen.append(seen_rows(op, tensor, self.types[tensor], strip * own, own))
             assert None not in seen, f"{tensor} is read as a whole"  # `spill` does not take it
             low, high = zip(*filter(None, seen), strict=True)
@@ -263,7 +267,7 @@ class _Planner:
             return True
         own = all(any(r is o for o in band) for r in readers)
         rows = not by_rows or all(
-            follows_rows(r, tensor) or _follows_closely(r, tensor) for r in readers
+            follows_rows(r, tensor) or self._follows_closely(r, tensor) for r in readers
         )
         return bool(found) and own and rows and tensor != self.graph.output
 
@@ -290,10 +294,10 @@ class _Planner:
         (image,) = self.graph.inputs
         reader = next((op for op in band if image in op.inputs), None)
         split = reader if reader is not None and self._within(image, band, False) else None
-        if split is not None and result_grid(split) is None:
+        if split is not None and self.grid(split) is None:
             split = None
         rows = self._rows(band, split)
-        height = (result_grid(band[-1]) or (0, 0))[0]
+        height = (self.grid(band[-1]) or (0, 0))[0]
         return split, rows, height // rows if rows else 1
 
     def _image_rows(self, reader: Op, part: Part | None) -> ImageRows:
@@ -341,8 +345,8 @@ class _Planner:
 
     def _band(self, band: list[Op], rows: int, count: int, image: str | None) -> None:
         made = {t for op in band if op.inputs for t in op.outputs()}
-        grid = result_grid(band[-1])
-        scale = {op.name: 1 if op.LOADED else _scale(op, grid) for op in band}
+        grid = self.grid(band[-1])
+        scale = {op.name: 1 if op.LOADED else self.scale(op, grid) for op in band}
         fit = [op for op in band if scale[op.name]]  # else: a constant
         whole = [op for op in band if not any(op is f for f in fit)]
         self.pieces += [Piece(op.name, None) for op in whole]
@@ -354,7 +358,7 @@ class _Planner:
                 if op.LOADED:
                     self.strips[tensor] = self._windows(tensor, band, rows, count)
                 elif self._within(tensor, band, True):
-                    kept = any(_follows_closely(r, tensor) for r in self.readers[tensor])
+                    kept = any(self._follows_closely(r, tensor) for r in self.readers[tensor])
                     slots = _slots(count, loaded(op) or early or kept, early and wraps)
                     self.strips[tensor] = Strips(rows * scale[op.name], tuple(slots))
 
@@ -427,9 +431,9 @@ def plan_bands(graph: Graph, strip_tokens: int, lanes: int) -> Bands:
     scale: dict[str, int] = {}
     split: list[int] = []
     for k, band in enumerate(planner.bands):
-        grid = result_grid(band[-1])
+        grid = planner.grid(band[-1])
         home |= {op.name: k for op in band}
-        scale |= {op.name: _scale(op, grid) for op in band}
+        scale |= {op.name: planner.scale(op, grid) for op in band}
         _, rows, count = planner.strips_of(band)
         split.append(rows if count > 1 else 0)
     return Bands(home, scale, split)
