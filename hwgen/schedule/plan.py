@@ -305,23 +305,25 @@ class _Planner:
             host = self._host(op) if op.runs_beside else None
             if host is not None:
                 hosts[host.name] = op.name
-        out: list[Piece] = []
-        waiting: dict[str, Piece] = {}  # the last piece of a filter since its layer's last
+        guests = set(hosts.values())
+        out: list[Piece | None] = []  # None: moved
+        waiting: dict[str, int] = {}  # where the last piece of a filter since its layer's last is
         for piece in self.pieces:
             if piece.store:
                 out.append(piece)
                 continue
             filter_name = hosts.get(piece.name)
             if filter_name in waiting:
-                guest = waiting.pop(filter_name)
-                out.remove(guest)
+                at = waiting.pop(filter_name)
+                guest, out[at] = out[at], None
+                assert guest is not None
                 out.append(replace(guest, beside=True))
             out.append(piece)
-            if piece.name in hosts.values():
-                waiting[piece.name] = piece
+            if piece.name in guests:
+                waiting[piece.name] = len(out) - 1
             elif filter_name is not None:
                 waiting.pop(filter_name, None)
-        return out
+        return [piece for piece in out if piece is not None]
 
     def _host(self, op: Op) -> Op | None:
         """The only reader of a filter's result, if it is a linear layer with the same words."""
@@ -380,9 +382,7 @@ class _Planner:
             self.pieces += parts(rest, strip)
 
 
-def seen_rows(
-    op: Op, tensor: str, t: TensorType, first: int, count: int
-) -> tuple[int, int] | None:
+def seen_rows(op: Op, tensor: str, t: TensorType, first: int, count: int) -> tuple[int, int] | None:
     """First and last row of a tensor of type `t` that these rows of an op's result need, counted on
     beyond both ends of the grid; None where it cannot work by rows, or needs all."""
     need, (height, _) = rows_read(op, tensor, t, first, count), t.rows
