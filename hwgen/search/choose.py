@@ -19,7 +19,7 @@ from hwgen.search.candidates import (
     head_channels,
     lane_counts,
 )
-from hwgen.search.work import cycles
+from hwgen.search.work import Work
 from hwgen.targets import Target
 from hwgen.targets.fit import excess, named
 
@@ -51,14 +51,15 @@ def search(graph: Graph, target: Target, overrides: dict[str, str | int] | None 
     fast as that; with narrower features only where it is faster.
     Raises HwgenError for an override that is no size or not a number.
     """
-    choice = _search(graph, target, overrides)
+    work = Work(graph)
+    choice = _search(work, target, overrides)
     own = Sizing(**target.engine) if target.engine and not overrides else None
     head = head_channels(graph)
     if own and head % own.lanes == 0:
         own = own.replace(head=head)
     if own is None or own == choice.sizing or excess(own, target) or not _holds(graph, own, target):
         return choice
-    now, then = (_cycles(graph, s, target) for s in (own, choice.sizing))
+    now, then = (_cycles(work, s, target) for s in (own, choice.sizing))
     most = then * ENOUGH if own.act_bits >= choice.sizing.act_bits else then / ENOUGH
     if now > most and excess(choice.sizing, target) is None:
         return choice
@@ -84,8 +85,9 @@ def _holds(graph: Graph, s: Sizing, target: Target) -> bool:
     return True
 
 
-def _search(graph: Graph, target: Target, overrides: dict[str, str | int] | None) -> Choice:
+def _search(work: Work, target: Target, overrides: dict[str, str | int] | None) -> Choice:
     """`search` among engines made for this network."""
+    graph = work.graph
     fixed = _integers(overrides or {})
     lanes = (fixed["lanes"],) if "lanes" in fixed else lane_counts(graph)
     if "array_bits" in fixed:
@@ -113,9 +115,9 @@ def _search(graph: Graph, target: Target, overrides: dict[str, str | int] | None
         for candidate in candidates:
             over = excess(candidate, target)
             if over is None:
-                candidate = with_store(graph, candidate, target, fixed)
+                candidate = _with_store(work, candidate, target, fixed)
                 lut = estimate(candidate)["lut"]
-                fits.append((_cycles(graph, candidate, target), lut, candidate))
+                fits.append((_cycles(work, candidate, target), lut, candidate))
             else:
                 refused.append((over.ratio, candidate, str(over)))
         if fits:
@@ -167,23 +169,23 @@ def _nearest(engines: Candidates, lacking: list[Sizing]) -> Sizing:
     return min(sized or lacking, key=lack)
 
 
-def _cycles(graph: Graph, s: Sizing, target: Target) -> int:
+def _cycles(work: Work, s: Sizing, target: Target) -> int:
     """Estimated cycles on the target's memory."""
-    return cycles(graph, s, target.rate(s.axi_bits))
+    return work.cycles(s, target.rate(s.axi_bits))
 
 
-def with_store(graph: Graph, s: Sizing, target: Target, fixed: dict[str, int]) -> Sizing:
+def _with_store(work: Work, s: Sizing, target: Target, fixed: dict[str, int]) -> Sizing:
     """The engine with a weight store in what memory it leaves on the target, up to all records.
 
     There is none unless it holds all records or makes frames shorter by the factor ENOUGH.
     """
     if "store_words" in fixed:
         return s
-    all_words = sum(op.record_words(s) for op in graph.ops)
+    all_words = sum(op.record_words(s) for op in work.graph.ops)
     for words in range(min(blocks(all_words), 1 << 16), 0, -BLOCK_DEPTH):
         full = s.replace(store_words=words)
         if excess(full, target) is None:
-            gains = ENOUGH * _cycles(graph, full, target) <= _cycles(graph, s, target)
+            gains = ENOUGH * _cycles(work, full, target) <= _cycles(work, s, target)
             return full if gains or words >= all_words else s
     return s
 
