@@ -13,6 +13,7 @@ from hwgen.engine.sizing import Sizing
 
 RESOURCES = ("lut", "ff", "bram36", "dsp")
 ULTRA_WIDTH, ULTRA_DEPTH = 72, 4096
+BLOCK_DEPTH = 512  # words of a block RAM in its widest shape
 PIECE = 2048  # words of a piece of FM or TM, at most
 ULTRA_COST = 1024 / 129  # of an ultra RAM in BRAM36, by which Yosys chooses
 
@@ -35,6 +36,14 @@ def feature_memory(s: Sizing, words: int) -> tuple[float, int]:
     blocks = block_rams(width, words)
     rams = ceil(width / ULTRA_WIDTH) * ceil(words / ULTRA_DEPTH)
     return (0, 8 * rams) if ULTRA_COST * rams <= blocks else (8 * blocks, 0)
+
+
+def least_feature_memories(s: Sizing, words: int) -> float:
+    """BRAM36 of FM and TM that hold so many words together, without ultra RAM and however these
+    are divided; more words never need fewer."""
+    s, blocks = s.replace(ultra=0), max(2, ceil(words / BLOCK_DEPTH))
+    parts = [feature_memory(s, BLOCK_DEPTH * n)[0] for n in range(1, blocks)]
+    return min(map(sum, zip(parts, parts[::-1], strict=True)))
 
 
 def _store(s: Sizing) -> tuple[float, int]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from hwgen.ir import Graph
 
 REPEATS = 7
+SEARCHES = 2  # repetitions of what takes long
+WIDE = "d160"  # of the width study: its features go to DDR
 
 
 def fastest_pair(
@@ -36,6 +38,19 @@ def fastest_pair(
     return best[0], best[1]
 
 
+def search_ratio(network: nn.Module, pictures: np.ndarray, repeats: int = SEARCHES) -> float:
+    """Time of the search for an engine on zynq over that of tracing and lowering the network."""
+    from hwgen.passes.lower import lower_model
+    from hwgen.search.choose import search
+    from hwgen.targets import get_target
+
+    graph, target = lower_model(network, pictures), get_target("zynq")
+    searching, lowering = fastest_pair(
+        lambda: search(graph, target), lambda: lower_model(network, pictures), repeats
+    )
+    return searching / lowering
+
+
 def run(out: Path) -> list[str]:
     """Run all benchmarks, write them to `out`, return lines for the terminal."""
     import torch
@@ -45,6 +60,7 @@ def run(out: Path) -> list[str]:
     from hwgen.frontend.checkpoint import load_checkpoint
     from hwgen.passes.lower import lower_model
     from hwgen.pipeline import compile_model
+    from hwgen.results.width_study import configurations
     from hwgen.sim.network import build_simulator, simulate_program
     from hwgen.zoo.untrained import photographs, untrained
 
@@ -70,9 +86,14 @@ def run(out: Path) -> list[str]:
         note(name, integer / real, "ratio", "<= 1", integer <= real)
 
     pictures = photographs(224)
-    for name in ("tiny", "small"):
-        network = untrained(f"bhvit_{name}", pictures)
+    networks = {name: untrained(f"bhvit_{name}", pictures) for name in ("tiny", "small")}
+    for name, network in networks.items():
         golden_ratio(name, network, lower_model(network, pictures), pictures[:1])
+
+    wide = untrained("bhvit_tiny", pictures, classes=37, **configurations()[WIDE])
+    for name, network in {"small": networks["small"], WIDE: wide}.items():
+        ratio = search_ratio(network, pictures)
+        note(f"{name}: search of the engine / lowering", ratio, "ratio", "<= 1", ratio <= 1)
 
     with tempfile.TemporaryDirectory() as tmp:
         folder = Path(tmp) / "micro"

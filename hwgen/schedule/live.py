@@ -78,6 +78,15 @@ def _in_place(op: Op, guest: Op | None, types: dict[str, TensorType], out: Tenso
 def live_ranges(graph: Graph, order: Plan, s: Sizing, even: bool = False) -> dict[str, Live]:
     """Units and live ranges of all tensors, in the order in which they are first written.
     even: as `feature_memories` has it."""
+    live = unit_ranges(graph, order, s)
+    limits = s.fm_words, s.tm_words
+    for name in feature_memories(graph, live, len(order.pieces), limits, even):
+        live[name].memory = TM
+    return live
+
+
+def unit_ranges(graph: Graph, order: Plan, s: Sizing) -> dict[str, Live]:
+    """`live_ranges` with all features in FM."""
     types, image_rows = graph.types(), image_rows_of(graph)
     ops = {op.name: op for op in graph.ops}
     live: dict[str, Live] = {}
@@ -128,9 +137,6 @@ def live_ranges(graph: Graph, order: Plan, s: Sizing, even: bool = False) -> dic
             live[name].end[units(name, need)] = time
         guest = op if piece.beside else None
     live[graph.output].end[:] = len(order.pieces)
-    limits = s.fm_words, s.tm_words
-    for name in feature_memories(graph, live, len(order.pieces), limits, even):
-        live[name].memory = TM
     return live
 
 

@@ -316,23 +316,25 @@ class _Planner:
             host = self._host(op) if op.runs_beside else None
             if host is not None:
                 hosts[host.name] = op.name
-        out: list[Piece] = []
-        waiting: dict[str, Piece] = {}  # the last piece of a filter since its layer's last
+        guests = set(hosts.values())
+        out: list[Piece | None] = []  # None: moved
+        waiting: dict[str, int] = {}  # where the last piece of a filter since its layer's last is
         for piece in self.pieces:
             if piece.store:
                 out.append(piece)
                 continue
             filter_name = hosts.get(piece.name)
             if filter_name in waiting:
-                guest = waiting.pop(filter_name)
-                out.remove(guest)
+                at = waiting.pop(filter_name)
+                guest, out[at] = out[at], None
+                assert guest is not None
                 out.append(replace(guest, beside=True))
             out.append(piece)
-            if piece.name in hosts.values():
-                waiting[piece.name] = piece
+            if piece.name in guests:
+                waiting[piece.name] = len(out) - 1
             elif filter_name is not None:
                 waiting.pop(filter_name, None)
-        return out
+        return [piece for piece in out if piece is not None]
 
     def _host(self, op: Op) -> Op | None:
         """The only reader of a filter's result, if it is a linear layer with the same words."""

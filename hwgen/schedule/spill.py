@@ -41,17 +41,20 @@ def sizes(graph: Graph, s: Sizing, bands: Bands | None = None) -> dict[str, int]
     """Words of every feature tensor that can be kept in DDR."""
     bands = bands or plan_bands(graph, s.strip_tokens, s.lanes)
     types = graph.types()
+    readers: dict[str, list[Op]] = {op.name: [] for op in graph.ops}
+    for op in graph.ops:
+        for name in set(op.inputs) & readers.keys():
+            readers[name].append(op)
     return {
         op.name: types[op.name].words(s.lanes)
         for op in graph.ops
-        if op.feature is not None and op.inputs and _can(graph, op, bands)
+        if op.feature is not None and op.inputs and _can(graph, op, readers[op.name], bands)
     }
 
 
-def _can(graph: Graph, op: Op, bands: Bands) -> bool:
+def _can(graph: Graph, op: Op, readers: list[Op], bands: Bands) -> bool:
     """Whether all bands that read its result bring back rows of it."""
     made, height = bands.home[op.name], op.out.rows[0]
-    readers = [r for r in graph.ops if op.name in r.inputs]
     outside = [r for r in readers if bands.home[r.name] != made]
     if op.name == graph.output or not bands.rows[made] or not outside:
         return False

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import product
 
-from hwgen.engine.resources import estimate
+from hwgen.engine.resources import BLOCK_DEPTH, estimate
 from hwgen.engine.sizing import Sizing
 from hwgen.errors import FitError, HwgenError
 from hwgen.ir.graph import Graph
-from hwgen.passes.separate_streams import separate_streams
-from hwgen.schedule.placement import demand, place
+from hwgen.schedule.placement import place
 from hwgen.schedule.spill import arranged
-from hwgen.schedule.spill import sizes as spillable
-from hwgen.search.work import cycles
+from hwgen.search.candidates import (
+    FEWEST,
+    Candidates,
+    blocks,
+    group_unit,
+    head_channels,
+    lane_counts,
+)
+from hwgen.search.work import Work
 from hwgen.targets import Target
 from hwgen.targets.fit import excess, named
 
-BLOCK_DEPTH = 512  # words of a block RAM in its widest shape
-KW = (256, 128, 64)
-FEWEST = 8  # lanes
 ACT_BITS = (16, 14, 12, 10)  # the widest that fits: accuracy goes before speed
-STRIP_TOKENS = (0, 448, 224, 112)  # the longest strips that fit
-Demand = Callable[[Sizing], tuple[int, int, int]]
 ENOUGH = 1.05  # a smaller engine is taken if it needs at most this many times the cycles
 
 
@@ -52,13 +51,15 @@ def search(graph: Graph, target: Target, overrides: dict[str, str | int] | None 
     fast as that; with narrower features only where it is faster.
     Raises HwgenError for an override that is no size or not a number.
     """
-    choice = _search(graph, target, overrides)
+    work = Work(graph)
+    choice = _search(work, target, overrides)
     own = Sizing(**target.engine) if target.engine and not overrides else None
-    if own and _head(graph) % own.lanes == 0:
-        own = own.replace(head=_head(graph))
-    if own is None or own == choice.sizing or excess(own, target) or not _holds(graph, own):
+    head = head_channels(graph)
+    if own and head % own.lanes == 0:
+        own = own.replace(head=head)
+    if own is None or own == choice.sizing or excess(own, target) or not _holds(graph, own, target):
         return choice
-    now, then = (_cycles(graph, s, target) for s in (own, choice.sizing))
+    now, then = (_cycles(work, s, target) for s in (own, choice.sizing))
     most = then * ENOUGH if own.act_bits >= choice.sizing.act_bits else then / ENOUGH
     if now > most and excess(choice.sizing, target) is None:
         return choice
@@ -67,11 +68,13 @@ def search(graph: Graph, target: Target, overrides: dict[str, str | int] | None 
     return Choice(own, (*reasons, f"not {other}"))
 
 
-def _holds(graph: Graph, s: Sizing) -> bool:
+def _holds(graph: Graph, s: Sizing, target: Target) -> bool:
     """Whether an engine's lanes suit the network and its memories hold it."""
-    if s.lanes not in _lanes(graph) or s.head != _head(graph) or s.gu > _group_unit(graph):
+    if s.lanes not in lane_counts(graph) or s.head != head_channels(graph):
         return False
-    least = _sized(graph, s, {}, False, lambda sized: (0, 0, 0))
+    if s.gu > group_unit(graph):
+        return False
+    least = Candidates(graph, target, {}).sized(s, False, (0, 0, 0))
     if least.wb_words > s.wb_words or least.ps_words > s.ps_words:
         return False
     try:
@@ -82,17 +85,18 @@ def _holds(graph: Graph, s: Sizing) -> bool:
     return True
 
 
-def _search(graph: Graph, target: Target, overrides: dict[str, str | int] | None) -> Choice:
+def _search(work: Work, target: Target, overrides: dict[str, str | int] | None) -> Choice:
     """`search` among engines made for this network."""
+    graph = work.graph
     fixed = _integers(overrides or {})
-    lanes = (fixed["lanes"],) if "lanes" in fixed else _lanes(graph)
+    lanes = (fixed["lanes"],) if "lanes" in fixed else lane_counts(graph)
     if "array_bits" in fixed:
         bits = fixed.pop("array_bits")
         fixed.setdefault("kw", bits // lanes[0])
         lanes = lanes[:1]
     _check_lanes(graph, lanes[0])
     reasons: list[str] = []
-    memory = cache(lambda s: demand(graph, s))
+    engines = Candidates(graph, target, fixed)
     lacking: list[tuple[float, Sizing, str]] = []
     problem: FitError | None = None
     widths = (fixed["act_bits"],) if "act_bits" in fixed else ACT_BITS
@@ -103,18 +107,17 @@ def _search(graph: Graph, target: Target, overrides: dict[str, str | int] | None
     for some, spilled, act_bits in product(filter(None, groups), in_ddr, widths):
         fits: list[tuple[int, float, Sizing]] = []
         refused: list[tuple[float, Sizing, str]] = []
-        own = fixed | {"act_bits": act_bits}
         try:
-            candidates = list(_candidates(graph, target, some, own, memory, spilled))
+            candidates = list(engines.of(some, act_bits, spilled))
         except FitError as error:  # tensors beyond the addresses of few lanes
             problem = problem or error
             continue
         for candidate in candidates:
             over = excess(candidate, target)
             if over is None:
-                candidate = with_store(graph, candidate, target, fixed)
+                candidate = _with_store(work, candidate, target, fixed)
                 lut = estimate(candidate)["lut"]
-                fits.append((_cycles(graph, candidate, target), lut, candidate))
+                fits.append((_cycles(work, candidate, target), lut, candidate))
             else:
                 refused.append((over.ratio, candidate, str(over)))
         if fits:
@@ -135,7 +138,7 @@ def _search(graph: Graph, target: Target, overrides: dict[str, str | int] | None
         reasons.append(f"not {named(size)}: {why}")
     if problem and not lacking:
         raise problem
-    nearest = _nearest(graph, target, [r[1] for r in lacking], fixed, memory)
+    nearest = _nearest(engines, [r[1] for r in lacking])
     return Choice(nearest, tuple(reasons), _tried([r[1] for r in lacking], nearest))
 
 
@@ -153,48 +156,36 @@ def _tried(engines: list[Sizing], nearest: Sizing) -> str:
     )
 
 
-def _nearest(
-    graph: Graph, target: Target, lacking: list[Sizing], fixed: dict[str, int], memory: Demand
-) -> Sizing:
+def _nearest(engines: Candidates, lacking: list[Sizing]) -> Sizing:
     """Of engines that do not fit the one that lacks least, with memories that hold the network.
 
-    `_candidates` stops at logic that does not fit, whatever the memories: they are sized here."""
-
-    def whole(s: Sizing) -> Sizing | None:
-        own = fixed | {"lanes": s.lanes, "kw": s.kw, "act_bits": s.act_bits}
-        if s != _base(graph, target, own, 0):
-            return s
-        strips = fixed.get("strip_tokens", STRIP_TOKENS[-1])
-        try:
-            return _sized(graph, _base(graph, target, own, strips), own, False, memory)
-        except FitError:  # beyond the addresses of the program
-            return None
+    `Candidates.of` stops at logic that does not fit, whatever the memories: they are sized here."""
 
     def lack(s: Sizing) -> float:
-        over = excess(s, target)
+        over = excess(s, engines.target)
         return over.ratio if over else 1.0
 
-    sized = [s for s in map(whole, lacking) if s is not None]
+    sized = [s for s in map(engines.whole, lacking) if s is not None]
     return min(sized or lacking, key=lack)
 
 
-def _cycles(graph: Graph, s: Sizing, target: Target) -> int:
+def _cycles(work: Work, s: Sizing, target: Target) -> int:
     """Estimated cycles on the target's memory."""
-    return cycles(graph, s, target.rate(s.axi_bits))
+    return work.cycles(s, target.rate(s.axi_bits))
 
 
-def with_store(graph: Graph, s: Sizing, target: Target, fixed: dict[str, int]) -> Sizing:
+def _with_store(work: Work, s: Sizing, target: Target, fixed: dict[str, int]) -> Sizing:
     """The engine with a weight store in what memory it leaves on the target, up to all records.
 
     There is none unless it holds all records or makes frames shorter by the factor ENOUGH.
     """
     if "store_words" in fixed:
         return s
-    all_words = sum(op.record_words(s) for op in graph.ops)
-    for words in range(min(_blocks(all_words), 1 << 16), 0, -BLOCK_DEPTH):
+    all_words = sum(op.record_words(s) for op in work.graph.ops)
+    for words in range(min(blocks(all_words), 1 << 16), 0, -BLOCK_DEPTH):
         full = s.replace(store_words=words)
         if excess(full, target) is None:
-            gains = ENOUGH * _cycles(graph, full, target) <= _cycles(graph, s, target)
+            gains = ENOUGH * _cycles(work, full, target) <= _cycles(work, s, target)
             return full if gains or words >= all_words else s
     return s
 
@@ -206,101 +197,6 @@ def _kept(graph: Graph, s: Sizing) -> str:
     return f"weights and parameters on chip: {share} Mbit"
 
 
-def _candidates(
-    graph: Graph,
-    target: Target,
-    lanes: Sequence[int],
-    fixed: dict[str, int],
-    memory: Demand,
-    spilled: bool,
-) -> Iterator[Sizing]:
-    """Sizes to compare: lanes x columns, each with all strips that fit (else the last). spilled:
-    with as few features in DDR as these need."""
-    found, problem = False, None
-    for count in lanes:
-        for kw in (fixed["kw"],) if "kw" in fixed else [k for k in KW if k >= count]:
-            strips = (fixed["strip_tokens"],) if "strip_tokens" in fixed else STRIP_TOKENS
-            own = fixed | {"lanes": count, "kw": kw}
-            least = _base(graph, target, own, 0)
-            if excess(least, target):  # whatever the memories are
-                found = True
-                yield least
-                continue
-            last, fits = None, set()
-            try:
-                sizes = _spills if spilled else _memories
-                for last in sizes(graph, target, own, strips, memory):
-                    if last.strip_tokens not in fits and excess(last, target) is None:
-                        fits.add(last.strip_tokens)
-                        yield last
-            except FitError as error:
-                problem = error
-            found |= last is not None
-            if last is not None and not fits:
-                yield last
-    if problem and not found:
-        raise problem
-
-
-def _memories(
-    graph: Graph, target: Target, fixed: dict[str, int], strips: tuple[int, ...], memory: Demand
-) -> Iterator[Sizing]:
-    """Sizes with less and less memory: shorter strips, one copy of the largest record."""
-    for tokens in strips:
-        base = _base(graph, target, fixed, tokens)
-        try:
-            yield from (_sized(graph, base, fixed, double, memory) for double in (True, False))
-        except FitError:  # beyond the addresses of the program
-            if tokens == strips[-1]:
-                raise
-
-
-def _spills(
-    graph: Graph, target: Target, fixed: dict[str, int], strips: tuple[int, ...], memory: Demand
-) -> Iterator[Sizing]:
-    """Sizes with more and more of the features in DDR, the largest first."""
-    ops = separate_streams(graph)
-    for tokens in filter(None, strips):
-        base, problem = _base(graph, target, fixed, tokens), None
-        for words in sorted(set(spillable(ops, base).values()), reverse=True):
-            own = base.replace(spill_words=words)
-            try:
-                yield from (_sized(graph, own, fixed, double, memory) for double in (True, False))
-            except FitError as error:  # beyond the addresses of the program
-                problem = error
-        if problem and tokens == strips[-1]:
-            raise problem
-
-
-def _base(graph: Graph, target: Target, fixed: dict[str, int], strip_tokens: int) -> Sizing:
-    """The engine with the smallest memories."""
-    lanes, kw = fixed["lanes"], fixed["kw"]
-    gs = fixed.get("gs", min(lanes, 1 << ((kw // 9).bit_length() - 1)))
-    return Sizing(
-        lanes=lanes, kw=kw, gs=gs, gu=fixed.get("gu", min(gs, _group_unit(graph))),
-        axi_ports=fixed.get("axi_ports", target.axi_ports),
-        axi_bits=fixed.get("axi_bits", min(target.beat_bits, lanes * 8)),
-        act_bits=fixed["act_bits"], strip_tokens=strip_tokens,
-        spill_words=fixed.get("spill_words", 0),
-        head=_head(graph), ultra=fixed.get("ultra", int(target.uram > 0)),
-        fm_words=BLOCK_DEPTH, tm_words=BLOCK_DEPTH, bm_rows=4 * BLOCK_DEPTH,
-    )  # fmt: skip
-
-
-def _sized(
-    graph: Graph, base: Sizing, fixed: dict[str, int], double: bool, memory: Demand
-) -> Sizing:
-    """Memories that the placement needs, in whole block RAMs; `double`: two of every record."""
-    fm, tm, bm = memory(base.replace(act_bits=16))  # the same for all widths
-    record = _largest_record(graph)
-    sized = base.replace(
-        fm_words=_blocks(fm), tm_words=_blocks(tm), bm_rows=4 * _blocks(-(-bm // 4)),
-        wb_words=_blocks(max((1 + double) * record, 2 * base.kw // 16)),
-        ps_words=max(256, _widest_partial(graph, base)),
-    )  # fmt: skip
-    return sized.replace(**fixed)
-
-
 def _check_lanes(graph: Graph, lanes: int) -> None:
     for name, t in graph.types().items():
         if t.kind != "image" and t.channels % lanes:
@@ -308,7 +204,7 @@ def _check_lanes(graph: Graph, lanes: int) -> None:
                 name,
                 f"{t.channels} channels",
                 f"lanes={lanes} must divide them",
-                f"--set lanes={_lanes(graph)[0]}",
+                f"--set lanes={lane_counts(graph)[0]}",
             )
 
 
@@ -340,29 +236,3 @@ def _lanes(graph: Graph) -> tuple[int, ...]:
         return (*found, FEWEST)
     odd = next(n for n, t in graph.types().items() if t.kind != "image" and t.channels % 16)
     raise FitError(odd, "channels", "must be a multiple of 16 lanes", "widen the layer")
-
-
-def _head(graph: Graph) -> int:
-    """Channels of the attention heads; of networks without one the default. An engine has heads of
-    one width: the step of another one's raises FitError."""
-    return next((h for h in (op.head_channels() for op in graph.ops) if h), Sizing.head)
-
-
-def _group_unit(graph: Graph) -> int:
-    """Largest power of two that divides every group slice of a 3x3 convolution."""
-    units = [op.group_unit() for op in graph.ops]
-    return min([1 << 6, *(unit for unit in units if unit is not None)])
-
-
-def _blocks(words: int) -> int:
-    return max(1, -(-words // BLOCK_DEPTH)) * BLOCK_DEPTH
-
-
-def _largest_record(graph: Graph) -> int:
-    return max(op.buffer_words() for op in graph.ops)
-
-
-def _widest_partial(graph: Graph, s: Sizing) -> int:
-    """Results of the widest image row that needs several chunks."""
-    types = graph.types()
-    return max(op.partial_results(s, types) for op in graph.ops)

@@ -40,18 +40,38 @@ def port_cycles(op: Op, s: Sizing, kept: int, loads: int = 1, rate: Rate = PORTS
 
 def cycles(graph: Graph, s: Sizing, rate: Rate = PORTS_ONLY) -> int:
     """Estimated cycles of a frame, with a memory of this rate."""
-    graph = spill(graph, s)
-    types, kept = graph.types(), kept_words(graph, s)
-    order = plan(graph, s.strip_tokens, s.lanes, s.spill_words > 0)
-    pieces = Counter(piece.name for piece in order.pieces if not piece.store)
-    unit = Dma(s.lanes, s.axi_bits)
-    stored = sum(types[name].words(s.lanes) for name in order.stored)
-    again = sum(reloaded_words(op, order, s, pieces[op.name]) for op in graph.ops if op.LOADED)
-    moved = stored * unit.stored_word + ceil(again * unit.word_beats * rate.read_cycles)
-    return moved + sum(
-        max(op.beats(s, types), port_cycles(op, s, kept[op.name], pieces[op.name], rate))
-        for op in graph.ops
-    )
+    return Work(graph).cycles(s, rate)
+
+
+class Work:
+    """`cycles` of one graph on many engines: what these have in common is found once."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self._runs: dict[tuple[int, int, int], tuple[Graph, Plan]] = {}
+
+    def cycles(self, s: Sizing, rate: Rate = PORTS_ONLY) -> int:
+        """Estimated cycles of a frame, with a memory of this rate."""
+        graph, order = self._run(s)
+        types, kept = graph.types(), kept_words(graph, s)
+        pieces = Counter(piece.name for piece in order.pieces if not piece.store)
+        unit = Dma(s.lanes, s.axi_bits)
+        stored = sum(types[name].words(s.lanes) for name in order.stored)
+        again = sum(reloaded_words(op, order, s, pieces[op.name]) for op in graph.ops if op.LOADED)
+        moved = stored * unit.stored_word + ceil(again * unit.word_beats * rate.read_cycles)
+        return moved + sum(
+            max(op.beats(s, types), port_cycles(op, s, kept[op.name], pieces[op.name], rate))
+            for op in graph.ops
+        )
+
+    def _run(self, s: Sizing) -> tuple[Graph, Plan]:
+        """The graph with what is in DDR, and its plan: the same for all columns and stores."""
+        key = s.lanes, s.strip_tokens, s.spill_words
+        if key not in self._runs:
+            graph = spill(self.graph, s)
+            order = plan(graph, s.strip_tokens, s.lanes, s.spill_words > 0)
+            self._runs[key] = graph, order
+        return self._runs[key]
 
 
 def reloaded_words(op: Op, order: Plan, s: Sizing, strips: int) -> int:

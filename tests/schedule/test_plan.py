@@ -13,8 +13,9 @@ from hwgen.ops.base import Op
 from hwgen.passes.separate_streams import separate_streams
 from hwgen.paths import models_dir
 from hwgen.pipeline import load_prepared
+from hwgen.schedule.demand import demand
 from hwgen.schedule.layout import BM, FM, TM, Place
-from hwgen.schedule.placement import demand, place
+from hwgen.schedule.placement import place
 from hwgen.schedule.plan import Part, Piece, Plan, plan
 from hwgen.schedule.program import schedule
 from hwgen.search.choose import choose

@@ -17,7 +17,7 @@ from hwgen.passes.lower import lower_model
 from hwgen.paths import models_dir
 from hwgen.pipeline import load_prepared
 from hwgen.schedule.program import schedule
-from hwgen.search import choose
+from hwgen.search import candidates, choose
 from hwgen.search.choose import search
 from hwgen.search.work import cycles
 from hwgen.targets import Dram, Target, get_target
@@ -85,7 +85,8 @@ def test_narrow_features_where_nothing_else_fits(micro, monkeypatch) -> None:
     def short_of_memory(s: Sizing, part: Target) -> Excess | None:
         return Excess("bram36", 160, 140, part.name) if s.act_bits > 12 else excess(s, part)
 
-    monkeypatch.setattr(choose, "excess", short_of_memory)
+    for module in (choose, candidates):
+        monkeypatch.setattr(module, "excess", short_of_memory)
     choice = search(micro, target())
     assert choice.sizing.act_bits == 12
     for line, bits in zip(choice.reasons[1:], (16, 14), strict=False):
