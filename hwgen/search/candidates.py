@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from hwgen.engine.resources import (
     BLOCK_DEPTH,
@@ -63,16 +64,17 @@ class Candidates:
         if problem and not found:
             raise problem
 
-    def whole(self, s: Sizing) -> Sizing | None:
+    def whole(self, s: Sizing) -> list[Sizing]:
         """The engine with memories that hold the network, of one that `of` stopped at for its
-        logic; None beyond the addresses of the program."""
-        if s != self.smallest(s.lanes, s.kw, s.act_bits, 0):
-            return s
-        strips = self.fixed.get("strip_tokens", STRIP_TOKENS[-1])
-        try:
-            return self.sized(self.smallest(s.lanes, s.kw, s.act_bits, strips), False)
-        except FitError:
-            return None
+        logic: without and with features in DDR; none beyond the addresses of the program."""
+        smallest, found = self.smallest(s.lanes, s.kw, s.act_bits, 0), []
+        if s != smallest:
+            return [s]
+        for spilled in (False,) if "spill_words" in self.fixed else (False, True):
+            for base in list(self._bases(smallest, spilled))[-1:]:
+                with suppress(FitError):
+                    found.append(self.sized(base, False))
+        return found
 
     def smallest(self, lanes: int, kw: int, act_bits: int, strip_tokens: int) -> Sizing:
         """The engine with the smallest memories."""

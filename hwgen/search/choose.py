@@ -165,7 +165,7 @@ def _nearest(engines: Candidates, lacking: list[Sizing]) -> Sizing:
         over = excess(s, engines.target)
         return over.ratio if over else 1.0
 
-    sized = [s for s in map(engines.whole, lacking) if s is not None]
+    sized = [s for some in map(engines.whole, lacking) for s in some]
     return min(sized or lacking, key=lack)
 
 
@@ -223,16 +223,3 @@ def _integers(overrides: dict[str, str | int]) -> dict[str, int]:
                 "--set", f"{name}={value}", "must be a whole number", f"for example {name}=64"
             ) from None
     return out
-
-
-def _lanes(graph: Graph) -> tuple[int, ...]:
-    """Lane counts that divide every channel count, the largest first. (Channels are multiples of
-    16, so that the fewest lanes always do.)"""
-    channels = [t.channels for t in graph.types().values() if t.kind != "image"]
-    for op in graph.ops:
-        channels += op.lane_channels()
-    found = tuple(n for n in (64, 32, 16) if all(c % n == 0 for c in channels))
-    if found:
-        return (*found, FEWEST)
-    odd = next(n for n, t in graph.types().items() if t.kind != "image" and t.channels % 16)
-    raise FitError(odd, "channels", "must be a multiple of 16 lanes", "widen the layer")

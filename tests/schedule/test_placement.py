@@ -116,7 +116,8 @@ def test_many_engines_need_what_each_needs_alone(micro) -> None:
 
 
 def test_what_no_engine_can_address_is_refused_every_time(micro, monkeypatch) -> None:
-    monkeypatch.setattr("hwgen.schedule.demand.FEATURE_WORDS", 64)
+    for module in ("demand", "placement"):
+        monkeypatch.setattr(f"hwgen.schedule.{module}.FEATURE_WORDS", 64)
     shared, s, texts = Demand(micro), Sizing(), set()
     for act_bits in (16, 12):
         with pytest.raises(FitError) as error:
