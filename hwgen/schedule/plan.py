@@ -9,7 +9,9 @@ ahead, a circular one its last strip first: then its source may be overwritten b
 in place.
 
 A tensor that `spill` keeps in DDR is stored strip by strip as it is made; the bands that read it
-bring back the rows of a strip before it begins, those that a filter reads around it too.
+bring back the rows of a strip before it begins, those that a filter reads around it too. Only then
+windows of attention run by rows of windows as well, and few rows of a grid even where a filter sees
+most of it.
 """
 
 from __future__ import annotations
