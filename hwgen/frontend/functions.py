@@ -27,6 +27,7 @@ from hwgen.frontend.pooling import average_pool, token_mean
 from hwgen.frontend.views import TOKENS, WINDOWS, View, canonical, regroup
 
 INDEXED = "supported: of sides of one cell, ranges and lists of channels, [::n, ::n] of a grid"
+MOST_POOLED = 8  # channels that the lanes average in a word
 
 
 def zeros(channels: int) -> np.ndarray:
@@ -82,9 +83,16 @@ def tile_channels(im: Importer, f: Any, _: Tensor, x: View, times: int) -> View:
 
 def pool_channels(im: Importer, f: Any, _: Tensor, x: View, factor: int) -> View:
     im.channel_axis(x, -1, "pool_channels")
-    if factor not in (2, 4, 8):
-        raise im.unsupported(f"pool_channels factor={factor}", "supported: 2, 4, 8")
-    return View(im.emit(Pool, (x.node,), {"factor": factor}, "pool"), x.axes)
+    if factor < 2 or factor & (factor - 1):
+        raise im.unsupported(f"pool_channels factor={factor}", "supported: powers of two")
+    node = x.node
+    while factor > 1:  # a mean of means
+        part = min(factor, MOST_POOLED)
+        node = im.emit(
+            Pool, (node,), {"factor": part}, f"pool{factor}" if factor > part else "pool"
+        )
+        factor //= part
+    return View(node, x.axes)
 
 
 def avg_pool_grid(im: Importer, f: Any, _: Tensor, x: View, grid: int, factor: int) -> View:

@@ -1,4 +1,4 @@
-"""Values behind themselves and on a finer grid, read by what adds nothing."""
+"""Values behind themselves, pooled over channels and on a finer grid."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from hwgen.errors import HwgenError
 from hwgen.nn import BinaryLinear
-from hwgen.nn.grid import tile_channels, upsample_grid
+from hwgen.nn.grid import pool_channels, tile_channels, upsample_grid
 from hwgen.passes.lower import lower_model
 from tests.frontend.nets import Net, compiles, seeded
 from tests.networks import IMAGE
@@ -33,6 +33,30 @@ class Finer(Tokens):
     def part(self, x: Tensor) -> Tensor:
         fine = upsample_grid(x, 8, 2)
         return fine + self.line(fine)
+
+
+class Mlp(Tokens):
+    """A hidden layer `times` as wide, with the residuals of BHViT."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__(BinaryLinear(32, 32 * times))
+        self.back, self.times = BinaryLinear(32 * times, 32), times
+
+    def part(self, x: Tensor) -> Tensor:
+        hidden = self.line(x) + tile_channels(x, self.times)
+        return x + self.back(hidden) + pool_channels(hidden, self.times)
+
+
+@pytest.mark.parametrize("times", [2, 8, 16, 32])
+def test_hidden_layers_of_any_width(times: int) -> None:
+    """A word is the mean of at most eight channels; more are means of means."""
+    compiles(seeded(lambda: Net(Mlp(times))))
+
+
+def test_channels_that_no_means_of_pairs_pool_are_refused() -> None:
+    with pytest.raises(HwgenError) as error:
+        lower_model(seeded(lambda: Net(Mlp(3))), meta={"image": IMAGE})
+    assert str(error.value) == "body: pool_channels factor=3; supported: powers of two"
 
 
 def test_a_layer_of_a_value_behind_itself() -> None:
