@@ -280,6 +280,8 @@ class Fuser:
         return True
 
     def _take_pool(self, chain: Chain, current: str, node: Node) -> bool:
+        if chain.anchor.kind.weights is None and chain.anchor.kind is not Affine:
+            return False  # an instruction runs over the words of a token: it pools none
         chain.pool = node["factor"].bit_length() - 1
         return True
 

@@ -132,6 +132,8 @@ def _search(work: Work, target: Target, overrides: dict[str, str | int] | None) 
                 reasons.append(_kept(graph, best))
             return Choice(best, tuple(reasons))
         lacking += refused
+        if not refused:
+            continue  # no feature can be in DDR
         # logic does not depend on the width of features: name the memory where that is short
         width = [r for r in refused if "BRAM36" in r[2]] or refused
         _, size, why = min(width, key=lambda r: r[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 
 import numpy as np
 
@@ -71,22 +72,19 @@ def pointwise(b: Builder, op: Pointwise, part: Part | None) -> None:
     place, (start, tokens) = b.places[op.sources[0]], token_range(op, part)
     for first, count in word_groups(place.words, GROUP):
         block = b.load(cm=channel_words(b, op.m, first, count), qm=post_slots(b, op, first, count))
-        if width := row_width(b, op):
-            for k in range(count):
-                walk = Walk(width, tokens // width, 1, width, token0=start, word0=first + k)
+        width = row_width(b, op)
+        if width or op.post.pool:  # a channel word an instruction
+            runs = [(start, tokens)] if width else split_tokens(start, tokens)
+            for k, (t, n) in product(range(count), runs):
+                row = width or n
+                walk = Walk(row, n // row, 1, row, token0=t, word0=first + k)
                 source = {
-                    "src_base": place.address(start, first + k),
+                    "src_base": place.address(t, first + k),
                     "src_s2": place.stride,
-                    "src_s3": width * place.stride,
+                    "src_s3": row * place.stride,
                 }
-                _macv(
-                    b,
-                    op,
-                    block,
-                    walk,
-                    source,
-                    more={"cm_base": block.cm + k, "q_base": block.qm + k},
-                )
+                own = {"cm_base": block.cm + k, "q_base": block.qm + k}
+                _macv(b, op, block, walk, source, more=own)
             continue
         for t, n in split_tokens(start, tokens):
             walk = Walk(count, n, 0, 1, w2=1, token0=t, word0=first)
