@@ -83,7 +83,7 @@ def tile_channels(im: Importer, f: Any, _: Tensor, x: View, times: int) -> View:
 
 def pool_channels(im: Importer, f: Any, _: Tensor, x: View, factor: int) -> View:
     im.channel_axis(x, -1, "pool_channels")
-    if factor < 2 or factor & (factor - 1):
+    if factor < 1 or factor & (factor - 1):
         raise im.unsupported(f"pool_channels factor={factor}", "supported: powers of two")
     node = x.node
     while factor > 1:  # a mean of means

@@ -48,7 +48,7 @@ class Mlp(Tokens):
         return self.back(hidden) + pool_channels(hidden, self.times) + x
 
 
-@pytest.mark.parametrize("times", [16, 32])
+@pytest.mark.parametrize("times", [1, 16, 32])
 def test_hidden_layers_of_any_width(times: int) -> None:
     """A word is the mean of at most eight channels; more are means of means."""
     runs(seeded(lambda: Net(Mlp(times))))
