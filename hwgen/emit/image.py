@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from hwgen.engine.isa import INSTR_BYTES
 from hwgen.schedule.layout import MEMORY_NAMES
 from hwgen.schedule.program import REGION, Program
 
@@ -15,10 +16,10 @@ FILES = ("program.bin", "weights.bin", "memory_map.json")
 def ddr_regions(program: Program) -> list[dict]:
     """Regions of host memory with their offsets: program, weights, input, output. Of two memory
     ports each has half of every region, at half its offset."""
-    binary, rest = program.binary(), len(program.row_padding)
+    rest = len(program.row_padding)
     rows = f", {rest} bytes behind every row" if rest else ""
     sizes = [
-        ("program", len(binary), "64-byte instructions"),
+        ("program", len(program.instructions) * INSTR_BYTES, "64-byte instructions"),
         ("weights", len(program.weights), "LOAD records and constant tensors, in program order"),
         ("input", program.image_bytes, "uint8 image, row-major H x W x 3" + rows),
         ("output", program.output_words * program.sizing.word_bytes, "int16 logits"),

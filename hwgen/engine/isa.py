@@ -9,6 +9,8 @@ other unit must have reached (modulo 2**16) before the instruction may start.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -282,6 +284,9 @@ class Field:
     meaning: str = ""
 
 
+Fields = MappingProxyType[str, Field]
+
+
 def _place(fields: list[Spec], lsb: int, limit: int) -> dict[str, Field]:
     placed = {}
     for name, width, signed, meaning in fields:
@@ -291,9 +296,10 @@ def _place(fields: list[Spec], lsb: int, limit: int) -> dict[str, Field]:
     return placed
 
 
-def layout(op: str) -> dict[str, Field]:
+@cache
+def layout(op: str) -> Fields:
     """Field table of an opcode, by name."""
-    fields = _place(HEADER, 0, INSTR_BITS)
+    fields: dict[str, Field] = _place(HEADER, 0, INSTR_BITS)
     start = sum(f.width for f in HEADER)
     if op == "SET":
         fields |= _place(SET, start, SET_LSB)
@@ -306,12 +312,17 @@ def layout(op: str) -> dict[str, Field]:
         fields |= _place(
             {"LOAD": LOAD, "LOADF": LOADF, "STORE": STORE, "LDW": LDW}[op], start, INSTR_BITS
         )
-    return fields
+    return MappingProxyType(fields)
 
 
-def payload_layout(kind: str) -> dict[str, Field]:
+@cache
+def payload_layout(kind: str) -> Fields:
     """Field table of a SET payload (offsets inside the instruction)."""
-    return _place(PAYLOAD[kind], SET_LSB, INSTR_BITS)
+    return MappingProxyType(_place(PAYLOAD[kind], SET_LSB, INSTR_BITS))
+
+
+def _kind_name(kind: int) -> str:
+    return next(name for name, number in SET_KINDS.items() if number == kind)
 
 
 def encode(op: str, **values: int) -> int:
@@ -321,7 +332,7 @@ def encode(op: str, **values: int) -> int:
         kind = values["kind"] = (
             SET_KINDS[values["kind"]] if isinstance(values["kind"], str) else values["kind"]
         )
-        fields |= payload_layout(next(k for k, v in SET_KINDS.items() if v == kind))
+        fields = MappingProxyType(fields | payload_layout(_kind_name(kind)))
     word = 0
     for name, value in {"op": OPCODES[op][0], **values}.items():
         if name not in fields:
@@ -343,7 +354,7 @@ def decode(word: int) -> tuple[str, dict[str, int]]:
     fields = layout(op)
     if op == "SET":
         kind = (word >> fields["kind"].lsb) & 3
-        fields |= payload_layout(next(k for k, v in SET_KINDS.items() if v == kind))
+        fields = MappingProxyType(fields | payload_layout(_kind_name(kind)))
     out = {}
     for f in fields.values():
         v = (word >> f.lsb) & ((1 << f.width) - 1)
