@@ -8,55 +8,19 @@ fills in the `wait_*`, `drain` and `swap` fields.
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from hwgen.engine import isa
 from hwgen.engine.chords import CHORDS, Chords
 from hwgen.engine.sizing import Sizing
-from hwgen.errors import FitError
 from hwgen.ops.types import ImageRows, TensorType
 from hwgen.schedule.beside import Beside
+from hwgen.schedule.buffers import Block, Buffer
 from hwgen.schedule.hazards import IN_FLIGHT, Instruction, Issue, Writes, nest_order
 from hwgen.schedule.layout import Place
 
 Array = np.ndarray
-
-
-@dataclass
-class Block:
-    """Parameters resident in the buffers: slots and the LOAD that brings them."""
-
-    load: int
-    wb: int = 0
-    cm: int = 0
-    om: int = 0
-    qm: int = 0
-    sizes: dict[str, int] = field(default_factory=dict)
-
-
-class Ring:
-    """Slots handed out in order, each with the instruction counts that must retire before reuse."""
-
-    def __init__(self, name: str, size: int) -> None:
-        self.name, self.size, self.next = name, size, 0
-        self.cmp = np.zeros(size, dtype=np.int64)
-        self.ldw = np.zeros(size, dtype=np.int64)
-
-    def take(self, n: int, step: str, limit: int | None = None) -> int:
-        """First of `n` slots in a row; limit: all of them below it."""
-        if n > self.size:
-            raise FitError(
-                step,
-                f"needs {n} {self.name}",
-                f"{self.size} exist",
-                f"--set {self.name}={n} or more",
-            )
-        if self.next + n > min(self.size, limit or self.size):
-            self.next = 0
-        start, self.next = self.next, self.next + n
-        return start
 
 
 class Builder:
@@ -79,10 +43,12 @@ class Builder:
         self.counts = {"dma": 0, "ldw": 0, "cmp": 0, "seq": 0}
         self.image = bytearray()
         self.records: dict[bytes, int] = {}  # record -> its place in the image
-        self.rings = {
-            "wb": Ring("wb_words", s.wb_words), "cm": Ring("cm_slots", s.cm_slots),
-            "om": Ring("om_slots", s.om_slots), "qm": Ring("qm_slots", s.qm_slots),
+        self.buffers = {
+            "wb": Buffer("wb", "wb_words", s.wb_words), "cm": Buffer("cm", "cm_slots", s.cm_slots),
+            "om": Buffer("om", "om_slots", s.om_slots), "qm": Buffer("qm", "qm_slots", s.qm_slots),
         }  # fmt: skip
+        self.resident: dict[tuple, Block] = {}  # by record and its parts, while it lies there
+        self.again: set[str] = set()  # steps of which a later piece has the same parameters
         self.step = ""
         self.beside = Beside(iter(()))  # what runs beside the step
         self.held: list[Block] = []  # whose parameters instructions to come read
@@ -112,36 +78,49 @@ class Builder:
         om: Array | None = None,
         qm: Array | None = None,
         cm_quad: bool = False,
+        again: bool = False,
     ) -> Block:
-        """Bring parameter words (n, L) int16 (qm: (n, 8, L)) from DDR into the ring buffers.
+        """Bring parameter words (n, L) int16 (qm: (n, 8, L)) from DDR into the buffers, unless they
+        lie there.
 
-        cm_quad: four words of `cm` share a slot, in the four banks of CM.
+        cm_quad: four words of `cm` share a slot, in the four banks of CM. again: this piece wants
+        them once more.
         """
         given = {"wb": wb, "cm": cm, "om": om, "qm": qm}
         parts = {k: v for k, v in given.items() if v is not None and len(v)}
+        record = b"".join(v.astype("<i2").tobytes() for v in parts.values())
         sizes = {k: len(v) for k, v in parts.items()}
         if cm_quad:
             assert sizes["cm"] % 4 == 0, f"{self.step}: {sizes['cm']} words in slots of four"
             sizes["cm"] //= 4
-        block = Block(self.counts["dma"] + 1, sizes=sizes)
+        key = (record, *sizes.items(), cm_quad)
+        block = self.resident.get(key)
+        if block is None or not block.there:
+            self.resident[key] = block = self._load(record, parts, sizes, cm_quad)
+        wanted = again or self.step in self.again
+        words = len(record) // self.s.word_bytes * wanted
+        for k in sizes:
+            self.buffers[k].use(block, words)
+        return block
+
+    def _load(
+        self, record: bytes, parts: dict[str, Array], sizes: dict[str, int], cm_quad: bool
+    ) -> Block:
+        """The LOAD of a record that lies nowhere."""
+        block = Block(self.counts["dma"] + 1)
         wait_cmp = wait_ldw = 0
         for k, n in sizes.items():
+            buffer = self.buffers[k]
             limit = self.s.quad_slots if k == "cm" and cm_quad else None
-            start = self.rings[k].take(n, self.step, limit)
-            setattr(block, k, start)
-            for other in self.held:
-                low, size = getattr(other, k), other.sizes.get(k, 0)
-                assert start + n <= low or low + size <= start, f"{self.step}: {k} {start} is held"
-            wait_cmp = max(wait_cmp, int(self.rings[k].cmp[start : start + n].max()))
-            wait_ldw = max(wait_ldw, int(self.rings[k].ldw[start : start + n].max()))
-        order = [
-            v.astype("<i2").tobytes()
-            for k in ("wb", "cm", "om", "qm")
-            if (v := parts.get(k)) is not None
-        ]
-        record = b"".join(order)
+            first = buffer.choose(n, self.step, self.held, limit)
+            for old in buffer.owners(first, n):
+                for other in old.sizes:  # what is left of it is no use
+                    self.buffers[other].free(old)
+            buffer.give(block, first, n)
+            wait_cmp = max(wait_cmp, int(buffer.cmp[block.span(k)].max()))
+            wait_ldw = max(wait_ldw, int(buffer.ldw[block.span(k)].max()))
         values = {"keep": 0, "store": 0}  # `keep_on_chip` decides when all records are known
-        values |= {f"n_{k}": len(parts[k]) if k in parts else 0 for k in self.rings}
+        values |= {f"n_{k}": len(parts[k]) if k in parts else 0 for k in self.buffers}
         values |= {k: getattr(block, k) for k in parts}
         self.emit(
             "LOAD", ddr=self._store(record), crc=zlib.crc32(record),
@@ -199,7 +178,7 @@ class Builder:
         """LDW of a block's array tile; the next compute instruction with swap uses it."""
         n = -(-columns // 16)
         ldw = self.emit("LDW", wb=block.wb, n=n, wait_dma=block.load)
-        self.rings["wb"].ldw[block.wb : block.wb + block.sizes["wb"]] = ldw.index + 1
+        self.buffers["wb"].ldw[block.span("wb")] = ldw.index + 1
 
     def config(self, kind: str, **values: int) -> None:
         """SET of taps, attention or norm constants; the same taps again need none."""
@@ -225,7 +204,7 @@ class Builder:
     def compute(
         self,
         op: str,
-        block: Block,
+        blocks: Block | tuple[Block, ...],
         sources: list[str],
         streams: dict[str, str],
         dst: Writes | None,
@@ -238,13 +217,15 @@ class Builder:
             f"{self.step}: empty nest"
         )
         done = ins.index + 1
-        for k, n in block.sizes.items():
-            start = getattr(block, k)
-            if k != "wb" or op == "MACS":
-                self.rings[k].cmp[start : start + n] = done
+        blocks = (blocks,) if isinstance(blocks, Block) else blocks
+        for block in blocks:
+            assert block.there, f"{self.step}: its parameters are no longer there"
+            for k in block.sizes:
+                if k != "wb" or op == "MACS":
+                    self.buffers[k].cmp[block.span(k)] = done
         waits = [
             ins.fields.get("wait_dma", 0),
-            block.load,
+            *(block.load for block in blocks),
             *(self.tensor_load.get(t, 0) for t in (*sources, *streams.values())),
         ]
         ins.fields["wait_dma"] = max(waits)

@@ -159,7 +159,13 @@ def schedule(graph: Graph, s: Sizing) -> Program:
     kept = _kept(graph, order, s, out.size)
     b = Builder(s, places, types, order.image, kept)
     ops = {op.name: op for op in graph.ops}
+    to_come = Counter(piece.name for piece in order.pieces if not piece.store)
+    b.again = set(to_come)
     for piece in order.pieces:
+        if not piece.store:
+            to_come[piece.name] -= 1
+            if not to_come[piece.name]:
+                b.again.discard(piece.name)
         if piece.store:
             b.step = piece.name
             _store(b, piece, types[piece.name])

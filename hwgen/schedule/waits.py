@@ -3,14 +3,15 @@
 A unit takes a count as reached when (retired - wait) mod 2**16 < 2**15. So a wait for what retired
 more than 2**15 instructions ago, or for nothing (0), would hold forever in a long program. Each is
 replaced by the largest count that is known to be reached when the instruction may start anyway:
-that of the waits of its predecessor in the queue and of the instructions that it waits for.
+that of the waits of its predecessor in the queue and of the instructions that it waits for. Where
+that is too far back as well, it waits for the instruction half as far back, which no queue is deep
+enough to have left open.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hwgen.errors import FitError
 from hwgen.schedule.hazards import Instruction
 
 QUEUES = ("dma", "ldw", "cmp")
@@ -19,10 +20,7 @@ AHEAD = 256  # instructions dispatched behind one that waits, at most
 
 
 def recent_waits(instructions: Sequence[Instruction]) -> None:
-    """Sets `wait_*` of all instructions, where one counts further than the comparison reaches.
-
-    Raises: FitError for one whose wait stays too old.
-    """
+    """Sets `wait_*` of all instructions, where one counts further than the comparison reaches."""
     counts = dict.fromkeys(QUEUES, 0)
     for i in instructions:
         counts[i.queue] = i.index + 1
@@ -40,14 +38,11 @@ def recent_waits(instructions: Sequence[Instruction]) -> None:
             if wait:
                 awaited = known[queue][wait - 1] | {queue: wait}
                 reached = {q: max(n, awaited[q]) for q, n in reached.items()}
-        before.append(reached)
         given[i.queue] += 1
+        for queue, count in given.items():
+            if count + AHEAD - reached[queue] >= FAR:
+                reached[queue] = count + AHEAD - FAR // 2
+        before.append(reached)
         for queue in QUEUES:
-            if queue == i.queue == "cmp":
-                continue  # in order by itself
-            i.fields[f"wait_{queue}"] = reached[queue]
-            if given[queue] + AHEAD - reached[queue] >= FAR:
-                raise FitError(
-                    i.step, f"waits for instruction {reached[queue]:,} of {given[queue]:,}",
-                    f"must be one of the last {FAR:,}", "--set strip_tokens= or kw= larger",
-                )  # fmt: skip
+            if not queue == i.queue == "cmp":  # in order by itself
+                i.fields[f"wait_{queue}"] = reached[queue]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from hwgen.engine.numerics import norm_width
 from hwgen.errors import FitError
 from hwgen.ops.layernorm import LayerNorm
-from hwgen.schedule.builder import Block, Builder
+from hwgen.schedule.buffers import Block
+from hwgen.schedule.builder import Builder
 from hwgen.schedule.layout import Place
 from hwgen.schedule.plan import Part
 from hwgen.schedule.steps.common import (

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from hwgen.errors import FitError
-from hwgen.schedule.builder import Block, Builder
+from hwgen.schedule.builder import Builder
 from hwgen.schedule.steps.common import (
     Walk,
     channel_words,
@@ -57,25 +58,25 @@ def tile_passes(
     """Instructions of output word j: every run goes through its chunks.
 
     chunks: source field offsets per tile. m: the word's multipliers; None: the op's. A tile that
-    the array has is not loaded again, and none comes twice from DDR if all fit in half of the
-    weight buffer (the rest is for the next word).
+    the array has is not loaded again.
     """
     cm = channel_words(b, op.m, j, 1) if m is None else m[None]
-    params = b.load(cm=cm, om=om, qm=post_slots(b, op, j, 1))  # one for the word's constants
+    params = b.load(cm=cm, qm=post_slots(b, op, j, 1))
     b.held.append(params)
+    offsets = b.load(om=om)  # most words share them
+    b.held.append(offsets)
     words = [tile_words(b, tile) for tile in tiles]
-    stay = 2 * sum(map(len, words)) <= b.s.wb_words
-    loaded: dict[int, Block] = {}
-    current = -1  # tile in the array
-    for run in runs:
-        mine = list(range(len(tiles))) if run.chunks is None else run.chunks
+    order = [list(range(len(tiles))) if run.chunks is None else run.chunks for run in runs]
+    to_come = Counter(c for mine in order for c in mine)
+    current, loaded = -1, 0  # tile in the array, and the dma count after which it is there
+    for run, mine in zip(runs, order):
         for c in mine:
+            to_come[c] -= 1
             swap = c != current
             if swap:
-                if c not in loaded or not stay:
-                    loaded[c] = b.load(wb=words[c])
-                b.weights(loaded[c], tiles[c].shape[1])
-                current = c
+                tile = b.load(wb=words[c], again=to_come[c] > 0)
+                b.weights(tile, tiles[c].shape[1])
+                current, loaded = c, tile.load
             first, last = c == mine[0], c == mine[-1]
             if last:
                 b.beside.finish(j)
@@ -85,17 +86,15 @@ def tile_passes(
                 fields, streams, dst, bit = keep, {}, None, None
             source = run.source
             fields |= source | {k: source.get(k, 0) + v for k, v in chunks[c].items()}
-            load = max(params.load, loaded[c].load)
-            block = Block(load, 0, params.cm, params.om, params.qm, params.sizes)
             b.compute(
-                "XCONV" if "g_len" in source else "XLIN", block, [op.sources[0]], streams, dst, bit,
-                swap=int(swap), psum_first=int(first), psum_last=int(last), n0=1, n1=1,
-                cm_base=params.cm, om_base=params.om + run.om, q_base=params.qm,
-                **post_fields(op), **fields,
+                "XCONV" if "g_len" in source else "XLIN", (params, offsets), [op.sources[0]],
+                streams, dst, bit, wait_dma=loaded, swap=int(swap), psum_first=int(first),
+                psum_last=int(last), n0=1, n1=1, cm_base=params.cm, om_base=offsets.om + run.om,
+                q_base=params.qm, **post_fields(op), **fields,
             )  # fmt: skip
             if not last:
                 b.beside.fill(run.walk.n2 * run.walk.n3, j)
-    b.held.clear()
+    b.held = [block for block in b.held if block not in (params, offsets)]
 
 
 def row_runs(b: Builder, width: int, part: tuple[int, int], chunks: int) -> list[tuple[int, int]]:

@@ -12,7 +12,8 @@ from hwgen.ops.base import Op
 from hwgen.ops.cross_filter import CrossFilter
 from hwgen.ops.vector import CROSS_REACH, AvgPool, Pointwise, TokenMean
 from hwgen.ops.window import MergeMean, MergePool, WindowMix, merge_cells
-from hwgen.schedule.builder import Block, Builder
+from hwgen.schedule.buffers import Block
+from hwgen.schedule.builder import Builder
 from hwgen.schedule.hazards import Instruction
 from hwgen.schedule.plan import Part
 from hwgen.schedule.steps.common import (
@@ -179,6 +180,7 @@ def stencil(b: Builder, op: CrossFilter, part: Part | None) -> Iterator[tuple[in
     for word in range(place.words):
         cm = [channel_words(b, m, word, 1)[0] for m in cells]
         block = b.load(cm=np.stack(cm), cm_quad=True, qm=post_slots(b, op, word, 1))
+        b.held.append(block)  # a host's parameters are loaded meanwhile
         pairs = _pairs(first, rows, height, word % 2 == 1)
         for y in pairs:
             _taps(b, op, word, [(_row(b, op, y + dy, y), -CROSS_REACH) for dy in STENCIL_ROWS])
@@ -188,6 +190,8 @@ def stencil(b: Builder, op: CrossFilter, part: Part | None) -> Iterator[tuple[in
                 "src_base": place.address(y * width, word), "src_s2": place.stride,
             }  # fmt: skip
             ins = _macv(b, op, block, walk, source)
+            if y == pairs[-1]:
+                b.held.remove(block)
             yield mac_cycles(ins.fields), word + (y == pairs[-1])
 
 
