@@ -86,8 +86,10 @@ LOAD = _table("""
     cm        8  their first slot
     n_om      8  words to OM, the next
     om        8  their first slot
-    n_qm      8  slots of QM, 8 words each, the last of the record
+    n_qm      8  slots of QM: so many words of each field, the last of the record
     qm        8  their first slot
+    qm_fields 6  a bit for each field (b, slope, m3, c3, its high part, t): the record has it
+    qm_words 10  words to QM, n_qm x the fields that there are
     crc      32  CRC-32 (zlib) of the record's bytes
     cm_quad   1  CM has four words a slot: word k goes to slot cm + k / 4, bank k mod 4
     keep      1  the record stays in the weight store
@@ -113,7 +115,7 @@ LDW = _table("""
     n         8  words, 16 array columns each; the columns behind them are 1
 """)
 
-QM_FIELDS = ("b", "slope", "m3", "c3", "c3_high", "t")  # words of a QM slot; two are unused
+QM_FIELDS = ("b", "slope", "m3", "c3", "c3_high", "t")  # words of a QM slot
 C3_SHIFT = min(SH3_SHIFTS) - 1  # place of c3 in the second affine step's product
 
 

@@ -25,7 +25,6 @@ Shape = tuple[int, ...]
 Grid = tuple[int, int]  # height, width
 Types = Mapping[str, TensorType]
 HLS_LANES = ("multiply_accumulate", "post_lane")  # HLS kernels behind the operands of an op
-SLOT_WORDS = 8  # of the post chain, for an output word
 TRAITS = ("UNIT", "HLS", "READS", "PADDED_ROWS")  # that each class declares
 REGISTRY: dict[str, type[Op]] = {}
 AnyOp = TypeVar("AnyOp", bound="type[Op]")
@@ -152,7 +151,7 @@ class Op(ABC):
 
     def chain_words(self, s: Sizing, more: int = 1) -> int:
         """Words of the post chain's slots and of `more` values a channel (one: a multiplier)."""
-        return self.channel_words(s) * (SLOT_WORDS + more)
+        return self.channel_words(s) * (len(self.post.fields) + more)
 
     def result_words(self, s: Sizing) -> int:
         """Words of the accumulator: what the lanes finish, before channels are pooled."""

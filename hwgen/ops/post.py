@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hwgen.engine.chords import Chords
+from hwgen.engine.isa import QM_FIELDS
 from hwgen.engine.numerics import Y_BITS, rshift_round, saturate
 from hwgen.ops.kernels import chain
 
@@ -71,6 +72,12 @@ class Post:
     t: Array | None = None
     bit_y3: bool = False
     act_bits: int = field(default=16)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The constants of a channel that its stages read, of `isa.QM_FIELDS`; b and c3 always."""
+        read = {"slope": self.slope is not None, "m3": self.m3 is not None, "t": self.t is not None}
+        return tuple(name for name in QM_FIELDS if read.get(name, True))
 
     def run(
         self,

@@ -15,7 +15,6 @@ from hwgen.engine.sizing import Sizing, bit_stride
 from hwgen.ops.base import HLS_LANES, Array, Op, Types, register, signed
 from hwgen.ops.types import TensorType
 
-BORDER_WORDS = 16  # offsets of the border patterns of XCONV
 MAX_DILATION = 7  # 3-bit field of XCONV
 PAIRED_UNIT = 4  # at least, of slices: channels between it and a group are read in pairs
 MOST_PAIRED = 448  # channels of a group whose sums are taken twice, in 16 bits
@@ -85,7 +84,7 @@ class XnorLinear(Op):
         return self.result_words(s) * self.chunks(s)
 
     def parameter_words(self, s: Sizing) -> int:
-        return self.chain_words(s, 2)  # multiplier and offset
+        return self.chain_words(s) + 1  # and the offset, the same for all words
 
     def chunks(self, s: Sizing) -> int:
         """Weight tiles of one output word."""
@@ -329,8 +328,19 @@ class XnorConv(Op):
         return self.channel_words(s) * rows * columns
 
     def parameter_words(self, s: Sizing) -> int:
-        kinds = BORDER_WORDS if self.windows else len(self.spans(0)) * len(self.spans(1))
-        return self.chain_words(s, 1 + kinds)
+        if self.windows:
+            return self.chain_words(s, 2 + self.last_border((0, self.in_grid[0])))
+        return self.chain_words(s) + len(self.spans(0)) * len(self.spans(1))
+
+    def last_border(self, rows: tuple[int, int]) -> int:
+        """Of windows, the last border pattern (1 left, 2 right, 4 above, 8 below outside) that a
+        result in rows (first, count) has."""
+
+        def sides(first: int, count: int, size: int, reach: int) -> int:
+            return max((y < reach) + 2 * (y + reach >= size) for y in range(first, first + count))
+
+        (height, width), (down, right) = self.in_grid, both(self.dilation)
+        return 4 * sides(*rows, height, down) + sides(0, width, width, right)
 
     def _tiles(self, s: Sizing) -> list[int]:
         """Weight tiles of every output word of windows."""

@@ -8,6 +8,7 @@ fills in the `wait_*`, `drain` and `swap` fields.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -76,27 +77,34 @@ class Builder:
         wb: Array | None = None,
         cm: Array | None = None,
         om: Array | None = None,
-        qm: Array | None = None,
+        qm: Mapping[str, Array] | None = None,
         cm_quad: bool = False,
         again: bool = False,
     ) -> Block:
-        """Bring parameter words (n, L) int16 (qm: (n, 8, L)) from DDR into the buffers, unless they
-        lie there.
+        """Bring parameter words (n, L) int16 (qm: of each field) from DDR into the buffers, unless
+        they lie there.
 
         cm_quad: four words of `cm` share a slot, in the four banks of CM. again: this piece wants
         them once more.
         """
-        given = {"wb": wb, "cm": cm, "om": om, "qm": qm}
+        given = {"wb": wb, "cm": cm, "om": om}
         parts = {k: v for k, v in given.items() if v is not None and len(v)}
-        record = b"".join(v.astype("<i2").tobytes() for v in parts.values())
+        fields = dict(qm or {})
+        record = b"".join(v.astype("<i2").tobytes() for v in (*parts.values(), *fields.values()))
         sizes = {k: len(v) for k, v in parts.items()}
+        counts = {f"n_{k}": sizes.get(k, 0) for k in self.buffers}
+        if fields:
+            assert list(fields) == [f for f in isa.QM_FIELDS if f in fields], "fields in order"
+            counts["n_qm"] = sizes["qm"] = len(next(iter(fields.values())))
         if cm_quad:
             assert sizes["cm"] % 4 == 0, f"{self.step}: {sizes['cm']} words in slots of four"
             sizes["cm"] //= 4
-        key = (record, *sizes.items(), cm_quad)
+        counts["qm_fields"] = sum(1 << isa.QM_FIELDS.index(name) for name in fields)
+        counts["qm_words"] = counts["n_qm"] * len(fields)
+        key = (record, *counts.values(), cm_quad)
         block = self.resident.get(key)
         if block is None or not block.there:
-            self.resident[key] = block = self._load(record, parts, sizes, cm_quad)
+            self.resident[key] = block = self._load(record, counts, sizes, cm_quad)
         wanted = again or self.step in self.again
         words = len(record) // self.s.word_bytes * wanted
         for k in sizes:
@@ -104,9 +112,10 @@ class Builder:
         return block
 
     def _load(
-        self, record: bytes, parts: dict[str, Array], sizes: dict[str, int], cm_quad: bool
+        self, record: bytes, counts: dict[str, int], sizes: dict[str, int], cm_quad: bool
     ) -> Block:
-        """The LOAD of a record that lies nowhere."""
+        """The LOAD of a record that lies nowhere. counts: fields of the instruction; sizes: slots
+        by buffer."""
         block = Block(self.counts["dma"] + 1)
         wait_cmp = wait_ldw = 0
         for k, n in sizes.items():
@@ -120,8 +129,7 @@ class Builder:
             wait_cmp = max(wait_cmp, int(buffer.cmp[block.span(k)].max()))
             wait_ldw = max(wait_ldw, int(buffer.ldw[block.span(k)].max()))
         values = {"keep": 0, "store": 0}  # `keep_on_chip` decides when all records are known
-        values |= {f"n_{k}": len(parts[k]) if k in parts else 0 for k in self.buffers}
-        values |= {k: getattr(block, k) for k in parts}
+        values |= counts | {k: getattr(block, k) for k in sizes}
         self.emit(
             "LOAD", ddr=self._store(record), crc=zlib.crc32(record),
             wait_cmp=wait_cmp, wait_ldw=wait_ldw, cm_quad=int(cm_quad), **values,

@@ -36,7 +36,7 @@ IN_FLIGHT = 128  # beats requested ahead; a new burst needs fewer outstanding
 
 def record_words(fields: Mapping[str, int]) -> int:
     """Words of L x 16 bits of a LOAD record."""
-    return fields["n_wb"] + fields["n_cm"] + fields["n_om"] + 8 * fields["n_qm"]
+    return fields["n_wb"] + fields["n_cm"] + fields["n_om"] + fields["qm_words"]
 
 
 @dataclass(frozen=True)

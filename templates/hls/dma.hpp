@@ -48,11 +48,11 @@ inline void take_word(hls::stream<Beat>& beats, Param word[LANES], ap_uint<32>& 
 // Beats of a record.
 inline ap_uint<32> record_beats(const Load& f) {
 #pragma HLS inline
-    return (ap_uint<32>(f.n_wb) + f.n_cm + f.n_om + 8 * f.n_qm) * PARAM_BEATS;
+    return (ap_uint<32>(f.n_wb) + f.n_cm + f.n_om + f.qm_words) * PARAM_BEATS;
 }
 
-// Process 2 of LOAD: n_wb words to WB, n_cm to CM, n_om to OM, 8 n_qm to QM (field f of slot s is
-// word 8 s + f). cm_quad: CM word k goes to bank k mod 4 of slot cm + k / 4. crc: CRC-32 of the
+// Process 2 of LOAD: n_wb words to WB, n_cm to CM, n_om to OM, and for every field of qm_fields, the
+// lowest first, n_qm to QM. cm_quad: CM word k goes to bank k mod 4 of slot cm + k / 4. crc: CRC-32 of the
 // record.
 inline void fill_parameters(hls::stream<Beat>& beats, const Load& f, Parameters& p,
                             ap_uint<32>& crc) {
@@ -61,14 +61,24 @@ inline void fill_parameters(hls::stream<Beat>& beats, const Load& f, Parameters&
 #pragma HLS array_partition variable=word type=complete
     const ap_uint<17> end_cm = f.n_wb + f.n_cm;
     const ap_uint<17> end_om = end_cm + f.n_om;
-    const ap_uint<17> end = end_om + 8 * f.n_qm;
+    const ap_uint<17> end = end_om + f.qm_words;
+    ap_uint<8> slot = f.n_qm;  // of QM, counted from f.qm; n_qm: the next field begins
+    ap_uint<3> field = 7;
     for (ap_uint<17> k = 0; k < end; ++k) {
 #pragma HLS loop_tripcount max=MAX_BEATS
 #pragma HLS pipeline II=PARAM_BEATS
         take_word(beats, word, state);
         const ap_uint<16> in_cm = k - f.n_wb;
-        const ap_uint<11> in_qm = k - end_om;
-        const ap_uint<3> field = in_qm;
+        if (k >= end_om) {
+            if (slot == f.n_qm) {
+                slot = 0;
+                do {
+#pragma HLS unroll
+                    ++field;
+                } while (!f.qm_fields[field] && field < 5);
+            }
+            ++slot;
+        }
         for (int l = 0; l < LANES; ++l) {
 #pragma HLS unroll
             if (k < f.n_wb)
@@ -81,8 +91,8 @@ inline void fill_parameters(hls::stream<Beat>& beats, const Load& f, Parameters&
                 p.cm_bank[in_cm % 4 - 1][f.cm + in_cm / 4][l] = word[l];
             else if (k < end_om)
                 p.om[f.om + (k - end_cm)][l] = word[l];
-            else if (field < 6)
-                p.qm[field][f.qm + in_qm / 8][l] = word[l];
+            else
+                p.qm[field][f.qm + slot - 1][l] = word[l];
         }
     }
     crc = ~state;

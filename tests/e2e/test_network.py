@@ -419,7 +419,7 @@ def records(program: Program) -> list[tuple[int, int, int]]:
     for i in program.instructions:
         f = i.fields
         if i.op == "LOAD":
-            words = f["n_wb"] + f["n_cm"] + f["n_om"] + 8 * f["n_qm"]
+            words = f["n_wb"] + f["n_cm"] + f["n_om"] + f["qm_words"]
         elif i.op == "LOADF" and f["base_sel"] == 0:
             words = f["words"]
         else:

@@ -106,4 +106,4 @@ def test_held_slots_are_not_for_taking(builder) -> None:
 
 def test_more_slots_than_there_are(builder) -> None:
     with pytest.raises(FitError, match="needs 9 qm_slots; 8 exist"):
-        builder.load(qm=np.zeros((9, 8, LANES)))
+        builder.load(qm={"b": words(0, 9)})

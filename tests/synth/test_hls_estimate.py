@@ -48,9 +48,9 @@ def test_cycles_of_single_instructions() -> None:
     assert cycles("XCONV", **nest | {"xd": 6}) == LOOP + 7 * 10 - 1 + COMPUTE_DEPTH
     assert cycles("SET", kind=1) == 1
     assert cycles("LDW", wb=0, n=8) == LOOP + 8 - 1 + WORD_DEPTH
-    record = {"n_wb": 5, "n_cm": 4, "n_om": 3, "n_qm": 1}  # 20 words of two beats
+    record = {"n_wb": 5, "n_cm": 4, "n_om": 3, "qm_words": 8}  # 20 words of two beats
     assert cycles("LOAD", **record) == 40 + LOOP + 2 * 19 + WORD_DEPTH
-    assert cycles("LOAD", n_wb=0, n_cm=0, n_om=0, n_qm=0) == 40 + LOOP
+    assert cycles("LOAD", n_wb=0, n_cm=0, n_om=0, qm_words=0) == 40 + LOOP
     assert cycles("LOADF", words=10, bytes=0) == 40 + LOOP + 2 * 9 + WORD_DEPTH
     attention = cycles("ATT", n2=4, n3=3, queries=3, tokens=20)
     per_query = (attention - (LOOP + 2 * 19 + WORD_DEPTH)) / 3

@@ -113,12 +113,16 @@ class Program:
             wb, wb_base, n_wb = self.block(WB_BLOCK, 4, 40)
             slots, slot, n_cm = self.block(SLOT_BLOCK, 4, 8)
             n_om, n_qm = (int(rng.integers(0, 4)) for _ in range(2))
-            record = rng.integers(-(1 << 15), 1 << 15, (n_wb + n_cm + n_om + 8 * n_qm, self.lanes))
+            qm_fields = int(rng.integers(64))
+            qm_words = n_qm * qm_fields.bit_count()
+            count = n_wb + n_cm + n_om + qm_words
+            record = rng.integers(-(1 << 15), 1 << 15, (count, self.lanes))
             self.add(
                 "LOAD", (), (f"wb{wb}", f"slots{slots}"), record,
                 n_wb=n_wb, wb=wb_base, n_cm=n_cm, cm=slot,
                 cm_quad=int(rng.integers(2)),
                 n_om=n_om, om=slots * SLOT_BLOCK, n_qm=n_qm, qm=slots * SLOT_BLOCK + 1,
+                qm_fields=qm_fields, qm_words=qm_words,
             )  # fmt: skip
         elif kind == "LOADF":
             source = int(rng.integers(3))
@@ -194,7 +198,7 @@ class Reference:
         return records.tobytes(), bits, bytes(self.out)
 
     def load(self, f, weights, _image):
-        n = f["n_wb"] + f["n_cm"] + f["n_om"] + 8 * f["n_qm"]
+        n = f["n_wb"] + f["n_cm"] + f["n_om"] + f["qm_words"]
         words = np.frombuffer(weights, "<i2", n * self.lanes, f["ddr"]).reshape(n, self.lanes)
         wb, cm, om, qm = np.split(words, np.cumsum([f["n_wb"], f["n_cm"], f["n_om"]]))
         self.wb[f["wb"] : f["wb"] + len(wb)] = wb
@@ -203,9 +207,10 @@ class Reference:
             self.par[(f["cm"] + slot) << 3 | bank] = word
         for k, word in enumerate(om):
             self.par[1 << 11 | (f["om"] + k) << 3] = word
+        there = [field for field in range(6) if f["qm_fields"] >> field & 1]
         for k, word in enumerate(qm):
-            if k % 8 != 7:
-                self.par[2 << 11 | (f["qm"] + k // 8) << 3 | k % 8] = word
+            field = there[k // f["n_qm"]]
+            self.par[2 << 11 | (f["qm"] + k % f["n_qm"]) << 3 | field] = word
 
     def loadf(self, f, weights, image):
         source = (weights, image, bytes(self.out))[f["base_sel"]]

@@ -21,7 +21,7 @@ from hwgen.engine.isa import CMP_SOURCE, SET_KINDS, TAPS, decode
 from hwgen.engine.numerics import exp_table, rsqrt_fixed
 
 Array = np.ndarray
-QM_FIELDS = ("b", "slope", "m3", "c3", "c3_high", "t", "unused_6", "unused_7")
+QM_FIELDS = ("b", "slope", "m3", "c3", "c3_high", "t")
 NORM_SHIFTS = (17, 15, 13, 11, 9, 7, 5, 3)  # shifts of y1 that the lanes have
 
 
@@ -139,7 +139,7 @@ class Machine:
         return np.frombuffer(data, dtype, count * self.lanes).astype(np.int64).reshape(count, -1)
 
     def _load(self, f: Mapping[str, int]) -> None:
-        counts = [f["n_wb"], f["n_cm"], f["n_om"], 8 * f["n_qm"]]
+        counts = [f["n_wb"], f["n_cm"], f["n_om"], f["qm_words"]]
         stored = range(f["store"], f["store"] + sum(counts)) if f["keep"] else range(0)
         if f["keep"] and stored.stop > self.store_words:
             raise Hazard(f"record past the {self.store_words} words of the store")
@@ -159,8 +159,10 @@ class Machine:
         else:
             self.cm[f["cm"] : f["cm"] + len(cm)] = cm
         self.om[f["om"] : f["om"] + len(om)] = om
-        for k, name in enumerate(QM_FIELDS):
-            self.qm[name][f["qm"] : f["qm"] + f["n_qm"]] = qm[k::8]
+        there = [name for k, name in enumerate(QM_FIELDS) if f["qm_fields"] >> k & 1]
+        for k, name in enumerate(there):
+            words = qm[k * f["n_qm"] : (k + 1) * f["n_qm"]]
+            self.qm[name][f["qm"] : f["qm"] + f["n_qm"]] = words
 
     def _bank(self, k: int) -> Array:
         return self.cm_banks[k - 1] if k else self.cm

@@ -304,9 +304,9 @@ def test_harness_reports_wrong_files(engines, tmp_path):
 
 MUTANTS = {
     "CM words of a quad record in one bank": (
-        "dma_place.v", "(at_cm_q && !cm_quad_q)", "at_cm_q"
+        "dma_place.v", "!(at_cm_q && cm_quad_q)", "1'b1"
     ),
-    "QM field 7 written": ("dma_place.v", "(at_cm_q || at_om_q || at_q[2:0] != 3'd7)", "1'b1"),
+    "QM fields all in the first": ("dma_place.v", "fields_q & (fields_q - 6'd1)", "fields_q"),
     "CRC not compared": ("dma_pack.v", "crc_now == ~want_q;", "crc_now != 0 || want_q != 0;"),
     "wait_cmp ignored": ("dma_front.v", "!ahead_ldw[15] && !ahead_cmp[15];", "!ahead_ldw[15];"),
     "WB read not held for MACS": ("weight_buffer.v", "ldw_ready = !cmp_re;", "ldw_ready = 1'b1;"),
@@ -328,8 +328,9 @@ def directed(name: str) -> Program:
     """The program that shows the mutant of that name and no other one."""
     p = Program(16, 16, 7)
     words = p.rng.integers(-(1 << 15), 1 << 15, (40, 16))
-    if name == "QM field 7 written":
-        p.add("LOAD", (), ("par",), words[:16], n_wb=0, n_qm=2, qm=3)
+    if name.startswith("QM fields"):
+        fields = {"n_qm": 2, "qm": 3, "qm_fields": 0b101001, "qm_words": 6}
+        p.add("LOAD", (), ("par",), words[:6], n_wb=0, **fields)
         p.add("LNAPPLY", ("par",), (), src_base=(2 << 11) + (3 << 3), n2=16, **MAC)
     elif name.startswith("CM words"):
         p.add("LOAD", (), ("par",), words[:10], n_wb=0, n_cm=10, cm=3, cm_quad=1)
@@ -464,14 +465,15 @@ def test_cycles_are_those_of_the_formulas(case, engines, tmp_path):
     def load(n_wb: int, **fields: int) -> tuple[str, dict]:
         return "LOAD", {"n_wb": n_wb, "crc": zeros[n_wb], **fields}
 
-    singles = [load(0), load(1), load(40), load(3, n_cm=2, n_om=1, n_qm=1, crc=zeros[14])]
+    fields = {"n_cm": 2, "n_om": 1, "n_qm": 2, "qm_fields": 15, "qm_words": 8}
+    singles = [load(0), load(1), load(40), load(3, **fields, crc=zeros[14])]
     singles += [
         ("LOADF", {"base_sel": 1, "words": n, "bytes": b}) for n in (0, 1, 9) for b in (0, 1)
     ]
     singles += [("STORE", {"words": n}) for n in (0, 1, 5)]
     for op, fields in singles:
         frame = cycles_of(engines(case), tmp_path, [isa.encode(op, **fields), end])
-        full = {"n_wb": 0, "n_cm": 0, "n_om": 0, "n_qm": 0, "bytes": 0} | fields
+        full = {"n_wb": 0, "n_cm": 0, "n_om": 0, "qm_words": 0, "bytes": 0} | fields
         beats = dma.beats(op, full)
         start = seq.first_dispatch(LATENCY) + FRONT
         retire = start + dma.alone(op, beats, LATENCY) + RETIRE

@@ -17,17 +17,17 @@ from hwgen.schedule.plan import Part
 Array = np.ndarray
 
 
-def post_slots(b: Builder, op: Op, first: int, count: int) -> Array:
-    """(count, 8, L) constants of channel words first .. (isa.QM_FIELDS, the rest unused)."""
+def post_slots(b: Builder, op: Op, first: int, count: int) -> dict[str, Array]:
+    """(count, L) constants of channel words first .. of every field that the chain reads."""
     lanes, p = b.s.lanes, op.post
     b3 = np.zeros((first + count) * lanes, dtype=np.int64) if p.b3 is None else p.b3
     c3 = isa.c3(b3, SH3_OFF if p.m3 is None else p.sh3)
     values = {"c3": _low(c3), "c3_high": c3 >> PARAM_BITS}
-    out = np.zeros((count, 8, lanes), dtype=np.int64)
-    for k, name in enumerate(isa.QM_FIELDS):
+    out = {}
+    for name in p.fields:
         vector = values.get(name, getattr(p, name, None))
-        if vector is not None:
-            out[:, k] = channel_words(b, vector, first, count)
+        none = np.zeros((count, lanes), dtype=np.int64)
+        out[name] = none if vector is None else channel_words(b, vector, first, count)
     return out
 
 

@@ -66,7 +66,7 @@ def _conv3x3(b: Builder, op: XnorConv, part: Part | None) -> None:
                 "width": width,
             }
             walks.append(Run(walk, source))
-        last = _last_pattern(row_range(part, height), op.in_grid, both(op.dilation))
+        last = op.last_border(row_range(part, height))
         tile_passes(b, op, j, tiles, chunks, walks, om[: last + 1], m)
 
 
@@ -115,16 +115,6 @@ def _border_offsets(w: Array) -> Array:
         outside[2] |= bool(below)
         out[pattern] = -total + per_tap[:, outside].sum(-1)
     return out
-
-
-def _last_pattern(rows: tuple[int, int], grid: tuple[int, int], dilation: tuple[int, int]) -> int:
-    """The last border pattern (`_border_offsets`) that a result in rows (first, count) has."""
-
-    def sides(first: int, count: int, size: int, reach: int) -> int:
-        return max((y < reach) + 2 * (y + reach >= size) for y in range(first, first + count))
-
-    down, across = sides(*rows, grid[0], dilation[0]), sides(0, grid[1], grid[1], dilation[1])
-    return 4 * down + across
 
 
 def _side_by_side(b: Builder, op: XnorConv, part: Part | None, count: int) -> bool:

@@ -130,7 +130,7 @@ module dma #(
     wire [31:0] d_crc;
     wire [15:0] d_place;
     wire [2:0] d_has;
-    wire [2:0] d_one;
+    wire [3:0] d_one;
     wire d_none;
     wire d_single;
     wire [15:0] d_n_wb;
@@ -139,7 +139,9 @@ module dma #(
     wire d_cm_quad;
     wire [7:0] d_n_om;
     wire [7:0] d_om;
+    wire [7:0] d_n_qm;
     wire [7:0] d_qm;
+    wire [5:0] d_qm_fields;
     wire d_keep;
     wire [15:0] d_store_word;
     wire d_kept = d_keep && warm;  // its words come from the store
@@ -190,7 +192,9 @@ module dma #(
         .d_cm_quad(d_cm_quad),
         .d_n_om(d_n_om),
         .d_om(d_om),
+        .d_n_qm(d_n_qm),
         .d_qm(d_qm),
+        .d_qm_fields(d_qm_fields),
         .d_keep(d_keep),
         .d_store_word(d_store_word),
         .busy(front_busy),
@@ -282,7 +286,9 @@ module dma #(
         .cm_quad(d_cm_quad),
         .n_om(d_n_om),
         .om(d_om),
+        .n_qm(d_n_qm),
         .qm(d_qm),
+        .qm_fields(d_qm_fields),
         .keep(d_keep && !warm),
         .store(d_store_word),
         .put(put),

@@ -55,7 +55,7 @@ module dma_front #(
     output wire [         15:0] d_place,    // first word in WB, FM or TM
     output wire [         15:0] d_n_wb,     // LOAD: words of each section, where they go
     output wire [          2:0] d_has,      // LOAD: words for {OM, CM, WB}; QM is the rest
-    output wire [          2:0] d_one,      // exactly one word
+    output wire [          3:0] d_one,      // exactly one word for {QM, OM, CM, WB}
     output wire                 d_none,     // no beat
     output wire                 d_single,   // one beat
     output wire [          7:0] d_n_cm,
@@ -63,7 +63,9 @@ module dma_front #(
     output wire                 d_cm_quad,
     output wire [          7:0] d_n_om,
     output wire [          7:0] d_om,
+    output wire [          7:0] d_n_qm,     // .. of each field
     output wire [          7:0] d_qm,
+    output wire [          5:0] d_qm_fields,
     output wire                 d_keep,     // its words belong in the weight store
     output wire [         15:0] d_store_word,
 
@@ -104,7 +106,7 @@ module dma_front #(
     reg kept_q;
     reg bytes_q;
     reg [3:0] has_q;  // words; LOAD: of QM, OM, CM, WB
-    reg [2:0] one_q;
+    reg [3:0] one_q;
     reg none_q;
     reg rd_valid_q;
 
@@ -126,6 +128,8 @@ module dma_front #(
     wire [7:0] load_om;
     wire [7:0] load_n_qm;
     wire [7:0] load_qm;
+    wire [5:0] load_qm_fields;
+    wire [9:0] load_qm_words;
     wire [31:0] load_crc;
     wire load_cm_quad;
     wire load_keep;
@@ -168,6 +172,8 @@ module dma_front #(
         .om(load_om),
         .n_qm(load_n_qm),
         .qm(load_qm),
+        .qm_fields(load_qm_fields),
+        .qm_words(load_qm_words),
         .crc(load_crc),
         .cm_quad(load_cm_quad),
         .keep(load_keep),
@@ -240,7 +246,7 @@ module dma_front #(
     wire reads = !is_store_q && !none && !kept_q;
 
     // The fields of the store are read by an engine with one only.
-    localparam DESC = ADDR_BITS + BEAT_BITS + 5 + 8 + 32 + 16 + 16 + 5*8 + 1 + 17;
+    localparam DESC = ADDR_BITS + BEAT_BITS + 5 + 9 + 32 + 16 + 16 + 6*8 + 6 + 1 + 17;
     wire desc_ready;
     wire go = (front[F_WAIT] || front[F_SUM]) && met_q && desc_ready;
     wire pass = front[F_ASK] && (rd_ready || !rd_valid_q);
@@ -264,14 +270,14 @@ module dma_front #(
         .s_data({
             addr_q, beats_q, is_load_q, is_store_q, is_checked, bytes_q, mem, has_q[2:0], one_q,
             none_q, single, crc, load_n_wb, place, load_n_cm, load_cm, load_n_om, load_om,
-            load_qm, load_cm_quad, load_keep, load_store
+            load_n_qm, load_qm, load_qm_fields, load_cm_quad, load_keep, load_store
         }),
         .m_valid(d_valid),
         .m_ready(d_take),
         .m_data({
             d_addr, d_beats, d_load, d_store, d_checked, d_bytes, d_mem, d_has, d_one,
             d_none, d_single, d_crc, d_n_wb, d_place, d_n_cm, d_cm, d_n_om, d_om,
-            d_qm, d_cm_quad, d_load_keep, d_load_store
+            d_n_qm, d_qm, d_qm_fields, d_cm_quad, d_load_keep, d_load_store
         })
     );
 
@@ -289,10 +295,10 @@ module dma_front #(
         offset_q <= offset;
         base_q <= base_sel == 2'd0 ? base_weight : base_sel == 2'd1 ? base_input : base_output;
         words1_q <= is_load_q ? {1'b0, load_n_wb} + {9'd0, load_n_cm} : {1'b0, words};
-        words2_q <= is_load_q ? {9'd0, load_n_om} + {6'd0, load_n_qm, 3'd0} : {TOTAL_BITS{1'b0}};
-        has_q <= is_load_q ? {load_n_qm != 8'd0, load_n_om != 8'd0, load_n_cm != 8'd0,
+        words2_q <= is_load_q ? {9'd0, load_n_om} + {7'd0, load_qm_words} : {TOTAL_BITS{1'b0}};
+        has_q <= is_load_q ? {load_qm_words != 10'd0, load_n_om != 8'd0, load_n_cm != 8'd0,
             load_n_wb != 16'd0} : {3'd0, words != 16'd0};
-        one_q <= {load_n_om == 8'd1, load_n_cm == 8'd1, load_n_wb == 16'd1};
+        one_q <= {load_n_qm == 8'd1, load_n_om == 8'd1, load_n_cm == 8'd1, load_n_wb == 16'd1};
         met_q <= !ahead_dma[15] && !ahead_ldw[15] && !ahead_cmp[15];
 
         // .. and these two

@@ -1,12 +1,13 @@
 // dma_place: where the words of an instruction go.
 //
 // LOAD (put): word k of a record goes to WB wb + k, then CM cm + k (cm_quad: slot cm + k / 4, bank
-// k % 4), OM om + k, then QM: slot qm + k / 8, field k % 8 (field 7 is not written); with `keep`
+// k % 4), OM om + k, then QM qm + k, once for each field of qm_fields, the lowest first; with `keep`
 // also to the weight store from word `store` on; words that are read from there (st_re) count too.
 // LOADF and STORE: FM or TM addr + k, counted by f_step.
 // `take` begins an instruction, its first put comes at least three cycles later. A word with put in
 // cycle t is written in t + 1: all outputs are registers, those of the store's and feature memory's
 // addresses as they are in that cycle.
+// A section is the words of one memory, of QM those of a field.
 // Names: n_* words of a section, has_* whether there are any, one_* exactly one; at_* the section
 // of the next word; p_* parameters of the lanes, f_* FM and TM, st_* the weight store.
 // Reset: none. Cost: 4 counters of 14 to 16 bits, the selection of a section.
@@ -17,14 +18,16 @@ module dma_place (
     input  wire        take,
     input  wire [15:0] place,    // wb, or addr
     input  wire [ 2:0] has,      // words for {OM, CM, WB}
-    input  wire [ 2:0] one,
+    input  wire [ 3:0] one,      // exactly one for {QM, OM, CM, WB}
     input  wire [15:0] n_wb,
     input  wire [ 7:0] n_cm,
     input  wire [ 7:0] cm,
     input  wire        cm_quad,
     input  wire [ 7:0] n_om,
     input  wire [ 7:0] om,
+    input  wire [ 7:0] n_qm,
     input  wire [ 7:0] qm,
+    input  wire [ 5:0] qm_fields,
     input  wire        keep,
     input  wire [15:0] store,
     // words
@@ -42,13 +45,15 @@ module dma_place (
     output wire [13:0] f_addr
 );
     reg [15:0] place_q, n_wb_q;
-    reg [7:0] n_cm_q, n_om_q, cm_q, om_q, qm_q;
-    reg [2:0] has_q, one_q;
+    reg [7:0] n_cm_q, n_om_q, n_qm_q, cm_q, om_q, qm_q;
+    reg [2:0] has_q;
+    reg [3:0] one_q;
+    reg [5:0] fields_q;  // of QM, to come
     reg cm_quad_q;
     reg keep_q;  // to be written to the store
     reg begin_q;  // the cycle after take
     reg at_wb_q, at_cm_q, at_om_q;  // else QM
-    reg last_q;  // the next word is the last one of its section, and another section comes
+    reg last_q;  // the next word is the last one of its section
     reg [15:0] left_q;  // words of the section
     reg [15:0] at_q, addr_q;  // WB: word; else {slot, field}. Of the next word, of this one
     reg [13:0] f_addr_q;
@@ -58,11 +63,15 @@ module dma_place (
     wire turn = begin_q || (put && last_q);
     wire to_wb = begin_q && has_q[0];
     wire to_cm = !to_wb && (begin_q || at_wb_q) && has_q[1];
-    wire to_om = !to_wb && !to_cm && (begin_q || !at_om_q) && has_q[2];
-    wire [15:0] first = to_wb ? place_q : {5'd0, to_cm ? cm_q : to_om ? om_q : qm_q, 3'd0};
-    // CM without quad and OM step by slots; with quad a slot has four fields.
-    wire [3:0] by = (at_cm_q && !cm_quad_q) || at_om_q ? 4'd8
-        : at_cm_q && at_q[1:0] == 2'd3 ? 4'd5 : 4'd1;
+    wire to_om = !to_wb && !to_cm && (begin_q || at_wb_q || at_cm_q) && has_q[2];
+    wire to_qm = !to_wb && !to_cm && !to_om;
+    wire [2:0] field = fields_q[0] ? 3'd0 : fields_q[1] ? 3'd1 : fields_q[2] ? 3'd2
+        : fields_q[3] ? 3'd3 : fields_q[4] ? 3'd4 : 3'd5;
+    wire [15:0] first = to_wb ? place_q
+        : {5'd0, to_cm ? cm_q : to_om ? om_q : qm_q, to_qm ? field : 3'd0};
+    // All but WB step by slots; with quad a slot of CM has four fields.
+    wire [3:0] by = at_wb_q ? 4'd1 : !(at_cm_q && cm_quad_q) ? 4'd8
+        : at_q[1:0] == 2'd3 ? 4'd5 : 4'd1;
 
     assign wb_addr = addr_q;
     assign p_slot = addr_q[10:3];
@@ -77,15 +86,16 @@ module dma_place (
             at_cm_q <= to_cm;
             at_om_q <= to_om;
             at_q    <= first;
-            left_q  <= to_wb ? n_wb_q : {8'd0, to_cm ? n_cm_q : n_om_q};
-            last_q  <= to_wb ? one_q[0] : to_cm ? one_q[1] : to_om && one_q[2];
+            left_q  <= to_wb ? n_wb_q : {8'd0, to_cm ? n_cm_q : to_om ? n_om_q : n_qm_q};
+            last_q  <= to_wb ? one_q[0] : to_cm ? one_q[1] : to_om ? one_q[2] : one_q[3];
+            if (to_qm) fields_q <= fields_q & (fields_q - 6'd1);
         end else if (put) begin
             at_q   <= at_q + {12'd0, by};
             left_q <= left_q - 16'd1;
-            last_q <= left_q == 16'd2 && (at_wb_q || at_cm_q || at_om_q);
+            last_q <= left_q == 16'd2;
         end
         wb_we  <= put && at_wb_q;
-        p_we   <= put && !at_wb_q && (at_cm_q || at_om_q || at_q[2:0] != 3'd7);
+        p_we   <= put && !at_wb_q;
         p_sel  <= at_cm_q ? 2'd0 : at_om_q ? 2'd1 : 2'd2;
         addr_q <= at_q;
         st_we  <= put && keep_q;
@@ -102,7 +112,9 @@ module dma_place (
             cm_q <= cm;
             cm_quad_q <= cm_quad;
             om_q <= om;
+            n_qm_q <= n_qm;
             qm_q <= qm;
+            fields_q <= qm_fields;
             keep_q <= keep;
             store_q <= store;
         end
