@@ -193,7 +193,7 @@ def test_the_listing_is_the_whole_program(kept: Path) -> None:
         assert int(number) == n
         values = dict(f.split("=") for f in fields.split())
         values = {k: v if k == "kind" else int(v) for k, v in values.items()}
-        binary += isa.encode(op, **values).to_bytes(isa.INSTR_BYTES, "little")
+        binary += isa.binary([isa.encode(op, **values)])
     assert binary == (kept / "image" / "program.bin").read_bytes()
     assert saved(kept, "schedule") == json.loads((kept / "image/memory_map.json").read_text())
 

@@ -78,7 +78,7 @@ def size_values(s: Sizing) -> dict[str, object]:
 def isa_values() -> dict[str, object]:
     """What isa.hpp.j2 shows: opcodes, and a struct per instruction with its fields."""
     header = {f.name for f in isa.HEADER}
-    op = isa.layout("END")["op"]
+    op, behind = (isa.layout("END")[name] for name in ("op", "lines"))
 
     def fields(ops: Iterable[str]) -> list[isa.Field]:
         found = {f.name: f for op in ops for f in isa.layout(op).values()}
@@ -98,6 +98,7 @@ def isa_values() -> dict[str, object]:
     groups.append(_struct("Compute", about, fields(isa.CMP_SOURCE)))
     return {
         "opcode": {"type": _type(op), "part": _part(op)},
+        "behind": {"type": _type(behind), "part": _part(behind)},
         "opcodes": [(name, code) for name, (code, _) in isa.OPCODES.items()],
         "kinds": [(name.upper(), code) for name, code in isa.SET_KINDS.items()],
         "groups": groups,

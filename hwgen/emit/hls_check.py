@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator, Mapping
 
 from hwgen.emit.hls import sources
-from hwgen.engine.isa import INSTR_BYTES
 from hwgen.engine.sizing import Sizing
 from hwgen.errors import FitError, UnsupportedOpError
 from hwgen.ir.graph import Graph
@@ -94,7 +93,7 @@ def check_addresses(program: Program) -> None:
         _check_end(i.step, what, i.fields["ddr"] + size)
     (image,) = program.graph.inputs
     _check_end(image, "input image", program.image_bytes)
-    whole = len(program.instructions) * INSTR_BYTES + len(program.weights) + program.image_bytes
+    whole = len(program.binary()) + len(program.weights) + program.image_bytes
     _check_end("program", "program, weights, image and result", whole + program.output_bytes)
 
 

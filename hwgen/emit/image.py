@@ -6,7 +6,6 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from hwgen.engine.isa import INSTR_BYTES
 from hwgen.schedule.layout import MEMORY_NAMES
 from hwgen.schedule.program import REGION, Program
 
@@ -19,7 +18,7 @@ def ddr_regions(program: Program) -> list[dict]:
     rest = len(program.row_padding)
     rows = f", {rest} bytes behind every row" if rest else ""
     sizes = [
-        ("program", len(program.instructions) * INSTR_BYTES, "64-byte instructions"),
+        ("program", len(program.binary()), "instructions of 16 to 64 bytes"),
         ("weights", len(program.weights), "LOAD records and constant tensors, in program order"),
         ("input", program.image_bytes, "uint8 image, row-major H x W x 3" + rows),
         ("output", program.output_words * program.sizing.word_bytes, "int16 logits"),

@@ -1,13 +1,15 @@
 """Instruction set of the engine: the one place where fields, widths and opcodes are written down.
 
 The same tables give the encoder (this file), the Verilog decoders (hwgen/units/decode.py) and the
-HLS structs (hwgen/emit/hls.py). An instruction is 512 bits, little-endian, field at [lsb +: width].
+HLS structs (hwgen/emit/hls.py). An instruction is 512 bits, little-endian, field at [lsb +: width];
+in memory it has as many lines of 128 bits as reach to its last bit that is not 0.
 Units retire their instructions in order and count them; `wait_*` fields hold the count that the
 other unit must have reached (modulo 2**16) before the instruction may start.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
@@ -18,7 +20,8 @@ import numpy as np
 from hwgen.engine.numerics import SH3_SHIFTS
 
 INSTR_BITS = 512
-INSTR_BYTES = INSTR_BITS // 8
+LINE_BITS = 128
+LINE_BYTES = LINE_BITS // 8
 TAPS = 12
 SET_PAYLOAD_BITS = 384
 
@@ -74,6 +77,7 @@ def _table(text: str) -> list[Spec]:
 # every opcode begins with HEADER
 HEADER = _table("""
     op        4  opcode
+    lines     2  lines of 128 bits that it has behind the first; what would be in others is 0
     wait_dma 16  instructions that dma has to have retired before this one starts, modulo 2^16
     wait_ldw 16  the same of ldw
     wait_cmp 16  the same of cmp; no meaning in the cmp queue, which is in order
@@ -328,7 +332,8 @@ def _kind_name(kind: int) -> str:
 
 
 def encode(op: str, **values: int) -> int:
-    """Pack one instruction into a 512-bit integer. Raises ValueError for a value out of range."""
+    """Pack one instruction into a 512-bit integer, `lines` included. Raises ValueError for a value
+    out of range."""
     fields = layout(op)
     if op == "SET":
         kind = values["kind"] = (
@@ -346,7 +351,29 @@ def encode(op: str, **values: int) -> int:
         if not low <= int(value) <= high:
             raise ValueError(f"{op}.{name}: {value} does not fit {f.width} bits [{low}, {high}]")
         word |= (int(value) & ((1 << f.width) - 1)) << f.lsb
-    return word
+    behind = (word.bit_length() - 1) // LINE_BITS if word else 0
+    return word | behind << fields["lines"].lsb
+
+
+def lines(word: int) -> int:
+    """Lines of memory that an instruction takes, 1 to 4."""
+    field = layout("END")["lines"]
+    return (word >> field.lsb & ((1 << field.width) - 1)) + 1
+
+
+def binary(words: Iterable[int]) -> bytes:
+    """Instructions as they lie in memory."""
+    return b"".join(word.to_bytes(lines(word) * LINE_BYTES, "little") for word in words)
+
+
+def words(program: bytes) -> list[int]:
+    """Inverse of `binary`."""
+    found, at = [], 0
+    while at < len(program):
+        size = lines(program[at]) * LINE_BYTES
+        found.append(int.from_bytes(program[at : at + size], "little"))
+        at += size
+    return found
 
 
 def decode(word: int) -> tuple[str, dict[str, int]]:
@@ -380,7 +407,12 @@ def groups() -> dict[str, Group]:
         return tuple(fields[spec.name] for spec in table)
 
     found = {
-        "header": Group("fields of every instruction", pick("END", HEADER)),
+        "header": Group(
+            "fields of every instruction", pick("END", [f for f in HEADER if f.name != "lines"])
+        ),
+        "lines": Group(
+            "length of an instruction", pick("END", [f for f in HEADER if f.name == "lines"])
+        ),
         "load": Group("fields of LOAD", pick("LOAD", LOAD)),
         "loadf": Group("fields of LOADF", pick("LOADF", LOADF)),
         "store": Group("fields of STORE", pick("STORE", STORE)),

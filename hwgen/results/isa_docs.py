@@ -41,7 +41,11 @@ HEADINGS = {
 def groups() -> dict[str, tuple[isa.Field, ...]]:
     """The groups of fields as the page has them: those of the decoders, and SET's kind."""
     found = {name: group.fields for name, group in isa.groups().items()}
-    return found | {"set": (isa.layout("SET")["kind"],)}
+    op, *waits = found["header"]
+    return found | {
+        "header": (op, *found.pop("lines"), *waits),
+        "set": (isa.layout("SET")["kind"],),
+    }
 
 
 def block() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from math import prod
 
@@ -30,7 +31,7 @@ from hwgen.units.compute_unit import busy_end
 
 Array = np.ndarray
 REGION = 4096  # bytes of a plane (templates/rtl/host/axi_read.v), of every region of host memory
-MAX_INSTRUCTIONS = (1 << 24) - 1  # PROG_COUNT
+MAX_LINES = (1 << 24) - 1  # PROG_LINES
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,12 +48,18 @@ class Program:
     store_words: int  # words of the weight store that hold records
     beside: dict[str, str]  # op -> the op that it runs beside
 
+    def words(self) -> list[int]:
+        """Every instruction as a number."""
+        return [isa.encode(i.op, **wrapped(i.fields)) for i in self.instructions]
+
+    @cached_property
+    def lines(self) -> list[int]:
+        """Lines of 128 bits of every instruction."""
+        return [isa.lines(word) for word in self.words()]
+
     def binary(self) -> bytes:
-        """64 bytes an instruction, little-endian."""
-        return b"".join(
-            isa.encode(i.op, **wrapped(i.fields)).to_bytes(isa.INSTR_BYTES, "little")
-            for i in self.instructions
-        )
+        """The program as it lies in memory, 16 to 64 bytes an instruction, little-endian."""
+        return isa.binary(self.words())
 
     @property
     def kept_bytes(self) -> int:
@@ -181,18 +188,25 @@ def schedule(graph: Graph, s: Sizing) -> Program:
     b.step = "output"
     b.emit("STORE", ddr=0, words=out.size, mem=out.memory, addr=out.base, wait_cmp=b.counts["cmp"])
     b.emit("END")
-    if len(b.instructions) > MAX_INSTRUCTIONS:
-        raise FitError(
-            "program", f"{len(b.instructions):,} instructions",
-            f"the sequencer counts up to {MAX_INSTRUCTIONS:,}",
-            "--set strip_tokens= or kw= larger",
-        )  # fmt: skip
     recent_waits(b.instructions)
     on_chip = keep_on_chip(b.instructions, s.store_words)
     pairs = pairwise(order.pieces)
     beside = {guest.name: host.name for guest, host in pairs if guest.beside}
     image = bytes(b.image)
-    return Program(graph, s, places, tuple(b.instructions), image, out.size, kept, on_chip, beside)
+    made = Program(graph, s, places, tuple(b.instructions), image, out.size, kept, on_chip, beside)
+    _check_length(made)
+    return made
+
+
+def _check_length(program: Program) -> None:
+    """Raises: FitError for more lines than the sequencer counts."""
+    most = len(program.instructions) * isa.INSTR_BITS // isa.LINE_BITS
+    if most > MAX_LINES and (lines := sum(program.lines)) > MAX_LINES:
+        raise FitError(
+            "program", f"{lines:,} lines of instructions",
+            f"the sequencer counts up to {MAX_LINES:,}",
+            "--set strip_tokens= or kw= larger",
+        )  # fmt: skip
 
 
 def _kept(graph: Graph, order: Plan, s: Sizing, output_words: int) -> dict[str, int]:

@@ -26,7 +26,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import asdict, astuple, dataclass
 
-from hwgen.engine.isa import CMP_SOURCE
+from hwgen.engine.isa import CMP_SOURCE, LINE_BITS
 from hwgen.engine.sizing import Sizing
 from hwgen.schedule.hazards import Instruction
 from hwgen.schedule.program import Program
@@ -85,9 +85,9 @@ def work(program: Program, warm: bool = True, rate: Rate = PORTS_ONLY) -> dict[s
     s = program.sizing
     dma, beat = Dma(s.lanes, s.axi_bits), float(rate.read_cycles)
     ops: dict[str, Work] = {}
-    for i in program.instructions:
+    for i, lines in zip(program.instructions, program.lines, strict=True):
         op, f = ops.setdefault(program.beside.get(i.step, i.step), Work()), i.fields
-        op.memory += 512 // s.axi_bits * beat
+        op.memory += lines * LINE_BITS // s.axi_bits * beat
         if i.queue == "dma":
             op.memory += dma.beats(i.op, f, warm) * beat
         elif i.op in ("XLIN", "XCONV"):

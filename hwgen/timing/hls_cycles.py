@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
-from hwgen.engine.isa import CMP_SOURCE, INSTR_BITS
+from hwgen.engine.isa import CMP_SOURCE, LINE_BITS
 from hwgen.engine.sizing import Sizing
 from hwgen.schedule.hazards import Instruction
 from hwgen.schedule.program import Program
@@ -125,8 +125,9 @@ def function_cycles(
     """Estimated calls and cycles of every function in a frame; `fetch` first."""
     s = program.sizing
     out = {"fetch": Calls()} | {name: Calls() for name in KERNELS.values()}
-    for i in program.instructions:
-        out["fetch"].add(latency + loop_cycles(port_cycles(INSTR_BITS // s.axi_bits, s, rate), 1))
+    for i, lines in zip(program.instructions, program.lines, strict=True):
+        beats = lines * LINE_BITS // s.axi_bits
+        out["fetch"].add(latency + loop_cycles(port_cycles(beats, s, rate), 1))
         if i.op != "END":
             out[KERNELS[i.op]].add(instruction_cycles(i, s, latency, rate))
     return out

@@ -8,8 +8,11 @@ bus serves one more burst, and what that makes known comes later than the burst.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
+from itertools import accumulate
 
+from hwgen.engine.isa import LINE_BITS
 from hwgen.schedule.hazards import Instruction
 from hwgen.schedule.program import Program, program_steps, step_cycles
 from hwgen.targets.memory import PORTS_ONLY, Rate
@@ -49,7 +52,9 @@ class _Predictor:
     def __init__(self, program: Program, latency: int, warm: bool, rate: Rate) -> None:
         s = program.sizing
         self.program, self.latency, self.warm = program, latency, warm
-        self.beats = 512 // s.axi_bits  # of an instruction
+        self.line_beats = LINE_BITS // s.axi_bits
+        self.beats = [n * self.line_beats for n in program.lines]  # of every instruction
+        self.lines = list(accumulate(program.lines))  # up to the end of every instruction
         self.bus, self.unit = ReadBus(latency, rate, self.beats), Dma(s.lanes, s.axi_bits)
         self.attention, self.port = Attention(s.lanes, s.kw, s.pk, head=s.head), WritePort()
         self.model = CycleModel()
@@ -57,7 +62,7 @@ class _Predictor:
         self.queues = {q: [i for i in program.instructions if i.queue == q] for q in UNITS}
         # cycles by instruction: of the program, then of each queue
         self.fetched = self.bus.fetched  # last beat
-        self.requested = 0  # instructions asked for
+        self.requested = 0  # lines asked for
         self.held: list[int] = []  # leaves the fetch FIFO
         self.dispatched: list[int] = []
         self.queued: dict[str, list[int]] = {q: [] for q in UNITS}  # enters its queue
@@ -120,15 +125,17 @@ class _Predictor:
             self.fetch = None
             return True
         first = self.requested
-        count = min(seq.CHUNK, len(self.program.instructions) - first)
-        frees = first + seq.CHUNK - seq.AHEAD - 1  # leaves the FIFO before the chunk is asked for
+        count = min(seq.CHUNK, self.lines[-1] - first)
+        # the instruction that leaves the FIFO before the chunk is asked for
+        past = first + seq.CHUNK - seq.AHEAD
+        frees = bisect_left(self.lines, past) if past > 0 else -1
         if count <= 0 or frees >= len(self.held):
             return False
         self.asked += seq.ASK
         if frees >= 0:
             self.asked = max(self.asked, self.held[frees] + seq.TAKEN_TO_ASK)
         since = self.asked + REQUEST
-        self.fetch = Request(since, first * self.beats, count * self.beats)
+        self.fetch = Request(since, first * self.line_beats, count * self.line_beats)
         self.bus.program = self.fetch
         self.requested += count
         return True
@@ -136,7 +143,7 @@ class _Predictor:
     def _dispatch(self) -> bool:
         n = len(self.dispatched)
         if n < len(self.fetched) and n == len(self.held):
-            before = self.dispatched[-1] + self.beats if n else 0
+            before = self.dispatched[-1] + self.beats[n] if n else 0
             self.held.append(max(self.fetched[n] + 1, before))
             return True
         if n == len(self.held):

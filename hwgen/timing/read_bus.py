@@ -10,7 +10,7 @@ the lanes do not write that memory; the beats behind it wait.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hwgen.targets.memory import Bucket, Rate
@@ -56,10 +56,10 @@ class ReadBus:
 
     out: cycle in which every beat so far left the ports; busy: cycles in which memory moved a beat
     or had not yet the next one; fetched: when the program's instructions were there, of
-    `instruction_beats` beats each.
+    `instruction_beats` beats.
     """
 
-    def __init__(self, latency: int, rate: Rate, instruction_beats: int) -> None:
+    def __init__(self, latency: int, rate: Rate, instruction_beats: Sequence[int]) -> None:
         self.latency, self.instruction_beats = latency, instruction_beats
         self.bucket = Bucket(rate)
         self.out: list[int] = []
@@ -117,12 +117,13 @@ class ReadBus:
         return beat
 
     def _program_beats(self) -> None:
-        count = min(self._rest, self.instruction_beats - self._part)
+        beats = self.instruction_beats[len(self.fetched)]
+        count = min(self._rest, beats - self._part)
         for _ in range(count):
             self.out.append(max(self._beat(), self.out[-1] if self.out else 0) + 1)
         self._part += count
         self._rest -= count
-        if self._part == self.instruction_beats:
+        if self._part == beats:
             self.fetched.append(self.out[-1])
             self._part = 0
         if not self._rest:

@@ -6,16 +6,18 @@ The tests assert these numbers against the RTL, on a bus that never stalls.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hwgen.engine.isa import LINE_BITS
 from hwgen.paths import templates_dir
 from hwgen.units.decode import write_decoders
 
 START_TO_AR = 8  # busy -> first program address on the bus
-FETCH_TAIL = 4  # first beat of an instruction + its beats - 1 -> dispatch, see first_dispatch
-AHEAD = 8  # instructions the fetch runs ahead
-CHUNK = 4  # instructions of a request
+FETCH_TAIL = 4  # first beat of an instruction + its beats - 1 -> dispatch, see `dispatches`
+AHEAD = 32  # lines the fetch runs ahead
+CHUNK = 16  # lines of a request
 QUEUE_DEPTH = 8  # of each of the three queues
 END_CYCLES = 5  # last retire strobe -> end of the run: cycles = retire + END_CYCLES
 ASK = 2  # the bus took a request -> the next one asks for it, at the earliest
@@ -30,12 +32,12 @@ SWAP_TO_LDW = 3  # swap -> earliest start of the next LDW
 
 @dataclass(frozen=True)
 class Sequencer:
-    """`sequencer`: program fetch and dispatch, one instruction per 512 / axi_bits + 1 cycles."""
+    """`sequencer`: program fetch and dispatch, an instruction in its beats + 1 cycles."""
 
     axi_bits: int = 128
 
     verilog = ("rtl/frame/sequencer.v", "rtl/lib/fifo_lut.v")
-    decoders = ("decode_queue",)
+    decoders = ("decode_lines", "decode_queue")
 
     def parameters(self) -> dict[str, int]:
         """Verilog parameters of `sequencer`."""
@@ -47,28 +49,23 @@ class Sequencer:
         return plain + write_decoders(folder, self.decoders)
 
     @property
-    def interval(self) -> int:
-        """Least cycles between two dispatches."""
-        return self.beats + 1
+    def line_beats(self) -> int:
+        """Beats of a line."""
+        return LINE_BITS // self.axi_bits
 
-    @property
-    def beats(self) -> int:
-        """Beats of an instruction."""
-        return 512 // self.axi_bits
-
-    def first_dispatch(self, latency: int) -> int:
-        """Cycle in which the first instruction is dispatched."""
-        return START_TO_AR + latency + self.beats + FETCH_TAIL - 2
-
-    def dispatches(self, count: int, latency: int) -> list[int]:
-        """Dispatch cycles of the first instructions (up to AHEAD) while no queue is full."""
-        first = self.first_dispatch(latency)
-        return [first + k * self.interval for k in range(count)]
+    def dispatches(self, lines: Sequence[int], latency: int) -> list[int]:
+        """Dispatch cycles of the first instructions (up to AHEAD lines), of so many lines each,
+        while no queue is full."""
+        at, out = START_TO_AR + latency + FETCH_TAIL - 3, []
+        for n in lines:
+            at += n * self.line_beats + 1
+            out.append(at)
+        return out
 
 
 def run_cycles(last_retire: int, end_dispatch: int) -> int:
     """CYCLES of a run: last retire strobe of any unit, cycle in which END is at the head."""
-    return max(last_retire + END_CYCLES, end_dispatch + END_CYCLES - 2)
+    return max(last_retire + END_CYCLES, end_dispatch + END_CYCLES - 1)
 
 
 def ldw_cycles(n: int) -> int:

@@ -43,14 +43,14 @@ using Check = Checker<HWGEN_LANES, HWGEN_ACT_BITS>;
 // Registers (templates/rtl/host/axil_regs.v).
 enum Register : unsigned {
     CTRL = 0x08, STATUS = 0x0C, PROG_LO = 0x10, WEIGHT_LO = 0x18, INPUT_LO = 0x20, OUTPUT_LO = 0x28,
-    PROG_COUNT = 0x30, PLANE_LO = 0x38, CYCLES = 0x40, BUSY_DMA = 0x44, BUSY_LDW = 0x48, BUSY_CMP = 0x4C,
+    PROG_LINES = 0x30, PLANE_LO = 0x38, CYCLES = 0x40, BUSY_DMA = 0x44, BUSY_LDW = 0x48, BUSY_CMP = 0x4C,
     BEATS_READ = 0x50, BEATS_WRITTEN = 0x54
 };
 
 constexpr uint64_t PROGRAM_BASE = 0x10000000, WEIGHT_BASE = 0x20000000, INPUT_BASE = 0x60000000,
                    OUTPUT_BASE = 0x70000000;
 constexpr size_t OUTPUT_LIMIT = 64 << 20;
-constexpr size_t INSTRUCTION_BYTES = 64;
+constexpr size_t LINE_BYTES = 16;
 
 struct Options {
     std::string json;
@@ -178,7 +178,7 @@ class Simulation {
             bytes->resize((bytes->size() + 15) / 16 * 16);
         write(PROG_LO, PROGRAM_BASE);
         write(WEIGHT_LO, WEIGHT_BASE);
-        write(PROG_COUNT, memory_.region(PROGRAM).bytes.size() / INSTRUCTION_BYTES);
+        write(PROG_LINES, memory_.region(PROGRAM).bytes.size() / LINE_BYTES);
     }
 
     // One clock cycle; true when something moved.

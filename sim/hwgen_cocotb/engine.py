@@ -10,7 +10,7 @@ from .axi import PLANE, AxiLite, AxiMemory
 ID = 0x4857474E
 REG_ID, REG_CTRL, REG_STATUS = 0x00, 0x08, 0x0C
 REG_BASE = {"program": 0x10, "weights": 0x18, "input": 0x20, "output": 0x28}
-REG_COUNT, REG_SIZES, REG_PLANE, REG_CYCLES, REG_PORTS = 0x30, 0x34, 0x38, 0x40, 0x70
+REG_LINES, REG_SIZES, REG_PLANE, REG_CYCLES, REG_PORTS = 0x30, 0x34, 0x38, 0x40, 0x70
 REG_BEATS_READ, REG_BEATS_WRITTEN, REG_RETIRED, REG_RETIRED_CMP = 0x50, 0x54, 0x58, 0x5C
 REG_RESULTS = 0x6C
 START, SOFT_RESET, IRQ_ENABLE = 1, 2, 4
@@ -21,7 +21,7 @@ BASES = {
     "input": 0x3000_0000,
     "output": 0x4000_0000,
 }
-INSTRUCTION_BYTES = 64
+LINE_BYTES = 16
 
 
 class Engine:
@@ -66,7 +66,7 @@ class Engine:
             await self.registers.write(REG_BASE[name] + 4, 0)
         await self.registers.write(REG_PLANE, PLANE)
         await self.registers.write(REG_PLANE + 4, 0)
-        await self.registers.write(REG_COUNT, len(program) // INSTRUCTION_BYTES)
+        await self.registers.write(REG_LINES, len(program) // LINE_BYTES)
 
     async def start(self) -> None:
         await self.registers.write(REG_STATUS, DONE)

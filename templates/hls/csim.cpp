@@ -129,9 +129,9 @@ void run_image(const std::vector<hwgen::Beat>& program, const std::vector<hwgen:
     const std::vector<hwgen::Beat> input = as_beats(read_file(stem + ".input"));
     const Bytes output = read_file(stem + ".output");
     std::vector<hwgen::Beat> result = as_beats(Bytes(std::max(output.size(), result_bytes), 0));
-    const unsigned instructions = static_cast<unsigned>(program.size() / hwgen::INSTR_BEATS);
+    const unsigned lines = static_cast<unsigned>(program.size() / hwgen::LINE_BEATS);
     const unsigned error =
-        hwgen_top(program.data(), weights.data(), input.data(), result.data(), instructions);
+        hwgen_top(program.data(), weights.data(), input.data(), result.data(), lines);
     if (error != HWGEN_GOOD) {
         const char* reason = error == HWGEN_CRC      ? "CRC of a weight record"
                              : error == HWGEN_OPCODE ? "opcode"

@@ -51,9 +51,9 @@ inline ap_uint<32> record_beats(const Load& f) {
     return (ap_uint<32>(f.n_wb) + f.n_cm + f.n_om + f.qm_words) * PARAM_BEATS;
 }
 
-// Process 2 of LOAD: n_wb words to WB, n_cm to CM, n_om to OM, and for every field of qm_fields, the
-// lowest first, n_qm to QM. cm_quad: CM word k goes to bank k mod 4 of slot cm + k / 4. crc: CRC-32 of the
-// record.
+// Process 2 of LOAD: n_wb words to WB, n_cm to CM, n_om to OM, and for every field of qm_fields,
+// the lowest first, n_qm to QM. cm_quad: CM word k goes to bank k mod 4 of slot cm + k / 4. crc:
+// CRC-32 of the record.
 inline void fill_parameters(hls::stream<Beat>& beats, const Load& f, Parameters& p,
                             ap_uint<32>& crc) {
     ap_uint<32> state = ~ap_uint<32>(0);
@@ -63,7 +63,7 @@ inline void fill_parameters(hls::stream<Beat>& beats, const Load& f, Parameters&
     const ap_uint<17> end_om = end_cm + f.n_om;
     const ap_uint<17> end = end_om + f.qm_words;
     ap_uint<8> slot = f.n_qm;  // of QM, counted from f.qm; n_qm: the next field begins
-    ap_uint<3> field = 7;
+    ap_int<4> field = -1;
     for (ap_uint<17> k = 0; k < end; ++k) {
 #pragma HLS loop_tripcount max=MAX_BEATS
 #pragma HLS pipeline II=PARAM_BEATS
@@ -72,10 +72,12 @@ inline void fill_parameters(hls::stream<Beat>& beats, const Load& f, Parameters&
         if (k >= end_om) {
             if (slot == f.n_qm) {
                 slot = 0;
-                do {
+                ap_int<4> next = field;
+                for (int i = 5; i >= 0; --i) {
 #pragma HLS unroll
-                    ++field;
-                } while (!f.qm_fields[field] && field < 5);
+                    if (i > field && f.qm_fields[i]) next = i;
+                }
+                field = next;
             }
             ++slot;
         }

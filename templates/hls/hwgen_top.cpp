@@ -5,13 +5,19 @@
 
 namespace hwgen {
 
-// word = the 512 bits of instruction k: INSTR_BEATS beats, lowest first.
-inline Instruction fetch(const Beat* program, ap_uint<16> k) {
+// word = the instruction whose first line is `line`, lowest beat first; 0 behind its lines, of
+// which the first says how many there are. The next one's first line is left in `line`.
+inline Instruction fetch(const Beat* program, ap_uint<24>& line) {
     Instruction word = 0;
-    for (int b = 0; b < INSTR_BEATS; ++b) {
+    ap_uint<5> beats = LINE_BEATS;
+    for (ap_uint<5> b = 0; b < beats; ++b) {
+#pragma HLS loop_tripcount max=INSTR_BEATS
 #pragma HLS pipeline II=1
-        word.range(AXI_BITS * (b + 1) - 1, AXI_BITS * b) = program[k * INSTR_BEATS + b];
+        word.range(AXI_BITS * (b + 1) - 1, AXI_BITS * b) =
+            program[ap_uint<32>(line) * LINE_BEATS + b];
+        if (b == 0) beats = (lines_behind(word) + 1) * LINE_BEATS;
     }
+    line += lines_behind(word) + 1;
     return word;
 }
 
@@ -69,7 +75,7 @@ inline unsigned transfer(unsigned op, const Instruction& word, const Beat* weigh
 } // namespace hwgen
 
 unsigned hwgen_top(const hwgen::Beat* program, const hwgen::Beat* weights,
-                   const hwgen::Beat* image, hwgen::Beat* result, unsigned instructions) {
+                   const hwgen::Beat* image, hwgen::Beat* result, unsigned lines) {
 #pragma HLS interface mode=m_axi port=program bundle=program offset=slave depth=1048576
 #pragma HLS interface mode=m_axi port=weights bundle=data offset=slave depth=1048576
 #pragma HLS interface mode=m_axi port=image bundle=data offset=slave depth=1048576
@@ -78,7 +84,7 @@ unsigned hwgen_top(const hwgen::Beat* program, const hwgen::Beat* weights,
 #pragma HLS interface mode=s_axilite port=weights
 #pragma HLS interface mode=s_axilite port=image
 #pragma HLS interface mode=s_axilite port=result
-#pragma HLS interface mode=s_axilite port=instructions
+#pragma HLS interface mode=s_axilite port=lines
 #pragma HLS interface mode=s_axilite port=return
     using namespace hwgen;
     static Engine engine;
@@ -113,9 +119,9 @@ unsigned hwgen_top(const hwgen::Beat* program, const hwgen::Beat* weights,
 #pragma HLS array_partition variable=engine.peak type=complete
 #pragma HLS array_partition variable=engine.context type=complete
 
-    for (unsigned k = 0; k < instructions; ++k) {
-#pragma HLS loop_tripcount max=MAX_INSTRUCTIONS
-        const Instruction word = fetch(program, k);
+    for (ap_uint<24> line = 0; line < lines;) {
+#pragma HLS loop_tripcount max=MAX_LINES
+        const Instruction word = fetch(program, line);
         const unsigned op = opcode(word);
         unsigned error = HWGEN_GOOD;
         if (op == OP_END) return HWGEN_GOOD;

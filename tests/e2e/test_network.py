@@ -451,7 +451,7 @@ def test_record_checksums_are_those_of_the_image(micro, sizing) -> None:
         assert zlib.crc32(program.weights[offset : offset + size]) == crc
         covered[offset : offset + size] = True
     assert covered.all()
-    assert len(program.binary()) == isa.INSTR_BYTES * len(program.instructions)
+    assert len(program.binary()) == isa.LINE_BYTES * sum(program.lines)
 
 
 def test_fidelity_on_the_whole_held_out_split(micro, digits) -> None:

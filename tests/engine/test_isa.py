@@ -33,12 +33,25 @@ def test_round_trip(op: str) -> None:
     for _ in range(20):
         values = {}
         for f in isa.layout(op).values():
-            if f.name != "op":
+            if f.name not in ("op", "lines"):
                 low = -(1 << (f.width - 1)) if f.signed else 0
                 values[f.name] = low + int(rng.integers(0, 1 << min(f.width, 62)))
         name, decoded = isa.decode(isa.encode(op, **values))
         assert name == op
         assert {k: decoded[k] for k in values} == values
+
+
+def test_a_program_has_no_more_lines_than_its_instructions_need() -> None:
+    words = [
+        isa.encode("LDW", wb=7, n=3),
+        isa.encode("LOAD", ddr=16, crc=1 << 31),
+        isa.encode("XLIN", n0=1, n1=1, n2=5, n3=1, xd=1, g_len=1),
+        isa.encode("SET", kind="norm", reset=1),
+        isa.encode("END"),
+    ]
+    assert [isa.lines(word) for word in words] == [1, 2, 4, 2, 1]
+    assert len(isa.binary(words)) == 10 * isa.LINE_BYTES
+    assert isa.words(isa.binary(words)) == words
 
 
 def test_out_of_range_is_refused() -> None:
@@ -86,7 +99,7 @@ def test_no_verilog_repeats_a_position() -> None:
         ("localparam LD_N_WB = 84;", ["LD_N_WB = 84"]),
         ("localparam [3:0] OP_SET = 4'd8;", ["OP_SET = 8"]),
         ("localparam PTAPS_OFF0 = 128;", ["PTAPS_OFF0 = 128"]),
-        ("localparam STORE_ADDR = 101;", ["STORE_ADDR = 101"]),
+        ("localparam STORE_ADDR = 103;", ["STORE_ADDR = 103"]),
         ("assign n = i_word[84 +: 16];", ["i_word[84 +: 16]"]),
         ("assign swap = cur[C_SWAP];", ["cur[C_SWAP]"]),
         ("cur_q <= {f_data, cur_q[511:AXI_BITS]};", []),
@@ -161,6 +174,7 @@ class Decoders:
 
 GROUPS = {  # group of fields -> the instructions that have it
     "header": list(isa.OPCODES),
+    "lines": list(isa.OPCODES),
     "load": ["LOAD"],
     "loadf": ["LOADF"],
     "store": ["STORE"],
@@ -185,12 +199,18 @@ def examples() -> list[tuple[str, dict[str, int]]]:
                 span = (1 << f.width) - 1
                 values[f.name] = low + (n * span if n < 2 else int(rng.integers(0, span + 1)))
             values["op"] = isa.OPCODES[op][0]
+            del values["lines"]  # `encode` counts them
             if kind:
                 values["kind"] = isa.SET_KINDS[kind]
             if op == "MACS":  # wb_w lies over these
                 del values["cm_base"], values["cm_s0"]
+            values["lines"] = isa.lines(encoded(op, values)) - 1
             found.append((op, values))
     return found
+
+
+def encoded(op: str, values: dict[str, int]) -> int:
+    return isa.encode(op, **{k: v for k, v in values.items() if k not in ("op", "lines")})
 
 
 def differences(module: str, group: str, found: list[dict[Output, int]]) -> int:
@@ -210,14 +230,11 @@ def differences(module: str, group: str, found: list[dict[Output, int]]) -> int:
 
 def test_decoders_are_the_inverse_of_encode(tmp_path) -> None:
     texts = decoders()
-    sound, wrong = "word[84 +: 16]", "word[85 +: 16]"
+    sound, wrong = "word[86 +: 16]", "word[87 +: 16]"
     assert texts["decode_load"].count(sound) == 1
     fault = texts["decode_load"].replace(sound, wrong).replace("decode_load", "wrong_load")
     bench = Decoders(tmp_path, texts | {"wrong_load": fault})
-    words = []
-    for op, values in examples():
-        rest = {name: v for name, v in values.items() if name != "op"}
-        words.append(isa.encode(op, **rest))
+    words = [encoded(op, values) for op, values in examples()]
     found = bench.run(words)
     for group in isa.groups():
         assert differences(f"decode_{group}", group, found) == 0, group

@@ -148,7 +148,7 @@ def test_damaged_records_and_programs_stop_the_engine(exe, sizing) -> None:
     found = run_csim(exe, program, images, weights=bytes(damaged)).first_difference
     assert found == "image 0: error 3 (CRC of a weight record)"
     binary = bytearray(program.binary())
-    last = len(binary) - isa.INSTR_BYTES
+    last = len(binary) - isa.LINE_BYTES
     assert binary[last] & 15 == isa.OPCODES["END"][0]
     found = run_csim(exe, program, images, binary=bytes(binary[:last])).first_difference
     assert found == "image 0: error 5 (no END)"
@@ -160,10 +160,7 @@ def test_damaged_records_and_programs_stop_the_engine(exe, sizing) -> None:
 def test_missing_and_wrong_writes_are_found(exe, sizing) -> None:
     graph = GRAPHS["patches"]
     program, images = schedule(graph, sizing), noise(graph)
-    words = [
-        program.binary()[k : k + isa.INSTR_BYTES]
-        for k in range(0, len(program.binary()), isa.INSTR_BYTES)
-    ]
+    words = [isa.binary([word]) for word in program.words()]
     heads = [k for k, i in enumerate(program.instructions) if i.step == "head" and i.dst]
     short = b"".join(words[: heads[-1]] + words[heads[-1] + 1 :])
     found = run_csim(exe, program, images, binary=short).first_difference

@@ -47,16 +47,8 @@ def execute(program: Program, image: np.ndarray) -> Machine:
     """Run the encoded program on the executor's memories."""
     sizes = {k: v for k, v in asdict(program.sizing).items() if k in Machine.__dataclass_fields__}
     machine = Machine(**sizes, host_weights=program.weights, host_input=program.input_bytes(image))
-    machine.run_words(instruction_words(program))
+    machine.run_words(isa.words(program.binary()))
     return machine
-
-
-def instruction_words(program: Program) -> list[int]:
-    binary = program.binary()
-    return [
-        int.from_bytes(binary[i : i + isa.INSTR_BYTES], "little")
-        for i in range(0, len(binary), isa.INSTR_BYTES)
-    ]
 
 
 def first_difference(program: Program, machine: Machine, values: dict[str, np.ndarray]) -> str:
@@ -366,11 +358,11 @@ def test_a_warm_frame_needs_the_kept_records_no_more() -> None:
     machine.trace.clear()
     machine.norm.clear()
     machine.applied = machine.shared = 0  # start resets the units
-    machine.run_words(instruction_words(program))
+    machine.run_words(isa.words(program.binary()))
     assert first_difference(program, machine, {k: v[1:] for k, v in values.items()}) == ""
     with pytest.raises(Fault, match="CRC of the record"):
         machine.warm = False
-        machine.run_words(instruction_words(program))
+        machine.run_words(isa.words(program.binary()))
 
 
 def test_the_last_steps_stay_on_chip() -> None:
@@ -468,8 +460,10 @@ def test_flipped_bit_of_an_8_bit_weight_is_found() -> None:
 def test_a_program_too_long_for_the_counter(monkeypatch) -> None:
     graph = random_graph()
     sizing = choose(graph, get_target("zynq"))
-    monkeypatch.setattr("hwgen.schedule.program.MAX_INSTRUCTIONS", 100)
-    with pytest.raises(FitError, match=r"^program: .* instructions; the sequencer counts up to"):
+    monkeypatch.setattr("hwgen.schedule.program.MAX_LINES", 100)
+    with pytest.raises(
+        FitError, match=r"^program: .* lines of instructions; the sequencer counts up to"
+    ):
         schedule(graph, sizing)
 
 

@@ -167,7 +167,7 @@ class Program:
             self.add("LNAPPLY", (f"slots{slots}",), (memory,), src_base=address, **dst)
 
     def binary(self) -> bytes:
-        return b"".join(w.to_bytes(isa.INSTR_BYTES, "little") for w in self.words)
+        return isa.binary(self.words)
 
 
 class Reference:

@@ -188,7 +188,7 @@ def checked_load(lanes: int) -> tuple[bytes, bytes, np.ndarray]:
         isa.encode("MACS", wait_dma=1, n0=1, n1=1, n2=6, n3=1, xd=1, wb_w=1, dst_en=1, dst_base=9),
         isa.encode("END"),
     ]
-    return b"".join(w.to_bytes(64, "little") for w in program), data, words
+    return isa.binary(program), data, words
 
 
 @pytest.mark.slow
@@ -215,7 +215,7 @@ def test_constant_tensors_are_checked_as_well(case, engines, tmp_path):
     data = np.random.default_rng(6).integers(-9, 9, (5, lanes)).astype("<i2").tobytes()
     loadf = isa.encode("LOADF", words=5, addr=2, crc=zlib.crc32(data))
     words = [loadf, isa.encode("STORE", wait_dma=1, words=5, addr=2), isa.encode("END")]
-    program = b"".join(w.to_bytes(64, "little") for w in words)
+    program = isa.binary(words)
     files = Files(tmp_path, program, data)
     files.image(b"")
     assert files.run(engines(case))["ok"]
@@ -270,9 +270,11 @@ def test_errors_and_hangs_are_named(engines, tmp_path):
         "write outside the memory": ([isa.encode("STORE", ddr=1 << 30, words=1), end], 2),
         "illegal opcode": ([5, end], 4),
         "no END": ([isa.encode("SET", kind=0)], 5),
+        "a program that ends within an instruction": ([isa.encode("SET", kind=0), 3 << 4 | 9], 5),
     }
     for name, (words, code) in cases.items():
-        files = Files(tmp_path, b"".join(w.to_bytes(64, "little") for w in words))
+        cut = -isa.LINE_BYTES if name.endswith("within an instruction") else None
+        files = Files(tmp_path, isa.binary(words)[:cut])
         files.image(bytes(64))
         frame = files.run(engines("micro"))["frames"][0]
         assert (frame["error"], frame["done"]) == (code, False), name
@@ -284,7 +286,7 @@ def test_errors_and_hangs_are_named(engines, tmp_path):
     }
     seen = {}
     for name, words in hangs.items():
-        files = Files(tmp_path, b"".join(w.to_bytes(64, "little") for w in words))
+        files = Files(tmp_path, isa.binary(words))
         files.image(bytes(64))
         seen[name] = files.run(engines("micro"), max_idle=500)["frames"][0]
     # a second LDW waits for the swap of the first; XLIN for weights; LDW for compute 3
@@ -447,11 +449,19 @@ def test_memory_delivers_at_most_its_rate(case, engines, tmp_path):
 def cycles_of(
     exe: Path, folder: Path, words: list[int], weights: bytes = bytes(1 << 16), **options
 ) -> dict:
-    files = Files(folder, b"".join(w.to_bytes(64, "little") for w in words), weights)
+    files = Files(folder, isa.binary(words), weights)
     files.image(bytes(1 << 14))
     report = files.run(exe, latency=LATENCY, **options)
     assert report["ok"], harness.describe(report["frames"][0])
     return report["frames"][0]
+
+
+def front_starts(seq: Sequencer, words: list[int]) -> list[int]:
+    """Starts of DMA instructions that wait for nothing: the front takes one at a time."""
+    out: list[int] = []
+    for dispatched in seq.dispatches([isa.lines(word) for word in words], LATENCY):
+        out.append(max([dispatched, *out[-1:]]) + FRONT)
+    return out
 
 
 @pytest.mark.slow
@@ -472,14 +482,15 @@ def test_cycles_are_those_of_the_formulas(case, engines, tmp_path):
     ]
     singles += [("STORE", {"words": n}) for n in (0, 1, 5)]
     for op, fields in singles:
-        frame = cycles_of(engines(case), tmp_path, [isa.encode(op, **fields), end])
+        words = [isa.encode(op, **fields), end]
+        dispatched = seq.dispatches(list(map(isa.lines, words)), LATENCY)
+        frame = cycles_of(engines(case), tmp_path, words)
         full = {"n_wb": 0, "n_cm": 0, "n_om": 0, "qm_words": 0, "bytes": 0} | fields
         beats = dma.beats(op, full)
-        start = seq.first_dispatch(LATENCY) + FRONT
+        start = dispatched[0] + FRONT
         retire = start + dma.alone(op, beats, LATENCY) + RETIRE
         assert frame["dma"] == [[start, retire]], (op, fields)
-        end_at = seq.dispatches(2, LATENCY)[1]
-        assert frame["cycles"] == run_cycles(retire, end_at), (op, fields)
+        assert frame["cycles"] == run_cycles(retire, dispatched[1]), (op, fields)
 
     # A queue of records: the latency is paid once. Few, as later program beats share the bus.
     sizes = [6, 1, 12, 3] if case == "micro" else [2, 1, 3, 1]  # within IN_FLIGHT
@@ -487,7 +498,7 @@ def test_cycles_are_those_of_the_formulas(case, engines, tmp_path):
         sizes.pop()
     words = [isa.encode("LOAD", **load(n)[1]) for n in sizes]
     frame = cycles_of(engines(case), tmp_path, [*words, end])
-    starts = [d + FRONT for d in seq.dispatches(len(sizes), LATENCY)]
+    starts = front_starts(seq, words)
     assert [s for s, _ in frame["dma"]] == starts
     retired = dma.queued([n * dma.word_beats for n in sizes], starts, LATENCY)
     assert [r for _, r in frame["dma"]] == retired
@@ -498,12 +509,13 @@ def test_cycles_are_those_of_the_formulas(case, engines, tmp_path):
     # the second LDW waits for the swap of the XLIN behind it
     frame = cycles_of(engines(case), tmp_path, words[:1] + words[2:3] + words[1:2] + words[3:])
     first, second = frame["ldw"]
-    start = seq.first_dispatch(LATENCY) + LDW_FRONT
+    dispatched = seq.dispatches([isa.lines(words[k]) for k in (0, 2, 1)], LATENCY)
+    start = dispatched[0] + LDW_FRONT
     assert first == [start, start + ldw_cycles(8)]
     swapped = frame["steps"][0][0]
-    assert swapped == max(first[1] + LDW_FULL, seq.dispatches(2, LATENCY)[1] + 2)
+    assert swapped == max(first[1] + LDW_FULL, dispatched[1] + 2)
     heard = SWAP_TO_LDW - SWAP_HEARD  # the stand-in tells of a swap at once
-    start = max(swapped + heard, seq.dispatches(3, LATENCY)[2] + LDW_FRONT)
+    start = max(swapped + heard, dispatched[2] + LDW_FRONT)
     assert second == [start, start + ldw_cycles(5)]
 
 
@@ -517,12 +529,12 @@ def test_cycles_of_records_from_the_store(engines, tmp_path):
         keep = {} if n == 3 else {"keep": 1, "store": 20 * k}
         words.append(isa.encode("LOAD", n_wb=n, crc=zlib.crc32(bytes(32 * n)), **keep))
     words.append(isa.encode("END"))
-    files = Files(tmp_path, b"".join(w.to_bytes(64, "little") for w in words), bytes(1 << 11))
+    files = Files(tmp_path, isa.binary(words), bytes(1 << 11))
     for _ in range(2):
         files.image(b"")
     report = files.run(engines("micro"), latency=LATENCY)
     assert report["ok"]
-    starts = [d + FRONT for d in seq.dispatches(len(sizes), LATENCY)]
+    starts = front_starts(seq, words[: len(sizes)])
     retired = [starts[0]]
     for n, start in zip(sizes, starts, strict=True):
         beats = n * dma.word_beats

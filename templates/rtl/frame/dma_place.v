@@ -1,8 +1,8 @@
 // dma_place: where the words of an instruction go.
 //
 // LOAD (put): word k of a record goes to WB wb + k, then CM cm + k (cm_quad: slot cm + k / 4, bank
-// k % 4), OM om + k, then QM qm + k, once for each field of qm_fields, the lowest first; with `keep`
-// also to the weight store from word `store` on; words that are read from there (st_re) count too.
+// k % 4), OM om + k, then QM qm + k, once for each field of qm_fields, the lowest first; with
+// `keep` also to the weight store from word `store` on; words read from there (st_re) count too.
 // LOADF and STORE: FM or TM addr + k, counted by f_step.
 // `take` begins an instruction, its first put comes at least three cycles later. A word with put in
 // cycle t is written in t + 1: all outputs are registers, those of the store's and feature memory's

@@ -1,26 +1,27 @@
 // Sequencer: fetches the program and dispatches instructions, in order, to the three queues.
 //
-// Program: `count` instructions of 64 bytes from `base`. The fetch runs ahead by up to AHEAD
-// instructions, in requests of up to 4, and only asks for what fits its FIFO, so program beats
-// never stall the bus. An instruction waits for space in its queue (dma, ldw or cmp: decode_queue).
-// END waits until every queue has retired all that it was given, lets the fetch run dry, and
-// strobes `done`. An opcode that no unit has raises error_opcode, a program without END error_end;
-// both stop the dispatch until reset.
+// Program: `count` lines of 128 bits from `base`. An instruction has one to four, as its first says
+// (decode_lines); what would be in further ones is 0. The fetch runs ahead by up to AHEAD lines, in
+// requests of up to 16, and only asks for what fits its FIFO, so program beats never stall the bus.
+// An instruction waits for space in its queue (dma, ldw or cmp: decode_queue). END waits until
+// every queue has retired all that it was given, lets the fetch run dry, and strobes `done`. An
+// opcode that no unit has raises error_opcode, a program without END error_end; both stop the
+// dispatch until reset.
 //
 // Names: rd_* request to the read master, rdd_* its data; f_* beats behind the FIFO; q_* the
 // queues' inputs, registers; to_dma, to_ldw, to_cmp: the queue of the
-// instruction that becomes cur_q.
+// instruction that comes whole
 //
 // Timing (hwgen/units/sequencer.py): start in cycle t -> rd_valid in t + 3; a request at most every
-// second cycle; an instruction is dispatched two cycles after its last beat was on the bus, at most
-// one per 512 / AXI_BITS + 1 cycles: the beats of the next one leave the FIFO after a dispatch.
+// second cycle; an instruction is dispatched two cycles after its last beat was on the bus, and its
+// beats and one cycle after the one before: they leave the FIFO after a dispatch.
 // Reset: control only. Cost (Yosys, 128 bits): 252 LUT, LUT RAM included, 695 FF.
 `default_nettype none
 module sequencer #(
     parameter AXI_BITS  = 128,
     parameter ADDR_BITS = 32,
     parameter BEAT_BITS = 21,
-    parameter AHEAD     = 8    // instructions, a power of two >= 8
+    parameter AHEAD     = 32   // lines, a power of two >= 32
 ) (
     input wire clk,
     input wire rst,
@@ -28,7 +29,7 @@ module sequencer #(
 
     input  wire                 start,
     input  wire [ADDR_BITS-1:0] base,
-    input  wire [         23:0] count,  // instructions
+    input  wire [         23:0] count,  // lines
     output reg                  running,
     output reg                  done,   // strobe
     output reg                  error_opcode,
@@ -60,29 +61,32 @@ module sequencer #(
     output wire       head_valid,    // an instruction waits
     output wire [3:0] head_op
 );
-    localparam PER = 512 / AXI_BITS;  // beats of an instruction
+    localparam PER = 512 / AXI_BITS;  // beats of an instruction of four lines
     localparam PER_LOG2 = $clog2(PER);
+    localparam LINE = 128 / AXI_BITS;  // beats of a line
+    localparam LINE_LOG2 = $clog2(LINE);
     localparam AHEAD_LOG2 = $clog2(AHEAD);
 
     generate
-        if (AHEAD < 8 || (1 << AHEAD_LOG2) != AHEAD) begin : gen_guard
-            ERROR_sequencer_AHEAD_must_be_a_power_of_two_of_at_least_8 u_stop ();
+        if (AHEAD < 32 || (1 << AHEAD_LOG2) != AHEAD) begin : gen_guard
+            ERROR_sequencer_AHEAD_must_be_a_power_of_two_of_at_least_32 u_stop ();
         end
     endgenerate
 
     // ---------------------------------------------------------------- fetch
-    reg [23:0] to_fetch_q;                // instructions not yet requested
-    reg [AHEAD_LOG2:0] held_q;            // instructions requested and not yet taken from the FIFO
+    reg [23:0] to_fetch_q;                // lines not yet requested
+    reg [AHEAD_LOG2:0] held_q;            // lines requested, of instructions not yet in cur
+    reg [AHEAD_LOG2:0] coming_q;          // lines requested and not yet taken from the FIFO
     reg [ADDR_BITS-1:0] next_addr_q;
 
     // of these, a cycle later: a request changes them, so that the next one waits for a cycle
     reg more_q;
     reg room_q;
     reg dry_q;                            // all that was requested is taken
-    reg [2:0] chunk_q;                    // instructions of the next request
+    reg [4:0] chunk_q;                    // lines of the next request
 
-    wire [AHEAD_LOG2:0] chunk_wide = {{(AHEAD_LOG2 - 2) {1'b0}}, chunk_q};
-    localparam [AHEAD_LOG2:0] LIMIT = AHEAD[AHEAD_LOG2:0] - {{(AHEAD_LOG2 - 2) {1'b0}}, 3'd4};
+    wire [AHEAD_LOG2:0] chunk_wide = {{(AHEAD_LOG2 - 4) {1'b0}}, chunk_q};
+    localparam [AHEAD_LOG2:0] LIMIT = AHEAD[AHEAD_LOG2:0] - {{(AHEAD_LOG2 - 4) {1'b0}}, 5'd16};
     reg ending_q;              // END is passed: drop what the fetch still brings
     wire ask = running && more_q && room_q && !rd_valid && !ending_q;
 
@@ -94,7 +98,7 @@ module sequencer #(
 
     fifo_lut #(
         .WIDTH(AXI_BITS),
-        .DEPTH(AHEAD * PER)
+        .DEPTH(AHEAD * LINE)
     ) u_fifo (
         .clk(clk),
         .rst(rst),
@@ -107,16 +111,33 @@ module sequencer #(
     );
 
     // ---------------------------------------------------------------- dispatch
-    reg [511:0] cur_q;
+    reg [511:0] joined_q;      // cur
     reg [3:0] op_q;            // opcode of cur
     reg full_q;
     reg end_q;                 // cur is END
+    reg known_q;               // .. for a cycle: retired_q holds all that was dispatched before
     reg bad_q;                 // no unit has its opcode
     reg retired_q;             // all that was issued, a cycle ago
     reg [2:0] sent_q;          // dispatched a cycle ago to cmp, ldw, dma
-    reg [PER_LOG2-1:0] part_q;
+    reg [PER_LOG2-1:0] part_q; // beat of it that comes next
+    reg [1:0] behind_q;        // lines behind its first
 
-    wire [511:0] next = {f_data, cur_q[511:AXI_BITS]};
+    wire first = part_q == {PER_LOG2{1'b0}};
+    wire [511:0] head = {{(512 - AXI_BITS) {1'b0}}, first ? f_data : joined_q[AXI_BITS-1:0]};
+    wire [1:0] head_behind;
+    wire [1:0] behind = first ? head_behind : behind_q;
+    wire [PER_LOG2-1:0] last_part;
+    wire line_ends;  // with this beat
+    generate
+        if (LINE == 1) begin : gen_whole_lines
+            assign last_part = behind;
+            assign line_ends = 1'b1;
+        end else begin : gen_parts
+            assign last_part = {behind, {LINE_LOG2{1'b1}}};
+            assign line_ends = &part_q[LINE_LOG2-1:0];
+        end
+    endgenerate
+
     wire is_end;
     wire to_dma;
     wire to_ldw;
@@ -125,10 +146,10 @@ module sequencer #(
     wire stopped = halt || error_opcode || error_end;
     wire all_retired = issued_dma == retired_dma && issued_ldw == retired_ldw
         && issued_cmp == retired_cmp;
-    wire passed = end_q && retired_q && !stopped;  // END
+    wire passed = end_q && known_q && retired_q && !stopped;  // END
 
     decode_queue u_decode (
-        .word(next),
+        .word(head),
         .op(op),
         .to_seq(is_end),
         .to_dma(to_dma),
@@ -136,7 +157,12 @@ module sequencer #(
         .to_cmp(to_cmp)
     );
 
-    assign q_word = cur_q;
+    decode_lines u_lines (
+        .word(head),
+        .lines(head_behind)
+    );
+
+    assign q_word = joined_q;
     assign dispatch = (q_dma_valid && q_dma_ready) || (q_ldw_valid && q_ldw_ready)
         || (q_cmp_valid && q_cmp_ready);
     assign head_valid = full_q;
@@ -144,9 +170,23 @@ module sequencer #(
     assign f_ready = !full_q || ending_q;
 
     wire take = f_valid && f_ready;
-    wire whole = f_valid && (&part_q);  // part of one in cur: it is not full
-    wire [AHEAD_LOG2:0] whole_wide = {{AHEAD_LOG2{1'b0}}, whole};
+    wire whole = take && part_q == last_part;
+    wire [AHEAD_LOG2:0] whole_wide = whole ? {{(AHEAD_LOG2 - 1) {1'b0}}, behind}
+        + {{AHEAD_LOG2{1'b0}}, 1'b1} : {(AHEAD_LOG2 + 1) {1'b0}};
+    wire [AHEAD_LOG2:0] line_wide = {{AHEAD_LOG2{1'b0}}, take && line_ends};
     wire fresh = whole && !ending_q && !stopped;
+
+    // Beat k of an instruction; those behind its last are 0.
+    genvar k;
+    generate
+        for (k = 0; k < PER; k = k + 1) begin : gen_beat
+            localparam [PER_LOG2-1:0] PLACE = k;
+            always @(posedge clk) begin
+                if (take && part_q == PLACE) joined_q[AXI_BITS*k +: AXI_BITS] <= f_data;
+                else if (take && first) joined_q[AXI_BITS*k +: AXI_BITS] <= {AXI_BITS{1'b0}};
+            end
+        end
+    endgenerate
 
     always @(posedge clk) begin
         done <= 1'b0;
@@ -155,24 +195,25 @@ module sequencer #(
         if (rd_valid && rd_ready) rd_valid <= 1'b0;
         if (ask) begin
             rd_valid <= 1'b1;
-            next_addr_q <= next_addr_q + {{(ADDR_BITS - 9) {1'b0}}, chunk_q, 6'd0};
-            to_fetch_q <= to_fetch_q - {21'd0, chunk_q};
+            next_addr_q <= next_addr_q + {{(ADDR_BITS - 9) {1'b0}}, chunk_q, 4'd0};
+            to_fetch_q <= to_fetch_q - {19'd0, chunk_q};
         end
         if (!rd_valid) begin
             rd_addr <= next_addr_q;
-            rd_beats <= {{(BEAT_BITS - 3 - PER_LOG2) {1'b0}}, chunk_q, {PER_LOG2{1'b0}}};
+            rd_beats <= {{(BEAT_BITS - 5) {1'b0}}, chunk_q} << LINE_LOG2;
         end
         more_q <= to_fetch_q != 24'd0;
-        chunk_q <= to_fetch_q >= 24'd4 ? 3'd4 : to_fetch_q[2:0];
+        chunk_q <= to_fetch_q >= 24'd16 ? 5'd16 : to_fetch_q[4:0];
         room_q <= held_q <= LIMIT;
-        dry_q <= !start && to_fetch_q == 24'd0 && held_q == {(AHEAD_LOG2 + 1) {1'b0}};
+        dry_q <= !start && to_fetch_q == 24'd0 && coming_q == {(AHEAD_LOG2 + 1) {1'b0}};
         held_q <= ask ? held_q + chunk_wide - whole_wide : held_q - whole_wide;
+        coming_q <= ask ? coming_q + chunk_wide - line_wide : coming_q - line_wide;
 
         // Dispatch.
         if (take) begin
-            cur_q <= next;
             op_q <= op;
-            part_q <= part_q + 1'b1;
+            behind_q <= behind;
+            part_q <= whole ? {PER_LOG2{1'b0}} : part_q + 1'b1;
         end
         full_q <= whole || (full_q && !dispatch);
         sent_q <= {q_cmp_valid && q_cmp_ready, q_ldw_valid && q_ldw_ready,
@@ -184,6 +225,7 @@ module sequencer #(
         q_ldw_valid <= (fresh && to_ldw) || (q_ldw_valid && !q_ldw_ready && !stopped);
         q_cmp_valid <= (fresh && to_cmp) || (q_cmp_valid && !q_cmp_ready && !stopped);
         end_q <= (fresh && is_end) || (end_q && !passed);
+        known_q <= end_q && !passed;
         bad_q <= fresh && !to_dma && !to_ldw && !to_cmp && !is_end;
         retired_q <= all_retired;
         if (bad_q) error_opcode <= 1'b1;
@@ -203,6 +245,9 @@ module sequencer #(
             running <= 1'b1;
             next_addr_q <= base;
             to_fetch_q <= count;
+            // of what came behind the last END
+            held_q <= {(AHEAD_LOG2 + 1) {1'b0}};
+            part_q <= {PER_LOG2{1'b0}};
         end
 
         if (rst) begin
@@ -215,9 +260,11 @@ module sequencer #(
             q_ldw_valid <= 1'b0;
             q_cmp_valid <= 1'b0;
             end_q <= 1'b0;
+            known_q <= 1'b0;
             bad_q <= 1'b0;
             to_fetch_q <= 24'd0;
             held_q <= {(AHEAD_LOG2 + 1) {1'b0}};
+            coming_q <= {(AHEAD_LOG2 + 1) {1'b0}};
             full_q <= 1'b0;
             ending_q <= 1'b0;
             part_q <= {PER_LOG2{1'b0}};

@@ -10,7 +10,7 @@
 //   18 WEIGHT_LO   weight image base                  1C WEIGHT_HI
 //   20 INPUT_LO    input image base                   24 INPUT_HI
 //   28 OUTPUT_LO   output base                        2C OUTPUT_HI
-//   30 PROG_COUNT  instructions of the program
+//   30 PROG_LINES  lines of 16 bytes of the program
 //   34 SIZES       LANES[7:0] ACT_BITS[15:8] KW[31:16]
 //   38 PLANE_LO    bytes from plane 0 to plane 1, a multiple of 4096 (two ports only)
 //   3C PLANE_HI
