@@ -71,11 +71,12 @@ class Strips:
 
 @dataclass(frozen=True)
 class Plan:
-    """Pieces in order; tensors that are stored by strips; the image's rows."""
+    """Pieces in order; tensors that are stored by strips; the image's rows; ops by band."""
 
     pieces: tuple[Piece, ...]
     strips: dict[str, Strips]
     image: ImageRows
+    bands: tuple[tuple[str, ...], ...] = ()
 
     @property
     def stored(self) -> list[str]:
@@ -289,7 +290,8 @@ class _Planner:
             self._band(band, rows, count, image if pending and split_image is not None else None)
             if split_image is not None:
                 pending = ""
-        return Plan(tuple(self._beside()), self.strips, self.image)
+        bands = tuple(tuple(op.name for op in band) for band in self.bands)
+        return Plan(tuple(self._beside()), self.strips, self.image, bands)
 
     def strips_of(self, band: list[Op]) -> tuple[Op | None, int, int]:
         """Of a band: the reader that takes the image by strips, rows of a strip, strips."""

@@ -1,14 +1,16 @@
 """Cycles of a graph on an engine, op by op and without a schedule: to compare engine sizes.
 
-Per op the slowest of compute (`Op.beats`) and memory ports (its parameters and weights, once per
-strip, as fast as memory delivers them; a word a cycle of those in the weight store). Nothing
-computes while features go to DDR, and little while they come back.
+Per op the slowest of compute (`Op.beats`) and memory ports (its parameters and weights, once a
+frame and what of them does not stay in the buffers once more for every further strip, as fast as
+memory delivers them; a word a cycle of those in the weight store). Nothing computes while features
+go to DDR, and little while they come back.
 `timing.predict` gives exact cycles.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from math import ceil
 
 from hwgen.engine.sizing import Sizing
@@ -30,12 +32,19 @@ def kept_words(graph: Graph, s: Sizing) -> Counter[str]:
     return kept
 
 
-def port_cycles(op: Op, s: Sizing, kept: int, loads: int = 1, rate: Rate = PORTS_ONLY) -> int:
+def port_cycles(op: Op, s: Sizing, kept: int, loads: float = 1, rate: Rate = PORTS_ONLY) -> int:
     """Cycles of the memory ports for an op whose records come `loads` times in a frame; `kept`
     words of them come from the weight store. rate: of memory."""
     beats = s.lanes * 16 // s.axi_bits  # of a word
     words = loads * (op.record_words(s) - kept) + op.constant_words(s)
-    return ceil(words * beats * rate.read_cycles) + loads * kept
+    return ceil(words * beats * rate.read_cycles) + ceil(loads * kept)
+
+
+def leaving(band: Sequence[Op], s: Sizing) -> float:
+    """Part of a band's parameters that its next strip finds no longer in the buffers."""
+    slots = sum(op.channel_words(s) for op in band if op.parameter_words(s))
+    weights = sum(op.tile_words(s) for op in band)
+    return max(0.0, 1 - s.qm_slots / max(slots, 1), 1 - s.wb_words / max(weights, 1))
 
 
 def cycles(graph: Graph, s: Sizing, rate: Rate = PORTS_ONLY) -> int:
@@ -55,12 +64,13 @@ class Work:
         graph, order = self._run(s)
         types, kept = graph.types(), kept_words(graph, s)
         pieces = Counter(piece.name for piece in order.pieces if not piece.store)
+        loads = _loads(graph, order, pieces, s)
         unit = Dma(s.lanes, s.axi_bits)
         stored = sum(types[name].words(s.lanes) for name in order.stored)
         again = sum(reloaded_words(op, order, s, pieces[op.name]) for op in graph.ops if op.LOADED)
         moved = stored * unit.stored_word + ceil(again * unit.word_beats * rate.read_cycles)
         return moved + sum(
-            max(op.beats(s, types), port_cycles(op, s, kept[op.name], pieces[op.name], rate))
+            max(op.beats(s, types), port_cycles(op, s, kept[op.name], loads[op.name], rate))
             for op in graph.ops
         )
 
@@ -72,6 +82,16 @@ class Work:
             order = plan(graph, s.strip_tokens, s.lanes, s.spill_words > 0)
             self._runs[key] = graph, order
         return self._runs[key]
+
+
+def _loads(graph: Graph, order: Plan, pieces: Mapping[str, int], s: Sizing) -> dict[str, float]:
+    """How often the records of every op come in a frame."""
+    ops = {op.name: op for op in graph.ops}
+    found = dict.fromkeys(ops, 1.0)
+    for band in order.bands:
+        again = leaving([ops[name] for name in band], s)
+        found |= {name: 1 + max(0, pieces[name] - 1) * again for name in band}
+    return found
 
 
 def reloaded_words(op: Op, order: Plan, s: Sizing, strips: int) -> int:

@@ -119,8 +119,10 @@ unsigned hwgen_top(const hwgen::Beat* program, const hwgen::Beat* weights,
 #pragma HLS array_partition variable=engine.peak type=complete
 #pragma HLS array_partition variable=engine.context type=complete
 
-    for (ap_uint<24> line = 0; line < lines;) {
+    ap_uint<24> line = 0;
+    for (unsigned k = 0; k < lines; ++k) { // an instruction has a line at least
 #pragma HLS loop_tripcount max=MAX_LINES
+        if (line >= lines) return HWGEN_NO_END;
         const Instruction word = fetch(program, line);
         const unsigned op = opcode(word);
         unsigned error = HWGEN_GOOD;

@@ -200,7 +200,7 @@ def test_runs_a_frame(driver, start, picture, logits, frame_reads) -> None:
     assert board.memory(0x20, picture(7).size).tobytes() == picture(7).tobytes()
     assert (board.values[0x10], board.values[0x14]) == (0x1000_0000, 0)
     assert board.values[0x38] % 4096 == board.values[0x3C] == 0
-    assert board.values[0x30] == len(program.instructions)
+    assert board.values[0x30] == sum(program.lines)
     s = program.sizing
     assert s.lanes | s.act_bits << 8 | s.kw << 16 == module.SIZES
     assert s.axi_ports | s.axi_bits << 8 == module.PORTS

@@ -109,7 +109,7 @@ async def runs_and_counts(dut) -> None:
             status = await engine.wait()
             assert status == DONE
             assert engine.output() == expected()
-            beats = 300 * 2 + 4 + 7 * 4
+            beats = 300 * 2 + 4 + len(program()) // isa.LINE_BYTES
             assert await regs.read(REG_BEATS_READ) == beats
             assert await regs.read(REG_BEATS_WRITTEN) == 304 * 2
             written = [m.written_beats - n for m, n in zip(engine.memories, before, strict=True)]
