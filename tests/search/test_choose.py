@@ -64,7 +64,7 @@ def test_weights_stay_on_chip_where_there_is_room(micro) -> None:
     assert all(i.fields["keep"] for i in loads)
     assert choice.reasons[-1] == "weights and parameters on chip: all 1.0 Mbit"
     room = ceil(estimate(bare)["bram36"])
-    partly = search(micro, target(bram36=room + 20))
+    partly = search(micro, target(bram36=room + 28))
     assert 0 < partly.sizing.store_words < s.store_words
     assert partly.reasons[-1].endswith(" of 1.0 Mbit")
     assert "weights" not in " ".join(search(micro, target(bram36=room)).reasons)
