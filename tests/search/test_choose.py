@@ -32,7 +32,7 @@ def micro() -> Graph:
     return load_prepared(models_dir() / "bhvit_micro_digits.pt").prepared.quantize().graph
 
 
-def target(**budget: int) -> Target:
+def target(**budget: object) -> Target:
     return get_target("zynq").model_copy(update=budget)
 
 
@@ -64,7 +64,8 @@ def test_weights_stay_on_chip_where_there_is_room(micro) -> None:
     assert all(i.fields["keep"] for i in loads)
     assert choice.reasons[-1] == "weights and parameters on chip: all 1.0 Mbit"
     room = ceil(estimate(bare)["bram36"])
-    partly = search(micro, target(bram36=room + 28))
+    slow = get_target("pynq-z1").dram  # else it would save too little
+    partly = search(micro, target(bram36=room + 28, dram=slow))
     assert 0 < partly.sizing.store_words < s.store_words
     assert partly.reasons[-1].endswith(" of 1.0 Mbit")
     assert "weights" not in " ".join(search(micro, target(bram36=room)).reasons)
