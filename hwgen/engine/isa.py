@@ -105,7 +105,8 @@ LOADF = _table("""
     words    16  words of LANES lanes
     mem       1  0 FM, 1 TM
     addr     14  first address there
-    bytes     1  1: an unsigned byte a lane; 0: a signed 16-bit number
+    bytes     1  1: a byte a lane; 0: a signed 16-bit number
+    sign      1  bytes are signed
     crc      32  CRC-32 of the bytes; with base_sel 0 only, input and output have none
 """)
 STORE = _table("""

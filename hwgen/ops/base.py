@@ -138,7 +138,8 @@ class Op(ABC):
         return self.parameter_words(s) + self.tile_words(s)
 
     def constant_words(self, s: Sizing) -> int:
-        """Words that LOADF brings from the weight image, in no record and once a frame."""
+        """Words of L x 16 bits that LOADF brings from the weight image, in no record and once a
+        frame."""
         return 0
 
     def buffer_words(self) -> int:

@@ -15,7 +15,10 @@ from hwgen.ops.base import Array, Op, Types, register
 @register
 @dataclass(frozen=True, eq=False)
 class Constant(Op):
-    """A feature tensor of fixed 16-bit values, (tokens, C). Has no sources and no post chain."""
+    """A feature tensor of fixed 16-bit values, (tokens, C). Has no sources and no post chain.
+
+    Where all are signed bytes, as position embeddings often are, DDR has them as such.
+    """
 
     value: Array
 
@@ -23,6 +26,11 @@ class Constant(Op):
     HLS: ClassVar[tuple[str, ...]] = ("fill_features",)
     READS: ClassVar[tuple[str, ...]] = ()
     PADDED_ROWS: ClassVar[bool] = True
+
+    @property
+    def narrow(self) -> bool:
+        """Whether every value is a signed byte."""
+        return bool((self.value.min() >= -128) and (self.value.max() < 128))
 
     def sums(self) -> tuple[Array, Array | None]:
         return self.value[None], None
@@ -44,7 +52,7 @@ class Constant(Op):
         return 0
 
     def constant_words(self, s: Sizing) -> int:
-        return ceil(self.value.size / s.lanes)
+        return ceil(self.value.size / s.lanes / (2 if self.narrow else 1))
 
     def execute(self, values: dict[str, Array]) -> dict[str, Array]:
         batch = next(iter(values.values())).shape[0]

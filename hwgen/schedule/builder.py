@@ -136,16 +136,14 @@ class Builder:
         )  # fmt: skip
         return block
 
-    def load_tensor(self, place: Place, token: int, data: Array) -> None:
-        """LOADF of constant feature words (n, L) int16 into a tensor's region, from a token on."""
-        self.load_words(place, place.address(token), data)
-
-    def load_words(self, place: Place, base: int, data: Array) -> None:
-        """LOADF of constant words (n, L) int16 to an address in a tensor's region."""
-        record = data.astype("<i2").tobytes()
+    def load_words(self, place: Place, base: int, data: Array, narrow: bool = False) -> None:
+        """LOADF of constant words (n, L) to an address in a tensor's region; narrow: signed bytes,
+        else int16."""
+        record = data.astype("i1" if narrow else "<i2").tobytes()
         self.loadf(
             place, base, len(data),
-            base_sel=0, ddr=self._store(record), bytes=0, crc=zlib.crc32(record),
+            base_sel=0, ddr=self._store(record), crc=zlib.crc32(record),
+            bytes=int(narrow), sign=int(narrow),
         )  # fmt: skip
 
     def loadf(self, place: Place, base: int, words: int, **values: int) -> None:

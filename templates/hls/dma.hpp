@@ -110,7 +110,7 @@ inline void load_record(const Beat* weights, const Load& f, Parameters& p, ap_ui
 }
 
 // Process 2 of LOADF: words of LANES 16-bit features (cut to ACT_BITS), or with `bytes` of LANES
-// unsigned bytes, to memory mem from addr on. crc: CRC-32 of the bytes.
+// bytes, signed with `sign`, to memory mem from addr on. crc: CRC-32 of the bytes.
 inline void fill_features(hls::stream<Beat>& beats, const Loadf& f, FeatureMemories& m,
                           ap_uint<32>& crc) {
     ap_uint<32> state = ~ap_uint<32>(0);
@@ -125,7 +125,9 @@ inline void fill_features(hls::stream<Beat>& beats, const Loadf& f, FeatureMemor
                 state = crc32(state, beat);
                 for (int j = 0; j < AXI_BITS / 8; ++j) {
 #pragma HLS unroll
-                    word[b * (AXI_BITS / 8) + j] = ap_uint<8>(beat.range(8 * j + 7, 8 * j));
+                    const ap_uint<8> byte = beat.range(8 * j + 7, 8 * j);
+                    word[b * (AXI_BITS / 8) + j] =
+                        f.sign ? Feature(ap_int<8>(byte)) : Feature(byte);
                 }
             }
         } else {

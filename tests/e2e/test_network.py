@@ -419,12 +419,12 @@ def records(program: Program) -> list[tuple[int, int, int]]:
     for i in program.instructions:
         f = i.fields
         if i.op == "LOAD":
-            words = f["n_wb"] + f["n_cm"] + f["n_om"] + f["qm_words"]
+            words = 2 * record_words(f)
         elif i.op == "LOADF" and f["base_sel"] == 0:
-            words = f["words"]
+            words = f["words"] * (1 if f["bytes"] else 2)
         else:
             continue
-        found.append((f["ddr"], words * word, f["crc"]))
+        found.append((f["ddr"], words * word // 2, f["crc"]))
     return found
 
 

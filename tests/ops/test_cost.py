@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import ClassVar
 
 import pytest
@@ -104,9 +105,9 @@ def costs(program: Program) -> dict[str, tuple[int, int, int]]:
         if i.op in CMP_SOURCE:
             beats[i.step] += instruction_beats(i.op, i.fields, program.sizing)
         elif i.op == "LOADF" and i.fields["base_sel"] == 0:
-            constants[i.step] += i.fields["words"]
+            constants[i.step] += i.fields["words"] * (1 if i.fields["bytes"] else 2)  # halves
     names = [op.name for op in program.graph.ops]
-    return {n: (beats[n], records[n], constants[n]) for n in names}
+    return {n: (beats[n], records[n], ceil(constants[n] / 2)) for n in names}
 
 
 def declared(graph: Graph, s: Sizing) -> dict[str, tuple[int, int, int]]:

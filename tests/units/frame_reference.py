@@ -126,7 +126,7 @@ class Program:
             )  # fmt: skip
         elif kind == "LOADF":
             source = int(rng.integers(3))
-            as_bytes = int(rng.integers(2)) if source else 0
+            as_bytes, sign = int(rng.integers(2)), int(rng.integers(2))
             word = self.lanes * (1 if as_bytes else 2)
             room = {
                 0: len(self.weights),
@@ -138,7 +138,7 @@ class Program:
             crc = 0 if source else zlib.crc32(self.weights[ddr : ddr + n * word])
             self.add(
                 "LOADF", ("out",) if source == 2 else (), (memory,), base_sel=source, ddr=ddr,
-                words=n, mem=mem, addr=base, bytes=as_bytes, crc=crc,
+                words=n, mem=mem, addr=base, bytes=as_bytes, sign=sign, crc=crc,
             )  # fmt: skip
         elif kind == "STORE":
             ddr = int(rng.integers(0, 4)) * 2 * self.lanes
@@ -214,7 +214,7 @@ class Reference:
 
     def loadf(self, f, weights, image):
         source = (weights, image, bytes(self.out))[f["base_sel"]]
-        kind = "u1" if f["bytes"] else "<i2"
+        kind = ("i1" if f["sign"] else "u1") if f["bytes"] else "<i2"
         words = np.frombuffer(source, kind, f["words"] * self.lanes, f["ddr"])
         self.mem[f["mem"], f["addr"] : f["addr"] + f["words"]] = words.reshape(-1, self.lanes)
 

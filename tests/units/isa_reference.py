@@ -167,13 +167,17 @@ class Machine:
     def _bank(self, k: int) -> Array:
         return self.cm_banks[k - 1] if k else self.cm
 
+    @staticmethod
+    def _kind(f: Mapping[str, int]) -> str:
+        return ("i1" if f["sign"] else "u1") if f["bytes"] else "<i2"
+
     def _loadf(self, f: Mapping[str, int]) -> None:
         source = (self.host_weights, self.host_input, bytes(self.host_output))[f["base_sel"]]
         size = f["words"] * self.lanes * (1 if f["bytes"] else 2)
         data = source[f["ddr"] : f["ddr"] + size]
         if f["base_sel"] == 0 and zlib.crc32(data) != f["crc"]:
             raise Fault("CRC of the record")
-        words = self._lane_words(data, f["words"], "u1" if f["bytes"] else "<i2")
+        words = self._lane_words(data, f["words"], self._kind(f))
         cut = 1 << self.act_bits
         words = (words + cut // 2) % cut - cut // 2  # truncated to A bits
         self.feature[f["mem"]][f["addr"] : f["addr"] + f["words"]] = words

@@ -12,4 +12,5 @@ from hwgen.schedule.steps.registry import step
 @step("Constant")
 def constant(b: Builder, op: Constant, part: Part | None) -> None:
     first, count = token_range(op, part)
-    b.load_tensor(b.places[op.name], first, op.value[first : first + count].reshape(-1, b.s.lanes))
+    place, data = b.places[op.name], op.value[first : first + count].reshape(-1, b.s.lanes)
+    b.load_words(place, place.address(first), data, op.narrow)

@@ -7,7 +7,7 @@
 //
 // dma_front waits for an instruction's counts and requests its reads ahead; the states here run
 // the descriptors in order, count what retired and stop at an error.
-// LOADF `bytes`: one byte per lane, zero-extended.
+// LOADF `bytes`: one byte per lane, extended by zeros, or with `sign` by its highest bit.
 // The CRC-32 of what comes from the weight image (LOAD, and LOADF with base_sel 0) is taken over
 // its beats: another value than the instruction's raises `error_crc` (a strobe); the record never
 // retires and the unit stops until reset.
@@ -126,6 +126,7 @@ module dma #(
     wire d_store;
     wire d_checked;
     wire d_bytes;
+    wire d_sign;
     wire d_mem;
     wire [31:0] d_crc;
     wire [15:0] d_place;
@@ -179,6 +180,7 @@ module dma #(
         .d_store(d_store),
         .d_checked(d_checked),
         .d_bytes(d_bytes),
+        .d_sign(d_sign),
         .d_mem(d_mem),
         .d_crc(d_crc),
         .d_place(d_place),
@@ -248,6 +250,7 @@ module dma #(
         .none(d_none),
         .single(d_single),
         .bytes(d_bytes),
+        .sign(d_sign),
         .crc(d_crc),
         .loading(load_q),
         .reading(back[B_READ]),

@@ -50,6 +50,7 @@ module dma_front #(
     output wire                 d_store,
     output wire                 d_checked,  // has a CRC
     output wire                 d_bytes,    // LOADF: a byte per lane
+    output wire                 d_sign,     // .. which is signed
     output wire                 d_mem,      // LOADF, STORE
     output wire [         31:0] d_crc,
     output wire [         15:0] d_place,    // first word in WB, FM or TM
@@ -140,6 +141,7 @@ module dma_front #(
     wire loadf_mem;
     wire [13:0] loadf_addr;
     wire loadf_bytes;
+    wire loadf_sign;
     wire [31:0] loadf_crc;
     wire [31:0] store_ddr;
     wire [15:0] store_words;
@@ -188,6 +190,7 @@ module dma_front #(
         .mem(loadf_mem),
         .addr(loadf_addr),
         .bytes(loadf_bytes),
+        .sign(loadf_sign),
         .crc(loadf_crc)
     );
 
@@ -246,7 +249,7 @@ module dma_front #(
     wire reads = !is_store_q && !none && !kept_q;
 
     // The fields of the store are read by an engine with one only.
-    localparam DESC = ADDR_BITS + BEAT_BITS + 5 + 9 + 32 + 16 + 16 + 6*8 + 6 + 1 + 17;
+    localparam DESC = ADDR_BITS + BEAT_BITS + 6 + 9 + 32 + 16 + 16 + 6*8 + 6 + 1 + 17;
     wire desc_ready;
     wire go = (front[F_WAIT] || front[F_SUM]) && met_q && desc_ready;
     wire pass = front[F_ASK] && (rd_ready || !rd_valid_q);
@@ -268,14 +271,15 @@ module dma_front #(
         .s_valid(pass),
         .s_ready(desc_ready),
         .s_data({
-            addr_q, beats_q, is_load_q, is_store_q, is_checked, bytes_q, mem, has_q[2:0], one_q,
+            addr_q, beats_q, is_load_q, is_store_q, is_checked, bytes_q,
+            is_loadf_q && loadf_sign, mem, has_q[2:0], one_q,
             none_q, single, crc, load_n_wb, place, load_n_cm, load_cm, load_n_om, load_om,
             load_n_qm, load_qm, load_qm_fields, load_cm_quad, load_keep, load_store
         }),
         .m_valid(d_valid),
         .m_ready(d_take),
         .m_data({
-            d_addr, d_beats, d_load, d_store, d_checked, d_bytes, d_mem, d_has, d_one,
+            d_addr, d_beats, d_load, d_store, d_checked, d_bytes, d_sign, d_mem, d_has, d_one,
             d_none, d_single, d_crc, d_n_wb, d_place, d_n_cm, d_cm, d_n_om, d_om,
             d_n_qm, d_qm, d_qm_fields, d_cm_quad, d_load_keep, d_load_store
         })

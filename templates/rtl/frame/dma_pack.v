@@ -30,6 +30,7 @@ module dma_pack #(
     input wire                 none,      // beats is 0
     input wire                 single,    // beats is 1
     input wire                 bytes,     // a byte per lane
+    input wire                 sign,      // .. which is signed
     input wire [         31:0] crc,
     input wire                 loading,   // LOAD: whole words, no hold
     input wire                 reading,   // beats are wanted
@@ -76,6 +77,7 @@ module dma_pack #(
     reg more_q;  // left_q is not 0
     reg last_q;  // left_q is 1
     reg bytes_q;
+    reg sign_q;
     reg [1:0] fetched_q;  // a word of the store is on its way
     reg [31:0] want_q;
     wire [31:0] crc_now;
@@ -129,6 +131,7 @@ module dma_pack #(
         .put(use_q),
         .part(part_q),
         .bytes(bytes_q),
+        .sign(sign_q),
         .beat(beat_q),
         .fr_take(fr_take),
         .fr_word(fr_word),
@@ -154,6 +157,7 @@ module dma_pack #(
         crc_ok <= crc_now == ~want_q;
         if (take) begin
             bytes_q <= bytes;
+            sign_q <= sign;
             left_q <= beats;
             more_q <= !none;
             last_q <= single;

@@ -1,7 +1,7 @@
 // dma_word: the word of the DMA, lane 0 lowest, in parts of a beat.
 //
-//   put: the beat becomes part `part`; with `bytes` its bytes become the low halves of the lanes of
-//   parts 2 part and 2 part + 1. st_take: a whole word of the weight
+//   put: the beat becomes part `part`; with `bytes` its bytes, extended to 16 bits, become the
+//   lanes of parts 2 part and 2 part + 1. st_take: a whole word of the weight
 //   store instead. fr_take: a word of FM or TM, kept beside; wrd_data is its part `part`.
 //
 // Combinational into one register, which only its enable distinguishes from the other parts'.
@@ -20,6 +20,7 @@ module dma_word #(
     input  wire                put,
     input  wire [PART_W-1:0]   part,
     input  wire                bytes,
+    input  wire                sign,     // of bytes
     input  wire [AXI_BITS-1:0] beat,
     input  wire                fr_take,
     input  wire [16*LANES-1:0] fr_word,
@@ -41,7 +42,8 @@ module dma_word #(
             localparam [0:0] UPPER = b >= AXI_BITS / 16;
             localparam AT = 2 * b - (UPPER ? AXI_BITS / 8 : 0);  // byte of the part
             assign come[UPPER*AXI_BITS+8*AT+:8] = bytes ? beat[8*b+:8] : beat[8*AT+:8];
-            assign come[UPPER*AXI_BITS+8*AT+8+:8] = beat[8*AT+8+:8] & {8{!bytes}};
+            assign come[UPPER*AXI_BITS+8*AT+8+:8] = bytes ? {8{sign && beat[8*b+7]}}
+                : beat[8*AT+8+:8];
         end
         for (p = 0; p < PARTS; p = p + 1) begin : gen_part
             localparam [PART_W:0] NUMBER = p;
