@@ -158,10 +158,8 @@ SLOTS = _table("""
     q_base    6  QM slot = q_base + (i2 & q_mask)
     q_mask    6  2^k - 1
 """)
+# what most instructions leave at 0 comes last, so that they have fewer lines
 STREAMS = [
-    *_stream("pre", "a residual word is added to y1"),
-    *_stream("mid", "a residual word is added to y3"),
-    *_stream("out", "a residual word is added to y5"),
     *_stream("dst", "result words (y6, averaged with pool) are written"),
     *_table("""
     bit_en    1  bits y6 >= t of the results are written to BM
@@ -170,6 +168,9 @@ STREAMS = [
     bit_s2  16s  its step per i2
     bit_s3  16s  its step per i3
     """),
+    *_stream("pre", "a residual word is added to y1"),
+    *_stream("mid", "a residual word is added to y3"),
+    *_stream("out", "a residual word is added to y5"),
 ]
 MODES = _table("""
     sh1       6  right shift of the accumulator (y1)
@@ -184,9 +185,8 @@ MODES = _table("""
     psum_first 1 XNOR: the first part of a sum; 0: partial popcounts are added
     psum_last 1  XNOR: the last part; 0: partial popcounts are kept, there is no result
 """)
-COMPUTE = [*NEST, *SLOTS, *STREAMS, *MODES]
-# the last 96 bits of a compute instruction depend on where its operands come from
-SOURCE_LSB = INSTR_BITS - 96
+# between the modes and the streams 96 bits depend on where the operands come from
+SOURCE_BITS = 96
 SOURCES = {
     "mac": _table("""
     src_mem   1  0 FM, 1 TM
@@ -311,8 +311,11 @@ def layout(op: str) -> Fields:
     if op == "SET":
         fields |= _place(SET, start, SET_LSB)
     elif op in CMP_SOURCE:
-        fields |= _place(COMPUTE, start, SOURCE_LSB)
-        fields |= _place(SOURCES[CMP_SOURCE[op]], SOURCE_LSB, INSTR_BITS)
+        common = [*NEST, *SLOTS, *MODES]
+        source = start + sum(f.width for f in common)
+        fields |= _place(common, start, source)
+        fields |= _place(SOURCES[CMP_SOURCE[op]], source, source + SOURCE_BITS)
+        fields |= _place(STREAMS, source + SOURCE_BITS, INSTR_BITS)
         if op == "MACS":
             fields |= _place([WB_W], fields["cm_base"].lsb, INSTR_BITS)
     elif op != "END":

@@ -45,12 +45,14 @@ def test_a_program_has_no_more_lines_than_its_instructions_need() -> None:
     words = [
         isa.encode("LDW", wb=7, n=3),
         isa.encode("LOAD", ddr=16, crc=1 << 31),
-        isa.encode("XLIN", n0=1, n1=1, n2=5, n3=1, xd=1, g_len=1),
+        isa.encode("XLIN", n0=1, n1=1, n2=5, n3=1, xd=1, a_elems=1),
+        isa.encode("XLIN", n0=1, n1=1, n2=5, n3=1, xd=1, dst_en=1, bit_en=1, bit_s3=-1),
+        isa.encode("XLIN", n0=1, n1=1, n2=5, n3=1, xd=1, pre_en=1, pre_s3=-1),
         isa.encode("SET", kind="norm", reset=1),
         isa.encode("END"),
     ]
-    assert [isa.lines(word) for word in words] == [1, 2, 4, 2, 1]
-    assert len(isa.binary(words)) == 10 * isa.LINE_BYTES
+    assert [isa.lines(word) for word in words] == [1, 2, 2, 3, 4, 2, 1]
+    assert len(isa.binary(words)) == 15 * isa.LINE_BYTES
     assert isa.words(isa.binary(words)) == words
 
 
@@ -273,4 +275,4 @@ def test_queues_keep_all_that_their_units_read() -> None:
     ends = {op: max(f.lsb + f.width for f in isa.layout(op).values()) for op in ("LOAD", "LOADF")}
     assert isa.queue_bits("dma") == max(ends.values())
     assert isa.queue_bits("dma", store=False) == isa.layout("LOAD")["keep"].lsb
-    assert isa.queue_bits("cmp") == isa.INSTR_BITS
+    assert isa.INSTR_BITS - 8 < isa.queue_bits("cmp") <= isa.INSTR_BITS
