@@ -9,15 +9,67 @@ instructions may still read.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from hwgen.engine.isa import QM_FIELDS
 from hwgen.errors import FitError
 
 FRESH = 5  # records used last, which stay: a load into their slots would wait for instructions
 FAR = 1 << 10  # uses until a record that was used once is wanted again, as far as is known
 KEPT, HELD = 1 << 10, 1 << 20  # worth of a slot of a fresh record, of one that is not for taking
+
+
+COUNTS = ("n_wb", "n_cm", "n_om", "n_qm", "qm_fields", "qm_words")  # fields of LOAD
+
+
+@dataclass(frozen=True)
+class Record:
+    """Parameters that come and go together.
+
+    data: bytes for each buffer; slots: that they take there; counts: fields of LOAD.
+    """
+
+    data: Mapping[str, bytes]
+    slots: Mapping[str, int]
+    counts: Mapping[str, int]
+    cm_quad: bool = False
+
+    @staticmethod
+    def of(
+        wb: np.ndarray | None = None,
+        cm: np.ndarray | None = None,
+        om: np.ndarray | None = None,
+        qm: Mapping[str, np.ndarray] | None = None,
+        cm_quad: bool = False,
+    ) -> Record:
+        """Words (n, L) int16, of QM of each field."""
+        given = {"wb": wb, "cm": cm, "om": om}
+        parts = {k: v for k, v in given.items() if v is not None and len(v)}
+        data = {k: v.astype("<i2").tobytes() for k, v in parts.items()}
+        slots = {k: len(v) for k, v in parts.items()}
+        counts = {f"n_{k}": n for k, n in slots.items()}
+        if cm_quad:
+            assert slots["cm"] % 4 == 0, f"{slots['cm']} words in slots of four"
+            slots["cm"] //= 4
+            counts["cm_quad"] = 1
+        if qm:
+            assert list(qm) == [f for f in QM_FIELDS if f in qm], "fields in their order"
+            data["qm"] = b"".join(v.astype("<i2").tobytes() for v in qm.values())
+            slots["qm"] = counts["n_qm"] = len(next(iter(qm.values())))
+            counts["qm_fields"] = sum(1 << QM_FIELDS.index(name) for name in qm)
+            counts["qm_words"] = slots["qm"] * len(qm)
+        return Record(data, slots, counts, cm_quad)
+
+    @property
+    def words(self) -> int:
+        """Words of L x 16 bits."""
+        return sum(self.counts.get(name, 0) for name in ("n_wb", "n_cm", "n_om", "qm_words"))
+
+    def __hash__(self) -> int:
+        return hash((*self.data.values(), *self.counts.values()))
 
 
 @dataclass(eq=False)

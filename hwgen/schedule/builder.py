@@ -8,7 +8,7 @@ fills in the `wait_*`, `drain` and `swap` fields.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from hwgen.engine.chords import CHORDS, Chords
 from hwgen.engine.sizing import Sizing
 from hwgen.ops.types import ImageRows, TensorType
 from hwgen.schedule.beside import Beside
-from hwgen.schedule.buffers import Block, Buffer
+from hwgen.schedule.buffers import COUNTS, Block, Buffer, Record
 from hwgen.schedule.hazards import IN_FLIGHT, Instruction, Issue, Writes, nest_order
 from hwgen.schedule.layout import Place
 
@@ -48,7 +48,7 @@ class Builder:
             "wb": Buffer("wb", "wb_words", s.wb_words), "cm": Buffer("cm", "cm_slots", s.cm_slots),
             "om": Buffer("om", "om_slots", s.om_slots), "qm": Buffer("qm", "qm_slots", s.qm_slots),
         }  # fmt: skip
-        self.resident: dict[tuple, Block] = {}  # by record and its parts, while it lies there
+        self.resident: dict[Record, Block] = {}
         self.again: set[str] = set()  # steps of which a later piece has the same parameters
         self.step = ""
         self.beside = Beside(iter(()))  # what runs beside the step
@@ -79,62 +79,56 @@ class Builder:
         om: Array | None = None,
         qm: Mapping[str, Array] | None = None,
         cm_quad: bool = False,
-        again: bool = False,
     ) -> Block:
         """Bring parameter words (n, L) int16 (qm: of each field) from DDR into the buffers, unless
         they lie there.
 
-        cm_quad: four words of `cm` share a slot, in the four banks of CM. again: this piece wants
-        them once more.
+        cm_quad: four words of `cm` share a slot, in the four banks of CM.
         """
-        given = {"wb": wb, "cm": cm, "om": om}
-        parts = {k: v for k, v in given.items() if v is not None and len(v)}
-        fields = dict(qm or {})
-        record = b"".join(v.astype("<i2").tobytes() for v in (*parts.values(), *fields.values()))
-        sizes = {k: len(v) for k, v in parts.items()}
-        counts = {f"n_{k}": sizes.get(k, 0) for k in self.buffers}
-        if fields:
-            assert list(fields) == [f for f in isa.QM_FIELDS if f in fields], "fields in order"
-            counts["n_qm"] = sizes["qm"] = len(next(iter(fields.values())))
-        if cm_quad:
-            assert sizes["cm"] % 4 == 0, f"{self.step}: {sizes['cm']} words in slots of four"
-            sizes["cm"] //= 4
-        counts["qm_fields"] = sum(1 << isa.QM_FIELDS.index(name) for name in fields)
-        counts["qm_words"] = counts["n_qm"] * len(fields)
-        key = (record, *counts.values(), cm_quad)
-        block = self.resident.get(key)
-        if block is None or not block.there:
-            self.resident[key] = block = self._load(record, counts, sizes, cm_quad)
-        wanted = again or self.step in self.again
-        words = len(record) // self.s.word_bytes * wanted
-        for k in sizes:
-            self.buffers[k].use(block, words)
+        (block,) = self.bring(Record.of(wb, cm, om, qm, cm_quad))
         return block
 
-    def _load(
-        self, record: bytes, counts: dict[str, int], sizes: dict[str, int], cm_quad: bool
-    ) -> Block:
-        """The LOAD of a record that lies nowhere. counts: fields of the instruction; sizes: slots
-        by buffer."""
-        block = Block(self.counts["dma"] + 1)
-        wait_cmp = wait_ldw = 0
-        for k, n in sizes.items():
-            buffer = self.buffers[k]
-            limit = self.s.quad_slots if k == "cm" and cm_quad else None
-            first = buffer.choose(n, self.step, self.held, limit)
-            for old in buffer.owners(first, n):
-                for other in old.sizes:  # what is left of it is no use
-                    self.buffers[other].free(old)
-            buffer.give(block, first, n)
-            wait_cmp = max(wait_cmp, int(buffer.cmp[block.span(k)].max()))
-            wait_ldw = max(wait_ldw, int(buffer.ldw[block.span(k)].max()))
+    def bring(self, *records: Record, again: bool = False) -> list[Block]:
+        """The blocks of records for different buffers; one LOAD brings those that lie nowhere.
+
+        again: this piece wants them once more."""
+        missing = [r for r in records if r not in self.resident or not self.resident[r].there]
+        self.resident |= zip(missing, self._load(missing))
+        blocks = [self.resident[record] for record in records]
+        for record, block in zip(records, blocks):
+            wanted = again or self.step in self.again
+            for k in record.slots:
+                self.buffers[k].use(block, record.words * wanted)
+        return blocks
+
+    def _load(self, records: Sequence[Record]) -> list[Block]:
+        """The LOAD of records."""
+        if not records:
+            return []
+        load = self.counts["dma"] + 1
         values = {"keep": 0, "store": 0}  # `keep_on_chip` decides when all records are known
-        values |= counts | {k: getattr(block, k) for k in sizes}
-        self.emit(
-            "LOAD", ddr=self._store(record), crc=zlib.crc32(record),
-            wait_cmp=wait_cmp, wait_ldw=wait_ldw, cm_quad=int(cm_quad), **values,
-        )  # fmt: skip
-        return block
+        values |= {"cm_quad": 0, "wait_cmp": 0, "wait_ldw": 0} | dict.fromkeys(COUNTS, 0)
+        blocks: list[Block] = []
+        for record in records:
+            block = Block(load)
+            for k, n in record.slots.items():
+                buffer = self.buffers[k]
+                limit = self.s.quad_slots if k == "cm" and record.cm_quad else None
+                first = buffer.choose(n, self.step, [*self.held, *blocks, block], limit)
+                for old in buffer.owners(first, n):
+                    for other in old.sizes:  # what is left of it is no use
+                        self.buffers[other].free(old)
+                buffer.give(block, first, n)
+                slots = block.span(k)
+                values["wait_cmp"] = max(values["wait_cmp"], int(buffer.cmp[slots].max()))
+                values["wait_ldw"] = max(values["wait_ldw"], int(buffer.ldw[slots].max()))
+                assert k not in values, f"{self.step}: two records for {k}"
+                values[k] = first
+            values |= record.counts
+            blocks.append(block)
+        data = b"".join(r.data[k] for k in self.buffers for r in records if k in r.data)
+        self.emit("LOAD", ddr=self._store(data), crc=zlib.crc32(data), **values)
+        return blocks
 
     def load_words(self, place: Place, base: int, data: Array, narrow: bool = False) -> None:
         """LOADF of constant words (n, L) to an address in a tensor's region; narrow: signed bytes,
@@ -180,10 +174,11 @@ class Builder:
             self.image += record
         return self.records[record]
 
-    def weights(self, block: Block, columns: int) -> None:
-        """LDW of a block's array tile; the next compute instruction with swap uses it."""
+    def weights(self, block: Block, first: int, columns: int) -> None:
+        """LDW of an array tile, from a block's word `first` on; the next compute instruction with
+        swap uses it."""
         n = -(-columns // 16)
-        ldw = self.emit("LDW", wb=block.wb, n=n, wait_dma=block.load)
+        ldw = self.emit("LDW", wb=block.wb + first, n=n, wait_dma=block.load)
         self.buffers["wb"].ldw[block.span("wb")] = ldw.index + 1
 
     def config(self, kind: str, **values: int) -> None:

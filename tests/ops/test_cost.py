@@ -25,7 +25,6 @@ from hwgen.targets import get_target
 from hwgen.timing.predict import predict
 from hwgen.units.attention import Attention
 from hwgen.units.compute_unit import mac_cycles
-from hwgen.units.dma import record_words
 from tests.attention_graphs import attention_graph
 from tests.channel_graphs import channel_graph
 from tests.graphs import random_graph
@@ -56,15 +55,13 @@ class Asking(Builder):
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         Asking.last = self
-        self.words: dict[Block, int] = {}
-        self.asked: dict[str, set[Block]] = {}
+        self.asked: dict[str, dict[Block, int]] = {}  # words by step and block
 
-    def load(self, *args, **kwargs) -> Block:
-        block = super().load(*args, **kwargs)
-        if block not in self.words:
-            self.words[block] = record_words(self.instructions[-1].fields)
-        self.asked.setdefault(self.step, set()).add(block)
-        return block
+    def bring(self, *records, **kwargs) -> list[Block]:
+        blocks = super().bring(*records, **kwargs)
+        mine = self.asked.setdefault(self.step, {})
+        mine |= {block: r.words for block, r in zip(blocks, records, strict=True)}
+        return blocks
 
 
 def records_asked(program: Program) -> dict[str, int]:
@@ -72,8 +69,7 @@ def records_asked(program: Program) -> dict[str, int]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("hwgen.schedule.program.Builder", Asking)
         schedule(program.graph, program.sizing)
-    found = Asking.last
-    return {step: sum(found.words[b] for b in blocks) for step, blocks in found.asked.items()}
+    return {step: sum(blocks.values()) for step, blocks in Asking.last.asked.items()}
 
 
 @pytest.fixture(scope="module", params=GRAPHS)

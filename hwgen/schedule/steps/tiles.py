@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hwgen.errors import FitError
+from hwgen.schedule.buffers import Record
 from hwgen.schedule.builder import Builder
 from hwgen.schedule.steps.common import (
     Walk,
@@ -28,6 +29,9 @@ def tile_words(b: Builder, columns: Array) -> Array:
     padded[:, :k] = columns
     words = (padded.reshape(lanes, n, 16) << np.arange(16)).sum(-1).T
     return ((words + 32768) & 65535) - 32768
+
+
+GROUPS = 8  # of tiles that one LOAD brings, in WB
 
 
 @dataclass(frozen=True)
@@ -58,25 +62,30 @@ def tile_passes(
     """Instructions of output word j: every run goes through its chunks.
 
     chunks: source field offsets per tile. m: the word's multipliers; None: the op's. A tile that
-    the array has is not loaded again.
+    the array has is not loaded again. One LOAD brings the word's constants and its first tiles.
     """
     cm = channel_words(b, op.m, j, 1) if m is None else m[None]
-    params = b.load(cm=cm, qm=post_slots(b, op, j, 1))
-    b.held.append(params)
-    offsets = b.load(om=om)  # most words share them
-    b.held.append(offsets)
     words = [tile_words(b, tile) for tile in tiles]
     order = [list(range(len(tiles))) if run.chunks is None else run.chunks for run in runs]
-    to_come = Counter(c for mine in order for c in mine)
+    seen = sorted({c for mine in order for c in mine})
+    groups = _groups({c: len(words[c]) for c in seen}, b.s.wb_words // GROUPS)
+    weights = [Record.of(wb=np.concatenate([words[c] for c in group])) for group in groups]
+    home = {c: k for k, group in enumerate(groups) for c in group}
+    constants = Record.of(cm=cm, qm=post_slots(b, op, j, 1))
+    params, offsets, _ = b.bring(constants, Record.of(om=om), weights[home[order[0][0]]])
+    b.held += [params, offsets]
+    to_come = Counter(home[c] for mine in order for c in mine)
     current, loaded = -1, 0  # tile in the array, and the dma count after which it is there
     for run, mine in zip(runs, order):
         for c in mine:
-            to_come[c] -= 1
+            k = home[c]
+            to_come[k] -= 1
             swap = c != current
             if swap:
-                tile = b.load(wb=words[c], again=to_come[c] > 0)
-                b.weights(tile, tiles[c].shape[1])
-                current, loaded = c, tile.load
+                (block,) = b.bring(weights[k], again=to_come[k] > 0)
+                before = sum(len(words[other]) for other in groups[k] if other < c)
+                b.weights(block, before, tiles[c].shape[1])
+                current, loaded = c, block.load
             first, last = c == mine[0], c == mine[-1]
             if last:
                 b.beside.finish(j)
@@ -95,6 +104,17 @@ def tile_passes(
             if not last:
                 b.beside.fill(run.walk.n2 * run.walk.n3, j)
     b.held = [block for block in b.held if block not in (params, offsets)]
+
+
+def _groups(sizes: dict[int, int], limit: int) -> list[list[int]]:
+    """Tiles, of so many words, that come together: at most `limit` words, or one tile."""
+    groups: list[list[int]] = []
+    for c, size in sizes.items():
+        if groups and sum(sizes[other] for other in groups[-1]) + size <= limit:
+            groups[-1].append(c)
+        else:
+            groups.append([c])
+    return groups
 
 
 def row_runs(b: Builder, width: int, part: tuple[int, int], chunks: int) -> list[tuple[int, int]]:
