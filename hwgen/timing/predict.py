@@ -144,7 +144,7 @@ class _Predictor:
         n = len(self.dispatched)
         if n < len(self.fetched) and n == len(self.held):
             before = self.dispatched[-1] + self.beats[n] if n else 0
-            self.held.append(max(self.fetched[n] + 1, before))
+            self.held.append(max(self.fetched[n] + 2, before))
             return True
         if n == len(self.held):
             return False

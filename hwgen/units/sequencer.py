@@ -15,13 +15,13 @@ from hwgen.paths import templates_dir
 from hwgen.units.decode import write_decoders
 
 START_TO_AR = 8  # busy -> first program address on the bus
-FETCH_TAIL = 4  # first beat of an instruction + its beats - 1 -> dispatch, see `dispatches`
+FETCH_TAIL = 5  # first beat of an instruction + its beats - 1 -> dispatch, see `dispatches`
 AHEAD = 32  # lines the fetch runs ahead
 CHUNK = 16  # lines of a request
 QUEUE_DEPTH = 8  # of each of the three queues
 END_CYCLES = 5  # last retire strobe -> end of the run: cycles = retire + END_CYCLES
 ASK = 2  # the bus took a request -> the next one asks for it, at the earliest
-TAKEN_TO_ASK = 3  # an instruction left the FIFO -> a request for its place
+TAKEN_TO_ASK = 4  # an instruction left the FIFO -> a request for its place
 
 LDW_FRONT = 3  # dispatch -> start of an LDW that waits for nothing
 LDW_REACHED = 1  # its last awaited count -> start

@@ -43,7 +43,7 @@ DIGITS = 16
 FILTERS = [filter_graph(h, w, k) for h, w, k in
            ((6, 1, 0), (5, 2, 0), (7, 3, 0), (8, 4, 2), (6, 5, 0), (8, 8, 4))]  # fmt: skip
 STEM_GRAPHS = [stem_graph(stem, again=stem is STEMS[0]) for stem in STEMS]
-STORE_WORDS = 600  # of the engine here: some records of each network stay on chip, others do not
+STORE_WORDS = 400  # of the engine here: some records of each network stay on chip, others do not
 RATES = (Rate(1, 9), Rate(2, 5), Rate(147, 320), Rate(4, 5), Rate(42, 25))  # beats in cycles
 
 

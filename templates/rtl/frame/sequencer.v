@@ -8,13 +8,13 @@
 // opcode that no unit has raises error_opcode, a program without END error_end; both stop the
 // dispatch until reset.
 //
-// Names: rd_* request to the read master, rdd_* its data; f_* beats behind the FIFO; q_* the
-// queues' inputs, registers; to_dma, to_ldw, to_cmp: the queue of the
-// instruction that comes whole
+// Names: rd_* request to the read master, rdd_* its data; o_*, f_* beats behind the FIFO; q_* the
+// queues' inputs, registers; to_dma, to_ldw, to_cmp: the queue of the instruction that comes
+// whole.
 //
 // Timing (hwgen/units/sequencer.py): start in cycle t -> rd_valid in t + 3; a request at most every
-// second cycle; an instruction is dispatched two cycles after its last beat was on the bus, and its
-// beats and one cycle after the one before: they leave the FIFO after a dispatch.
+// second cycle; an instruction is dispatched three cycles after its last beat was on the bus, and
+// its beats and one cycle after the one before: they go on from the FIFO after a dispatch.
 // Reset: control only. Cost (Yosys, 128 bits): 252 LUT, LUT RAM included, 695 FF.
 `default_nettype none
 module sequencer #(
@@ -75,7 +75,8 @@ module sequencer #(
 
     // ---------------------------------------------------------------- fetch
     reg [23:0] to_fetch_q;                // lines not yet requested
-    reg [AHEAD_LOG2:0] held_q;            // lines requested, of instructions not yet in cur
+    reg [AHEAD_LOG2:0] held_q;            // lines requested, of instructions not in cur a cycle ago
+    reg whole_q;                          // an instruction came whole a cycle ago
     reg [AHEAD_LOG2:0] coming_q;          // lines requested and not yet taken from the FIFO
     reg [ADDR_BITS-1:0] next_addr_q;
 
@@ -90,9 +91,12 @@ module sequencer #(
     reg ending_q;              // END is passed: drop what the fetch still brings
     wire ask = running && more_q && room_q && !rd_valid && !ending_q;
 
-    wire f_valid;
+    wire o_valid;              // the FIFO's oldest beat; f_*: a register behind it
+    wire [AXI_BITS-1:0] o_data;
+    reg f_valid;
     wire f_ready;
-    wire [AXI_BITS-1:0] f_data;
+    reg [AXI_BITS-1:0] f_data;
+    wire o_ready = !f_valid || f_ready;
     wire f_space;
     wire unused = &{1'b0, f_space};
 
@@ -105,24 +109,26 @@ module sequencer #(
         .s_valid(rdd_valid),
         .s_ready(f_space),
         .s_data(rdd_data),
-        .m_valid(f_valid),
-        .m_ready(f_ready),
-        .m_data(f_data)
+        .m_valid(o_valid),
+        .m_ready(o_ready),
+        .m_data(o_data)
     );
 
     // ---------------------------------------------------------------- dispatch
     reg [511:0] joined_q;      // cur
     reg [3:0] op_q;            // opcode of cur
     reg full_q;
+    reg open_q;                // a beat may go into cur: it is not full, or the rest is dropped
     reg end_q;                 // cur is END
     reg known_q;               // .. for a cycle: retired_q holds all that was dispatched before
     reg bad_q;                 // no unit has its opcode
     reg retired_q;             // all that was issued, a cycle ago
     reg [2:0] sent_q;          // dispatched a cycle ago to cmp, ldw, dma
     reg [PER_LOG2-1:0] part_q; // beat of it that comes next
+    reg [PER-1:0] here_q;      // the same, a bit each
     reg [1:0] behind_q;        // lines behind its first
 
-    wire first = part_q == {PER_LOG2{1'b0}};
+    wire first = here_q[0];
     wire [511:0] head = {{(512 - AXI_BITS) {1'b0}}, first ? f_data : joined_q[AXI_BITS-1:0]};
     wire [1:0] head_behind;
     wire [1:0] behind = first ? head_behind : behind_q;
@@ -167,12 +173,12 @@ module sequencer #(
         || (q_cmp_valid && q_cmp_ready);
     assign head_valid = full_q;
     assign head_op = op_q;
-    assign f_ready = !full_q || ending_q;
+    assign f_ready = open_q;
 
     wire take = f_valid && f_ready;
     wire whole = take && part_q == last_part;
-    wire [AHEAD_LOG2:0] whole_wide = whole ? {{(AHEAD_LOG2 - 1) {1'b0}}, behind}
-        + {{AHEAD_LOG2{1'b0}}, 1'b1} : {(AHEAD_LOG2 + 1) {1'b0}};
+    wire [2:0] whole_lines = {1'b0, behind_q} + 3'd1;
+    wire [AHEAD_LOG2:0] whole_wide = {{(AHEAD_LOG2 - 2) {1'b0}}, whole_lines & {3{whole_q}}};
     wire [AHEAD_LOG2:0] line_wide = {{AHEAD_LOG2{1'b0}}, take && line_ends};
     wire fresh = whole && !ending_q && !stopped;
 
@@ -180,11 +186,9 @@ module sequencer #(
     genvar k;
     generate
         for (k = 0; k < PER; k = k + 1) begin : gen_beat
-            localparam [PER_LOG2-1:0] PLACE = k;
-            always @(posedge clk) begin
-                if (take && part_q == PLACE) joined_q[AXI_BITS*k +: AXI_BITS] <= f_data;
-                else if (take && first) joined_q[AXI_BITS*k +: AXI_BITS] <= {AXI_BITS{1'b0}};
-            end
+            wire load = f_valid && open_q && (here_q[k] || here_q[0]);
+            always @(posedge clk)
+                if (load) joined_q[AXI_BITS*k +: AXI_BITS] <= f_data & {AXI_BITS{here_q[k]}};
         end
     endgenerate
 
@@ -209,13 +213,21 @@ module sequencer #(
         held_q <= ask ? held_q + chunk_wide - whole_wide : held_q - whole_wide;
         coming_q <= ask ? coming_q + chunk_wide - line_wide : coming_q - line_wide;
 
+        if (o_ready) begin
+            f_valid <= o_valid;
+            f_data <= o_data;
+        end
+        whole_q <= whole;
+
         // Dispatch.
         if (take) begin
             op_q <= op;
             behind_q <= behind;
             part_q <= whole ? {PER_LOG2{1'b0}} : part_q + 1'b1;
+            here_q <= whole ? {{(PER - 1) {1'b0}}, 1'b1} : here_q << 1;
         end
         full_q <= whole || (full_q && !dispatch);
+        open_q <= !(whole || (full_q && !dispatch)) || ending_q;
         sent_q <= {q_cmp_valid && q_cmp_ready, q_ldw_valid && q_ldw_ready,
             q_dma_valid && q_dma_ready};
         if (sent_q[0]) issued_dma <= issued_dma + 16'd1;
@@ -239,6 +251,7 @@ module sequencer #(
             running <= 1'b0;
             ending_q <= 1'b0;
             full_q <= 1'b0;
+            open_q <= 1'b1;
         end
 
         if (start) begin
@@ -247,7 +260,9 @@ module sequencer #(
             to_fetch_q <= count;
             // of what came behind the last END
             held_q <= {(AHEAD_LOG2 + 1) {1'b0}};
+            whole_q <= 1'b0;
             part_q <= {PER_LOG2{1'b0}};
+            here_q <= {{(PER - 1) {1'b0}}, 1'b1};
         end
 
         if (rst) begin
@@ -264,10 +279,14 @@ module sequencer #(
             bad_q <= 1'b0;
             to_fetch_q <= 24'd0;
             held_q <= {(AHEAD_LOG2 + 1) {1'b0}};
+            whole_q <= 1'b0;
+            f_valid <= 1'b0;
             coming_q <= {(AHEAD_LOG2 + 1) {1'b0}};
             full_q <= 1'b0;
+            open_q <= 1'b1;
             ending_q <= 1'b0;
             part_q <= {PER_LOG2{1'b0}};
+            here_q <= {{(PER - 1) {1'b0}}, 1'b1};
             sent_q <= 3'd0;
             issued_dma <= 16'd0;
             issued_ldw <= 16'd0;
