@@ -15,7 +15,7 @@
 // Timing (hwgen/units/sequencer.py): start in cycle t -> rd_valid in t + 3; a request at most every
 // second cycle; an instruction is dispatched three cycles after its last beat was on the bus, and
 // its beats and one cycle after the one before: they go on from the FIFO after a dispatch.
-// Reset: control only. Cost (Yosys, 128 bits): about 330 LUT, LUT RAM included, 860 FF.
+// Reset: control only. Cost (Yosys, 128 bits): about 330 LUT, LUT RAM included, 870 FF.
 `default_nettype none
 module sequencer #(
     parameter AXI_BITS  = 128,
@@ -186,9 +186,12 @@ module sequencer #(
     genvar k;
     generate
         for (k = 0; k < PER; k = k + 1) begin : gen_beat
-            wire load = f_valid && open_q && (here_q[k] || here_q[0]);
-            always @(posedge clk)
-                if (load) joined_q[AXI_BITS*k +: AXI_BITS] <= f_data & {AXI_BITS{here_q[k]}};
+            wire load = f_valid && open_q && here_q[k];
+            wire clear = k != 0 && f_valid && open_q && here_q[0];
+            always @(posedge clk) begin
+                if (load) joined_q[AXI_BITS*k +: AXI_BITS] <= f_data;
+                if (clear) joined_q[AXI_BITS*k +: AXI_BITS] <= {AXI_BITS{1'b0}};
+            end
         end
     endgenerate
 
