@@ -11,18 +11,16 @@ from collections.abc import Iterator
 
 
 class Beside:
-    """Instructions to come, word by word; pulling one appends it to the program.
+    """Instructions to come, word by word; pulling one appends it to the program. What it loads
+    never takes the place of the layer's parameters, which are held (`Builder.held`)."""
 
-    lead: words that it may be ahead of the layer: their parameters take slots that must not come
-    round to those of the layer's word before it is complete."""
-
-    def __init__(self, instructions: Iterator[tuple[int, int]], lead: int = 0) -> None:
-        self.instructions, self.lead = instructions, lead
+    def __init__(self, instructions: Iterator[tuple[int, int]]) -> None:
+        self.instructions = instructions
         self.words = 0  # complete
 
-    def fill(self, cycles: int, word: int) -> None:
-        """Instructions of at least so many beats, if there are, while the layer makes `word`."""
-        while cycles > 0 and self.words <= word + self.lead and (beats := self._next()):
+    def fill(self, cycles: int) -> None:
+        """Instructions of at least so many beats, if there are."""
+        while cycles > 0 and (beats := self._next()):
             cycles -= beats
 
     def finish(self, word: int) -> None:

@@ -22,7 +22,7 @@ FAR = 1 << 10  # uses until a record that was used once is wanted again, as far 
 KEPT, HELD = 1 << 10, 1 << 20  # worth of a slot of a fresh record, of one that is not for taking
 
 
-COUNTS = ("n_wb", "n_cm", "n_om", "n_qm", "qm_fields", "qm_words")  # fields of LOAD
+COUNTS = ("n_wb", "n_cm", "n_om", "n_qm", "qm_fields", "qm_words", "cm_quad")  # fields of LOAD
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,6 @@ class Record:
     data: Mapping[str, bytes]
     slots: Mapping[str, int]
     counts: Mapping[str, int]
-    cm_quad: bool = False
 
     @staticmethod
     def of(
@@ -61,7 +60,12 @@ class Record:
             slots["qm"] = counts["n_qm"] = len(next(iter(qm.values())))
             counts["qm_fields"] = sum(1 << QM_FIELDS.index(name) for name in qm)
             counts["qm_words"] = slots["qm"] * len(qm)
-        return Record(data, slots, counts, cm_quad)
+        return Record(data, slots, counts)
+
+    @property
+    def cm_quad(self) -> bool:
+        """Whether four words of CM share a slot."""
+        return bool(self.counts.get("cm_quad"))
 
     @property
     def words(self) -> int:

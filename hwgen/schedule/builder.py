@@ -107,7 +107,7 @@ class Builder:
             return []
         load = self.counts["dma"] + 1
         values = {"keep": 0, "store": 0}  # `keep_on_chip` decides when all records are known
-        values |= {"cm_quad": 0, "wait_cmp": 0, "wait_ldw": 0} | dict.fromkeys(COUNTS, 0)
+        values |= {"wait_cmp": 0, "wait_ldw": 0} | dict.fromkeys(COUNTS, 0)
         blocks: list[Block] = []
         for record in records:
             block = Block(load)

@@ -12,11 +12,11 @@ from hwgen.engine import isa
 from hwgen.engine.sizing import Sizing
 from hwgen.errors import FitError
 from hwgen.ir.graph import Graph
+from hwgen.ops.constant import Constant
 from hwgen.ops.types import ImageRows
 from hwgen.passes.separate_streams import separate_streams
 from hwgen.paths import models_dir
 from hwgen.pipeline import load_prepared
-from hwgen.schedule.beside import Beside
 from hwgen.schedule.buffers import Buffer
 from hwgen.schedule.builder import Builder
 from hwgen.schedule.layout import BM, Place, row_pitch
@@ -32,6 +32,7 @@ from hwgen.units.dma import record_words
 from hwgen.units.xnor_front import column_cycles
 from tests.attention_graphs import attention_graph
 from tests.graphs import conv_graph, norm_graph, patch_graph, random_graph
+from tests.padded_graphs import filter_graph
 from tests.strided_graphs import grouped_graph, kernel_graph, strided_graph, wide_graph
 from tests.units.isa_reference import Fault, Machine
 
@@ -206,11 +207,8 @@ def test_a_store_runs_alone() -> None:
 
 def test_a_filter_of_many_words_leaves_its_layer_the_parameters(monkeypatch) -> None:
     """However far it runs ahead of the layer, its parameters never replace the layer's."""
-    sizes = {"kw": 64, "cm_slots": 32}
-    program = check(wide_graph(), sizes)
+    program = check(wide_graph(), {"kw": 64, "cm_slots": 32})
     assert program.beside == {"shifts": "out"}
-    monkeypatch.setattr("hwgen.schedule.steps.Beside", lambda own, lead: Beside(own, 99))
-    check(wide_graph(), sizes)
     choose = Buffer.choose
     monkeypatch.setattr(
         Buffer, "choose", lambda b, n, step, _, limit: choose(b, n, step, [], limit)
@@ -512,3 +510,15 @@ def test_heads_of_attention_are_chained_with_few_lanes_too() -> None:
     assert any(chained)
     unit = Attention(16, program.sizing.kw, program.sizing.pk)
     assert all(unit.period(i.fields["tokens"]) > unit.words for i in heads)
+
+
+@pytest.mark.parametrize(("low", "high", "narrow"), [(-128, 127, 1), (-128, 128, 0), (-129, 5, 0)])
+def test_constants_that_are_signed_bytes_come_as_bytes(low, high, narrow) -> None:
+    graph = filter_graph(8, 8)
+    name = next(op.name for op in graph.ops if isinstance(op, Constant))
+    value = np.resize([low, high, -1, 0, 77], graph.op(name).value.shape)
+    feature = replace(graph.op(name).feature, lo=low, hi=high)
+    ops = [replace(op, value=value, feature=feature) if op.name == name else op for op in graph.ops]
+    program = check(replace(graph, ops=tuple(ops)), {})
+    (load,) = (i.fields for i in program.instructions if i.step == name)
+    assert (load["bytes"], load["sign"]) == (narrow, narrow)

@@ -49,5 +49,4 @@ def run_beside(b: Builder, op: Op, part: Part | None) -> Beside:
                 return
             yield made
 
-    s = b.s  # a word of the filter takes three slots of CM and one of QM
-    return Beside(instructions(), min(s.quad_slots // 3 - 2, s.qm_slots - 3))
+    return Beside(instructions())

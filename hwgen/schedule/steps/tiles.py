@@ -102,7 +102,7 @@ def tile_passes(
                 q_base=params.qm, **post_fields(op), **fields,
             )  # fmt: skip
             if not last:
-                b.beside.fill(run.walk.n2 * run.walk.n3, j)
+                b.beside.fill(run.walk.n2 * run.walk.n3)
     b.held = [block for block in b.held if block not in (params, offsets)]
 
 

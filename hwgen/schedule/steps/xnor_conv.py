@@ -30,6 +30,7 @@ def _conv3x3(b: Builder, op: XnorConv, part: Part | None) -> None:
     out_channels, _, _, cg = op.weight.shape
     group_out = out_channels // op.groups
     signed_weight = op.weight.astype(np.int64) * 2 - 1
+    last = op.last_border(row_range(part, height))
     for j in range(out_channels // lanes):
         rows = slice(j * lanes, (j + 1) * lanes)
         read = op.slices(j, s)
@@ -66,7 +67,6 @@ def _conv3x3(b: Builder, op: XnorConv, part: Part | None) -> None:
                 "width": width,
             }
             walks.append(Run(walk, source))
-        last = op.last_border(row_range(part, height))
         tile_passes(b, op, j, tiles, chunks, walks, om[: last + 1], m)
 
 
