@@ -67,6 +67,7 @@ def size_values(s: Sizing) -> dict[str, object]:
     return {
         "sizes": sizes,
         "instr_bits": isa.INSTR_BITS,
+        "line_bits": isa.LINE_BITS,
         "quad_slots": s.quad_slots,
         "taps": isa.TAPS,
         "head_units": head_units(s.head),

@@ -93,7 +93,7 @@ def check_addresses(program: Program) -> None:
         _check_end(i.step, what, i.fields["ddr"] + size)
     (image,) = program.graph.inputs
     _check_end(image, "input image", program.image_bytes)
-    whole = len(program.binary()) + len(program.weights) + program.image_bytes
+    whole = program.program_bytes + len(program.weights) + program.image_bytes
     _check_end("program", "program, weights, image and result", whole + program.output_bytes)
 
 

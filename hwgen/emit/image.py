@@ -18,7 +18,7 @@ def ddr_regions(program: Program) -> list[dict]:
     rest = len(program.row_padding)
     rows = f", {rest} bytes behind every row" if rest else ""
     sizes = [
-        ("program", len(program.binary()), "instructions of 16 to 64 bytes"),
+        ("program", program.program_bytes, "instructions of 16 to 64 bytes"),
         ("weights", len(program.weights), "LOAD records and constant tensors, in program order"),
         ("input", program.image_bytes, "uint8 image, row-major H x W x 3" + rows),
         ("output", program.output_words * program.sizing.word_bytes, "int16 logits"),

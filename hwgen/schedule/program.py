@@ -57,6 +57,11 @@ class Program:
         """Lines of 128 bits of every instruction."""
         return [isa.lines(word) for word in self.words()]
 
+    @property
+    def program_bytes(self) -> int:
+        """Length of `binary`."""
+        return sum(self.lines) * isa.LINE_BYTES
+
     def binary(self) -> bytes:
         """The program as it lies in memory, 16 to 64 bytes an instruction, little-endian."""
         return isa.binary(self.words())

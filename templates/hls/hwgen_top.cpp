@@ -6,16 +6,17 @@
 namespace hwgen {
 
 // word = the instruction whose first line is `line`, lowest beat first; 0 behind its lines, of
-// which the first says how many there are. The next one's first line is left in `line`.
-inline Instruction fetch(const Beat* program, ap_uint<24>& line) {
+// which the first says how many there are. The next one's first line is left in `line`: past `end`
+// where the program ends within this one, of which nothing is read behind the end.
+inline Instruction fetch(const Beat* program, unsigned& line, unsigned end) {
     Instruction word = 0;
     ap_uint<5> beats = LINE_BEATS;
     for (ap_uint<5> b = 0; b < beats; ++b) {
 #pragma HLS loop_tripcount max=INSTR_BEATS
 #pragma HLS pipeline II=1
-        word.range(AXI_BITS * (b + 1) - 1, AXI_BITS * b) =
-            program[ap_uint<32>(line) * LINE_BEATS + b];
-        if (b == 0) beats = (lines_behind(word) + 1) * LINE_BEATS;
+        word.range(AXI_BITS * (b + 1) - 1, AXI_BITS * b) = program[line * LINE_BEATS + b];
+        if (b == 0 && line + lines_behind(word) < end)
+            beats = (lines_behind(word) + 1) * LINE_BEATS;
     }
     line += lines_behind(word) + 1;
     return word;
@@ -119,11 +120,12 @@ unsigned hwgen_top(const hwgen::Beat* program, const hwgen::Beat* weights,
 #pragma HLS array_partition variable=engine.peak type=complete
 #pragma HLS array_partition variable=engine.context type=complete
 
-    ap_uint<24> line = 0;
+    unsigned line = 0;
     for (unsigned k = 0; k < lines; ++k) { // an instruction has a line at least
 #pragma HLS loop_tripcount max=MAX_LINES
         if (line >= lines) return HWGEN_NO_END;
-        const Instruction word = fetch(program, line);
+        const Instruction word = fetch(program, line, lines);
+        if (line > lines) return HWGEN_NO_END;
         const unsigned op = opcode(word);
         unsigned error = HWGEN_GOOD;
         if (op == OP_END) return HWGEN_GOOD;

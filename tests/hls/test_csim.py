@@ -152,6 +152,9 @@ def test_damaged_records_and_programs_stop_the_engine(exe, sizing) -> None:
     assert binary[last] & 15 == isa.OPCODES["END"][0]
     found = run_csim(exe, program, images, binary=bytes(binary[:last])).first_difference
     assert found == "image 0: error 5 (no END)"
+    cut = isa.binary([*program.words()[:-1], isa.encode("XLIN", pre_en=1)])[: -isa.LINE_BYTES]
+    found = run_csim(exe, program, images, binary=cut).first_difference
+    assert found == "image 0: error 5 (no END)"
     binary[last] = 7
     found = run_csim(exe, program, images, binary=bytes(binary)).first_difference
     assert found == "image 0: error 4 (opcode)"

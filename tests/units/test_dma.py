@@ -309,6 +309,10 @@ MUTANTS = {
         "dma_place.v", "!(at_cm_q && cm_quad_q)", "1'b1"
     ),
     "QM fields all in the first": ("dma_place.v", "fields_q & (fields_q - 6'd1)", "fields_q"),
+    "bytes without a sign": ("dma_word.v", "{8{sign && beat[8*b+7]}}", "8'd0"),
+    "lines of the instruction before": (
+        "sequencer.v", "k != 0 && f_valid && open_q && here_q[0]", "1'b0"
+    ),
     "CRC not compared": ("dma_pack.v", "crc_now == ~want_q;", "crc_now != 0 || want_q != 0;"),
     "wait_cmp ignored": ("dma_front.v", "!ahead_ldw[15] && !ahead_cmp[15];", "!ahead_ldw[15];"),
     "WB read not held for MACS": ("weight_buffer.v", "ldw_ready = !cmp_re;", "ldw_ready = 1'b1;"),
@@ -344,6 +348,16 @@ def directed(name: str) -> Program:
         while not p.kept_words:
             p.add("LOAD", (), ("wb",), words[:n], n_wb=n)
         p.add("MACS", ("wb",), (), wb_w=0, n2=n, **MAC)
+    elif name.startswith("bytes"):
+        p.add("LOAD", (), ("wb",), words[:4], n_wb=4)
+        crc = zlib.crc32(p.weights[: 4 * 16])
+        p.add("LOADF", (), ("fm",), words=4, bytes=1, sign=1, crc=crc)
+        p.add("STORE", ("fm",), ("out",), words=4)
+        p.add("MACS", ("wb",), (), wb_w=0, n2=4, dst_base=9, **MAC)
+    elif name.startswith("lines"):  # the second has two, the first four
+        p.add("LOAD", (), ("wb",), words, n_wb=40)
+        p.add("MACS", ("wb",), (), wb_w=0, n2=8, bit_en=1, pre_en=1, **MAC)
+        p.add("MACS", ("wb",), (), wb_w=8, n2=8, **MAC | {"dst_en": 0})
     elif name == "wait_cmp ignored":
         p.add("LOAD", (), ("wb",), words, n_wb=40)
         for k in range(6):
